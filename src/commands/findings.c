@@ -131,19 +131,28 @@ static void sort_findings(struct findings *f)
     }
 }
 
+static void print_one(const struct finding *one, const char *file, struct buf *out)
+{
+    utf8_visible(out, file, strlen(file));
+    if (one->line)
+        (void)buf_printf(out, ":%u", one->line);
+    (void)buf_printf(out, ": %s", one->warning ? WARNING : "");
+    utf8_visible(out, one->text, strlen(one->text));
+    (void)buf_char(out, '\n');
+}
+
 void findings_print(struct findings *f, const char *file, struct buf *out)
 {
     sort_findings(f);
-    for (size_t i = 0; i < f->n; i++) {
-        const struct finding *one = &f->list[i];
+    for (size_t i = 0; i < f->n; i++)
+        print_one(&f->list[i], file, out);
+}
 
-        utf8_visible(out, file, strlen(file));
-        if (one->line)
-            (void)buf_printf(out, ":%u", one->line);
-        (void)buf_printf(out, ": %s", one->warning ? WARNING : "");
-        utf8_visible(out, one->text, strlen(one->text));
-        (void)buf_char(out, '\n');
-    }
+void findings_print_apart(struct findings *f, const char *file, struct buf *mistakes, struct buf *warnings)
+{
+    sort_findings(f);
+    for (size_t i = 0; i < f->n; i++)
+        print_one(&f->list[i], file, f->list[i].warning ? warnings : mistakes);
 }
 
 void findings_print_json(struct findings *f, const char *file, struct buf *out)
