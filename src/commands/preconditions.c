@@ -12,7 +12,6 @@
 #include "commands/preconditions.h"
 
 #include "audit/audit_chain.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "commands/run_exit.h"
 #include "stores/sqlite.h"
@@ -30,7 +29,6 @@
 
 #define PATH_BYTES 4096
 #define TAIL_BYTES 65536
-#define LINES_MAX  (1U << 20)
 
 static unsigned line_of(const struct preconditions *p, const char *section, const char *key)
 {
@@ -281,20 +279,15 @@ void preconditions_files(const struct preconditions *p, struct findings *f)
 int preconditions_at_start(const struct preconditions *p)
 {
     struct findings found = {0};
-    struct buf lines = BUF_INIT(LINES_MAX);
     int worst = 0;
 
     preconditions_files(p, &found);
-    findings_print(&found, p->file, &lines);
     for (size_t i = 0; i < found.n; i++)
         if (!found.list[i].warning && (!worst || run_exit_of(found.list[i].err) == RUN_REFUSED))
             worst = found.list[i].err;
     if (found.failed && !worst)
         worst = -ENOMEM;
-    if (lines.len)
-        log_text(worst ? LOG_ERROR : LOG_WARN, worst ? "configuration_mistake" : "configuration_warning",
-                 lines.data, lines.len);
-    buf_free(&lines);
+    findings_log(&found, p->file);
     findings_free(&found);
     return worst;
 }
