@@ -233,6 +233,13 @@ def test_site_that_cannot_be_used_leaves_nothing(run, authority, tmp_path, host)
     assert run.made() == []
 
 
+@pytest.mark.parametrize("names", ["gw.example.com,10.0.0.1 ::1", "*.example.com", "gw-1_a", " gw , 1.2.3.4 "])
+def test_names_that_are_good(run, names):
+    out = succeed(run({"--vault-url": "HTTPS://vault.example.com", "--listen": "127.0.0.1:0", "--client-by": "token",
+                       "--client-uid": None, "--server-name": names.strip()}, "--dry-run"))
+    assert "url = HTTPS://vault.example.com/BeyondTrust" in out
+
+
 def test_secret_from_standard_input(run):
     succeed(run({"--api-key-file": "-"}, stdin=f"{API_KEY}\n".encode()))
     assert run.text("etc/jumpgate/secrets/api-key") == API_KEY + "\n"
@@ -325,6 +332,11 @@ def test_folder_that_others_can_write_is_refused(run):
     ({"--vault-url": "http://vault.example.test"}, "must be https"),
     ({"--vault-url": "ftp://x"}, "must be https"),
     ({"--vault-ca": "/no/such/file"}, "cannot be read"),
+    ({"--vault-ca": "/"}, "--vault-ca: `/` is no file"),
+    ({"--vault-ca": "/dev/zero"}, "--vault-ca: `/dev/zero` is no file"),
+    *(({"--listen": "127.0.0.1:0", "--client-by": "token", "--client-uid": None, "--server-name": name},
+       f"--server-name: `{name}` must be host names") for name in
+      ("*", "a..b", "-x", ".x", ":", "a:b", "gw a*b", "gw, ,x-", "a" * 64, ".".join(["a" * 60] * 5))),
     ({"--api-key-file": None}, "--api-key-file is missing"),
     ({"--api-key-file": "/no/such/file"}, "/no/such/file"),
     ({"--api-key-file": "-"}, "standard input: it is empty"),
