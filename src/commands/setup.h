@@ -8,13 +8,12 @@
  *     setup_secrets.c        where a secret comes from: a file, standard input, the terminal without echo
  *     setup_plan.c           files and folders that will be: shown, made, removed again
  *     setup_certificates.c   keys, certificates, requests
- *     setup_credentials.c    the secrets as check and doctor get them, as systemd passes them to the gateway
  *     setup_texts.c          configuration, drop-in of the unit, what the operator does next
+ *     setup_trial.c          the secrets as the gateway's user gets them, while the configuration is tried
  *
  * Ownership: struct setup owns all answers, secrets and files; the command frees it in one place.
  *
- * Invariants: no file is overwritten; a secret is in secret memory, in its file, while check and doctor run
- * in a copy in /run, and in no other place.
+ * Invariants: no file is overwritten; a secret is in secret memory, in its file, and in no other place.
  */
 #ifndef JG_COMMANDS_SETUP_H
 #define JG_COMMANDS_SETUP_H
@@ -29,7 +28,7 @@
 #include <sys/types.h>
 
 #define SETUP_WHY_SIZE 512
-#define SETUP_FILES    24
+#define SETUP_FILES    32
 #define SETUP_TEXT_MAX (64U * 1024)
 
 /* In the order in which they are asked. */
@@ -63,8 +62,9 @@ struct setup_file {
     bool to_gateway;    /* its group is the gateway's */
     bool folder;        /* made where it is missing */
     bool replaces;      /* the untouched configuration of the package */
+    bool to_unit;       /* systemd passes it to the gateway */
+    bool trial;         /* removed once the configuration is tried */
     bool made, aside;   /* it is there by us; what it replaces is beside it */
-    bool credential;    /* a secret that the unit passes to the gateway */
     const char *secret; /* what is shown in place of its content; NULL = no secret */
     struct buf data;
 };
@@ -86,7 +86,6 @@ struct setup {
     struct secret token; /* of the client */
     char token_sha256[65];
     struct setup_plan plan;
-    char credentials[300]; /* the directory of credentials of check and doctor */
 };
 
 /* setup_answers.c. An answer, or "". */
@@ -101,6 +100,7 @@ int setup_ask_all(struct setup *, bool terminal);
 
 /* setup_secrets.c: 0, or -errno and why. `path` "-" is standard input. */
 int setup_secret_file(struct secret *, const char *path, char why[SETUP_WHY_SIZE]);
+bool setup_is_line(const struct secret *); /* no control character is in it */
 /* One line of the terminal: 0, -ENODATA at its end, -EINTR after ^C. `echo` false = it is not shown. */
 int setup_read_line(struct secret *, bool echo);
 /* A random text, and the digest that the configuration has of it. */
@@ -116,19 +116,18 @@ void setup_plan_show(const struct setup *, FILE *);
 /* All of it, or nothing is left of it and `why` says what failed. */
 bool setup_plan_make(struct setup *, char why[SETUP_WHY_SIZE]);
 void setup_plan_undo(struct setup *);
-void setup_plan_keep(struct setup *); /* what was replaced goes */
+void setup_plan_keep(struct setup *); /* what was replaced and what was for the trial goes */
 void setup_plan_free(struct setup *);
-int setup_write_all(int fd, const struct buf *); /* 0 or errno; it is on disk then */
 
 /* setup_certificates.c: adds the files of keys and certificates. 0 or -errno. */
 int setup_certificates(struct setup *);
 
-/* setup_credentials.c: fills `credentials`, or says why not and leaves nothing. */
-bool setup_credentials_make(struct setup *, char why[SETUP_WHY_SIZE]);
-void setup_credentials_remove(struct setup *);
-
 /* setup_texts.c: adds configuration and drop-in. 0 or -ENOMEM. */
 int setup_texts(struct setup *);
+
+/* setup_trial.c: the directory of credentials with which the configuration is tried. 0 or -errno. */
+int setup_trial(struct setup *); /* adds it to the plan where one of its own is needed */
+bool setup_trial_credentials(const struct setup *, char out[PATH_MAX]);
 void setup_say_next(const struct setup *, FILE *);
 
 #endif

@@ -183,7 +183,7 @@ static int add_key(struct setup *s, EVP_PKEY *key, const char *name)
 
     if (f) {
         f->secret = "private key";
-        f->credential = strcmp(name, "server") == 0;
+        f->to_unit = strcmp(name, "server") == 0;
     }
     buf_free(&pem);
     return f ? 0 : err ? err : -ENOMEM;

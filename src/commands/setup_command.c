@@ -7,9 +7,9 @@
  *                                                                              +---------+--------+-->
  * removed
  *
- * check and doctor are this program itself, with the secrets as the unit passes them (setup_credentials.c).
- * While files are made and tried the signals that end a command wait, so that a command that is interrupted
- * removes what it has made.
+ * check and doctor are this program itself, run as the operator would run it, with a directory of
+ * credentials that the gateway's user can read (setup_trial.c). While files are made and tried the signals
+ * that end a command wait, so that a command that is interrupted removes what it has made.
  */
 #include "commands/commands.h"
 #include "commands/setup.h"
@@ -68,16 +68,18 @@ static bool take_root(struct setup *s)
 
 static int check_machine(struct setup *s)
 {
-    const struct group *gateway = *s->root ? NULL : getgrnam(SETUP_GATEWAY_GROUP);
+    const struct group *group;
 
     if (*s->root)
         return EXIT_DONE;
     if (geteuid() != 0)
         return failed("setup writes to /etc: run it as root, or with --dry-run or --root DIR");
-    if (!gateway || !getgrnam(SETUP_CLIENTS_GROUP))
+    group = getgrnam(SETUP_GATEWAY_GROUP);
+    if (group)
+        s->plan.group = group->gr_gid; /* the next getgrnam() overwrites *group */
+    if (!group || !getgrnam(SETUP_CLIENTS_GROUP))
         return failed("the groups " SETUP_GATEWAY_GROUP " and " SETUP_CLIENTS_GROUP
                       " are missing: install the package, or run systemd-sysusers");
-    s->plan.group = gateway->gr_gid;
     return EXIT_DONE;
 }
 
@@ -133,6 +135,8 @@ static int make_plan(struct setup *s)
         err = setup_certificates(s);
     if (!err)
         err = setup_texts(s);
+    if (!err)
+        err = setup_trial(s);
     if (err)
         fprintf(stderr, "jumpgate: setup: %s\n", strerror(-err));
     return err ? EXIT_FAILED : EXIT_DONE;
@@ -201,11 +205,11 @@ static bool ask_vault(const struct setup *s, const char *conf)
 
 static bool try_it(struct setup *s, char why[SETUP_WHY_SIZE])
 {
-    char conf[PATH_MAX];
+    char conf[PATH_MAX], secrets[PATH_MAX];
     const char *const check[] = {"jumpgate", "check", "-c", conf, NULL};
 
     (void)snprintf(conf, sizeof(conf), "%s/etc/jumpgate/jumpgate.conf", s->root);
-    if (setenv("CREDENTIALS_DIRECTORY", s->credentials, 1) != 0) {
+    if (!setup_trial_credentials(s, secrets) || setenv("CREDENTIALS_DIRECTORY", secrets, 1) != 0) {
         (void)snprintf(why, SETUP_WHY_SIZE, "out of memory");
         return false;
     }
@@ -244,8 +248,7 @@ static int make_files(struct setup *s)
 
     hold_signals(&before);
     made = setup_plan_make(s, why);
-    good = made && setup_credentials_make(s, why) && try_it(s, why);
-    setup_credentials_remove(s);
+    good = made && try_it(s, why);
     if (made && !good)
         setup_plan_undo(s);
     else if (good)
@@ -261,7 +264,7 @@ static void list_files(const struct setup *s)
 {
     fputs("\nThese files will be written:\n", stderr);
     for (size_t i = 0; i < s->plan.n; i++)
-        if (!s->plan.files[i].folder)
+        if (!s->plan.files[i].folder && !s->plan.files[i].trial)
             fprintf(stderr, "    %s\n", s->plan.files[i].path);
 }
 

@@ -163,7 +163,7 @@ static int make_folder(const struct setup *s, struct setup_file *f)
     return err;
 }
 
-int setup_write_all(int fd, const struct buf *data)
+static int write_all(int fd, const struct buf *data)
 {
     size_t done = 0;
 
@@ -187,7 +187,7 @@ static int make_file(const struct setup *s, struct setup_file *f)
     if (fd < 0)
         return errno;
     f->made = true;
-    err = setup_write_all(fd, &f->data);
+    err = write_all(fd, &f->data);
     if (!err)
         err = set_access(s, f, fd);
     return close(fd) != 0 && !err ? errno : err;
@@ -237,9 +237,11 @@ void setup_plan_keep(struct setup *s)
 {
     char aside[PATH_MAX];
 
-    for (size_t i = 0; i < s->plan.n; i++) {
+    for (size_t i = s->plan.n; i-- > 0;) {
         struct setup_file *f = &s->plan.files[i];
 
+        if (f->trial)
+            undo_file(f);
         if (f->aside && aside_name(f, aside) && unlink(aside) != 0)
             complain(aside, "cannot be removed");
         f->aside = false;
@@ -281,7 +283,7 @@ void setup_plan_show(const struct setup *s, FILE *out)
         const struct setup_file *f = &s->plan.files[i];
         struct stat st;
 
-        if (f->folder && lstat(f->path, &st) == 0)
+        if (f->trial || (f->folder && lstat(f->path, &st) == 0))
             continue;
         fprintf(out, "%s%s  mode %04o  root:%s%s\n", f->path, f->folder ? "/" : "", (unsigned)f->mode,
                 f->to_gateway ? "jumpgate" : "root", f->replaces ? "  (replaces only an untouched one)" : "");

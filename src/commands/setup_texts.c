@@ -126,7 +126,7 @@ static int add_configuration(struct setup *s)
 /* ---- secrets ---- */
 
 static int add_secret(struct setup *s, const struct secret *value, const char *file, const char *shown,
-                      bool credential)
+                      bool to_unit)
 {
     struct buf data = BUF_SECRET(SECRET_LINE_MAX + 2);
     struct setup_file *f = NULL;
@@ -136,7 +136,7 @@ static int add_secret(struct setup *s, const struct secret *value, const char *f
     f = setup_add(s, 0600, &data, "/etc/jumpgate/secrets/%s", file);
     if (f) {
         f->secret = shown;
-        f->credential = credential;
+        f->to_unit = to_unit;
     }
     buf_free(&data);
     return f ? 0 : -ENOMEM;
