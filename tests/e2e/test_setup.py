@@ -138,7 +138,7 @@ def test_on_an_installed_machine():
         assert failed.returncode == 1 and "nothing of it is left" in failed.stdout, failed.stdout
         assert "Permission denied" not in failed.stdout and "FAILED   tcp" in failed.stdout, failed.stdout
         assert machine.run("ls -A /run /etc/jumpgate/secrets /etc/jumpgate/tls").stdout.split() == [
-            "/etc/jumpgate/secrets:", "/etc/jumpgate/tls:", "/run:"]
+            "/etc/jumpgate/secrets:", "/etc/jumpgate/tls:", "/run:", "systemd"]
 
         assert "jumpgate.conf: ok" in machine.run(setup + "--no-connect").stdout
         assert machine.run("cd /etc/jumpgate; stat -c '%n %U:%G %a' jumpgate.conf secrets secrets/api-key").stdout == (
