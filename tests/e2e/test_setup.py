@@ -312,6 +312,16 @@ def test_failure_half_way_leaves_nothing(run):
     assert run.made() == before and path.read_bytes() == defaults
 
 
+def test_configuration_left_aside_by_a_killed_setup_is_named(run):
+    path, defaults = untouched(run)
+    left = path.with_name(path.name + ".before-setup")
+    left.write_bytes(defaults)
+    before = run.made()
+    done = run()
+    assert done.returncode == 1 and ".before-setup beside it" in done.stderr.decode()
+    assert run.made() == before
+
+
 @pytest.mark.parametrize("changed, words", [
     ({"--vault-url": "https://127.0.0.1:1/BeyondTrust/api/public/v3"}, "the vault or the site could not be used"),
     ({"--vault-ca": None}, "the vault or the site could not be used"),
