@@ -68,16 +68,18 @@ static bool take_root(struct setup *s)
 
 static int check_machine(struct setup *s)
 {
-    const struct group *gateway = *s->root ? NULL : getgrnam(SETUP_GATEWAY_GROUP);
+    const struct group *gateway;
 
     if (*s->root)
         return EXIT_DONE;
     if (geteuid() != 0)
         return failed("setup writes to /etc: run it as root, or with --dry-run or --root DIR");
+    gateway = getgrnam(SETUP_GATEWAY_GROUP);
+    if (gateway)
+        s->plan.group = gateway->gr_gid; /* the next getgrnam() writes over it */
     if (!gateway || !getgrnam(SETUP_CLIENTS_GROUP))
         return failed("the groups " SETUP_GATEWAY_GROUP " and " SETUP_CLIENTS_GROUP
                       " are missing: install the package, or run systemd-sysusers");
-    s->plan.group = gateway->gr_gid;
     return EXIT_DONE;
 }
 
