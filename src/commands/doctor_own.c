@@ -53,7 +53,7 @@ static void find_gateway(struct own_side *own)
                : err == -ECONNREFUSED || err == -ENOENT ? GATEWAY_STOPPED
                                                         : GATEWAY_NOT_KNOWN;
     own->d->report.stage = STAGE_LISTENER;
-    if (digest && strcmp(digest, own->conf->digest) != 0)
+    if (*digest && strcmp(digest, own->conf->digest) != 0)
         report_note(own->d,
                     "the running gateway has another configuration: it has not been reloaded since the "
                     "file was changed");

@@ -155,7 +155,7 @@ static void check_certificates(const struct preconditions *p, struct findings *f
                                const char *key, const char *path)
 {
     const struct ends e = {section, key, path};
-    BIO *in = path ? BIO_new_file(path, "r") : NULL;
+    BIO *in = certificate_file_open(path);
     int64_t earliest = 0;
     X509 *one;
 
@@ -176,7 +176,7 @@ static void check_lists(const struct preconditions *p, struct findings *f, const
                         const char *path)
 {
     const struct ends e = {section, "client_crl", path};
-    BIO *in = path ? BIO_new_file(path, "r") : NULL;
+    BIO *in = certificate_file_open(path);
     int64_t earliest = 0, now = (int64_t)time(NULL);
     X509_CRL *one;
 

@@ -466,7 +466,7 @@ static bool was_made(const char *dir)
     int fd;
 
     (void)snprintf(path, sizeof(path), "%s/lock", dir);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     bool made = fd >= 0 && pread(fd, &mark, 1, 0) == 1;
     if (fd >= 0)
         (void)close(fd);

@@ -81,6 +81,10 @@ def test_address_that_is_taken(clinic):
         assert finding.code == CODES["listener"] == 60
 
 
+def test_a_gateway_that_does_not_run_has_no_other_configuration(clinic):
+    assert not any("another configuration" in note for note in clinic.ask().is_well().notes("listener"))
+
+
 def test_address_of_another_machine(clinic, authority):
     pair = authority.server("far", days=90)
     clinic.listener = ["address = 192.0.2.1:8443", f"tls_certificate = {pair.certificate}", f"tls_key = {pair.key}"]
@@ -344,6 +348,19 @@ def test_chain_that_is_broken(clinic, authority, tmp_path):
             finding.is_well()
 
 
+def test_pipes_are_not_waited_for(clinic, authority, tmp_path):
+    pipe, pair = tmp_path / "pipe", authority.server()
+    os.mkfifo(pipe, 0o600)
+    for key in ("tls_certificate", "tls_key", "client_ca", "client_crl"):
+        keys = {"tls_certificate": pair.certificate, "tls_key": pair.key, "client_ca": authority.certificate, key: pipe}
+        clinic.listener = ["address = 127.0.0.1:0", *(f"{name} = {path}" for name, path in keys.items())]
+        finding = clinic.ask()
+        assert finding.code == 1 and finding.stages["certificate"]["state"] == "failed", finding.page
+    clinic.listener = ["address = 127.0.0.1:0"]
+    finding = clinic.ask(url="https://127.0.0.1:1/BeyondTrust/api/public/v3", ca_file=pipe)
+    assert finding.code == 1 and finding.stages["certificate"]["state"] == "failed", finding.page
+
+
 def test_revocation_list_of_another_authority(clinic, authority, tmp_path):
     other = Authority(tmp_path / "other", "stranger")
     pair = authority.server("listed", days=90)
@@ -429,6 +446,12 @@ def test_store_of_a_newer_version(clinic, state):
     with contextlib.closing(sqlite3.connect(state / "leases.db")) as store:
         store.execute("PRAGMA user_version = 99")
     clinic.ask().failed("state", "newer version", "install the newer version again", "--rebuild does not touch")
+
+
+def test_lock_that_is_a_pipe_is_not_waited_for(clinic, state):
+    (state / "lock").unlink()
+    os.mkfifo(state / "lock", 0o600)
+    clinic.ask().is_well()
 
 
 def test_state_that_others_can_read(clinic, state):
