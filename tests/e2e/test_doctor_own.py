@@ -223,6 +223,21 @@ def test_sockets_that_the_service_manager_holds(clinic):
     assert row["state"] == "ok" and len([n for n in row["notes"] if "socket activation" in n]) == 2, row
 
 
+@AS_ROOT
+def test_check_does_not_start_the_gateway(clinic):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    path = clinic.folder / "broker.sock"
+    clinic.listener = [f"address = unix:{path}"]
+    done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "/usr/bin/python3", "-c", SERVICE_MANAGER,
+                           str(port), str(path), str(BIN / "jumpgate"), "check", "-c", str(clinic.configure())],
+                          capture_output=True, text=True, timeout=60, check=False)
+    if "Operation not permitted" in done.stderr:
+        pytest.skip("namespaces cannot be made here")
+    assert done.stdout.strip().endswith("jumpgate.conf: ok"), done.stdout
+
+
 ACTIVATOR = """
 import os, socket, subprocess, sys
 assert os.getpid() == 1
