@@ -47,9 +47,9 @@ def run(*command, **more):
     return done.stdout
 
 
-def build(source, folder, **environment):
+def build(source, folder, *options, **environment):
     """The packages of a source tree, built with scripts/package in a build folder of their own."""
-    run(source / "scripts/package", "--output", folder, "--build", folder / "build", env={**os.environ, **environment})
+    run(source / "scripts/package", "--output", folder, "--build", folder / "build", *options, env={**os.environ, **environment})
     return folder
 
 
@@ -228,7 +228,8 @@ def test_another_folder_gives_the_same_bytes(packages, tmp_path):
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, source / name)
     epoch = os.environ.get("SOURCE_DATE_EPOCH") or run("git", "-C", ROOT, "log", "-1", "--format=%ct").strip()
-    others = build(source, tmp_path / "out", SOURCE_DATE_EPOCH=epoch)
+    revision = run("git", "-C", ROOT, "rev-parse", "--short=12", "HEAD").strip()  # the copy is no checkout
+    others = build(source, tmp_path / "out", f"-DJG_REVISION={revision}", SOURCE_DATE_EPOCH=epoch)
     assert sorted(file.name for file in others.glob("*.deb")) == sorted(file.name for file in packages.values())
     for file in packages.values():
         run("cmp", file, others / file.name)

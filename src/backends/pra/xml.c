@@ -206,6 +206,17 @@ static void parse(struct pra_xml *x, const char *bytes, size_t n, int last)
     }
 }
 
+/* Index of the first byte of the unfinished tag or text. expat 2.9 has a call that is 64 bits on every
+ * machine, and deprecates the other. */
+static int64_t current_index(XML_Parser parser)
+{
+#if XML_MAJOR_VERSION > 2 || (XML_MAJOR_VERSION == 2 && XML_MINOR_VERSION >= 9)
+    return XML_GetCurrentByteIndex64(parser);
+#else
+    return (int64_t)XML_GetCurrentByteIndex(parser);
+#endif
+}
+
 void pra_xml_feed(struct pra_xml *x, const char *bytes, size_t n)
 {
     while (n && !x->fault) {
@@ -213,7 +224,7 @@ void pra_xml_feed(struct pra_xml *x, const char *bytes, size_t n)
 
         parse(x, bytes, piece, 0);
         x->fed += (int64_t)piece;
-        if (!x->fault && x->fed - (int64_t)XML_GetCurrentByteIndex(x->parser) > PRA_XML_TOKEN_MAX)
+        if (!x->fault && x->fed - current_index(x->parser) > PRA_XML_TOKEN_MAX)
             stop(x, PRA_NONSENSE, "a tag is too long");
         bytes += piece;
         n -= piece;

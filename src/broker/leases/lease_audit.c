@@ -22,6 +22,7 @@ static void add_person(struct audit_note *n, const struct lease *lease)
     audit_text(n, "user", session_leases_user(lease->session_leases));
     audit_text(n, "domain", session_leases_domain(lease->session_leases));
     audit_text(n, "session", session_leases_session(lease->session_leases));
+    audit_text(n, "lsid", lease->lsid);
 }
 
 static void add_cover(struct audit_note *n, const struct vault_request *request)
@@ -47,7 +48,6 @@ void audit_lease_end(struct audit *a, const struct lease *lease, const char *why
     audit_text(&n, "source", end ? session_end_word(end->source) : NULL);
     audit_text(&n, "pra", end ? end->site : NULL);
     add_person(&n, lease);
-    audit_text(&n, "lsid", lease->lsid);
     audit_text(&n, "lease_id", lease->id);
     audit_text(&n, "credential_id", lease->credential_id);
     add_vault_request(&n, lease->request);
