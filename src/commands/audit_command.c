@@ -238,17 +238,19 @@ static int check_output(void)
     return EXIT_TROUBLE;
 }
 
-static void print_summary(const struct work *w, const struct audit_summary *s)
+static void print_summary(const struct work *w, const struct audit_summary *s, bool bad_head)
 {
     if (w->remarks > REMARKS_MAX)
         printf("(%" PRIu64 " more)\n", w->remarks - REMARKS_MAX);
-    printf("%s: %" PRIu64 " lines in %" PRIu64 " files", s->defects ? "NOT SOUND" : "sound", s->lines,
-           s->files);
+    printf("%s: %" PRIu64 " lines in %" PRIu64 " files", s->defects || bad_head ? "NOT SOUND" : "sound",
+           s->lines, s->files);
     if (s->lines)
         printf(", seq %" PRIu64 " to %" PRIu64 ", %s to %s", s->first_seq, s->last_seq, s->first_time,
                s->last_time);
     if (s->defects)
         printf("; defects: %" PRIu64, s->defects);
+    if (bad_head)
+        fputs("; the head is damaged", stdout);
     if (s->notes)
         printf("; notes: %" PRIu64, s->notes);
     puts("");
@@ -334,7 +336,7 @@ static int verify_inputs(struct work *w)
     if (w->json)
         code = print_json(w, &sum, bad_head ? "damaged" : found ? "found" : "none");
     else
-        print_summary(w, &sum);
+        print_summary(w, &sum, bad_head != 0);
     if (!code)
         code = check_output();
     return code ? code : sum.defects ? EXIT_DEFECTS : bad_head;

@@ -59,6 +59,9 @@ int control_not_running(const struct control_command *c)
             "  under systemd, `systemctl status jumpgate` and `journalctl -u jumpgate -n 50` say why;\n"
             "  `jumpgate check -c %s` says whether it could start\n",
             c->conf->gateway.state_dir, c->args->conf);
+    if (!c->conf_sound)
+        fprintf(stderr, "  %s has mistakes: a gateway that was started before them may run elsewhere\n",
+                c->args->conf);
     return EXIT_FAILED;
 }
 

@@ -8,6 +8,7 @@
 #include "commands/findings.h"
 
 #include "base/jsonw.h"
+#include "base/log.h"
 #include "base/utf8.h"
 
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #define NAME_MAX_BYTES 16384
+#define LINES_MAX      (1U << 20)
 #define WARNING        "warning: "
 
 void findings_free(struct findings *f)
@@ -131,19 +133,41 @@ static void sort_findings(struct findings *f)
     }
 }
 
+static void print_one(const struct finding *one, const char *file, struct buf *out)
+{
+    utf8_visible(out, file, strlen(file));
+    if (one->line)
+        (void)buf_printf(out, ":%u", one->line);
+    (void)buf_printf(out, ": %s", one->warning ? WARNING : "");
+    utf8_visible(out, one->text, strlen(one->text));
+    (void)buf_char(out, '\n');
+}
+
 void findings_print(struct findings *f, const char *file, struct buf *out)
 {
     sort_findings(f);
-    for (size_t i = 0; i < f->n; i++) {
-        const struct finding *one = &f->list[i];
+    for (size_t i = 0; i < f->n; i++)
+        print_one(&f->list[i], file, out);
+}
 
-        utf8_visible(out, file, strlen(file));
-        if (one->line)
-            (void)buf_printf(out, ":%u", one->line);
-        (void)buf_printf(out, ": %s", one->warning ? WARNING : "");
-        utf8_visible(out, one->text, strlen(one->text));
-        (void)buf_char(out, '\n');
-    }
+void findings_print_apart(struct findings *f, const char *file, struct buf *mistakes, struct buf *warnings)
+{
+    sort_findings(f);
+    for (size_t i = 0; i < f->n; i++)
+        print_one(&f->list[i], file, f->list[i].warning ? warnings : mistakes);
+}
+
+void findings_log(struct findings *f, const char *file)
+{
+    struct buf mistakes = BUF_INIT(LINES_MAX), warnings = BUF_INIT(LINES_MAX);
+
+    findings_print_apart(f, file, &mistakes, &warnings);
+    if (mistakes.len)
+        log_text(LOG_ERROR, "configuration_mistake", mistakes.data, mistakes.len);
+    if (warnings.len)
+        log_text(LOG_WARN, "configuration_warning", warnings.data, warnings.len);
+    buf_free(&mistakes);
+    buf_free(&warnings);
 }
 
 void findings_print_json(struct findings *f, const char *file, struct buf *out)

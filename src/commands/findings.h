@@ -35,6 +35,10 @@ void findings_take_lines(struct findings *, const char *file, const struct buf *
 
 /* `FILE:LINE: [warning: ]TEXT`, one line each, in the order of the lines. */
 void findings_print(struct findings *, const char *file, struct buf *out);
+/* The same, mistakes and warnings apart. */
+void findings_print_apart(struct findings *, const char *file, struct buf *mistakes, struct buf *warnings);
+/* To the log, as `configuration_mistake` and `configuration_warning`. */
+void findings_log(struct findings *, const char *file);
 /* An array of objects with level, file, line, key and text. */
 void findings_print_json(struct findings *, const char *file, struct buf *out);
 

@@ -12,7 +12,6 @@
 #include "commands/preconditions.h"
 
 #include "audit/audit_chain.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "commands/run_exit.h"
 #include "stores/sqlite.h"
@@ -30,7 +29,6 @@
 
 #define PATH_BYTES 4096
 #define TAIL_BYTES 65536
-#define LINES_MAX  (1U << 20)
 
 static unsigned line_of(const struct preconditions *p, const char *section, const char *key)
 {
@@ -258,12 +256,15 @@ static void check_unix_socket(const struct preconditions *p, struct findings *f,
 void preconditions_files(const struct preconditions *p, struct findings *f)
 {
     const struct conf_gateway *g = &p->conf->gateway;
-    bool in_state_dir = strncmp(g->audit_file, g->state_dir, strlen(g->state_dir)) == 0;
+    char path[PATH_BYTES], state[PATH_BYTES], folder[PATH_BYTES];
     bool usable = state_dir_is_usable(p, f);
 
     if (usable)
         check_state_files(p, f);
-    if (usable || !in_state_dir) /* a missing state directory is made */
+    (void)snprintf(path, sizeof(path), "%s/audit", g->state_dir);
+    folder_of(path, state);
+    folder_of(g->audit_file, folder);
+    if (usable || strcmp(folder, state) != 0) /* a missing state directory is made */
         check_audit_file(p, f);
     if (strcmp(g->log_file, "-") != 0)
         (void)file_is_usable(p, f, "log_file", g->log_file, geteuid() == 0, true);
@@ -278,20 +279,15 @@ void preconditions_files(const struct preconditions *p, struct findings *f)
 int preconditions_at_start(const struct preconditions *p)
 {
     struct findings found = {0};
-    struct buf lines = BUF_INIT(LINES_MAX);
     int worst = 0;
 
     preconditions_files(p, &found);
-    findings_print(&found, p->file, &lines);
     for (size_t i = 0; i < found.n; i++)
         if (!found.list[i].warning && (!worst || run_exit_of(found.list[i].err) == RUN_REFUSED))
             worst = found.list[i].err;
     if (found.failed && !worst)
         worst = -ENOMEM;
-    if (lines.len)
-        log_text(worst ? LOG_ERROR : LOG_WARN, worst ? "configuration_mistake" : "configuration_warning",
-                 lines.data, lines.len);
-    buf_free(&lines);
+    findings_log(&found, p->file);
     findings_free(&found);
     return worst;
 }

@@ -23,6 +23,7 @@
 #include "base/metrics.h"
 #include "broker/broker.h"
 #include "commands/descriptors.h"
+#include "commands/findings.h"
 #include "commands/run_site.h"
 #include "conf/conf_change.h"
 #include "handlers/clients.h"
@@ -101,14 +102,24 @@ static void add_names(struct buf *to, const struct buf *names)
 
 static bool read_conf(struct reload *r, struct plan *plan)
 {
-    struct buf lines = BUF_INIT(ERRORS_MAX);
+    struct buf lines = BUF_INIT(ERRORS_MAX), warnings = BUF_INIT(ERRORS_MAX);
+    struct buf *mistakes = &r->report->mistakes;
+    struct findings found = {0};
     int err = conf_load(r->opts.path, &plan->next, &lines);
 
-    if (err && lines.len)
-        (void)buf_append(&r->report->mistakes, lines.data, lines.len);
-    log_lines(err ? LOG_ERROR : LOG_WARN, err ? "reload_mistake" : "reload_warning", &lines);
+    findings_take_lines(&found, r->opts.path, &lines);
+    findings_print_apart(&found, r->opts.path, mistakes, &warnings);
+    log_lines(LOG_WARN, "reload_warning", &warnings);
+    log_lines(LOG_ERROR, "reload_mistake", mistakes);
+    findings_free(&found);
+    buf_free(&warnings);
     buf_free(&lines);
-    return err ? refuse_reload(r, r->opts.path, "it has mistakes; `jumpgate check` says the same") : true;
+    if (err && !mistakes->len)
+        return refuse_reload(r, r->opts.path, strerror(-err));
+    if (err)
+        log_error("reload_refused", "what=%s why=%s", r->opts.path,
+                  "it has mistakes; `jumpgate check` says the same");
+    return !err;
 }
 
 static bool may_change(struct reload *r, const struct plan *plan)

@@ -31,6 +31,7 @@
 #include "commands/clients_group.h"
 #include "commands/control.h"
 #include "commands/descriptors.h"
+#include "commands/findings.h"
 #include "commands/passed_sockets.h"
 #include "commands/preconditions.h"
 #include "commands/reload.h"
@@ -340,11 +341,12 @@ static void early_log(const char *conf_path)
 static bool load_conf(struct run *r, const char *path)
 {
     struct buf errors = BUF_INIT(ERRORS_MAX);
+    struct findings found = {0};
     int err = conf_load(path, &r->conf, &errors);
 
-    if (errors.len)
-        log_text(err ? LOG_ERROR : LOG_WARN, err ? "configuration_mistake" : "configuration_warning",
-                 errors.data, errors.len);
+    findings_take_lines(&found, path, &errors);
+    findings_log(&found, path);
+    findings_free(&found);
     buf_free(&errors);
     return err ? start_failed(r, path, "not usable, see above; `jumpgate check` says the same", err) : true;
 }

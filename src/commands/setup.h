@@ -9,6 +9,7 @@
  *     setup_plan.c           files and folders that will be: shown, made, removed again
  *     setup_certificates.c   keys, certificates, requests
  *     setup_texts.c          configuration, drop-in of the unit, what the operator does next
+ *     setup_trial.c          the secrets as the gateway's user gets them, while the configuration is tried
  *
  * Ownership: struct setup owns all answers, secrets and files; the command frees it in one place.
  *
@@ -21,12 +22,13 @@
 #include "base/memory/secret.h"
 #include "commands/command_line.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
 
 #define SETUP_WHY_SIZE 512
-#define SETUP_FILES    24
+#define SETUP_FILES    32
 #define SETUP_TEXT_MAX (64U * 1024)
 
 /* In the order in which they are asked. */
@@ -60,6 +62,8 @@ struct setup_file {
     bool to_gateway;    /* its group is the gateway's */
     bool folder;        /* made where it is missing */
     bool replaces;      /* the untouched configuration of the package */
+    bool to_unit;       /* systemd passes it to the gateway */
+    bool trial;         /* removed once the configuration is tried */
     bool made, aside;   /* it is there by us; what it replaces is beside it */
     const char *secret; /* what is shown in place of its content; NULL = no secret */
     struct buf data;
@@ -96,6 +100,7 @@ int setup_ask_all(struct setup *, bool terminal);
 
 /* setup_secrets.c: 0, or -errno and why. `path` "-" is standard input. */
 int setup_secret_file(struct secret *, const char *path, char why[SETUP_WHY_SIZE]);
+bool setup_is_line(const struct secret *); /* no control character is in it */
 /* One line of the terminal: 0, -ENODATA at its end, -EINTR after ^C. `echo` false = it is not shown. */
 int setup_read_line(struct secret *, bool echo);
 /* A random text, and the digest that the configuration has of it. */
@@ -111,7 +116,7 @@ void setup_plan_show(const struct setup *, FILE *);
 /* All of it, or nothing is left of it and `why` says what failed. */
 bool setup_plan_make(struct setup *, char why[SETUP_WHY_SIZE]);
 void setup_plan_undo(struct setup *);
-void setup_plan_keep(struct setup *); /* what was replaced goes */
+void setup_plan_keep(struct setup *); /* what was replaced and what was for the trial goes */
 void setup_plan_free(struct setup *);
 
 /* setup_certificates.c: adds the files of keys and certificates. 0 or -errno. */
@@ -119,6 +124,10 @@ int setup_certificates(struct setup *);
 
 /* setup_texts.c: adds configuration and drop-in. 0 or -ENOMEM. */
 int setup_texts(struct setup *);
+
+/* setup_trial.c: the directory of credentials with which the configuration is tried. 0 or -errno. */
+int setup_trial(struct setup *); /* adds it to the plan where one of its own is needed */
+bool setup_trial_credentials(const struct setup *, char out[PATH_MAX]);
 void setup_say_next(const struct setup *, FILE *);
 
 #endif

@@ -181,8 +181,10 @@ static int add_key(struct setup *s, EVP_PKEY *key, const char *name)
                   : -ENOMEM;
     struct setup_file *f = err ? NULL : setup_add(s, 0600, &pem, "/etc/jumpgate/secrets/%s.key", name);
 
-    if (f)
+    if (f) {
         f->secret = "private key";
+        f->to_unit = strcmp(name, "server") == 0;
+    }
     buf_free(&pem);
     return f ? 0 : err ? err : -ENOMEM;
 }

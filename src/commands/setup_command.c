@@ -7,9 +7,9 @@
  *                                                                              +---------+--------+-->
  * removed
  *
- * check and doctor are this program itself, run as the operator would run it, with the folder of the secrets
- * as the directory of credentials. While files are made and tried the signals that end a command wait, so
- * that a command that is interrupted removes what it has made.
+ * check and doctor are this program itself, run as the operator would run it, with a directory of
+ * credentials that the gateway's user can read (setup_trial.c). While files are made and tried the signals
+ * that end a command wait, so that a command that is interrupted removes what it has made.
  */
 #include "commands/commands.h"
 #include "commands/setup.h"
@@ -68,16 +68,18 @@ static bool take_root(struct setup *s)
 
 static int check_machine(struct setup *s)
 {
-    const struct group *gateway = *s->root ? NULL : getgrnam(SETUP_GATEWAY_GROUP);
+    const struct group *group;
 
     if (*s->root)
         return EXIT_DONE;
     if (geteuid() != 0)
         return failed("setup writes to /etc: run it as root, or with --dry-run or --root DIR");
-    if (!gateway || !getgrnam(SETUP_CLIENTS_GROUP))
+    group = getgrnam(SETUP_GATEWAY_GROUP);
+    if (group)
+        s->plan.group = group->gr_gid; /* the next getgrnam() overwrites *group */
+    if (!group || !getgrnam(SETUP_CLIENTS_GROUP))
         return failed("the groups " SETUP_GATEWAY_GROUP " and " SETUP_CLIENTS_GROUP
                       " are missing: install the package, or run systemd-sysusers");
-    s->plan.group = gateway->gr_gid;
     return EXIT_DONE;
 }
 
@@ -131,6 +133,8 @@ static int make_plan(struct setup *s)
         err = setup_certificates(s);
     if (!err)
         err = setup_texts(s);
+    if (!err)
+        err = setup_trial(s);
     if (err)
         fprintf(stderr, "jumpgate: setup: %s\n", strerror(-err));
     return err ? EXIT_FAILED : EXIT_DONE;
@@ -203,8 +207,7 @@ static bool try_it(struct setup *s, char why[SETUP_WHY_SIZE])
     const char *const check[] = {"jumpgate", "check", "-c", conf, NULL};
 
     (void)snprintf(conf, sizeof(conf), "%s/etc/jumpgate/jumpgate.conf", s->root);
-    (void)snprintf(secrets, sizeof(secrets), "%s/etc/jumpgate/secrets", s->root);
-    if (setenv("CREDENTIALS_DIRECTORY", secrets, 1) != 0) {
+    if (!setup_trial_credentials(s, secrets) || setenv("CREDENTIALS_DIRECTORY", secrets, 1) != 0) {
         (void)snprintf(why, SETUP_WHY_SIZE, "out of memory");
         return false;
     }
@@ -259,7 +262,7 @@ static void list_files(const struct setup *s)
 {
     fputs("\nThese files will be written:\n", stderr);
     for (size_t i = 0; i < s->plan.n; i++)
-        if (!s->plan.files[i].folder)
+        if (!s->plan.files[i].folder && !s->plan.files[i].trial)
             fprintf(stderr, "    %s\n", s->plan.files[i].path);
 }
 

@@ -94,6 +94,19 @@ static bool is_untouched(const char *path)
     return same;
 }
 
+static bool aside_name(const struct setup_file *f, char out[PATH_MAX])
+{
+    return snprintf(out, PATH_MAX, "%s%s", f->path, ASIDE) < PATH_MAX;
+}
+
+static bool is_left_aside(const struct setup_file *f)
+{
+    char aside[PATH_MAX];
+    struct stat st;
+
+    return !aside_name(f, aside) || lstat(aside, &st) == 0;
+}
+
 static bool may_be_made(struct setup_file *f, char why[SETUP_WHY_SIZE])
 {
     struct safe_path_owners owners = {.n = 0};
@@ -107,7 +120,10 @@ static bool may_be_made(struct setup_file *f, char why[SETUP_WHY_SIZE])
     if (f->folder)
         return S_ISDIR(st.st_mode) ? true : fail(why, f, "is no folder", 0);
     if (f->replaces && is_untouched(f->path))
-        return true;
+        return !is_left_aside(f) ||
+               fail(why, f,
+                    "cannot be replaced: " ASIDE " beside it is from a setup that was killed; move it away",
+                    0);
     return fail(why, f, "exists, and setup overwrites nothing; move it away, or change it by hand", 0);
 }
 
@@ -120,11 +136,6 @@ bool setup_plan_possible(struct setup *s, char why[SETUP_WHY_SIZE])
 }
 
 /* ---- made ---- */
-
-static bool aside_name(const struct setup_file *f, char out[PATH_MAX])
-{
-    return snprintf(out, PATH_MAX, "%s%s", f->path, ASIDE) < PATH_MAX;
-}
 
 static int move_aside(struct setup_file *f)
 {
@@ -237,9 +248,11 @@ void setup_plan_keep(struct setup *s)
 {
     char aside[PATH_MAX];
 
-    for (size_t i = 0; i < s->plan.n; i++) {
+    for (size_t i = s->plan.n; i-- > 0;) {
         struct setup_file *f = &s->plan.files[i];
 
+        if (f->trial)
+            undo_file(f);
         if (f->aside && aside_name(f, aside) && unlink(aside) != 0)
             complain(aside, "cannot be removed");
         f->aside = false;
@@ -281,7 +294,7 @@ void setup_plan_show(const struct setup *s, FILE *out)
         const struct setup_file *f = &s->plan.files[i];
         struct stat st;
 
-        if (f->folder && lstat(f->path, &st) == 0)
+        if (f->trial || (f->folder && lstat(f->path, &st) == 0))
             continue;
         fprintf(out, "%s%s  mode %04o  root:%s%s\n", f->path, f->folder ? "/" : "", (unsigned)f->mode,
                 f->to_gateway ? "jumpgate" : "root", f->replaces ? "  (replaces only an untouched one)" : "");

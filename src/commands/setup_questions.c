@@ -11,10 +11,14 @@
 #include "base/text.h"
 #include "conf/conf_table.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define API_PATH "/BeyondTrust/api/public/v3"
@@ -74,7 +78,7 @@ static bool take_vault_url(struct setup *s, enum setup_key key, const char *text
         (void)snprintf(why, SETUP_WHY_SIZE, "is too long");
         return false;
     }
-    if (strncmp(url, "https://", 8) != 0) {
+    if (strncasecmp(url, "https://", 8) != 0) {
         (void)snprintf(why, SETUP_WHY_SIZE, "must be https: the API key is sent to it");
         return false;
     }
@@ -88,7 +92,7 @@ static bool take_pra_url(struct setup *s, enum setup_key key, const char *text, 
     if (!*text)
         return keep(s, key, "");
     (void)snprintf(url, sizeof(url), "%s%s", strstr(text, "://") ? "" : "https://", text);
-    if (strncmp(url, "https://", 8) != 0) {
+    if (strncasecmp(url, "https://", 8) != 0) {
         (void)snprintf(why, SETUP_WHY_SIZE, "must be https: the client secret is sent to it");
         return false;
     }
@@ -97,9 +101,18 @@ static bool take_pra_url(struct setup *s, enum setup_key key, const char *text, 
 
 static bool take_file(struct setup *s, enum setup_key key, const char *text, char why[SETUP_WHY_SIZE])
 {
-    if (!*text || access(text, R_OK) == 0)
+    struct stat st;
+
+    if (!*text)
         return keep(s, key, text);
-    (void)snprintf(why, SETUP_WHY_SIZE, "cannot be read: %s", strerror(errno));
+    if (access(text, R_OK) != 0 || stat(text, &st) != 0)
+        (void)snprintf(why, SETUP_WHY_SIZE, "cannot be read: %s", strerror(errno));
+    else if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
+        (void)snprintf(why, SETUP_WHY_SIZE, "is no file");
+    else if (st.st_size >= SETUP_TEXT_MAX * 16)
+        (void)snprintf(why, SETUP_WHY_SIZE, "is larger than a list of authorities can be");
+    else
+        return keep(s, key, text);
     return false;
 }
 
@@ -138,11 +151,41 @@ static bool take_name(struct setup *s, enum setup_key key, const char *text, cha
     return false;
 }
 
+static bool is_address(const char *name)
+{
+    struct in6_addr out;
+
+    return inet_pton(AF_INET, name, &out) == 1 || inet_pton(AF_INET6, name, &out) == 1;
+}
+
+/* Labels of letters, digits and hyphens; the first may be a single asterisk. */
+static bool is_host_name(const char *name)
+{
+    const char *label = strncmp(name, "*.", 2) == 0 ? name + 2 : name;
+
+    for (;; label++) {
+        size_t n = strspn(label, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+
+        if (!n || n > 63 || *label == '-' || label[n - 1] == '-')
+            return false;
+        label += n;
+        if (*label != '.')
+            return !*label;
+    }
+}
+
 /* Names and addresses, parted by blanks or commas. */
 static bool take_names(struct setup *s, enum setup_key key, const char *text, char why[SETUP_WHY_SIZE])
 {
-    if (*text && strlen(text) < 400 && text[strspn(text, " ,")] &&
-        text_only(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-:* ,"))
+    const char *at = text + strspn(text, " ,");
+    bool good = *at && strlen(text) < 400;
+    char name[254];
+
+    for (size_t n; good && *at; at += n + strspn(at + n, " ,")) {
+        n = strcspn(at, " ,");
+        good = text_copy_n(name, sizeof(name), at, n) && (is_address(name) || is_host_name(name));
+    }
+    if (good)
         return keep(s, key, text);
     (void)snprintf(why, SETUP_WHY_SIZE, "must be host names or addresses, parted by blanks");
     return false;
@@ -367,6 +410,10 @@ static bool judge_line(struct setup *s, enum setup_key key, struct secret *line,
 
     if (!text) {
         fputs("  an answer is needed\n", stderr);
+        return false;
+    }
+    if (q->secret && !setup_is_line(line)) {
+        fputs("  it holds a control character, such as that of an arrow key\n", stderr);
         return false;
     }
     if (q->secret) {

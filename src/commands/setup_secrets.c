@@ -55,7 +55,29 @@ static int read_input(struct secret *out, bool to_end)
     return err;
 }
 
-static bool is_line(const struct secret *s)
+/* Without echo where it is a terminal. */
+static int read_silent(struct secret *out, bool to_end)
+{
+    struct termios before, silent;
+    bool changed = false;
+    int err;
+
+    if (tcgetattr(STDIN_FILENO, &before) == 0) {
+        silent = before;
+        silent.c_lflag &= (tcflag_t) ~(ECHO | ISIG);
+        changed = tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0;
+        if (!changed)
+            return -EIO;
+    }
+    err = read_input(out, to_end);
+    if (changed) {
+        (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+        fputc('\n', stderr);
+    }
+    return err;
+}
+
+bool setup_is_line(const struct secret *s)
 {
     for (size_t i = 0; i < s->len; i++)
         if ((unsigned char)s->p[i] < 0x20 || s->p[i] == 0x7f)
@@ -74,38 +96,25 @@ int setup_secret_file(struct secret *out, const char *path, char why[SETUP_WHY_S
             (void)snprintf(why, SETUP_WHY_SIZE, "the file %.300s: %s", path, fault);
         return err;
     }
-    err = read_input(out, true);
+    if (isatty(STDIN_FILENO) == 1)
+        fputs("The secret, which is not shown: ", stderr);
+    err = read_silent(out, true);
     if (!err && !out->len)
         err = -ENODATA;
-    if (!err && !is_line(out))
+    if (!err && !setup_is_line(out))
         err = -EINVAL;
     if (err)
         (void)snprintf(why, SETUP_WHY_SIZE, "standard input: %s",
-                       err == -ENODATA  ? "it is empty"
-                       : err == -EINVAL ? "it holds a control character"
-                                        : strerror(-err));
+                       err == -EINTR     ? "interrupted"
+                       : err == -ENODATA ? "it is empty"
+                       : err == -EINVAL  ? "it holds a control character"
+                                         : strerror(-err));
     return err;
 }
 
 int setup_read_line(struct secret *out, bool echo)
 {
-    struct termios before, silent;
-    bool changed = false;
-    int err;
-
-    if (!echo && tcgetattr(STDIN_FILENO, &before) == 0) {
-        silent = before;
-        silent.c_lflag &= (tcflag_t) ~(ECHO | ISIG);
-        changed = tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0;
-        if (!changed)
-            return -EIO;
-    }
-    err = read_input(out, false);
-    if (changed) {
-        (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-        fputc('\n', stderr);
-    }
-    return err;
+    return echo ? read_input(out, false) : read_silent(out, false);
 }
 
 int setup_make_token(struct setup *s)

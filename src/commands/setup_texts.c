@@ -125,7 +125,8 @@ static int add_configuration(struct setup *s)
 
 /* ---- secrets ---- */
 
-static int add_secret(struct setup *s, const struct secret *value, const char *file, const char *shown)
+static int add_secret(struct setup *s, const struct secret *value, const char *file, const char *shown,
+                      bool to_unit)
 {
     struct buf data = BUF_SECRET(SECRET_LINE_MAX + 2);
     struct setup_file *f = NULL;
@@ -133,8 +134,10 @@ static int add_secret(struct setup *s, const struct secret *value, const char *f
     buf_append(&data, value->p, value->len);
     buf_char(&data, '\n');
     f = setup_add(s, 0600, &data, "/etc/jumpgate/secrets/%s", file);
-    if (f)
+    if (f) {
         f->secret = shown;
+        f->to_unit = to_unit;
+    }
     buf_free(&data);
     return f ? 0 : -ENOMEM;
 }
@@ -146,11 +149,11 @@ static int add_secrets(struct setup *s)
 
     for (size_t i = 0; i < NSECRETS && !err; i++)
         if (s->secrets[secrets[i].key].p)
-            err = add_secret(s, &s->secrets[secrets[i].key], secrets[i].file, secrets[i].shown);
+            err = add_secret(s, &s->secrets[secrets[i].key], secrets[i].file, secrets[i].shown, true);
     if (err || !s->token.p)
         return err;
     (void)snprintf(file, sizeof(file), "client-%s.token", setup_answer(s, SETUP_CLIENT));
-    return add_secret(s, &s->token, file, "token of the client");
+    return add_secret(s, &s->token, file, "token of the client", false);
 }
 
 /* ---- the unit ---- */

@@ -253,6 +253,7 @@ static int read_conf(const char *path, const struct buf *text, const struct read
         return err;
     }
     conf_check(&draft);
+    conf_check_places(&draft);
     conf_check_files(&draft, how->files);
     conf_draft_print(&draft, errors);
     if (draft.nomem)

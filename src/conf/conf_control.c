@@ -39,7 +39,7 @@ int conf_control_take(struct conf_draft *d, struct conf **out, bool *sound, stru
     const struct conf_part *in_file = conf_draft_next(d, SECTION_GATEWAY, NULL);
     struct conf_part *part = gateway_part(d);
 
-    *sound = !has_mistake(d, in_file, NULL);
+    *sound = in_file ? !has_mistake(d, in_file, NULL) : !d->errors; /* its header may be misspelt */
     if (d->nomem || !part)
         return -ENOMEM;
     bool usable = !has_mistake(d, in_file, "`state_dir`");

@@ -74,6 +74,8 @@ void conf_vault_twin_error(struct conf_draft *, const struct conf_part *, const 
 void conf_check_files(struct conf_draft *, enum conf_files);
 void conf_check_paths(
     struct conf_draft *); /* only: who could change the configuration or the state directory */
+/* conf_places.c: no file that is written is another file of the gateway. */
+void conf_check_places(struct conf_draft *);
 /* conf_control.c: the [gateway] section as a struct conf without other sections; see conf_load_control(). */
 int conf_control_take(struct conf_draft *, struct conf **out, bool *sound, struct buf *errors);
 

@@ -130,6 +130,25 @@ static void check_dates(struct conf_draft *d, unsigned line, const char *path, c
         conf_warning(d, line, "the certificate in %s is not valid yet", path);
 }
 
+/* libcurl and OpenSSL refuse the whole file over one certificate that is cut off. */
+static void check_all_certificates(struct conf_draft *d, unsigned line, const char *key, const char *path)
+{
+    BIO *in = BIO_new_file(path, "r");
+    unsigned n = 0;
+    X509 *one;
+
+    ERR_clear_error();
+    while (in && (one = PEM_read_bio_X509(in, NULL, NULL, NULL))) {
+        X509_free(one);
+        n++;
+    }
+    unsigned long end = ERR_peek_last_error();
+    if (in && n && end && (ERR_GET_LIB(end) != ERR_LIB_PEM || ERR_GET_REASON(end) != PEM_R_NO_START_LINE))
+        conf_error(d, line, "`%s`: certificate number %u in %s is damaged or cut off", key, n + 1, path);
+    BIO_free(in);
+    ERR_clear_error();
+}
+
 static X509 *check_certificate(struct conf_draft *d, const struct conf_part *part, const char *key,
                                const char *path)
 {
@@ -138,8 +157,10 @@ static X509 *check_certificate(struct conf_draft *d, const struct conf_part *par
 
     if (path && !cert)
         conf_error(d, line, "`%s`: %s holds no certificate in PEM form", key, path);
-    if (cert)
+    if (cert) {
         check_dates(d, line, path, cert);
+        check_all_certificates(d, line, key, path);
+    }
     return cert;
 }
 
@@ -309,10 +330,10 @@ static void check_vault_twins(struct conf_draft *d)
 
 /* ---- all of it ---- */
 
-/* Who can write the folder can put another file in the place of the log or the trail. A warning: the folder
- * may belong to a collector on purpose. The folder itself is judged, also with the sticky bit: the first file
- * of that name may be another user's. */
-static void check_folder(struct conf_draft *d, const struct conf_part *gateway, const char *key,
+/* Who can write the folder can put another file in the place of the log or the trail, and another socket in
+ * the place of the listener's. A warning: the folder may belong to a collector on purpose. The folder itself
+ * is judged, also with the sticky bit: the first file of that name may be another user's. */
+static void check_folder(struct conf_draft *d, const struct conf_part *part, const char *key,
                          const char *file, const struct safe_path_owners *owners)
 {
     const char *slash = file ? strrchr(file, '/') : NULL;
@@ -321,7 +342,7 @@ static void check_folder(struct conf_draft *d, const struct conf_part *gateway, 
     if (!slash || !text_copy_n(folder, sizeof(folder), file, slash == file ? 1 : (size_t)(slash - file)))
         return;
     if (!safe_path(folder, owners, why))
-        conf_warning(d, conf_part_line(gateway, key), "`%s`: %s", key, why);
+        conf_warning(d, conf_part_line(part, key), "`%s`: %s", key, why);
 }
 
 static void check_own_paths(struct conf_draft *d, bool check, struct safe_path_owners *owners)
@@ -356,7 +377,13 @@ void conf_check_files(struct conf_draft *d, enum conf_files files)
 
     check_own_paths(d, of_gateway, &owners);
     TAILQ_FOREACH(part, &d->parts, link)
-    check_part(d, part, files, &owners);
+    {
+        const struct conf_listener *l = part->section == SECTION_LISTENER ? part->object : NULL;
+
+        check_part(d, part, files, &owners);
+        if (of_gateway && l && l->is_unix)
+            check_folder(d, part, "address", l->host, &owners);
+    }
     if (of_gateway)
         check_vault_twins(d);
 }

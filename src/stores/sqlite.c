@@ -352,6 +352,20 @@ static int open_file(struct sqlite_store *s, const char *path, bool made, bool r
     return err;
 }
 
+/* SQLite refuses a link anywhere on the way to its file, and a state directory may be one. */
+static int store_path(const char *state_dir, char path[PATH_BYTES], char why[320])
+{
+    char *real = realpath(state_dir, NULL);
+    int err = real ? 0 : -errno;
+
+    if (real && snprintf(path, PATH_BYTES, "%s/" SQLITE_STORE_FILE, real) >= PATH_BYTES - 32)
+        err = -ENAMETOOLONG;
+    if (err)
+        (void)snprintf(why, 320, "%.200s: %.80s", state_dir, strerror(-err));
+    free(real);
+    return err;
+}
+
 static int open_worker(struct sqlite_store *s, char why[320])
 {
     s->worker.work = on_work;
@@ -388,8 +402,9 @@ struct store *sqlite_store_open(struct loop *loop, const char *state_dir, bool r
         free(s);
         return NULL;
     }
-    (void)snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir);
-    int err = open_file(s, path, made, rebuild, rebuilt, why);
+    int err = store_path(state_dir, path, why);
+    if (!err)
+        err = open_file(s, path, made, rebuild, rebuilt, why);
     if (!err)
         err = open_worker(s, why);
     if (err) {

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import signal
 import socket
 import subprocess
@@ -165,14 +166,15 @@ def test_a_reload_is_recorded_with_what_it_changed(own):
     second = written(own, "reloaded", 2)[1]
     assert second["clients_removed"] == ["two"] and second["changed"] == ["client two (removed)"]
     assert (second["source"], second["client"], second["peer_uid"]) == ("request", "control", os.getuid())
-    keys["gateway"]["log_level"] = "loud"
-    keys["gateway"]["nonsense"] = "1"
+    keys["gateway"] = {"release_duration": "90s", **keys["gateway"], "log_level": "loud", "nonsense": "1"}
     own.gateway.write_configuration()
     assert over(path, "POST", "/v1/reload")[0] == 409
     (refused,) = written(own, "reload_refused")
-    assert refused["outcome"] == "refused" and refused["mistakes"] >= 2 and "log_level" in refused["why"]
+    assert refused["outcome"] == "refused" and refused["mistakes"] == 2 and "log_level" in refused["why"]
+    assert "reload_mistake" in own.gateway.err.text and not re.search("reload_mistake.*whole minutes", own.gateway.err.text)
+    assert re.search("reload_warning.*whole minutes", own.gateway.err.text)
     assert refused["config_digest"] == second["config_digest"] and "changed" not in refused
-    keys["gateway"].pop("nonsense")
+    del keys["gateway"]["nonsense"], keys["gateway"]["release_duration"]
     keys["gateway"]["log_level"] = "debug"
     own.gateway.write_configuration()
     own.gateway.signal(signal.SIGHUP)

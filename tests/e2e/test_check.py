@@ -60,6 +60,49 @@ def test_missing_state_dir_is_made(gateway):
     both_take(gateway)
 
 
+def test_state_dir_behind_a_link(gateway):
+    (gateway.path / "state").rename(gateway.path / "elsewhere")
+    (gateway.path / "state").symlink_to("elsewhere")
+    both_take(gateway)
+    both_take(gateway)
+
+
+def test_missing_state_dir_with_a_slash_is_made(gateway):
+    (gateway.path / "state").rmdir()
+    gateway.sections["gateway"]["state_dir"] = f"{gateway.path}/state/"
+    both_take(gateway)
+
+
+@pytest.mark.parametrize("folder", ["state/deeper", "state-of-audit"])
+def test_only_the_state_dir_itself_is_made(gateway, folder):
+    (gateway.path / "state").rmdir()
+    gateway.sections["gateway"]["audit_file"] = f"{gateway.path}/{folder}/audit.jsonl"
+    both_refuse(gateway, "No such file", "audit_file")
+
+
+@pytest.mark.parametrize("section, key, value, words", [
+    ("gateway", "log_file", "{state}/audit.jsonl", "is the audit trail"),
+    ("gateway", "log_file", "{state}//audit.jsonl", "is the audit trail"),
+    ("gateway", "log_file", "{state}/leases.db", "is a file of the state directory"),
+    ("gateway", "log_file", "{folder}/jumpgate.conf", "is the configuration"),
+    ("gateway", "log_file", "{key}", "is the file of `api_key_file` in line"),
+    ("gateway", "audit_file", "{state}/audit.head", "is a file of the state directory"),
+    ("listener second", "address", "unix:{state}/control.sock", "is a file of the state directory"),
+    ("listener second", "address", "unix:{folder}//first.sock", "is the file of `address` in line"),
+])
+def test_no_file_has_two_uses(gateway, section, key, value, words):
+    """The log would be appended to a secret, and a socket would take the control socket's place."""
+    secret = gateway.path / "named-key"
+    secret.write_text(API_KEY + "\n")
+    secret.chmod(0o600)
+    gateway.sections["vault main"]["api_key_file"] = str(secret)
+    gateway.sections["listener first"] = {"address": f"unix:{gateway.path}/first.sock"}
+    gateway.sections.setdefault(section, {})[key] = value.format(state=gateway.path / "state", folder=gateway.path,
+                                                                 key=secret)
+    both_refuse(gateway, words, key)
+    assert secret.read_text() == API_KEY + "\n"
+
+
 @pytest.mark.parametrize("key", ["log_file", "audit_file"])
 @pytest.mark.parametrize("kind, words", [("folder", "is a directory"), ("fifo", "is a pipe"), ("socket", "is a socket"),
                                          ("link", "is a link"), ("nowhere", "No such file")])

@@ -81,6 +81,9 @@ def test_mistakes_elsewhere_do_not_matter(stack, tmp_path):
     stack.gateway.stop()
     done = jumpgate(stack.gateway, "leases", "release", "--all", path=path)  # it would write an audit trail
     assert done.returncode == 1 and "has mistakes" in done.stderr
+    path.write_text(f"[gatway]\nstate_dir = {state}\n")
+    done = jumpgate(stack.gateway, "status", path=path)
+    assert done.returncode == 1 and "has mistakes" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["state_dir =\n", "state_dir = /a\nstate_dir = /b\n"])

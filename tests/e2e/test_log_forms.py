@@ -52,7 +52,8 @@ def test_json_when_the_start_is_refused(tmp_path):
             gateway.sections["gateway"].update(keys)
             said = refused(gateway)
             assert "start_failed" in said or "unclean_end" in said, (keys, said)
-            assert "configuration_mistake" in said or "max_inflight" not in keys
+            assert ("configuration_mistake" in said) == ("log_file" not in keys)
+            assert "configuration_warning" in said  # of `url`: no mistake, also beside one
             gateway.sections["gateway"] = before
         gateway.stopped = True
 

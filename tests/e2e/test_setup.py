@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+import machine as machines
 from certificates import Authority
 from harness import API_KEY, BIN, Gateway, tls_context
 from pra_site import CLIENT_ID, CLIENT_SECRET, PraSite
@@ -118,6 +119,33 @@ def serves(vault, run, **how):
         assert gateway.complete(ann, listener="broker", **how).status == 200
 
 
+# ---- on a machine with the package ----
+
+@pytest.mark.skipif(machines.possible() is not None, reason=str(machines.possible()))
+def test_on_an_installed_machine():
+    """Users, owners and folders of the package: check runs as the gateway's user, which cannot read the secrets."""
+    with machines.Machine("http://127.0.0.1:9") as machine:
+        machine.run("""
+            rm /etc/jumpgate/jumpgate.conf /etc/jumpgate/secrets/* /etc/jumpgate/tls/*
+            jumpgate config --defaults >/etc/jumpgate/jumpgate.conf
+            chown root:jumpgate /etc/jumpgate/jumpgate.conf; chmod 0640 /etc/jumpgate/jumpgate.conf
+            """)
+        setup = (f"echo {API_KEY} | jumpgate setup --vault-url localhost:9 --api-key-file - --listen 127.0.0.1:0 "
+                 "--client-by token ")
+        failed = machine.run(setup + "--user 'CORP\\ann' --host web", check=False)
+        assert failed.returncode == 1 and "nothing of it is left" in failed.stdout, failed.stdout
+        assert "Permission denied" not in failed.stdout and "FAILED   tcp" in failed.stdout, failed.stdout
+        assert machine.run("ls -A /run /etc/jumpgate/secrets /etc/jumpgate/tls").stdout.split() == [
+            "/etc/jumpgate/secrets:", "/etc/jumpgate/tls:", "/run:"]
+
+        assert "jumpgate.conf: ok" in machine.run(setup + "--no-connect").stdout
+        assert machine.run("cd /etc/jumpgate; stat -c '%n %U:%G %a' jumpgate.conf secrets secrets/api-key").stdout == (
+            "jumpgate.conf root:jumpgate 640\nsecrets root:root 700\nsecrets/api-key root:root 600\n")
+        assert "jumpgate-setup" not in machine.run("ls -A /run").stdout
+        machine.run("systemctl start jumpgate")
+        assert "lease store" in machine.run("jumpgate status", check=False).stdout
+
+
 # ---- what it writes ----
 
 def test_unix_socket_and_user(vault, run):
@@ -205,6 +233,13 @@ def test_site_that_cannot_be_used_leaves_nothing(run, authority, tmp_path, host)
     assert run.made() == []
 
 
+@pytest.mark.parametrize("names", ["gw.example.com,10.0.0.1 ::1", "*.example.com", "gw-1_a", " gw , 1.2.3.4 "])
+def test_names_that_are_good(run, names):
+    out = succeed(run({"--vault-url": "HTTPS://vault.example.com", "--listen": "127.0.0.1:0", "--client-by": "token",
+                       "--client-uid": None, "--server-name": names.strip()}, "--dry-run"))
+    assert "url = HTTPS://vault.example.com/BeyondTrust" in out
+
+
 def test_secret_from_standard_input(run):
     succeed(run({"--api-key-file": "-"}, stdin=f"{API_KEY}\n".encode()))
     assert run.text("etc/jumpgate/secrets/api-key") == API_KEY + "\n"
@@ -265,6 +300,16 @@ def test_failure_half_way_leaves_nothing(run):
     assert run.made() == before and path.read_bytes() == defaults
 
 
+def test_configuration_left_aside_by_a_killed_setup_is_named(run):
+    path, defaults = untouched(run)
+    left = path.with_name(path.name + ".before-setup")
+    left.write_bytes(defaults)
+    before = run.made()
+    done = run()
+    assert done.returncode == 1 and ".before-setup beside it" in done.stderr.decode()
+    assert run.made() == before
+
+
 @pytest.mark.parametrize("changed, words", [
     ({"--vault-url": "https://127.0.0.1:1/BeyondTrust/api/public/v3"}, "the vault or the site could not be used"),
     ({"--vault-ca": None}, "the vault or the site could not be used"),
@@ -297,6 +342,11 @@ def test_folder_that_others_can_write_is_refused(run):
     ({"--vault-url": "http://vault.example.test"}, "must be https"),
     ({"--vault-url": "ftp://x"}, "must be https"),
     ({"--vault-ca": "/no/such/file"}, "cannot be read"),
+    ({"--vault-ca": "/"}, "--vault-ca: `/` is no file"),
+    ({"--vault-ca": "/dev/zero"}, "--vault-ca: `/dev/zero` is no file"),
+    *(({"--listen": "127.0.0.1:0", "--client-by": "token", "--client-uid": None, "--server-name": name},
+       f"--server-name: `{name}` must be host names") for name in
+      ("*", "a..b", "-x", ".x", ":", "a:b", "gw a*b", "gw, ,x-", "a" * 64, ".".join(["a" * 60] * 5))),
     ({"--api-key-file": None}, "--api-key-file is missing"),
     ({"--api-key-file": "/no/such/file"}, "/no/such/file"),
     ({"--api-key-file": "-"}, "standard input: it is empty"),
@@ -399,6 +449,26 @@ def test_questions(vault, run, authority):
         assert "systemctl enable --now jumpgate" in terminal.text
     assert "release_duration = 120m" in run.text(CONF)
     serves(vault, run)
+
+
+def test_secret_of_standard_input_is_not_shown_on_a_terminal(run):
+    more = {"--sign-in": "api-key", "--release-duration": "60", "--client": "pra", "--client-by": "uid",
+            "--api-key-file": "-"}
+    with Terminal(run.words(more)) as terminal:
+        terminal.answer("not shown", API_KEY, hidden=True)
+        terminal.answer("PRA site", "")
+        terminal.answer("Write them? [y/N] ", "n")
+        assert terminal.end() == 1 and "nothing was written" in terminal.text
+        assert API_KEY not in terminal.text
+
+
+def test_secret_with_a_control_character_is_asked_again(run):
+    words = run.words({"--api-key-file": None, "--sign-in": "api-key"})
+    with Terminal(words) as terminal:
+        terminal.answer("(not shown): ", API_KEY + "\x1b[D", hidden=True)
+        terminal.answer("control character", "")
+        terminal.answer("an answer is needed", "\x03")
+        assert terminal.end() == 1
 
 
 def test_no_writes_nothing(run):

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from certificates import Authority
-from harness import TOKEN, Gateway, UnixConnection, eventually, tls_context, token_hash
+from harness import TOKEN, CheckedConnection, Gateway, UnixConnection, eventually, tls_context, token_hash
 from manager import Manager
 from stack import Stack, Wire, head
 
@@ -305,7 +305,7 @@ def test_restarts_lose_no_request(manager, vault, tmp_path):
         return UnixConnection(str(path), 60)
 
     def tcp():
-        return http.client.HTTPConnection(host, int(number), timeout=60)
+        return CheckedConnection(host, int(number), timeout=60)
 
     # The last one is idle for longer than the notice: it may find its connection closed before it sends.
     loads = [Load(unix, False, box), Load(tcp, False, box), Load(unix, True, box), Load(tcp, True, box),
