@@ -175,6 +175,23 @@ def test_what_the_user_cannot_read(gateway):
     both_take(gateway)
 
 
+@needs_root
+def test_credentials_of_root(gateway):
+    """The service manager passes them to the gateway, whose user cannot read them."""
+    gateway.path.chmod(0o755)
+    os.chown(gateway.path / "state", 65534, 65534)
+    secrets = gateway.path / "secrets"
+    secrets.mkdir(mode=0o700)
+    (gateway.path / "api-key").rename(secrets / "api-key")
+    gateway.sections["vault main"]["api_key_file"] = "$CREDENTIALS_DIRECTORY/api-key"
+    environment = {**os.environ, "CREDENTIALS_DIRECTORY": str(secrets)}
+    done = check(gateway, environment=environment)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    gateway.sections["gateway"]["user"] = "nobody"  # such a gateway reads them itself
+    done = check(gateway, environment=environment)
+    assert done.returncode == 1 and "cannot read" in done.stderr, done
+
+
 def test_folder_of_a_socket(gateway):
     gateway.sections["listener more"] = {"address": f"unix:{gateway.path}/missing/socket"}
     gateway.sections["client local"] = {"peer_uid": "1", "allow": "observe"}
