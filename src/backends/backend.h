@@ -37,7 +37,7 @@
  *
  * A new kind of vault: a folder beside password_safe/ with one struct that begins with struct vault and one
  * struct vault_ops; its name in the table of the configuration (`type`, conf/conf_table.c); its row in
- * commands/run.c. Operations that it does not have are NULL where a comment below allows it.
+ * commands/run/run.c. Operations that it does not have are NULL where a comment below allows it.
  *
  * Not here: which vault is asked, retries of check-ins, caches (broker/).
  */

@@ -9,7 +9,7 @@
  *
  * A build with sanitizers restricts dumps alone, because a sanitizer traces, forks and reads any file.
  *
- * Not here: what the gateway needs (commands/sandbox_policy.c).
+ * Not here: what the gateway needs (commands/run/sandbox_policy.c).
  */
 #ifndef JG_BASE_SANDBOX_H
 #define JG_BASE_SANDBOX_H

@@ -16,10 +16,10 @@
 
 #include "base/buf.h"
 #include "commands/conf_diff.h"
-#include "commands/findings.h"
-#include "commands/preconditions.h"
+#include "commands/run/findings.h"
+#include "commands/run/preconditions.h"
+#include "commands/run/unprivileged.h"
 #include "commands/unit_command.h"
-#include "commands/unprivileged.h"
 #include "conf/conf.h"
 #include "loop/upstream/upstream.h"
 

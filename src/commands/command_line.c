@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/did_you_mean.h"
-#include "commands/command_help.h"
+#include "commands/help/help.h"
 #include "commands/terminal.h"
 
 #include <errno.h>

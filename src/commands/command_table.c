@@ -5,7 +5,7 @@
 #include "commands/command_table.h"
 
 #include "commands/commands.h"
-#include "commands/run_exit.h"
+#include "commands/run/exit.h"
 
 #include <stdint.h>
 

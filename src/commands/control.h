@@ -4,8 +4,8 @@
  * It is `control.sock` in the state directory (mode 0600), takes the same HTTP as every listener, and needs
  * no token: only the gateway's own user and root may connect (handlers/clients.h). It is not configured.
  */
-#ifndef JG_CONTROL_H
-#define JG_CONTROL_H
+#ifndef JG_COMMANDS_CONTROL_H
+#define JG_COMMANDS_CONTROL_H
 
 #include "loop/server/server.h"
 

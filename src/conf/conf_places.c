@@ -6,7 +6,7 @@
  * Two names are one file where they are spelled alike, where both lead to one inode, and where they are one
  * name in one directory, since a file that is missing now is made later.
  *
- * Not here: what kind of file is there (commands/preconditions.h), who could change it (conf_files.c).
+ * Not here: what kind of file is there (commands/run/preconditions.h), who could change it (conf_files.c).
  */
 #include "base/text.h"
 #include "conf/conf_draft.h"

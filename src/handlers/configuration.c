@@ -10,7 +10,7 @@
  * Secrets in the configuration are answered as a hash that is salted with the digest of the configuration
  * (conf/conf_values.h): `jumpgate check --diff` sees that one has changed.
  *
- * Not here: the reload itself (commands/reload.c).
+ * Not here: the reload itself (commands/run/reload.c).
  */
 #include "conf/conf_values.h"
 #include "handlers/gateway.h"

@@ -3,7 +3,7 @@
  * test_command_parts.c - small parts of the commands: lengths of time, tables, which leases are chosen.
  */
 #include "check.h"
-#include "commands/leases_choice.h"
+#include "commands/leases/choice.h"
 #include "commands/print_table.h"
 #include "commands/span.h"
 

@@ -3,8 +3,8 @@
  * test_command_table.c - the rows of the commands are whole and agree with themselves.
  */
 #include "check.h"
-#include "commands/command_help.h"
 #include "commands/command_table.h"
+#include "commands/help/help.h"
 
 #include <ctype.h>
 #include <stdbool.h>

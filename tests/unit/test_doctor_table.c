@@ -4,7 +4,7 @@
  * of the table, in its order and no others.
  */
 #include "commands/command_table.h"
-#include "commands/doctor_table.h"
+#include "commands/doctor/table.h"
 
 #include "check.h"
 

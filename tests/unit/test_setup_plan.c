@@ -4,7 +4,7 @@
  * them.
  */
 #include "check.h"
-#include "commands/setup.h"
+#include "commands/setup/setup.h"
 #include "conf/conf.h"
 
 #include <fcntl.h>

@@ -7,7 +7,7 @@
  * socket is taken only if it is what the configuration says, because its address decides who can connect: a
  * stream socket that listens, of the listener's family, at the listener's address.
  *
- * Not here: which descriptor belongs to which listener (commands/passed_sockets.c).
+ * Not here: which descriptor belongs to which listener (commands/run/passed_sockets.c).
  */
 #include "loop/server/connection.h"
 
