@@ -58,6 +58,7 @@ struct fault {
     int vault_code;         /* sub-code 4031..4035, 4091, 0 = none */
     bool second_factor;     /* the vault asked for one at sign-in */
     bool foreign;           /* the answer was not the vault's own */
+    bool too_large;         /* the answer is larger than max_answer */
     unsigned retry_after_s; /* 0 = the row's own */
     bool has_released;      /* what was done in spite of the fault: */
     int64_t released;       /* leases */

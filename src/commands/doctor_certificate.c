@@ -42,7 +42,7 @@ static const struct own_remedy unreadable = {
 static STACK_OF(X509) * read_chain(const char *path)
 {
     STACK_OF(X509) *chain = sk_X509_new_null();
-    BIO *in = BIO_new_file(path, "r");
+    BIO *in = certificate_file_open(path);
     X509 *cert;
 
     while (chain && in && (cert = PEM_read_bio_X509(in, NULL, NULL, NULL)))
@@ -65,7 +65,7 @@ static int on_passphrase(char *buf, int size, int rwflag, void *arg)
 
 static EVP_PKEY *read_key(const char *path)
 {
-    BIO *in = BIO_new_file(path, "r");
+    BIO *in = certificate_file_open(path);
     EVP_PKEY *key = in ? PEM_read_bio_PrivateKey(in, NULL, on_passphrase, NULL) : NULL;
 
     BIO_free(in);
@@ -284,7 +284,7 @@ static void look_at_lists(const struct certificate_use *use, STACK_OF(X509) * au
     static const struct own_remedy uncovered = {"with `client_crl` each authority of a chain needs its list: "
                                                 "without it every client of it is refused",
                                                 "add the authority's list to the file"};
-    BIO *in = BIO_new_file(use->path, "r");
+    BIO *in = certificate_file_open(use->path);
     unsigned long covered = 0;
     char name[NAME_SIZE];
     X509_CRL *list;

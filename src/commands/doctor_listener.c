@@ -12,6 +12,7 @@
  */
 #include "commands/doctor_own.h"
 
+#include "commands/clients_group.h"
 #include "conf/conf.h"
 
 #include <arpa/inet.h>
@@ -187,6 +188,18 @@ static void look_at_tcp(struct own_side *own, const struct conf_listener *l)
 
 /* ---- Unix sockets ---- */
 
+/* That of a socket where `unix_group` is not set. The groups of the gateway's user are those of the user
+ * database. */
+static gid_t default_group(const struct own_side *own)
+{
+    const struct group *gr = getgrnam(CLIENTS_GROUP);
+    gid_t clients = gr ? gr->gr_gid : own->gid;
+    struct person gateway;
+
+    person_of(own->uid, &gateway);
+    return gr && has_group(&gateway, clients) ? clients : own->gid;
+}
+
 /* The stat of a socket that will be: as the configuration says. */
 static bool planned_socket(struct own_side *own, const struct conf_listener *l, struct stat *st)
 {
@@ -194,7 +207,8 @@ static bool planned_socket(struct own_side *own, const struct conf_listener *l, 
     const struct group *gr = l->unix_group ? getgrnam(l->unix_group) : NULL;
     char *end = NULL;
 
-    *st = (struct stat){.st_mode = S_IFSOCK | (mode_t)l->unix_mode, .st_uid = own->uid, .st_gid = own->gid};
+    *st = (struct stat){
+        .st_mode = S_IFSOCK | (mode_t)l->unix_mode, .st_uid = own->uid, .st_gid = default_group(own)};
     if (pw)
         st->st_uid = pw->pw_uid;
     else if (l->unix_owner)
@@ -253,14 +267,18 @@ static void look_at_folder(struct own_side *own, const struct conf_listener *l)
 static void look_at_present(struct own_side *own, const struct conf_listener *l, const struct stat *is)
 {
     static const struct own_remedy differs = {
-        "the running gateway was started with other keys, or the socket was changed since",
+        "the running gateway was started with other keys, or the socket was changed since; with socket "
+        "activation mode and owner are those of the socket unit, which root alone can see",
         "restart the gateway: a reload does not change mode and owner of a socket"};
     struct stat wanted;
 
     if (!planned_socket(own, l, &wanted))
         return;
-    if ((is->st_mode & 0777) != (wanted.st_mode & 0777) || (l->unix_group && is->st_gid != wanted.st_gid) ||
-        (l->unix_owner && is->st_uid != wanted.st_uid))
+    if (own_is_activated(l))
+        report_note(own->d, "%s: served, mode %04o; the service manager's, whose socket unit sets its mode",
+                    l->address, (unsigned)(is->st_mode & 0777));
+    else if ((is->st_mode & 0777) != (wanted.st_mode & 0777) ||
+             (l->unix_group && is->st_gid != wanted.st_gid) || (l->unix_owner && is->st_uid != wanted.st_uid))
         own_problem(
             own, REPORT_WARNING, differs,
             "[listener %s]: %s has mode %04o, uid %lu, gid %lu, and the configuration says mode %04o, uid "
@@ -275,7 +293,8 @@ static void look_at_present(struct own_side *own, const struct conf_listener *l,
 static void look_at_unix(struct own_side *own, const struct conf_listener *l)
 {
     static const struct own_remedy gone = {
-        "the socket was removed, or the gateway was started with another one", "restart the gateway"};
+        "the socket was removed, or the gateway was started with another one",
+        "restart the gateway; with socket activation stop it, restart the socket unit, and start it"};
     static const struct own_remedy in_the_way = {"a file of this name is no socket, and is never removed",
                                                  "move the file away, or change `address`"};
     static const struct own_remedy taken = {
@@ -316,7 +335,7 @@ static bool is_shut(struct own_side *own, const struct conf_listener *l, const s
     struct stat st;
 
     folder_of(l->host, folder);
-    if (own->run != GATEWAY_RUNS || lstat(l->host, &st) != 0)
+    if (lstat(l->host, &st) != 0 || (own->run != GATEWAY_RUNS && !own_is_activated(l)))
         if (!planned_socket(own, l, &st))
             return false; /* reported already */
     if (!may_reach(who, folder, at)) {

@@ -61,10 +61,14 @@ static bool look_at_directory(struct own_side *own, const char *path)
 static void look_at_store(struct own_side *own, const char *state_dir)
 {
     static const struct own_remedy damaged = {
-        "the file was cut, overwritten or written by another program or version",
+        "the file was cut, overwritten or written by another program",
         "restore it from a backup, or start once with `jumpgate run --rebuild`: it is moved aside, and the "
         "vault "
         "is asked what is still checked out"};
+    static const struct own_remedy newer = {
+        "the gateway was upgraded and has run, and this is the earlier version",
+        "install the newer version again, or restore a copy of the state directory from before the upgrade; "
+        "--rebuild does not touch the file"};
     static const struct own_remedy locked = {"this user may not read the file",
                                              "run the command as the gateway's user or as root"};
     char why[SQLITE_CHECK_WHY];
@@ -76,6 +80,7 @@ static void look_at_store(struct own_side *own, const char *state_dir)
         break;
     case SQLITE_CHECK_ABSENT: report_note(own->d, "no lease store yet: this gateway has not run"); break;
     case SQLITE_CHECK_DAMAGED: own_problem(own, REPORT_FAILED, damaged, "the lease store %s", why); break;
+    case SQLITE_CHECK_NEWER: own_problem(own, REPORT_FAILED, newer, "the lease store %s", why); break;
     default: own_problem(own, REPORT_FAILED, locked, "the lease store %s", why);
     }
 }

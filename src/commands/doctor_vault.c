@@ -210,6 +210,12 @@ void doctor_explain_fault(struct doctor *d, const struct fault *fault)
     } else if (fault->code == FAULT_VAULT_REFUSED_USER) {
         report_cause(d, "the name that `run_as` makes of this user cannot be sent to the vault");
         report_remedy(d, "change `run_as`, `user_map` or the user's name");
+    } else if (fault->too_large) {
+        report_cause(d,
+                     "the vault has more to list than `max_answer` in [vault %s] allows, or something "
+                     "else than the vault answers",
+                     d->vault_conf->name);
+        report_remedy(d, "make `max_answer` larger: a list takes about 1k for each account");
     } else {
         report_cause(d, "the vault answers, but cannot do its work now");
         report_remedy(d, "try again; if it stays, look into the vault's own logs");
@@ -218,10 +224,30 @@ void doctor_explain_fault(struct doctor *d, const struct fault *fault)
 
 /* ---- role ---- */
 
+/* A find asks for one host at a time, so that its lists may fit all the same. */
+static bool has_too_many(struct doctor *d)
+{
+    d->all = account_list_new();
+    if (!d->all) {
+        report_unknown(d, "out of memory");
+        return false;
+    }
+    report_warning(d, "%s may request more accounts than fit into `max_answer`", doctor_acting(d));
+    report_cause(d,
+                 "the list of all accounts of this user is larger than `max_answer` in [vault %s]; a find "
+                 "asks for one host at a time",
+                 d->vault_conf->name);
+    report_remedy(d, "none is needed while finds succeed; with a larger `max_answer` (about 1k for each "
+                     "account) the doctor can name systems that are nearly the host");
+    return true;
+}
+
 bool doctor_role(struct doctor *d)
 {
     const struct fault *fault = &d->list_fault;
 
+    if (fault->too_large)
+        return has_too_many(d);
     if (fault_is_set(fault)) {
         report_failed(d, "the vault lets %s in and does not list accounts: %s", doctor_acting(d),
                       fault->detail);

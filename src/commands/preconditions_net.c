@@ -13,6 +13,7 @@
 #include "base/certificate.h"
 #include "base/text.h"
 #include "commands/conf_diff.h"
+#include "commands/doctor_own.h"
 #include "commands/reload.h"
 #include "loop/server/tls.h"
 
@@ -65,6 +66,22 @@ static int try_port(const struct conf_listener *l)
     return err;
 }
 
+static bool manager_has_sockets(void)
+{
+    glob_t found;
+    bool any = glob(SOCKET_UNITS, 0, NULL, &found) == 0;
+
+    if (any)
+        globfree(&found);
+    return any;
+}
+
+/* A connection to a socket of the service manager would start the gateway. Root alone sees whose it is. */
+static bool may_be_managers(const struct conf_listener *l)
+{
+    return own_is_activated(l) || (geteuid() != 0 && manager_has_sockets());
+}
+
 /* -EADDRINUSE: a process listens there, other than the service manager. */
 static int try_unix(const struct conf_listener *l)
 {
@@ -82,16 +99,6 @@ static int try_unix(const struct conf_listener *l)
 
     (void)close(fd);
     return listens && !manager ? -EADDRINUSE : 0;
-}
-
-static bool manager_has_sockets(void)
-{
-    glob_t found;
-    bool any = glob(SOCKET_UNITS, 0, NULL, &found) == 0;
-
-    if (any)
-        globfree(&found);
-    return any;
 }
 
 static void report_port(const struct preconditions *p, struct findings *f, const struct conf_listener *l,
@@ -123,7 +130,7 @@ void preconditions_ports(const struct preconditions *p, struct findings *f)
 {
     for (size_t i = 0; i < p->conf->nlisteners; i++) {
         const struct conf_listener *l = &p->conf->listeners[i];
-        int err = l->is_unix ? try_unix(l) : try_port(l);
+        int err = !l->is_unix ? try_port(l) : p->runs || !may_be_managers(l) ? try_unix(l) : 0;
 
         if (err && !(err == -EADDRINUSE && p->running && conf_diff_listens(p->running, l->address)))
             report_port(p, f, l, err);
@@ -155,7 +162,7 @@ static void check_certificates(const struct preconditions *p, struct findings *f
                                const char *key, const char *path)
 {
     const struct ends e = {section, key, path};
-    BIO *in = path ? BIO_new_file(path, "r") : NULL;
+    BIO *in = certificate_file_open(path);
     int64_t earliest = 0;
     X509 *one;
 
@@ -176,7 +183,7 @@ static void check_lists(const struct preconditions *p, struct findings *f, const
                         const char *path)
 {
     const struct ends e = {section, "client_crl", path};
-    BIO *in = path ? BIO_new_file(path, "r") : NULL;
+    BIO *in = certificate_file_open(path);
     int64_t earliest = 0, now = (int64_t)time(NULL);
     X509_CRL *one;
 

@@ -279,7 +279,8 @@ static int run_live(struct top *t, const char *state_dir)
         show_live(t, poll, &inside);
         terminal_close();
     } else {
-        code = failed("the terminal's kind (TERM) is not known; --once prints one screen");
+        code = failed(
+            "the terminal's kind (TERM) is not known, or cannot place a cursor; --once prints one screen");
     }
     top_poll_stop(poll);
     if (ended_by)

@@ -112,7 +112,7 @@ static int on_passphrase(char *out, int size, int writing, void *asked)
 
 static EVP_PKEY *read_key(const char *path, bool *encrypted)
 {
-    BIO *in = BIO_new_file(path, "r");
+    BIO *in = certificate_file_open(path);
     EVP_PKEY *key;
 
     *encrypted = false;
@@ -195,7 +195,7 @@ static void check_pair(struct conf_draft *d, const struct conf_part *part, const
 
 static void check_list(struct conf_draft *d, const struct conf_part *part, const char *key, const char *path)
 {
-    BIO *in = path ? BIO_new_file(path, "r") : NULL;
+    BIO *in = certificate_file_open(path);
     X509_CRL *list = in ? PEM_read_bio_X509_CRL(in, NULL, NULL, NULL) : NULL;
     unsigned line = conf_part_line(part, key);
 

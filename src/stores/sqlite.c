@@ -38,6 +38,7 @@
 
 #define PROBE_EVERY_MS 1000
 #define PATH_BYTES     4096
+#define NEWER_HINT     "; install that version again, or restore a copy from before it (--rebuild does not help)"
 
 struct sqlite_store {
     struct store store; /* first */
@@ -342,12 +343,12 @@ static int open_file(struct sqlite_store *s, const char *path, bool made, bool r
     if (verdict == SQLITE_FILE_GOOD)
         return 0;
     int err = verdict == SQLITE_FILE_FAILED && s->file.error ? s->file.error : -EBADMSG;
-    const char *hint =
-        verdict == SQLITE_FILE_DAMAGED
-            ? "; restore it from a backup, or start once with --rebuild, which moves it aside and asks the "
-              "vault what is still checked out"
-            : "";
-    (void)snprintf(why, 320, "cannot use the lease store %.100s: %.60s%s", path, cause, hint);
+    const char *hint = verdict == SQLITE_FILE_DAMAGED
+                           ? "; restore it from a backup, or start once with --rebuild, which moves it aside "
+                             "and asks the vault what is still checked out"
+                       : verdict == SQLITE_FILE_NEWER ? NEWER_HINT
+                                                      : "";
+    (void)snprintf(why, 320, "cannot use the lease store %.90s: %.70s%.125s", path, cause, hint);
     return err;
 }
 
@@ -419,6 +420,7 @@ bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY])
 {
     char path[PATH_BYTES], lock[PATH_BYTES], head[SQLITE_FILE_HEAD], mark = 0;
     const char *fault = "";
+    bool newer = false;
 
     if (snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir) >= (int)sizeof(path) - 32)
         return true; /* too long to be used: its opening says so */
@@ -434,14 +436,12 @@ bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY])
     } else {
         ssize_t n = pread(fd, head, sizeof(head), 0);
 
-        fault = n < 0 ? "" : sqlite_file_fault(head, (size_t)n);
+        fault = n < 0 ? "" : sqlite_file_fault(head, (size_t)n, &newer);
         (void)close(fd);
     }
     if (*fault)
-        (void)snprintf(why, SQLITE_LOOK_WHY,
-                       "cannot use the lease store %.150s: %s; restore it from a backup, or start once with "
-                       "--rebuild",
-                       path, fault);
+        (void)snprintf(why, SQLITE_LOOK_WHY, "cannot use the lease store %.120s: %.60s%.100s", path, fault,
+                       newer ? NEWER_HINT : "; restore it from a backup, or start once with --rebuild");
     return !*fault;
 }
 
@@ -481,7 +481,7 @@ static bool was_made(const char *dir)
     int fd;
 
     (void)snprintf(path, sizeof(path), "%s/lock", dir);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     bool made = fd >= 0 && pread(fd, &mark, 1, 0) == 1;
     if (fd >= 0)
         (void)close(fd);
@@ -522,6 +522,7 @@ static enum sqlite_check check_file(const char *path, size_t *rows, char cause[2
     }
     (void)sqlite3_close(db);
     return verdict == SQLITE_FILE_GOOD     ? SQLITE_CHECK_WHOLE
+           : verdict == SQLITE_FILE_NEWER  ? SQLITE_CHECK_NEWER
            : verdict == SQLITE_FILE_FAILED ? SQLITE_CHECK_UNREADABLE
                                            : SQLITE_CHECK_DAMAGED;
 }

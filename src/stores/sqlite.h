@@ -34,6 +34,7 @@ enum sqlite_check {
     SQLITE_CHECK_WHOLE,
     SQLITE_CHECK_ABSENT, /* none was ever made */
     SQLITE_CHECK_DAMAGED,
+    SQLITE_CHECK_NEWER, /* written by a newer version: --rebuild does not take it */
     SQLITE_CHECK_UNREADABLE
 };
 enum sqlite_check sqlite_store_check(const char *state_dir, size_t *rows, char why[SQLITE_CHECK_WHY]);

@@ -281,15 +281,17 @@ static int64_t number_at(const char *bytes)
     return (int64_t)((uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3]);
 }
 
-const char *sqlite_file_fault(const char *head, size_t n)
+const char *sqlite_file_fault(const char *head, size_t n, bool *newer)
 {
     static const char magic[] = "SQLite format 3"; /* with the NUL behind it */
 
+    *newer = false;
     if (n < SQLITE_FILE_HEAD || memcmp(head, magic, sizeof(magic)) != 0)
         return "it is damaged";
     if (number_at(head + 68) != APPLICATION_ID)
         return "it is not a lease store of jumpgate";
-    return number_at(head + 60) > NEWEST ? "it was written by a newer version" : "";
+    *newer = number_at(head + 60) > NEWEST;
+    return *newer ? "it was written by a newer version" : "";
 }
 
 static int sync_path(const char *path, int flags)

@@ -25,8 +25,8 @@ enum sqlite_verdict {
 
 /* Opens an existing file, checks that it is a lease store and whole, and migrates an older schema. */
 enum sqlite_verdict sqlite_file_open(struct sqlite_file *, const char *path, char why[256]);
-/* By the head of the file alone: "" or what is wrong with it. */
-const char *sqlite_file_fault(const char *head, size_t n);
+/* By the head of the file alone: "" or what is wrong with it; *newer = it was written by a newer version. */
+const char *sqlite_file_fault(const char *head, size_t n, bool *newer);
 #define SQLITE_FILE_HEAD 100
 /* The same judgement of a file that is open, which is only read. */
 enum sqlite_verdict sqlite_file_judge(sqlite3 *db, char why[256]);

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-/* Is there a description of the terminal on standard output, by TERM? */
+/* Is there a description of the terminal on standard output, by TERM, and can its cursor be placed? */
 bool terminal_kind_is_known(void);
 
 #endif

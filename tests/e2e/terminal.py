@@ -21,12 +21,34 @@ import pyte
 from harness import eventually
 
 
+class Screen(pyte.Screen):
+    """With the two sequences that pyte lacks: a scroll of the region between the margins (SU, SD)."""
+
+    def _scroll(self, line, step, count):
+        kept = self.cursor.x, self.cursor.y
+        self.cursor.y = line
+        for _ in range(count or 1):
+            step()
+        self.cursor.x, self.cursor.y = kept
+
+    def scroll_up(self, count=1):
+        self._scroll(self.margins.bottom if self.margins else self.lines - 1, self.index, count)
+
+    def scroll_down(self, count=1):
+        self._scroll(self.margins.top if self.margins else 0, self.reverse_index, count)
+
+
+class Stream(pyte.ByteStream):
+    csi = {**pyte.ByteStream.csi, "S": "scroll_up", "T": "scroll_down"}
+    events = pyte.ByteStream.events | {"scroll_up", "scroll_down"}
+
+
 class Terminal:
     """`environment` is added to the test's own."""
 
     def __init__(self, command, rows=24, cols=80, **environment):
-        self.screen = pyte.Screen(cols, rows)
-        self.stream = pyte.ByteStream(self.screen)
+        self.screen = Screen(cols, rows)
+        self.stream = Stream(self.screen)
         self.lock = threading.Lock()
         self.written = b""  # all bytes of the command
         self.ours, theirs = os.openpty()

@@ -234,6 +234,18 @@ def test_user_without_role(clinic):
     clinic.ask("CORP\\guest").failed("role", "Requestor role", "empty list", "API enabled")
 
 
+def test_user_of_more_accounts_than_fit(tmp_path):
+    """A find asks for one host at a time: it succeeds, and so the stages that follow are looked at."""
+    with Simulator("--users", 0, "--systems", 0, api_key=API_KEY) as vault:
+        vault.scenario(PEOPLE)
+        clinic = Clinic(vault, tmp_path)
+        for number in range(30):
+            clinic.box(f"web{number:02}")
+        finding = clinic.ask(max_answer="4k").warns("role", "`max_answer`", "one host at a time")
+        assert {finding.stages[stage]["state"] for stage in ("list", "policy")} == {"ok"}, finding.page
+        clinic.ask(host="absent", max_answer="4k").failed("list", "empty list")
+
+
 def test_account_without_the_api_flag(clinic):
     clinic.box("flagless", api_enabled=False)
     clinic.ask(host="flagless").failed("list", "empty list", "not enabled for API access", "API enabled")

@@ -10,7 +10,9 @@ import os
 import pathlib
 import pwd
 import re
+import shutil
 import socket
+import sqlite3
 import subprocess
 
 import pytest
@@ -77,6 +79,10 @@ def test_address_that_is_taken(clinic):
         clinic.listener = [f"address = 127.0.0.1:{taken.getsockname()[1]}"]
         finding = clinic.ask().failed("listener", "cannot be bound", "another process", "ss -ltnp")
         assert finding.code == CODES["listener"] == 60
+
+
+def test_a_gateway_that_does_not_run_has_no_other_configuration(clinic):
+    assert not any("another configuration" in note for note in clinic.ask().is_well().notes("listener"))
 
 
 def test_address_of_another_machine(clinic, authority):
@@ -217,6 +223,87 @@ def test_sockets_that_the_service_manager_holds(clinic):
     assert row["state"] == "ok" and len([n for n in row["notes"] if "socket activation" in n]) == 2, row
 
 
+@AS_ROOT
+def test_check_does_not_start_the_gateway(clinic):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    path = clinic.folder / "broker.sock"
+    clinic.listener = [f"address = unix:{path}"]
+    done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "/usr/bin/python3", "-c", SERVICE_MANAGER,
+                           str(port), str(path), str(BIN / "jumpgate"), "check", "-c", str(clinic.configure())],
+                          capture_output=True, text=True, timeout=60, check=False)
+    if "Operation not permitted" in done.stderr:
+        pytest.skip("namespaces cannot be made here")
+    assert done.stdout.strip().endswith("jumpgate.conf: ok"), done.stdout
+
+
+ACTIVATOR = """
+import os, socket, subprocess, sys
+assert os.getpid() == 1
+jumpgate, conf, path, mode = sys.argv[1:5]
+held = socket.socket(socket.AF_UNIX)
+held.bind(path)
+os.chmod(path, int(mode, 8))
+held.listen()
+gateway = None
+if mode == "0622":
+    os.dup2(held.fileno(), 3)
+    run = f'export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=local; exec {jumpgate} run -c {conf}'
+    gateway = subprocess.Popen(["sh", "-c", run], pass_fds=[3], stdout=subprocess.PIPE)
+    assert gateway.stdout.readline() == b"ready\\n"
+print(subprocess.run(sys.argv[5:], capture_output=True, text=True).stdout)
+if gateway:
+    gateway.terminate()
+    gateway.wait()
+"""
+
+
+@AS_ROOT
+@pytest.mark.parametrize("mode", ["0666", "0622"])
+def test_mode_of_a_passed_socket_is_the_service_managers(clinic, mode):
+    """`unix_mode` is not applied to it, whether the gateway runs (0622) or not."""
+    folder = open_folder(clinic)
+    try:
+        path = folder / "broker.sock"
+        clinic.listener = ["address = 127.0.0.1:0", "[listener local]", f"address = unix:{path}", "unix_mode = 0600"]
+        clinic.client = [f"peer_uid = {NOBODY.pw_uid}"]
+        clinic.state_dir = folder / "state"
+        clinic.state_dir.mkdir(mode=0o700)
+        conf = str(clinic.configure())
+        program = str(BIN / "jumpgate")
+        done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "/usr/bin/python3", "-c", ACTIVATOR,
+                               program, conf, str(path), mode, program, "doctor", "-c", conf, "--user", "CORP\\ann",
+                               "--host", "web01", "--json"], capture_output=True, text=True, timeout=60, check=False)
+        if "Operation not permitted" in done.stderr:
+            pytest.skip("namespaces cannot be made here")
+        row = next(row for row in json.loads(done.stdout)["stages"] if row["stage"] == "listener")
+        assert row["state"] == "ok", row
+        assert any(f"uid {NOBODY.pw_uid} can open" in note for note in row["notes"]), row
+    finally:
+        shutil.rmtree(folder)
+
+
+@AS_ROOT
+def test_socket_gets_the_group_of_the_clients(clinic, tmp_path):
+    """Without `unix_group`: the group of the packages, where the gateway's user is in it."""
+    folder = open_folder(clinic)
+    groups = tmp_path / "group"
+    groups.write_text(f"root:x:0:\njumpgate-clients:x:60321:root,{NOBODY.pw_name}\n")
+    clinic.client = [f"peer_uid = {NOBODY.pw_uid}"]
+    clinic.listener = [f"address = unix:{folder}/broker.sock"]
+    words = [str(BIN / "jumpgate"), "doctor", "-c", str(clinic.configure()), "--user", "CORP\\ann", "--host", "web01", "--json"]
+    try:
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/group && exec "$@"', str(groups),
+                               *words], capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        folder.rmdir()
+    if "ermission" in done.stderr or "not permitted" in done.stderr:
+        pytest.skip("namespaces cannot be made here")
+    row = next(row for row in json.loads(done.stdout)["stages"] if row["stage"] == "listener")
+    assert row["state"] == "ok", row
+
+
 # ---- 61: certificates ----
 
 def listen_with_tls(clinic, pair, *more):
@@ -274,6 +361,19 @@ def test_chain_that_is_broken(clinic, authority, tmp_path):
             finding.failed("certificate", "has not signed the one before it")
         else:
             finding.is_well()
+
+
+def test_pipes_are_not_waited_for(clinic, authority, tmp_path):
+    pipe, pair = tmp_path / "pipe", authority.server()
+    os.mkfifo(pipe, 0o600)
+    for key in ("tls_certificate", "tls_key", "client_ca", "client_crl"):
+        keys = {"tls_certificate": pair.certificate, "tls_key": pair.key, "client_ca": authority.certificate, key: pipe}
+        clinic.listener = ["address = 127.0.0.1:0", *(f"{name} = {path}" for name, path in keys.items())]
+        finding = clinic.ask()
+        assert finding.code == 1 and finding.stages["certificate"]["state"] == "failed", finding.page
+    clinic.listener = ["address = 127.0.0.1:0"]
+    finding = clinic.ask(url="https://127.0.0.1:1/BeyondTrust/api/public/v3", ca_file=pipe)
+    assert finding.code == 1 and finding.stages["certificate"]["state"] == "failed", finding.page
 
 
 def test_revocation_list_of_another_authority(clinic, authority, tmp_path):
@@ -354,6 +454,19 @@ def test_store_that_is_damaged(clinic, state, harm, words):
     finding = clinic.ask().failed("state", "leases.db", "--rebuild")
     assert words in finding.stages["state"]["detail"] or words == "damaged", finding.page
     assert finding.code == 62
+
+
+def test_store_of_a_newer_version(clinic, state):
+    """--rebuild is no remedy: the gateway refuses such a store with it as well."""
+    with contextlib.closing(sqlite3.connect(state / "leases.db")) as store:
+        store.execute("PRAGMA user_version = 99")
+    clinic.ask().failed("state", "newer version", "install the newer version again", "--rebuild does not touch")
+
+
+def test_lock_that_is_a_pipe_is_not_waited_for(clinic, state):
+    (state / "lock").unlink()
+    os.mkfifo(state / "lock", 0o600)
+    clinic.ask().is_well()
 
 
 def test_state_that_others_can_read(clinic, state):

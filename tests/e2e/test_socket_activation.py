@@ -96,6 +96,11 @@ def both_families():
     return made
 
 
+def without_file(manager, path):
+    manager.unix("broker", path)
+    path.unlink()
+
+
 MISTAKES = {
     "unknown name": (lambda m, p: m.unix("other", p / "s"), "passed as other, has no [listener] of that name"),
     "other path": (lambda m, p: m.unix("broker", p / "t"), "t, and the listener's address is another one"),
@@ -103,6 +108,7 @@ MISTAKES = {
     "datagrams": (lambda m, p: m.add("broker", datagram(p / "s")), "is no stream socket"),
     "not listening": (lambda m, p: m.add("broker", not_listening(p / "s")), "does not listen"),
     "no socket": (lambda m, p: m.add("broker", open("/dev/null", encoding="utf-8")), "is no socket"),
+    "no file": (lambda m, p: without_file(m, p / "s"), "has lost its file: restart the socket unit"),
     "twice": (lambda m, p: (m.unix("broker", p / "s"), m.unix("broker", p / "t")), "is the second one of that name"),
 }
 

@@ -286,7 +286,8 @@ def test_only_what_changes_is_written(stack):
         leave(terminal)
 
 
-def test_an_unknown_terminal_is_named(stack):
-    with top(stack, TERM="no-such-terminal") as terminal:
+@pytest.mark.parametrize("kind", ["no-such-terminal", "dumb"])
+def test_a_terminal_that_can_show_no_screen_is_named(stack, kind):
+    with top(stack, TERM=kind) as terminal:
         assert terminal.wait() == 1
         assert b"--once" in terminal.process.stderr.read()

@@ -286,6 +286,9 @@ TEST(secrets_in_the_file_are_refused_unseen)
         { CLIENT "token_sha256 = hunter2hunter2\n", 11, "`token_sha256` needs the SHA-256 of the token" },
         { VAULT "run_as_password_file = hunter2hunter2\n", 9,
           "`run_as_password_file` names no file that can be" },
+        { "[vault v]\nurl = https://ann:hunter2@vault.example/\n", 2, "`url` must not hold a user or password" },
+        { "[vault v]\nurl = ann:hunter2@vault.example\n", 2, "`url` needs an address that begins with its scheme" },
+        { VAULT "proxy = http://ann:hunter2@proxy.example:3128\n", 9, "`proxy` must not hold a user or password" },
     };
     struct fixture *f = *state;
 

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #define WHY_SIZE 256
@@ -94,6 +95,15 @@ static int refuse_address(char why[WHY_SIZE], const struct http_listen_opts *opt
     return refuse(why, opts, text);
 }
 
+/* Without its file the socket goes on listening, and no client can open it. A folder that the gateway's user
+ * may not enter shows nothing. */
+static bool has_lost_file(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 ? !S_ISSOCK(st.st_mode) : errno == ENOENT || errno == ENOTDIR;
+}
+
 /* What is accepted inherits TCP_NODELAY. */
 static int prepare(int fd, const struct http_listen_opts *opts)
 {
@@ -124,6 +134,8 @@ int passed_socket_check(const struct http_listen_opts *opts, char why[WHY_SIZE])
         return refuse(why, opts, "does not listen: Accept=no passes the listening socket");
     if (!same_address(&a, opts))
         return refuse_address(why, opts, &a, size);
+    if (opts->is_unix && has_lost_file(opts->host))
+        return refuse(why, opts, "has lost its file: restart the socket unit, which makes it again");
     /* One peer would have the addresses of all IPv4 peers in one network of IPv6. */
     if (a.any.sa_family == AF_INET6 && option(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 1)
         return refuse(why, opts, "takes IPv4 as well: set BindIPv6Only=ipv6-only");
