@@ -183,6 +183,7 @@ int command_check(const struct command_args *args)
 
     if (args_given(args, "--diff") && args_given(args, "--json"))
         return args_wrong(args, "--diff prints text only");
+    unit_command_run(args->conf, true);
     json_init();
     if (upstream_global_init()) {
         fputs("jumpgate: libcurl cannot be initialised\n", stderr);

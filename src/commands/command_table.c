@@ -157,7 +157,7 @@ const struct command command_table[] = {
           { "setup --dry-run", "asks, and shows what would be written" },
           END },
       .exits = (const struct command_exit[]){
-          { EXIT_DONE, "the files are written, and check and doctor found nothing in the way" },
+          { EXIT_DONE, "the files are written; address, certificate and sign-in of the vault are right, where it was asked" },
           { EXIT_FAILED, "nothing is written; the reason is on standard error" },
           { EXIT_USAGE, "the command line is wrong, or an answer in it" },
           END } },
@@ -187,7 +187,7 @@ const struct command command_table[] = {
       .about = "Every finding is one line on standard error with file and line. Looked at are the file, the files it "
                "names, and what the start needs: owners, permissions, addresses, ports, the kind of log and audit "
                "file. Certificates that end within 30 days are warned of. Root checks as the user that the gateway "
-               "runs as. Nothing is changed.",
+               "runs as, where systemd runs with the credentials of jumpgate.service. Nothing is changed.",
       .forms = (const char *const[]){ "[-c FILE] [--json]", "[-c FILE] --diff", NULL },
       .flags = (const struct command_flag[]){
           CONF_ROW,
@@ -221,7 +221,7 @@ const struct command command_table[] = {
       .summary = "find out why a user gets no credentials, or what is wrong with the PRA site",
       .about = "A dry run of one find: each stage from the configuration to the access policy, in order, until one "
                "fails; then the PRA site and the gateway's own listeners, certificates, state and disk. The exit code is that of the first stage that failed. It needs no running gateway and changes nothing. It reads the secrets, so it runs as root or as "
-               "the gateway's user.",
+               "the gateway's user; where systemd runs, root takes the credentials of jumpgate.service.",
       .forms = (const char *const[]){ "[-c FILE] --user USER --host HOST [--vault NAME] [--json]",
                                       "[-c FILE] --pra [--json]", NULL },
       .flags = (const struct command_flag[]){

@@ -21,6 +21,7 @@
 #include "base/sandbox.h"
 #include "base/text.h"
 #include "commands/doctor_stages.h"
+#include "commands/unit_command.h"
 #include "conf/conf.h"
 
 #include <signal.h>
@@ -187,5 +188,6 @@ int command_doctor(const struct command_args *args)
         return args_wrong(args, "--pra looks at the site only, without --user, --host and --vault");
     if (!doctor.pra && !(doctor.user && doctor.host))
         return args_wrong(args, "--user and --host are needed");
+    unit_command_run(doctor.conf, false);
     return examine(&doctor);
 }

@@ -116,6 +116,8 @@ static void add_folders(struct setup *s)
     if (*s->root) {
         setup_folder(s, 0755, false, "/etc/systemd");
         setup_folder(s, 0755, false, "/etc/systemd/system");
+        setup_folder(s, 0755, false, "/var");
+        setup_folder(s, 0755, false, "/var/lib"); /* the gateway makes its state directory in it */
     }
     setup_folder(s, 0755, false, "/etc/systemd/system/jumpgate.service.d");
 }

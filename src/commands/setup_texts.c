@@ -220,12 +220,18 @@ void setup_say_next(const struct setup *s, FILE *out)
     fprintf(out, "\nThe client `%s` needs:\n", setup_answer(s, SETUP_CLIENT));
     say_client(s, out);
     if (setup_is_unix(s) && setup_has_group(s))
-        fputs("    and its user in the group jumpgate-clients\n", out);
+        fputs("    and its user in the group jumpgate-clients: usermod -aG jumpgate-clients USER\n", out);
     if (setup_is(s, SETUP_CERTIFICATE, "request"))
         fprintf(out,
                 "\nHave %s/etc/jumpgate/tls/server.csr signed, and put the certificate and its chain in "
                 "place of\n"
                 "tls/server.pem, which is signed by its own key until then. A reload takes it.\n",
                 s->root);
-    fputs("\nStart it:\n    systemctl daemon-reload\n    systemctl enable --now jumpgate\n", out);
+    if (*s->root)
+        fprintf(out,
+                "\nStart it:\n    CREDENTIALS_DIRECTORY=%s/etc/jumpgate/secrets \\\n"
+                "        jumpgate run -c %s/etc/jumpgate/jumpgate.conf\n",
+                s->root, s->root);
+    else
+        fputs("\nStart it:\n    systemctl daemon-reload\n    systemctl enable --now jumpgate\n", out);
 }

@@ -6,6 +6,15 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
+
+/*
+ * Where the configuration names credentials, the process is root's and has none of them, and systemd runs the
+ * machine: the same command with the same words takes the place of this process, as a transient unit with the
+ * credentials of jumpgate.service; `as_gateway`: as the unit's user. Returns in every other case, also where
+ * a credential's file is missing or `conf_file` is no absolute path.
+ */
+void unit_command_run(const char *conf_file, bool as_gateway);
 /*
  * Where the configuration names credentials and the process has none: the one line that runs `command` (what
  * follows "jumpgate ") as the unit's user with the unit's credentials. Nothing is written otherwise. `root`:

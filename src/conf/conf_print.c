@@ -68,7 +68,7 @@ static const char doc_intro[] =
     "\n"
     "[vault main]\n"
     "url = https://vault.example.com/BeyondTrust/api/public/v3\n"
-    "api_key_file = /etc/jumpgate/secrets/api-key\n"
+    "api_key_file = $CREDENTIALS_DIRECTORY/api-key\n"
     "run_as = {domain}\\{username}\n"
     "```\n";
 

@@ -8,7 +8,8 @@
 It is a mount namespace: /etc, /usr, /var and /root are overlays, /run is empty, so that paths and users are those of
 the package and nothing of the real machine is touched. `jumpgate` is /usr/bin/jumpgate. systemd does not run in it:
 `systemctl` is a program of the tests (`unit_runner.py`) that does with conf/jumpgate.service what systemd would do
-with the settings that matter here: user and groups, credentials, environment, readiness, exit codes. Needs root.
+with the settings that matter here: user and groups, credentials, environment, readiness, exit codes. `systemd-run` is
+one as well (`transient_unit.py`). Needs root.
 """
 
 import os
@@ -114,8 +115,10 @@ class Machine:
     def _install(self):
         """Users, folders, configuration and certificate, as the package and `jumpgate setup` leave them."""
         self.write("/usr/local/sbin/systemctl", (ROOT / "tests/e2e/unit_runner.py").read_text(), 0o755)
+        self.write("/usr/bin/systemd-run", f'#!/bin/sh\nexec /usr/bin/python3 -B {ROOT}/tests/e2e/transient_unit.py "$@"\n', 0o755)
         self.write("/usr/lib/systemd/system/jumpgate.service", (ROOT / "conf/jumpgate.service").read_text())
         self.run(f"""
+            mkdir -p /run/systemd/system
             groupadd -g {UID} jumpgate
             groupadd -g {CLIENTS_GID} jumpgate-clients
             useradd -u {UID} -g jumpgate -G jumpgate-clients -d / -s /usr/sbin/nologin -M jumpgate

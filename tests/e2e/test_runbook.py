@@ -104,20 +104,45 @@ def test_disk_full(machine):
     checkout(machine)
 
 
+def as_setup_writes(machine):
+    """The key of the listener is a credential."""
+    machine.write("/etc/systemd/system/jumpgate.service.d/10-setup.conf",
+                  "[Service]\nLoadCredential=server.key:/etc/jumpgate/secrets/server.key\n")
+    machine.run("mv /etc/jumpgate/tls/server.key /etc/jumpgate/secrets; systemctl stop jumpgate; "
+                "sed -i 's|^tls_key = .*|tls_key = $CREDENTIALS_DIRECTORY/server.key|' /etc/jumpgate/jumpgate.conf; "
+                "systemctl start jumpgate")
+
+
+def another_key(machine):
+    machine.certificate("/root/another", days=90)
+    machine.run("cp /root/another/server.key /root/new-certificate/server.key")
+
+
 def test_certificate_ended(machine):
     machine.certificate("/root/new-certificate", days=90)
+    as_setup_writes(machine)
     before = machine.run("openssl x509 -in /etc/jumpgate/tls/server.pem -noout -fingerprint").stdout
-    (mend,) = scripts("Certificate ended")
+    mend, _ = scripts("Certificate ended")
     machine.run(mend)
     assert machine.run("openssl x509 -in /etc/jumpgate/tls/server.pem -noout -fingerprint").stdout != before
+    another_key(machine)
+    running = machine.run("cat /run/jumpgate.pid").stdout
+    refused = machine.run(mend, check=False)
+    assert refused.returncode == 1 and "is not the key" in refused.stdout
+    assert machine.run("cat /run/jumpgate.pid").stdout == running, "the gateway that serves is not stopped"
+
+
+def test_certificate_ended_with_a_path(machine):
+    machine.certificate("/root/new-certificate", days=90)
+    _, mend = scripts("Certificate ended")
+    machine.run(mend)
     assert "reloaded" in machine.log()
 
 
 def test_a_certificate_of_another_key_is_refused(machine):
     machine.certificate("/root/new-certificate", days=90)
-    machine.certificate("/root/another", days=90)
-    machine.run("cp /root/another/server.key /root/new-certificate/server.key")
-    (mend,) = scripts("Certificate ended")
+    another_key(machine)
+    _, mend = scripts("Certificate ended")
     assert machine.run(mend, check=False).returncode == 1
     machine.run("jumpgate status")
 
@@ -164,10 +189,26 @@ def test_upgrade(machine):
 
 def test_restore(machine, vault):
     checkout(machine)
-    machine.run("systemctl stop jumpgate; tar -C /var/lib/jumpgate -cf /root/state.tar .; rm -r /var/lib/jumpgate")
+    (backup,) = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs/backup.md").read_text(), re.M | re.S)
+    machine.write("/etc/systemd/system/jumpgate.service.d/10-setup.conf", "[Service]\n")
+    machine.run(backup)
+    assert "etc/jumpgate/secrets/api-key" in machine.run("tar -tf /root/configuration.tar").stdout
+    assert machine.run("stat -c %a /root/*.tar").stdout.split() == ["600", "600"]
+    machine.run("systemctl stop jumpgate; rm -r /var/lib/jumpgate")
     (script,) = scripts("Restore")
     assert re.search(r"root +web01 +CORP.ann", machine.run(script).stdout)
     assert live(vault) == 1
+
+
+def test_first_checkout_of_the_installation(vault):
+    """docs/install.md, as the user of a `[client]` section."""
+    (script,) = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs/install.md").read_text(), re.M | re.S)
+    with machines.Machine(vault.url, "[client local]\npeer_uid = 0\nallow = broker\n") as machine:
+        machine.run("systemctl start jumpgate")
+        found = ask(machine, "credentials/find", '{"session":' + SESSION + "}")
+        credential = re.search(r'"credential_id": ?"([^"]+)"', found)[1]
+        shown = machine.run(re.sub(r"^ID=\S+", f"ID={credential}", script, flags=re.M)).stdout
+        assert '"password"' in shown and '"released":1' in shown, shown
 
 
 def test_every_section_is_drilled():

@@ -2,6 +2,7 @@
 """`jumpgate setup`: flags, questions on a terminal, what it writes and never overwrites, and a gateway that runs from it."""
 
 import os
+import pathlib
 import pty
 import re
 import resource
@@ -17,6 +18,7 @@ import pytest
 import machine as machines
 from certificates import Authority
 from harness import API_KEY, BIN, Gateway, tls_context
+from machine import Machine, possible
 from pra_site import CLIENT_ID, CLIENT_SECRET, PraSite
 from stack import OAUTH_ID, OAUTH_SECRET, PEOPLE, Stack
 from simulator import Simulator
@@ -136,7 +138,7 @@ def test_on_an_installed_machine():
         assert failed.returncode == 1 and "nothing of it is left" in failed.stdout, failed.stdout
         assert "Permission denied" not in failed.stdout and "FAILED   tcp" in failed.stdout, failed.stdout
         assert machine.run("ls -A /run /etc/jumpgate/secrets /etc/jumpgate/tls").stdout.split() == [
-            "/etc/jumpgate/secrets:", "/etc/jumpgate/tls:", "/run:"]
+            "/etc/jumpgate/secrets:", "/etc/jumpgate/tls:", "/run:", "systemd"]
 
         assert "jumpgate.conf: ok" in machine.run(setup + "--no-connect").stdout
         assert machine.run("cd /etc/jumpgate; stat -c '%n %U:%G %a' jumpgate.conf secrets secrets/api-key").stdout == (
@@ -150,7 +152,8 @@ def test_on_an_installed_machine():
 
 def test_unix_socket_and_user(vault, run):
     out = succeed(run())
-    assert f"unix:{run.root}/broker.sock" in out and "systemctl enable --now jumpgate" in out
+    assert f"unix:{run.root}/broker.sock" in out
+    assert f"CREDENTIALS_DIRECTORY={run.root}/etc/jumpgate/secrets" in out and f"jumpgate run -c {run.root}/{CONF}" in out
     assert API_KEY not in out
     assert run.made() == ["etc", "etc/jumpgate", CONF, "etc/jumpgate/secrets", "etc/jumpgate/secrets/api-key",
                           "etc/jumpgate/tls", "etc/jumpgate/tls/vault-ca.pem", "etc/systemd", "etc/systemd/system",
@@ -162,6 +165,15 @@ def test_unix_socket_and_user(vault, run):
     assert run.text(DROP_IN).splitlines()[1:] == [
         "[Service]", "LoadCredential=", f"LoadCredential=api-key:{run.root}/etc/jumpgate/secrets/api-key"]
     assert "release_duration = 60m" in run.text(CONF)
+    serves(vault, run)
+
+
+def test_root_that_is_empty(vault, run):
+    (run.root / "var/lib").rmdir()
+    (run.root / "var").rmdir()
+    failed = run({"--vault-url": "https://127.0.0.1:1"})
+    assert failed.returncode == 1 and list(run.root.iterdir()) == []
+    succeed(run())
     serves(vault, run)
 
 
@@ -446,7 +458,7 @@ def test_questions(vault, run, authority):
         terminal.answer("Write them? [y/N] ", "y")
         assert terminal.end() == 0, terminal.text
         assert API_KEY not in terminal.text
-        assert "systemctl enable --now jumpgate" in terminal.text
+        assert "jumpgate run -c " in terminal.text
     assert "release_duration = 120m" in run.text(CONF)
     serves(vault, run)
 
@@ -488,3 +500,32 @@ def test_interrupt_at_a_secret_restores_the_echo(run, vault):
         assert "half" not in terminal.text
         assert termios.tcgetattr(terminal.side)[3] & termios.ECHO
     assert run.made() == []
+
+
+# ---- on the machine itself, with the package's user ----
+
+@pytest.mark.skipif(possible() is not None, reason=str(possible()))
+@pytest.mark.parametrize("flags, client", [
+    ("--client-uid root", ""),
+    ("--listen 127.0.0.1:8443 --server-name localhost --client-by certificate", "client_ca"),
+])
+def test_gateway_of_the_package_starts_from_it(vault, authority, flags, client):
+    """check judges as the user `jumpgate`, which cannot read the folder of the secrets."""
+    box = vault.account(password="s3cret")
+    with Machine(vault.vault.url) as machine:
+        machine.write("/root/ca.pem", pathlib.Path(authority.certificate).read_text())
+        done = machine.run(f"""
+            mv /etc/jumpgate/secrets/api-key /root/key
+            rm -r /etc/jumpgate/tls; rm /etc/jumpgate/jumpgate.conf; install -d /run/jumpgate -o jumpgate -g jumpgate
+            jumpgate setup --vault-url {vault.vault.url} --vault-ca /root/ca.pem --api-key-file /root/key {flags} \\
+                --user 'CORP\\ann' --host {box.name}
+            """)
+        assert "systemctl enable --now jumpgate" in done.stdout and "another configuration" not in done.stdout
+        assert client in machine.run("cat /etc/jumpgate/jumpgate.conf").stdout
+        assert machine.run("ls -d /run/jumpgate-setup* || true").stdout.startswith("ls: ")  # no copy of a secret is left
+        machine.run("systemctl start jumpgate; until jumpgate status; do sleep 0.1; done")
+        assert "ok" in machine.run("jumpgate check").stdout  # root has no credentials; the unit's are taken
+        done = machine.run(f"jumpgate doctor --user 'CORP\\ann' --host {box.name}")
+        assert "Nothing found that stands in the way" in done.stdout
+        done = machine.run("mv /etc/jumpgate/secrets/api-key /root; jumpgate check", check=False)
+        assert done.returncode == 1 and "CREDENTIALS_DIRECTORY is not set" in done.stdout
