@@ -376,6 +376,8 @@ static bool harden_process(struct run *r)
         return start_failed(r, "OpenSSL", "is in use before its memory is wiped", -EPERM);
     if (sandbox_no_dumps())
         return start_failed(r, "core dumps", "cannot be turned off", -EPERM);
+    if (loop_wants_rings() && sandbox_no_rings())
+        return start_failed(r, "io_uring", "cannot be turned off", -EPERM);
     return true;
 }
 
