@@ -370,13 +370,15 @@ struct audit_writer *audit_writer_open(const struct audit_writer_opts *opts, cha
         audit_file_open(&w->file, opts->file, opts->head, opts->disk ? opts->disk : &audit_disk_system, why);
     if (err && !may_pass(err)) {
         free(w);
+        errno = -err;
         return NULL;
     }
     note_bad_start(w, err);
-    audit_syslog_open(&w->syslog, opts->syslog);
+    audit_syslog_open(&w->syslog, opts->syslog, opts->syslog_form);
     w->report.state.seq = w->file.head.last.seq;
     if (!start_thread(w)) {
         (void)snprintf(why, 320, "the audit writer's thread cannot be started");
+        errno = EAGAIN;
         return NULL;
     }
     return w;

@@ -17,6 +17,7 @@
 
 #include "audit/audit_file.h"
 #include "audit/audit_sink.h"
+#include "audit/audit_syslog.h"
 #include "base/timers.h"
 
 #include <uv.h>
@@ -27,8 +28,9 @@ struct audit_writer_opts {
     uv_loop_t *uv; /* on which the thread's reports arrive */
     const struct clock *clock;
     struct timers *timers;
-    const char *file, *head;       /* paths, copied */
-    const char *syslog;            /* Unix datagram socket of a second sink; NULL = none; copied */
+    const char *file, *head; /* paths, copied */
+    const char *syslog;      /* address of a second sink (audit_syslog.h); NULL = none; copied */
+    enum audit_syslog_form syslog_form;
     size_t max_queued;             /* records that may wait; beyond it they are lost and counted */
     uint64_t deadline_ms;          /* longest wait */
     uint64_t retry_ms;             /* between attempts while it fails */
@@ -36,8 +38,8 @@ struct audit_writer_opts {
 };
 
 /*
- * NULL and `why` where the file cannot be used. A disk that is full or fails is no reason: the writer begins
- * in that state and tries again.
+ * NULL, errno and `why` where the file cannot be used. A disk that is full or fails is no reason: the writer
+ * begins in that state and tries again.
  */
 struct audit_writer *audit_writer_open(const struct audit_writer_opts *, char why[320]);
 struct audit_sink *audit_writer_sink(struct audit_writer *);

@@ -37,7 +37,7 @@
  *
  * A new kind of vault: a folder beside password_safe/ with one struct that begins with struct vault and one
  * struct vault_ops; its name in the table of the configuration (`type`, conf/conf_table.c); its row in
- * commands/run.c. Operations that it does not have are NULL where a comment below allows it.
+ * commands/run/run.c. Operations that it does not have are NULL where a comment below allows it.
  *
  * Not here: which vault is asked, retries of check-ins, caches (broker/).
  */
@@ -231,6 +231,7 @@ struct vault_state {
     char detail[160];        /* why it is not reachable */
     int64_t certificate_end; /* of the certificate presented to the vault, seconds since 1970; 0 = none */
     uint64_t wait_ms;        /* estimate: how long a call of a new user would wait */
+    uint64_t sign_ins;       /* that the vault has accepted */
     uint64_t refused;        /* calls and operations not admitted, or admitted and not begun in time */
 };
 

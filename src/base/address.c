@@ -12,6 +12,7 @@
 #include "base/text.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -206,6 +207,33 @@ int address_split_url(const char *text, struct address_url *out, char why[ADDRES
     return 0;
 }
 
+static int hex_value(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+
+    return at ? (int)(at - digits) : -1;
+}
+
+/* Letters that need no percent form are written without one, in place: RFC 3986, 6.2.2.2. */
+static void decode_unreserved(char *text)
+{
+    char *to = text;
+
+    while (*text) {
+        int high = *text == '%' ? hex_value(text[1]) : -1, low = high >= 0 ? hex_value(text[2]) : -1;
+        char letter = (char)(high * 16 + low);
+
+        if (low >= 0 && (isalnum((unsigned char)letter) || (letter && strchr("-._~", letter)))) {
+            *to++ = letter;
+            text += 3;
+        } else {
+            *to++ = *text++;
+        }
+    }
+    *to = '\0';
+}
+
 void address_url_identity(const char *text, char out[ADDRESS_IDENTITY_SIZE])
 {
     char why[ADDRESS_WHY_SIZE], ip[ADDRESS_HOST_SIZE];
@@ -226,6 +254,7 @@ void address_url_identity(const char *text, char out[ADDRESS_IDENTITY_SIZE])
     if (snprintf(out, ADDRESS_IDENTITY_SIZE, "%s://%.*s:%u%.*s", url.scheme, (int)host, url.host, port,
                  (int)path, url.path) >= ADDRESS_IDENTITY_SIZE)
         *out = '\0';
+    decode_unreserved(out);
     lower_ascii(out);
 }
 

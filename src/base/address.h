@@ -27,7 +27,8 @@ int address_split_url(const char *text, struct address_url *out, char why[ADDRES
 #define ADDRESS_IDENTITY_SIZE 2304 /* an address is shorter in the configuration */
 /*
  * The same text for every spelling of one address: scheme, host and path in lower case (the vault's server
- * does not tell cases of a path apart), the port always there, no slash at the end. "" if it is no address.
+ * does not tell cases of a path apart), the port always there, no slash at the end, and no percent form of a
+ * letter that needs none. "" if it is no address.
  */
 void address_url_identity(const char *text, char out[ADDRESS_IDENTITY_SIZE]);
 /* `127.0.0.1:8443`, `[::1]:8443`; the host comes out canonical. */

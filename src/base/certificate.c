@@ -4,9 +4,30 @@
  */
 #include "base/certificate.h"
 
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
+
+BIO *certificate_file_open(const char *path)
+{
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+    FILE *file = NULL;
+    struct stat st;
+    BIO *in = NULL;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        file = fdopen(fd, "r");
+    if (file)
+        in = BIO_new_fp(file, BIO_CLOSE);
+    if (!file && fd >= 0)
+        (void)close(fd);
+    if (file && !in)
+        (void)fclose(file);
+    return in;
+}
 
 int64_t certificate_time(const ASN1_TIME *at)
 {
@@ -17,7 +38,7 @@ int64_t certificate_time(const ASN1_TIME *at)
 
 X509 *certificate_read(const char *path)
 {
-    BIO *in = path ? BIO_new_file(path, "r") : NULL;
+    BIO *in = certificate_file_open(path);
     X509 *certificate = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
 
     BIO_free(in);

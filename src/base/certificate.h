@@ -7,6 +7,8 @@
 #include <openssl/x509.h>
 #include <stdint.h>
 
+/* A regular file to read; NULL = it is none, or cannot be opened. A pipe is not waited for. */
+BIO *certificate_file_open(const char *path);
 /* Seconds since 1970; 0 where the time cannot be read. */
 int64_t certificate_time(const ASN1_TIME *);
 /* The first certificate in the file; NULL = there is none that can be read. The caller frees it. */

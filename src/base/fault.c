@@ -27,6 +27,7 @@ static const struct fault_row rows[FAULT_NCODES] = {
     [FAULT_HEADERS_TOO_LARGE] = {"headers_too_large", 431, "The request headers are too large", 0},
     [FAULT_VAULT_CONFLICT] = {"vault_conflict", 409, "The vault holds a conflicting request", 0},
     [FAULT_APPROVAL_PENDING] = {"approval_pending", 409, "The vault wants an approval first", 0},
+    [FAULT_RELOAD_REFUSED] = {"reload_refused", 409, "The configuration was refused and has not changed", 0},
     [FAULT_REASON_REQUIRED] = {"reason_required", 422, "The vault's policy wants a reason", 0},
     [FAULT_TICKET_REQUIRED] = {"ticket_required", 422, "The vault's policy wants a ticket", 0},
     [FAULT_DURATION_TOO_LONG] = {"duration_too_long", 422, "The duration is over the account's maximum", 0},

@@ -27,6 +27,7 @@ enum fault_code {
     FAULT_HEADERS_TOO_LARGE,
     FAULT_VAULT_CONFLICT,
     FAULT_APPROVAL_PENDING,
+    FAULT_RELOAD_REFUSED,
     FAULT_REASON_REQUIRED,
     FAULT_TICKET_REQUIRED,
     FAULT_DURATION_TOO_LONG,
@@ -57,10 +58,12 @@ struct fault {
     int vault_code;         /* sub-code 4031..4035, 4091, 0 = none */
     bool second_factor;     /* the vault asked for one at sign-in */
     bool foreign;           /* the answer was not the vault's own */
+    bool too_large;         /* the answer is larger than max_answer */
     unsigned retry_after_s; /* 0 = the row's own */
     bool has_released;      /* what was done in spite of the fault: */
     int64_t released;       /* leases */
     char detail[FAULT_DETAIL_SIZE];
+    const char *whole_detail; /* answered instead of a detail that is longer than that; NULL = none */
 };
 
 struct fault_row {

@@ -167,6 +167,14 @@ void jsonw_double(struct jsonw *w, const char *name, double value)
     (void)buf_append(w->buf, text, (size_t)n);
 }
 
+void jsonw_strs(struct jsonw *w, const char *name, const char *const *values, size_t n)
+{
+    jsonw_array(w, name);
+    for (size_t i = 0; i < n; i++)
+        jsonw_str(w, NULL, values[i]);
+    jsonw_end(w);
+}
+
 void jsonw_bool(struct jsonw *w, const char *name, bool value)
 {
     write_lead(w, name);

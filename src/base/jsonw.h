@@ -37,6 +37,7 @@ void jsonw_int(struct jsonw *, const char *name, int64_t value);
 void jsonw_double(struct jsonw *, const char *name, double value); /* at most 6 digits after the point */
 void jsonw_bool(struct jsonw *, const char *name, bool value);
 void jsonw_null(struct jsonw *, const char *name);
+void jsonw_strs(struct jsonw *, const char *name, const char *const *values, size_t n); /* an array */
 static inline void jsonw_int_or_null(struct jsonw *w, const char *name, int64_t value, bool is_null)
 {
     if (is_null)

@@ -10,12 +10,16 @@
  * replaced while a line waits for a reader, the whole line is written to the new output. For a regular file
  * all queued lines are one write.
  *
+ * The journal takes one record at a time, as a datagram; poll() reports space there too.
+ *
  * Locking: the lock protects `out`; `batch` belongs to the thread. The thread closes a descriptor that it has
  * taken; use_fd() closes any other that it replaces.
  */
 #include "base/log_out.h"
 
 #include "base/log.h"
+#include "base/log_journal.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +47,7 @@
 struct output {
     int fd;
     bool regular;
+    bool journal; /* takes whole records */
 };
 
 static struct {
@@ -66,6 +71,15 @@ static struct {
          .in_force = {.fd = STDERR_FILENO},
          .taken = -1,
          .queue = {.max = QUEUE_MAX}};
+
+/* The journal's socket is made once, and stays: the sandbox allows no later one. */
+static struct {
+    bool looked, is_stderr;
+    int fd;
+    char path[108];
+} journal = {.fd = -1};
+
+static _Atomic enum log_sink sink;
 
 static struct buf batch = {.max = QUEUE_MAX + NOTE_MAX};
 static atomic_uint_fast64_t left_out;
@@ -100,9 +114,14 @@ static void leave_out(size_t lines)
     atomic_fetch_add_explicit(&left_out, lines, memory_order_relaxed);
 }
 
-static size_t count_lines(const char *p, size_t n)
+static size_t count_lines(struct output o, const char *p, size_t n)
 {
     size_t lines = 0;
+
+    for (const char *end = p + n; o.journal && p < end; p = log_journal_next(p, (size_t)(end - p)))
+        lines++;
+    if (o.journal)
+        return lines;
 
     for (const char *end = p + n; p < end && (p = memchr(p, '\n', (size_t)(end - p))); p++)
         lines++;
@@ -141,19 +160,71 @@ static bool is_regular(int fd)
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-static void close_unless_stderr(int fd)
+static void close_own(int fd)
 {
-    if (fd >= 0 && fd != STDERR_FILENO)
+    if (fd >= 0 && fd != STDERR_FILENO && fd != journal.fd)
         (void)close(fd);
+}
+
+/* Once, before the sandbox. */
+static void find_journal(const char *path)
+{
+    if (journal.looked)
+        return;
+    journal.looked = true;
+    journal.is_stderr = log_journal_is_stderr();
+    if (!journal.is_stderr || !text_copy(journal.path, sizeof(journal.path), path))
+        return;
+    int fd = log_journal_open(path);
+    journal.fd = fd >= 0 ? fd : -1;
+}
+
+static enum log_sink stderr_sink(void)
+{
+    return journal.is_stderr ? LOG_SINK_PREFIX : LOG_SINK_PLAIN;
+}
+
+enum log_sink log_out_sink(void)
+{
+    return atomic_load_explicit(&sink, memory_order_relaxed);
+}
+
+bool log_out_stderr_is_journal(void)
+{
+    return journal.is_stderr;
+}
+
+bool log_out_is_one_stream(void)
+{
+    struct stat one, two;
+
+    return fstat(STDOUT_FILENO, &one) == 0 && fstat(STDERR_FILENO, &two) == 0 && one.st_dev == two.st_dev &&
+           one.st_ino == two.st_ino;
+}
+
+static bool is_on_stderr(void)
+{
+    lock_out();
+    bool same = out.in_force.fd == STDERR_FILENO || out.in_force.journal;
+    unlock_out();
+    return same;
+}
+
+enum log_sink log_out_stderr_sink(void)
+{
+    return is_on_stderr() ? log_out_sink() : stderr_sink();
 }
 
 static void use_fd(int fd)
 {
-    struct output next = {.fd = fd, .regular = is_regular(fd)};
+    bool to_journal = fd == STDERR_FILENO && journal.fd >= 0;
+    struct output next = {
+        .fd = to_journal ? journal.fd : fd, .regular = is_regular(fd), .journal = to_journal};
 
+    atomic_store(&sink, to_journal ? LOG_SINK_JOURNAL : fd == STDERR_FILENO ? stderr_sink() : LOG_SINK_PLAIN);
     lock_out();
     if (out.in_force.fd != out.taken)
-        close_unless_stderr(out.in_force.fd);
+        close_own(out.in_force.fd);
     out.in_force = next;
     out.stuck = false;
     unlock_out();
@@ -170,6 +241,8 @@ static bool has_room(struct output o, int ms)
 /* Bytes written, 0 = none now, -1 = the write failed. */
 static ssize_t write_some(struct output o, const char *p, size_t n)
 {
+    if (o.journal)
+        return log_journal_send(o.fd, journal.path, p, n);
     ssize_t done = write(o.fd, p, o.regular || n < PIPE_BUF ? n : PIPE_BUF);
 
     if (done < 0 && (errno == EINTR || errno == EAGAIN))
@@ -209,7 +282,7 @@ static struct output take_output(bool *given_up)
     lock_out();
     struct output now = out.in_force;
     if (out.taken != now.fd)
-        close_unless_stderr(out.taken);
+        close_own(out.taken);
     out.taken = now.fd;
     *given_up = out.ended;
     unlock_out();
@@ -273,12 +346,16 @@ static void put_lines(const char *p, size_t n)
 {
     for (size_t left, length; n; p += length, n -= length) {
         bool given_up;
+        struct output o = take_output(&given_up);
         const char *end = memchr(p, '\n', n);
 
-        length = take_output(&given_up).regular || !end ? n : (size_t)(end - p) + 1;
+        if (o.journal)
+            length = (size_t)(log_journal_next(p, n) - p);
+        else
+            length = o.regular || !end ? n : (size_t)(end - p) + 1;
         bool ok = write_whole(p, length, &left);
         if (!ok || out.noted || out.broken)
-            note_outcome(ok, ok ? 0 : count_lines(p + length - left, left));
+            note_outcome(ok, ok ? 0 : count_lines(o, p + length - left, left));
     }
 }
 
@@ -312,7 +389,7 @@ static bool next_batch(void)
         batch.max = QUEUE_MAX + NOTE_MAX;
     } else if (out.queue.len) {
         if (buf_append(&batch, out.queue.data, out.queue.len))
-            leave_out(count_lines(out.queue.data, out.queue.len));
+            leave_out(count_lines(out.in_force, out.queue.data, out.queue.len));
         empty_buffer(&out.queue);
     }
     batch.failed = false;
@@ -332,7 +409,7 @@ static void *on_thread(void *unused)
         (void)pthread_cond_broadcast(&out.done);
     }
     if (out.taken != out.in_force.fd)
-        close_unless_stderr(out.taken);
+        close_own(out.taken);
     out.taken = -1;
     out.running = false;
     (void)pthread_cond_broadcast(&out.done);
@@ -438,11 +515,12 @@ static void end_thread(void)
 
 /* ---- from outside ---- */
 
-int log_out_open(const char *file)
+int log_out_open(const char *file, const char *journal_path)
 {
     char *copy = strdup(file);
     int fd = copy ? open_file(copy) : -ENOMEM;
 
+    find_journal(journal_path ? journal_path : LOG_JOURNAL_SOCKET);
     if (fd < 0) {
         free(copy);
         return fd;
@@ -466,14 +544,24 @@ int log_reopen(void)
     return 0;
 }
 
+/* The socket of the journal as well, unless a thread that does not end still uses it. */
 void log_out_close(void)
 {
+    int fd = journal.fd;
+
     end_thread();
+    lock_out();
+    bool ended = !out.running, in_force = out.in_force.journal;
+    unlock_out();
+    journal.fd = -1;
+    journal.looked = journal.is_stderr = false;
     use_fd(STDERR_FILENO);
+    if (fd >= 0 && ended && !in_force)
+        (void)close(fd);
     free(out.file);
     out.file = NULL;
     lock_out();
-    if (!out.running) {
+    if (ended) {
         buf_free(&out.queue);
         buf_free(&batch);
     }
@@ -500,12 +588,9 @@ void log_out_line(const char *line, size_t n)
     unlock_out();
 }
 
-void log_text(const char *line, size_t n)
+void log_out_stderr(const char *line, size_t n)
 {
-    lock_out();
-    bool same = out.in_force.fd == STDERR_FILENO;
-    unlock_out();
-    if (same)
+    if (is_on_stderr())
         log_out_line(line, n);
     else
         put_past(STDERR_FILENO, line, n);

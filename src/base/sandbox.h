@@ -9,7 +9,7 @@
  *
  * A build with sanitizers restricts dumps alone, because a sanitizer traces, forks and reads any file.
  *
- * Not here: what the gateway needs (commands/sandbox_policy.c).
+ * Not here: what the gateway needs (commands/run/sandbox_policy.c).
  */
 #ifndef JG_BASE_SANDBOX_H
 #define JG_BASE_SANDBOX_H
@@ -52,6 +52,10 @@ int sandbox_files(const struct sandbox_path *paths, size_t n, bool abstract);
 
 /* Loads what the C library would load later to look up names: after sandbox_calls() it cannot. */
 void sandbox_load_modules(void);
+
+/* The kernel makes no io_uring for this process any more: calls over a ring pass no list of system calls, and
+ * a ring that is there would have to be served. Before the loop is opened. 0 or -errno. */
+int sandbox_no_rings(void);
 
 /*
  * From now on a system call outside the list ends the process, or with `only_log` is noted in the kernel's

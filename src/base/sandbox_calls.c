@@ -165,6 +165,20 @@ static int add_by_argument(scmp_filter_ctx filter, bool only_log)
     return err;
 }
 
+int sandbox_no_rings(void)
+{
+    if (!sandbox_possible())
+        return 0;
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (!filter)
+        return -ENOMEM;
+    int err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
+    if (!err)
+        err = seccomp_load(filter);
+    seccomp_release(filter);
+    return err;
+}
+
 int sandbox_calls(bool only_log)
 {
     if (!sandbox_possible())

@@ -103,6 +103,10 @@ void audit_session(struct audit_note *n, const struct session *s)
     audit_text(n, "client", s->client);
     audit_text(n, "request_id", s->request_id);
     audit_text(n, "trace_id", s->trace_id);
+    if (s->has_peer) {
+        audit_count(n, "peer_uid", (int64_t)s->peer_uid);
+        audit_text(n, "peer_user", s->peer_user);
+    }
     audit_text(n, "user", s->username);
     audit_text(n, "domain", s->domain);
     audit_text(n, "session", s->id);

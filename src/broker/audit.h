@@ -49,7 +49,8 @@ void audit_count(struct audit_note *, const char *name, int64_t value); /* 0 as 
 void audit_moment(struct audit_note *, const char *name, int64_t wall_ms);
 /* Without query, fragment and user: what is left names a place and opens nothing. */
 void audit_url(struct audit_note *, const char *name, const char *url);
-/* Who asked: client, request_id, trace_id, user, domain, session, lsid. */
+/* Who asked: client, request_id, trace_id, user, domain, session, lsid; over the control socket peer_uid and
+ * peer_user. */
 void audit_session(struct audit_note *, const struct session *);
 /* outcome: "ok", or "refused" with the code; NULL = ok. */
 void audit_outcome(struct audit_note *, const struct fault *);

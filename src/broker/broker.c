@@ -8,6 +8,7 @@
  */
 #include "broker/catalogue/catalogue_cache.h"
 #include "broker/find/explain.h"
+#include "broker/find/partial_answers.h"
 #include "broker/leases/lease_listing.h"
 #include "broker/leases/leases.h"
 #include "broker/leases/lost_rows.h"
@@ -71,11 +72,12 @@ struct broker *broker_new(const struct broker_opts *opts)
     b->vaults = calloc(opts->nvaults + 1, sizeof(struct vault *));
     b->lists = new_lists(opts);
     b->explain = new_explain(opts);
+    b->partial = partial_answers_new(opts->nvaults);
     b->leases = new_leases(opts);
     for (size_t i = 0; b->vaults && i < opts->nvaults; i++)
         b->vaults[i] = opts->vaults[i];
     b->catalogue_cache = b->vaults ? new_catalogues(b) : NULL;
-    if (b->lists && b->explain && b->leases && b->catalogue_cache)
+    if (b->lists && b->explain && b->partial && b->leases && b->catalogue_cache)
         return b;
     broker_free(b);
     return NULL;
@@ -107,6 +109,7 @@ void broker_free(struct broker *b)
     if (b->lists)
         account_lists_free(b->lists);
     explain_free(b->explain);
+    partial_answers_free(b->partial);
     leases_free(b->leases);
     free(b->vaults);
     free(b);
@@ -138,6 +141,11 @@ void broker_state(const struct broker *b, struct broker_state *state)
                                    .journal_stuck = leases.stuck_rows,
                                    .store_writable = leases.store_writable};
     memcpy(state->session_ends, b->session_ends, sizeof state->session_ends);
+}
+
+uint64_t broker_partial_answers(const struct broker *b, size_t vault)
+{
+    return partial_answers_count(b->partial, vault);
 }
 
 uint64_t broker_leases(struct broker *b, const struct lease_filter *filter,

@@ -70,6 +70,8 @@ struct find_answer {
     const struct fault *fault; /* NULL = success */
     const struct credential *credentials;
     size_t n;
+    const char *const *partial; /* names of the vaults that did not answer */
+    size_t npartial;
     uint64_t age_ms;
 };
 typedef void find_done(void *arg, const struct find_answer *);
@@ -154,8 +156,16 @@ bool broker_pra_cursor_load(const struct broker *, const char *site, int64_t *cu
 /* Durable soon, and no earlier than all that has ended before. 0 or -ENOMEM: the store has what it had. */
 int broker_pra_cursor_save(struct broker *, const char *site, int64_t cursor_ms);
 
+/* Whose lease it is, in the spelling of its other records; "" = not known. */
+#define LEASE_PERSON_SIZE 1025 /* 256 letters */
+struct lease_person {
+    char user[LEASE_PERSON_SIZE], domain[LEASE_PERSON_SIZE];
+};
+void broker_lease_person(struct broker *, const char *lease_id, struct lease_person *);
+
 /* What an operator who ends a lease and its PRA session has to know of it. */
 struct lease_session {
+    struct lease_person person;
     char lsid[LSID_TEXT_SIZE]; /* as given; "" = not known */
     char key[LSID_SIZE];       /* in the one form */
 };
@@ -180,6 +190,8 @@ struct endpoints_answer {
     const struct endpoint *endpoints;
     size_t n;
     bool truncated;
+    const char *const *partial; /* names of the vaults that did not answer */
+    size_t npartial;
     uint64_t age_ms;
 };
 typedef void endpoints_done(void *arg, const struct endpoints_answer *);
@@ -214,5 +226,7 @@ struct broker_state {
     struct session_ends session_ends[SESSION_END_NSOURCES];
 };
 void broker_state(const struct broker *, struct broker_state *);
+/* Answers of find and endpoints without the rows of this vault, by its place among the vaults. */
+uint64_t broker_partial_answers(const struct broker *, size_t vault);
 
 #endif

@@ -44,6 +44,7 @@ struct broker {
     struct account_lists *lists;
     struct catalogue_cache *catalogue_cache; /* of endpoints, per user */
     struct explain *explain;                 /* why finds came back as they did */
+    struct partial_answers *partial;         /* answers in which a vault is missing; NULL = not counted */
     struct leases *leases;
     struct audit *audit;                  /* NULL = none is kept */
     struct session_queue *session_queues; /* check-outs in flight, by session: checkout/session_queue.c */

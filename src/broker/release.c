@@ -26,6 +26,7 @@
 
 #include "base/container_of.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "broker/audit.h"
 
 #include <stdlib.h>
@@ -239,11 +240,12 @@ static void end_leases(struct release *r, struct session_leases *s, size_t n, co
 static struct release *release_new(struct broker *b, const struct asked_by *by, size_t n)
 {
     struct release *r = malloc(sizeof *r + n * sizeof r->waits[0]);
+    struct session session = by->session;
 
     if (!r)
         return NULL;
-    *r = (struct release){
-        .session = session_copy(&by->session), .started_ms = clock_now(b->clock), .waiting = 1};
+    session_leases_spell(b->leases, &session);
+    *r = (struct release){.session = session_copy(&session), .started_ms = clock_now(b->clock), .waiting = 1};
     if (!r->session || op_begin(&r->op, &release_class, b, by->timeout_ms)) {
         free(r->session);
         free(r);
@@ -346,6 +348,17 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
     return begin_waiting(r, done, arg);
 }
 
+void broker_lease_person(struct broker *b, const char *lease_id, struct lease_person *out)
+{
+    const struct lease *lease = lease_by_id(b->leases, lease_id);
+
+    *out = (struct lease_person){.user = ""};
+    if (!lease)
+        return;
+    (void)text_copy(out->user, sizeof(out->user), session_leases_user(lease->session_leases));
+    (void)text_copy(out->domain, sizeof(out->domain), session_leases_domain(lease->session_leases));
+}
+
 /* Until it is released: also one whose check-out is in flight, or of unknown outcome. */
 bool broker_lease_session(struct broker *b, const char *lease_id, struct lease_session *out)
 {
@@ -356,6 +369,7 @@ bool broker_lease_session(struct broker *b, const char *lease_id, struct lease_s
     if (!lease || lease->state == LEASE_RELEASING || lease->state == LEASE_LAPSED)
         return false;
     memcpy(out->lsid, lease->lsid, LSID_TEXT_SIZE);
+    broker_lease_person(b, lease_id, &out->person);
     if (!lsid_normal(lease->lsid, out->key))
         out->key[0] = '\0';
     return true;

@@ -20,6 +20,7 @@
 #include "audit/audit_source.h"
 #include "audit/audit_verify.h"
 #include "base/jsonw.h"
+#include "commands/terminal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -84,13 +85,16 @@ static void on_remark(void *arg, const struct audit_remark *r)
         remark_as_json(w, r);
         return;
     }
-    if (r->line)
-        printf("%s:%" PRIu64 ": ", r->file, r->line);
+    if (r->line) {
+        terminal_text(stdout, r->file);
+        printf(":%" PRIu64 ": ", r->line);
+    }
     if (r->note)
         fputs("note: ", stdout);
     if (r->seq)
         printf("seq %" PRIu64 ": ", r->seq);
-    puts(r->text);
+    terminal_text(stdout, r->text);
+    fputc('\n', stdout);
 }
 
 /* ---- looking into the files ---- */
@@ -234,17 +238,19 @@ static int check_output(void)
     return EXIT_TROUBLE;
 }
 
-static void print_summary(const struct work *w, const struct audit_summary *s)
+static void print_summary(const struct work *w, const struct audit_summary *s, bool bad_head)
 {
     if (w->remarks > REMARKS_MAX)
         printf("(%" PRIu64 " more)\n", w->remarks - REMARKS_MAX);
-    printf("%s: %" PRIu64 " lines in %" PRIu64 " files", s->defects ? "NOT SOUND" : "sound", s->lines,
-           s->files);
+    printf("%s: %" PRIu64 " lines in %" PRIu64 " files", s->defects || bad_head ? "NOT SOUND" : "sound",
+           s->lines, s->files);
     if (s->lines)
         printf(", seq %" PRIu64 " to %" PRIu64 ", %s to %s", s->first_seq, s->last_seq, s->first_time,
                s->last_time);
     if (s->defects)
         printf("; defects: %" PRIu64, s->defects);
+    if (bad_head)
+        fputs("; the head is damaged", stdout);
     if (s->notes)
         printf("; notes: %" PRIu64, s->notes);
     puts("");
@@ -330,7 +336,7 @@ static int verify_inputs(struct work *w)
     if (w->json)
         code = print_json(w, &sum, bad_head ? "damaged" : found ? "found" : "none");
     else
-        print_summary(w, &sum);
+        print_summary(w, &sum, bad_head != 0);
     if (!code)
         code = check_output();
     return code ? code : sum.defects ? EXIT_DEFECTS : bad_head;

@@ -8,9 +8,10 @@
  */
 #include "commands/command_line.h"
 
+#include "base/buf.h"
 #include "base/did_you_mean.h"
-#include "commands/command_help.h"
-#include "commands/commands.h"
+#include "commands/help/help.h"
+#include "commands/terminal.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define HINT_SIZE 80
+#define WRONG_MAX (1U << 16)
 
 int command_finish_output(void)
 {
@@ -39,14 +41,14 @@ static void write_name(FILE *out, const struct command *parent, const struct com
     fputs(command->name, out);
 }
 
-/* `of`: whose help says more; NULL = the program's. */
-static int wrong_word(const char *what, const char *word, const struct did_you_mean *near,
-                      const struct command *parent, const struct command *of)
+int command_wrong_word(const char *what, const char *word, const struct did_you_mean *near,
+                       const struct command *parent, const struct command *of)
 {
     char hint[HINT_SIZE];
 
-    fprintf(stderr, "jumpgate: unknown %s `%s`%s\ntry: jumpgate ", what, word,
-            did_you_mean_hint(near, hint, sizeof(hint)));
+    fprintf(stderr, "jumpgate: unknown %s `", what);
+    terminal_text(stderr, word);
+    fprintf(stderr, "`%s\ntry: jumpgate ", did_you_mean_hint(near, hint, sizeof(hint)));
     if (of) {
         write_name(stderr, parent, of);
         fputc(' ', stderr);
@@ -57,20 +59,25 @@ static int wrong_word(const char *what, const char *word, const struct did_you_m
 
 int args_wrong(const struct command_args *args, const char *fmt, ...)
 {
+    struct buf text = BUF_INIT(WRONG_MAX);
     va_list ap;
 
-    fputs("jumpgate: ", stderr);
     va_start(ap, fmt);
-    (void)vfprintf(stderr, fmt, ap);
+    (void)buf_vprintf(&text, fmt, ap);
     va_end(ap);
+    const char *why = buf_cstr(&text);
+
+    fputs("jumpgate: ", stderr);
+    terminal_text(stderr, why && !text.failed ? why : "the words do not fit together");
     fputc('\n', stderr);
+    buf_free(&text);
     help_usage(stderr, args->parent, args->command);
     return EXIT_USAGE;
 }
 
 /* ---- rows ---- */
 
-static const struct command *find_command(const struct command *rows, const char *name)
+const struct command *command_find(const struct command *rows, const char *name)
 {
     for (; rows && rows->name; rows++)
         if (strcmp(rows->name, name) == 0)
@@ -153,7 +160,7 @@ static int unknown_sub(const struct command *command, const char *word)
 
     for (const struct command *sub = command->subs; sub->name; sub++)
         did_you_mean_offer(&near, sub->name);
-    return wrong_word("command", word, &near, NULL, command);
+    return command_wrong_word("command", word, &near, NULL, command);
 }
 
 /* ---- the second pass ---- */
@@ -169,7 +176,7 @@ static int unknown_word(const struct command_args *args, const char *word)
     for (const struct command *sub = args->parent ? args->parent->subs : NULL; sub && sub->name; sub++)
         if (find_flag(sub, word))
             return args_wrong(args, "%s goes with `%s %s`", word, args->parent->name, sub->name);
-    return wrong_word(word[0] == '-' ? "flag" : "argument", word, &near, args->parent, command);
+    return command_wrong_word(word[0] == '-' ? "flag" : "argument", word, &near, args->parent, command);
 }
 
 static const char *value_kind(const struct command_flag *flag)
@@ -267,7 +274,7 @@ static int run_command(const struct command *command, char **words)
     char **word = first_word(command, words, &help);
 
     if (command->subs) {
-        const struct command *sub = word ? find_command(command->subs, *word) : NULL;
+        const struct command *sub = word ? command_find(command->subs, *word) : NULL;
 
         if (help && !sub) {
             help_command(stdout, NULL, command);
@@ -291,28 +298,6 @@ static int run_command(const struct command *command, char **words)
 
 /* ---- the program ---- */
 
-/* `jumpgate help`, `jumpgate help COMMAND [SUB-COMMAND]` */
-int command_help(const struct command_args *args)
-{
-    const struct command *parent = NULL, *command = NULL, *rows = command_table;
-
-    for (size_t i = 0; i < args->nwords; i++, rows = command->subs) {
-        struct did_you_mean near = DID_YOU_MEAN(args->words[i]);
-
-        for (const struct command *row = rows; row && row->name; row++)
-            did_you_mean_offer(&near, row->name);
-        parent = command;
-        command = find_command(rows, args->words[i]);
-        if (!command)
-            return wrong_word("command", args->words[i], &near, NULL, parent);
-    }
-    if (command)
-        help_command(stdout, parent, command);
-    else
-        help_overview(stdout);
-    return command_finish_output();
-}
-
 static int unknown_command(const char *word)
 {
     struct did_you_mean near = DID_YOU_MEAN(word);
@@ -321,12 +306,12 @@ static int unknown_command(const char *word)
         did_you_mean_offer(&near, row->name);
     did_you_mean_offer(&near, "--version");
     did_you_mean_offer(&near, "--help");
-    return wrong_word(word[0] == '-' ? "flag" : "command", word, &near, NULL, NULL);
+    return command_wrong_word(word[0] == '-' ? "flag" : "command", word, &near, NULL, NULL);
 }
 
 int command_line(char **words)
 {
-    const struct command *command = *words ? find_command(command_table, *words) : NULL;
+    const struct command *command = *words ? command_find(command_table, *words) : NULL;
 
     if (!*words) {
         help_overview(stderr);

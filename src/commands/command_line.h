@@ -11,6 +11,7 @@
 #ifndef JG_COMMANDS_COMMAND_LINE_H
 #define JG_COMMANDS_COMMAND_LINE_H
 
+#include "base/did_you_mean.h"
 #include "commands/command_table.h"
 
 #include <stdbool.h>
@@ -36,6 +37,13 @@ bool args_given(const struct command_args *, const char *flag);
 const char *args_value(const struct command_args *, const char *flag);
 /* Says that the words do not fit together, and how they would. EXIT_USAGE. */
 int args_wrong(const struct command_args *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The row of that name; NULL = there is none. `rows` may be NULL. */
+const struct command *command_find(const struct command *rows, const char *name);
+/* Says that the word is not known, the nearest one, and whose help says more: that of `of`, or with NULL of
+ * the program. EXIT_USAGE. */
+int command_wrong_word(const char *what, const char *word, const struct did_you_mean *,
+                       const struct command *parent, const struct command *of);
 
 /* What was written to standard output is on its way. EXIT_DONE, or EXIT_FAILED after saying that it is not: a
  * full disk, a closed pipe. */

@@ -5,6 +5,7 @@
 #include "commands/command_table.h"
 
 #include "commands/commands.h"
+#include "commands/run/exit.h"
 
 #include <stdint.h>
 
@@ -23,20 +24,30 @@
 
 static const char *const lease_states[] = {"intent", "open", "releasing", "lapsed", NULL};
 
+static const char *const only_open[] = {"open", NULL};
+
+#define LEASES_FILTERS \
+    { "--user", FLAG_TEXT, "USER", "only the leases of this vault user", NULL }, \
+    { "--session", FLAG_TEXT, "ID", "only the leases of this PRA session", NULL }, \
+    { "--vault", FLAG_TEXT, "NAME", "only the leases of the vault with this section", NULL }, \
+    { "--older-than", FLAG_TEXT, "TIME", "only leases that began longer ago: 90s, 15m, 2h, 3d", NULL }, \
+    { "--overdue", FLAG_SWITCH, NULL, "only leases past their end", NULL }
+
 static const struct command leases_subs[] = {
     { .name = "list", .run = command_leases_list,
       .summary = "show the leases, oldest first",
-      .about = "Without a running gateway the list is what its store holds.",
+      .about = "Account and system are shown by name, and as #NUMBER where the gateway has restarted since. Without a "
+               "running gateway the list is what its store holds.",
       .flags = (const struct command_flag[]){
-          CONF_ROW,
-          { "--user", FLAG_TEXT, "USER", "only the leases of this vault user", NULL },
-          { "--session", FLAG_TEXT, "ID", "only the leases of this PRA session", NULL },
+          CONF_ROW, LEASES_FILTERS,
           { "--state", FLAG_TEXT, "STATE", "only the leases in this state", lease_states },
+          { "--wide", FLAG_SWITCH, NULL, "show every column", NULL },
           { "--json", FLAG_SWITCH, NULL, "print JSON, with the members of GET /v1/leases", NULL },
           END },
       .examples = (const struct command_example[]){
           { "leases", "all leases of the gateway" },
           { "leases list --user 'CORP\\ann' --state open", NULL },
+          { "leases list --overdue --json", NULL },
           END },
       .exits = (const struct command_exit[]){
           { EXIT_DONE, "the leases are shown, also where there are none" },
@@ -46,20 +57,28 @@ static const struct command leases_subs[] = {
     { .name = "release", .run = command_leases_release, .operands = "ID", .max_words = 1,
       .summary = "end one lease, or all",
       .about = "A released lease is checked in at the vault, unless another lease holds the same request. Without a "
-               "running gateway the leases are marked in its store, and the next start checks them in.",
-      .forms = (const char *const[]){ "[-c FILE] ID [--terminate]", "[-c FILE] --all", NULL },
+               "running gateway the leases are marked in its store, and the next start checks them in.\n\n"
+               "On a terminal --all asks first, with the number of leases; a script is not asked.",
+      .forms = (const char *const[]){
+          "[-c FILE] ID [--terminate] [--json]",
+          "[-c FILE] --all [--user USER] [--session ID] [--vault NAME] [--older-than TIME] [--overdue] [--state open] "
+          "[--yes] [--json]", NULL },
       .flags = (const struct command_flag[]){
           CONF_ROW,
-          { "--all", FLAG_SWITCH, NULL, "end every open lease", NULL },
           { "--terminate", FLAG_SWITCH, NULL, "end the session at the PRA site too; the gateway must be running", NULL },
+          { "--all", FLAG_SWITCH, NULL, "end every open lease that the filters leave", NULL },
+          LEASES_FILTERS,
+          { "--state", FLAG_TEXT, "STATE", "only open leases can be released", only_open },
+          { "--yes", FLAG_SWITCH, NULL, "do not ask", NULL },
+          { "--json", FLAG_SWITCH, NULL, "print JSON: how many were released, are pending, have failed", NULL },
           END },
       .examples = (const struct command_example[]){
           { "leases release 01HZX3V9K2", "the id is the first column of `jumpgate leases`" },
-          { "leases release --all", NULL },
+          { "leases release --all --user 'CORP\\ann'", NULL },
           END },
       .exits = (const struct command_exit[]){
-          { EXIT_DONE, "released" },
-          { EXIT_FAILED, "not released; the reason is on standard error" },
+          { EXIT_DONE, "released, or there was nothing to release" },
+          { EXIT_FAILED, "not released, or not all; the reason is on standard error" },
           { EXIT_USAGE, "the command line is wrong" },
           { EXIT_NO_LEASE, "there is no such lease" },
           { EXIT_ONLY_RELEASED, "the lease is released, and its session was not ended" },
@@ -92,7 +111,56 @@ static const struct command audit_subs[] = {
     END
 };
 
+static const char *const sign_ins[] = {"api-key", "oauth", NULL};
+static const char *const only_yes[] = {"yes", NULL};
+static const char *const client_ways[] = {"uid", "token", "certificate", NULL};
+static const char *const certificate_ways[] = {"own-ca", "request", NULL};
+static const char *const shells[] = {"bash", "zsh", "fish", NULL};
+
 const struct command command_table[] = {
+    { .name = "setup", .run = command_setup,
+      .summary = "make a first configuration, with its secrets and certificates",
+      .about = "On a terminal it asks for what no flag says; elsewhere the flags and defaults are the answers. It writes "
+               "the configuration, the files of the secrets, keys and certificates, and a drop-in for the unit, then "
+               "runs check and doctor. All files are written, or none is left. No file is overwritten but a "
+               "configuration that is all comments, as the package installs it. A flag never takes a secret: it names "
+               "a file, or - for a line of standard input.",
+      .flags = (const struct command_flag[]){
+          { "--vault-url", FLAG_TEXT, "URL", "host name of Password Safe, or address of its API", NULL },
+          { "--vault-ca", FLAG_FILE, "FILE", "the authority of its certificate (default: those of the system)", NULL },
+          { "--sign-in", FLAG_TEXT, "WAY", "sign-in at Password Safe (default: api-key)", sign_ins },
+          { "--api-key-file", FLAG_FILE, "FILE", "file with the key of the API registration", NULL },
+          { "--oauth-id", FLAG_TEXT, "ID", "OAuth client id of the application user", NULL },
+          { "--oauth-secret-file", FLAG_FILE, "FILE", "file with its client secret", NULL },
+          { "--oauth-shared-identity", FLAG_TEXT, "YES", "all users act as that one at the vault, and it is meant", only_yes },
+          { "--release-duration", FLAG_TEXT, "TIME", "how long a lease lasts, in minutes (default: 60)", NULL },
+          { "--listen", FLAG_TEXT, "ADDRESS", "unix:/PATH or IP:PORT (default: unix:/run/jumpgate/broker.sock)", NULL },
+          { "--client", FLAG_TEXT, "NAME", "name of the client that calls (default: pra)", NULL },
+          { "--client-by", FLAG_TEXT, "WAY", "how it is known (default: uid on a Unix socket, else token)", client_ways },
+          { "--client-uid", FLAG_TEXT, "USER", "the user that calls over the Unix socket, name or number", NULL },
+          { "--certificate", FLAG_TEXT, "WAY", "of this gateway, made here or requested (default: own-ca)",
+            certificate_ways },
+          { "--server-name", FLAG_TEXT, "NAMES", "names and addresses of this gateway (default: the host name)", NULL },
+          { "--pra-url", FLAG_TEXT, "URL", "the PRA site (default: no link to a site)", NULL },
+          { "--pra-ca", FLAG_FILE, "FILE", "the authority of its certificate (default: those of the system)", NULL },
+          { "--pra-id", FLAG_TEXT, "ID", "OAuth client id of the API account at the site", NULL },
+          { "--pra-secret-file", FLAG_FILE, "FILE", "file with its client secret", NULL },
+          { "--user", FLAG_TEXT, "USER", "a PRA user to try it with: NAME or DOMAIN\\NAME", NULL },
+          { "--host", FLAG_TEXT, "HOST", "a machine on which that user gets a credential", NULL },
+          { "--no-connect", FLAG_SWITCH, NULL, "write the files without asking vault and site", NULL },
+          { "--dry-run", FLAG_SWITCH, NULL, "show every file with its mode and content, and write nothing", NULL },
+          { "--root", FLAG_FILE, "DIR", "put everything below DIR, for tests; the files name DIR as well", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "setup", "asks" },
+          { "setup --vault-url vault.example.com --api-key-file - --client-uid pra < key", "a script" },
+          { "setup --dry-run", "asks, and shows what would be written" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the files are written; address, certificate and sign-in of the vault are right, where it was asked" },
+          { EXIT_FAILED, "nothing is written; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong, or an answer in it" },
+          END } },
     { .name = "run", .run = command_run,
       .summary = "serve until SIGTERM",
       .about = "SIGHUP reloads the configuration, all or nothing. SIGTERM and SIGINT drain and end. SIGUSR1 reopens "
@@ -107,29 +175,53 @@ const struct command command_table[] = {
           { "run -c ./jumpgate.conf", NULL },
           END },
       .exits = (const struct command_exit[]){
-          { EXIT_DONE, "stopped" },
-          { EXIT_FAILED, "not started, or not stopped cleanly; the reason is in the log" },
-          { EXIT_USAGE, "the command line is wrong" },
+          { RUN_STOPPED, "stopped" },
+          { RUN_REFUSED, "not started, and a restart does not help: a mistake in the configuration, a wrong owner, a "
+                         "damaged store; the reason is on standard error" },
+          { RUN_USAGE, "the command line is wrong" },
+          { RUN_RETRY, "not started, or not stopped cleanly, and a restart may help: a port in use, a full disk, too "
+                       "few descriptors, too little memory" },
           END } },
     { .name = "check", .run = command_check,
-      .summary = "name all mistakes of a configuration",
-      .about = "Every mistake is one line on standard error with file and line. The files that the configuration names "
-               "are looked at as well; nothing is changed.",
-      .flags = (const struct command_flag[]){ CONF_ROW, END },
+      .summary = "name all mistakes of a configuration, and what a start would fail at",
+      .about = "Every finding is one line on standard error with file and line. Looked at are the file, the files it "
+               "names, and what the start needs: owners, permissions, addresses, ports, the kind of log and audit "
+               "file. Certificates that end within 30 days are warned of. Root checks as the user that the gateway "
+               "runs as, where systemd runs with the credentials of jumpgate.service. Nothing is changed.",
+      .forms = (const char *const[]){ "[-c FILE] [--json]", "[-c FILE] --diff", NULL },
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--json", FLAG_SWITCH, NULL, "print an array of findings: level, file, line, key, text", NULL },
+          { "--diff", FLAG_SWITCH, NULL, "print what a reload would change, key by key", NULL },
+          END },
       .examples = (const struct command_example[]){
           { "check", NULL },
-          { "check -c ./jumpgate.conf", NULL },
+          { "check --diff", "before `jumpgate reload`: what it changes, and what needs a restart" },
           END },
       .exits = (const struct command_exit[]){
-          { EXIT_DONE, "there is no mistake" },
-          { EXIT_FAILED, "there are mistakes, or the file cannot be read" },
+          { EXIT_DONE, "there is no mistake; there may be warnings" },
+          { EXIT_FAILED, "there are mistakes, or the file cannot be read; with --diff also: no gateway runs" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
+    { .name = "reload", .run = command_reload,
+      .summary = "make the running gateway read its configuration again",
+      .about = "Waits for the verdict: all of the configuration is taken, or nothing of it. What has changed is on "
+               "standard output, every mistake on standard error. The gateway reads the file that it was started "
+               "with; -c only says where its control socket is. SIGHUP does the same without an answer.",
+      .flags = (const struct command_flag[]){ CONF_ROW, END },
+      .examples = (const struct command_example[]){
+          { "reload", "the same as `systemctl reload jumpgate`" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the configuration is in use" },
+          { EXIT_FAILED, "it was refused and nothing has changed, or no gateway is running" },
           { EXIT_USAGE, "the command line is wrong" },
           END } },
     { .name = "doctor", .run = command_doctor,
-      .summary = "find out why a user sees no credentials on a host, or what is wrong with the PRA site",
+      .summary = "find out why a user gets no credentials, or what is wrong with the PRA site",
       .about = "A dry run of one find: each stage from the configuration to the access policy, in order, until one "
-               "fails. The exit code is that of the first stage that failed. It needs no running gateway and changes nothing. It reads the secrets, so it runs as root or as "
-               "the gateway's user.",
+               "fails; then the PRA site and the gateway's own listeners, certificates, state and disk. The exit code is that of the first stage that failed. It needs no running gateway and changes nothing. It reads the secrets, so it runs as root or as "
+               "the gateway's user; where systemd runs, root takes the credentials of jumpgate.service.",
       .forms = (const char *const[]){ "[-c FILE] --user USER --host HOST [--vault NAME] [--json]",
                                       "[-c FILE] --pra [--json]", NULL },
       .flags = (const struct command_flag[]){
@@ -171,17 +263,76 @@ const struct command command_table[] = {
           { 39, "pra_clock: the site's clock against this machine's" },
           { 40, "pra_reporting: the site lists ended sessions" },
           { 41, "pra_jumpoint: each Jumpoint is connected" },
+          { 60, "listener: each address can be served, and each local client reaches one" },
+          { 61, "certificate: certificates, keys and revocation lists of the gateway" },
+          { 62, "state: the state directory and the lease store" },
+          { 63, "disk: room for the state, the audit trail and the log" },
+          END } },
+    { .name = "status", .run = command_status,
+      .summary = "show the state of the running gateway",
+      .about = "Whether it is ready and why not, the vaults, the PRA site, the leases and the certificates. It calls "
+               "the gateway over its control socket, as the gateway's user or as root.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--json", FLAG_SWITCH, NULL, "print JSON: the members of GET /status behind ready and reasons", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "status", NULL },
+          { "status --json", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the gateway is ready" },
+          { EXIT_FAILED, "it does not answer; how to find out why is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          { 3, "it answers and is not ready" },
+          END } },
+    { .name = "explain", .run = command_explain, .operands = "ID", .min_words = 1, .max_words = 1,
+      .summary = "say why a list of credentials or endpoints came back as it did",
+      .about = "ID is the request id of the find: the header X-Request-Id of its answer, and request_id in the log. "
+               "The gateway keeps the record for 15 minutes at most.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--json", FLAG_SWITCH, NULL, "print JSON, as GET /v1/explain/{request_id} answers it", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "explain 4be1f0c2-77", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the record is shown" },
+          { EXIT_FAILED, "it cannot be shown; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          { 4, "no find with this id is remembered" },
           END } },
     { .name = "leases", .subs = leases_subs,
       .summary = "show or end the leases of the gateway" },
+    { .name = "top", .run = command_top,
+      .summary = "watch the gateway live: load, vaults, leases, errors",
+      .about = "The command asks the running gateway over its control socket, as root or as the gateway's user. `?` "
+               "lists its keys. Where standard output is no terminal, and with --once, it prints one plain screen "
+               "that covers one interval.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--interval", FLAG_TEXT, "SECONDS", "time between two looks at the gateway (default: 2)", NULL },
+          { "--once", FLAG_SWITCH, NULL, "print one plain screen and end", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "top", NULL },
+          { "top --once --interval 10", "the rates of ten seconds, for a script" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "left with q, or printed" },
+          { EXIT_FAILED, "the gateway may not be asked, or --once has no answer; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
     { .name = "audit", .subs = audit_subs, .sub_needed = true,
       .summary = "find what was changed, removed or cut in the audit trail" },
     { .name = "config", .run = command_config,
-      .summary = "print an annotated configuration, or its reference in Markdown",
-      .forms = (const char *const[]){ "[--defaults]", "--doc", NULL },
+      .summary = "print an annotated configuration, or its reference",
+      .forms = (const char *const[]){ "[--defaults]", "--doc", "--man", NULL },
       .flags = (const struct command_flag[]){
           { "--defaults", FLAG_SWITCH, NULL, "every key with its help, commented out (this is the default)", NULL },
           { "--doc", FLAG_SWITCH, NULL, "the reference of all keys in Markdown", NULL },
+          { "--man", FLAG_SWITCH, NULL, "the man page jumpgate.conf(5)", NULL },
           END },
       .examples = (const struct command_example[]){
           { "config > jumpgate.conf", "a configuration to begin with" },
@@ -191,10 +342,30 @@ const struct command command_table[] = {
           { EXIT_FAILED, "standard output cannot be written" },
           { EXIT_USAGE, "the command line is wrong" },
           END } },
+    { .name = "version", .run = command_version,
+      .summary = "print version, revision and build, and the versions of the libraries",
+      .flags = (const struct command_flag[]){
+          { "--json", FLAG_SWITCH, NULL, "print JSON", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "version", "what a report of a fault should contain" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "printed" },
+          { EXIT_FAILED, "standard output cannot be written" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
     { .name = "help", .run = command_help, .operands = "[COMMAND [SUB-COMMAND]]", .max_words = 2,
       .summary = "print the help of all commands, or of one",
+      .forms = (const char *const[]){ "[COMMAND [SUB-COMMAND]]", "--man", "--doc", "--completion SHELL", NULL },
+      .flags = (const struct command_flag[]){
+          { "--man", FLAG_SWITCH, NULL, "the man page jumpgate(1)", NULL },
+          { "--doc", FLAG_SWITCH, NULL, "the page docs/commands.md", NULL },
+          { "--completion", FLAG_TEXT, "SHELL", "completion for a shell, one of", shells },
+          END },
       .examples = (const struct command_example[]){
           { "help leases release", NULL },
+          { "help --man > jumpgate.1", NULL },
           END },
       .exits = (const struct command_exit[]){
           { EXIT_DONE, "printed" },

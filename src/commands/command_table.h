@@ -2,7 +2,7 @@
  * command_table.h - the commands of jumpgate, one row each.
  *
  * The rows are the only place that knows a command's name, flags, operands, examples and exit codes. From
- * them come the command line's rules (command_line.h) and the help (command_help.h). A new command is a row
+ * them come the command line's rules (command_line.h) and the help (help/help.h). A new command is a row
  * in command_table.c and a function in commands.h.
  *
  * A command with sub-commands (`leases release`) has a row for each of them; its own function is NULL.
@@ -21,7 +21,7 @@
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
 
-#define COMMAND_FLAGS_MAX 16 /* of one row */
+#define COMMAND_FLAGS_MAX 32 /* of one row */
 
 struct command_args;
 

@@ -11,11 +11,17 @@
 #define EXIT_NO_LEASE      4
 #define EXIT_ONLY_RELEASED 5
 
+int command_setup(const struct command_args *);
 int command_run(const struct command_args *);
+int command_status(const struct command_args *);
+int command_explain(const struct command_args *);
+int command_version(const struct command_args *);
 int command_check(const struct command_args *);
+int command_reload(const struct command_args *);
 int command_doctor(const struct command_args *);
 int command_leases_list(const struct command_args *);
 int command_leases_release(const struct command_args *);
+int command_top(const struct command_args *);
 int command_audit_verify(const struct command_args *);
 int command_config(const struct command_args *);
 int command_help(const struct command_args *);

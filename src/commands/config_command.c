@@ -18,10 +18,12 @@ int command_config(const struct command_args *args)
 {
     struct buf out = BUF_INIT(OUTPUT_MAX);
 
-    if (args_given(args, "--doc") && args_given(args, "--defaults"))
-        return args_wrong(args, "--defaults and --doc exclude each other");
+    if (args_given(args, "--doc") + args_given(args, "--defaults") + args_given(args, "--man") > 1)
+        return args_wrong(args, "--defaults, --doc and --man exclude each other");
     if (args_given(args, "--doc"))
         conf_print_doc(&out);
+    else if (args_given(args, "--man"))
+        conf_print_man(&out);
     else
         conf_print_defaults(&out);
     bool failed = out.failed;

@@ -89,6 +89,27 @@ struct control_client *control_client_new(int directory, uint64_t timeout_ms)
     return NULL;
 }
 
+/* libcurl calls it at least once a second. */
+static int on_progress(void *stop, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow)
+{
+    (void)dltotal;
+    (void)dlnow;
+    (void)ultotal;
+    (void)ulnow;
+    return atomic_load((const atomic_bool *)stop);
+}
+
+bool control_client_stop_on(struct control_client *c, const atomic_bool *stop)
+{
+    return SET(CURLOPT_XFERINFOFUNCTION, on_progress) && SET(CURLOPT_XFERINFODATA, stop) &&
+           SET(CURLOPT_NOPROGRESS, 0L);
+}
+
+bool control_client_wait(struct control_client *c, uint64_t timeout_ms)
+{
+    return SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+}
+
 void control_client_free(struct control_client *c)
 {
     if (!c)

@@ -4,11 +4,12 @@
  * It is `control.sock` in the state directory (mode 0600), takes the same HTTP as every listener, and needs
  * no token: only the gateway's own user and root may connect (handlers/clients.h). It is not configured.
  */
-#ifndef JG_CONTROL_H
-#define JG_CONTROL_H
+#ifndef JG_COMMANDS_CONTROL_H
+#define JG_COMMANDS_CONTROL_H
 
 #include "loop/server/server.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #define CONTROL_PATH_SIZE 64
@@ -35,6 +36,11 @@ struct control_answer {
 /* Each call ends within `timeout_ms`. NULL = out of memory. */
 struct control_client *control_client_new(int directory, uint64_t timeout_ms);
 void control_client_free(struct control_client *);
+/* A call in progress ends soon after *stop has become true, which another thread may set. False = it cannot
+ * be set up. */
+bool control_client_stop_on(struct control_client *, const atomic_bool *stop);
+/* The next calls end within this time instead. False = they keep the time they had. */
+bool control_client_wait(struct control_client *, uint64_t timeout_ms);
 /*
  * 0 and an answer, whatever its status; -ECONNREFUSED when no gateway listens; other -errno and why. `method`
  * is GET or POST. `body` is JSON for a POST; NULL = none.

@@ -219,7 +219,27 @@ void conf_free(struct conf *conf)
 
 /* ---- loading ---- */
 
-static int read_conf(const char *path, const struct buf *text, enum conf_files files, struct conf **out,
+/* The [gateway] section alone, if `sound` is given. */
+struct reading {
+    enum conf_files files;
+    bool *sound;
+};
+
+static int read_control(struct conf_draft *draft, const struct reading *how, struct conf **out,
+                        struct buf *errors)
+{
+    int err = conf_control_take(draft, out, how->sound, errors);
+
+    if (!err)
+        err = default_audit_file(&(*out)->gateway);
+    if (err) {
+        conf_free(*out);
+        *out = NULL;
+    }
+    return err;
+}
+
+static int read_conf(const char *path, const struct buf *text, const struct reading *how, struct conf **out,
                      struct buf *errors)
 {
     struct conf_draft draft;
@@ -227,8 +247,14 @@ static int read_conf(const char *path, const struct buf *text, enum conf_files f
 
     conf_draft_init(&draft, path);
     conf_read(&draft, text->data ? text->data : "", text->len);
+    if (how->sound) {
+        err = read_control(&draft, how, out, errors);
+        conf_draft_free(&draft);
+        return err;
+    }
     conf_check(&draft);
-    conf_check_files(&draft, files);
+    conf_check_places(&draft);
+    conf_check_files(&draft, how->files);
     conf_draft_print(&draft, errors);
     if (draft.nomem)
         err = -ENOMEM;
@@ -246,7 +272,7 @@ static void complain(struct buf *errors, const char *path, const char *what, con
     (void)buf_printf(errors, ": %s%s\n", what, why);
 }
 
-int conf_load_files(const char *path, enum conf_files files, struct conf **out, struct buf *errors)
+static int load(const char *path, const struct reading *how, struct conf **out, struct buf *errors)
 {
     struct buf text = BUF_INIT(FILE_MAX);
     int err = read_file(path, &text);
@@ -257,11 +283,59 @@ int conf_load_files(const char *path, enum conf_files files, struct conf **out, 
         complain(errors, path,
                  "cannot read: ", err == -EMEDIUMTYPE ? "it is no regular file" : strerror(-err));
     else
-        err = read_conf(path, &text, files, out, errors);
+        err = read_conf(path, &text, how, out, errors);
     if (err == -ENOMEM)
         complain(errors, path, "out of memory", "");
     buf_free(&text);
     return err;
+}
+
+int conf_load_files(const char *path, enum conf_files files, struct conf **out, struct buf *errors)
+{
+    return load(path, &(struct reading){.files = files}, out, errors);
+}
+
+int conf_load_control(const char *path, struct conf **out, bool *sound, struct buf *errors)
+{
+    *out = NULL;
+    return load(path, &(struct reading){.sound = sound}, out, errors);
+}
+
+unsigned conf_line_of(const char *path, const char *section, const char *key)
+{
+    struct buf text = BUF_INIT(FILE_MAX);
+    struct conf_draft draft;
+    struct conf_part *part;
+    char title[CONF_TITLE_SIZE], wanted[CONF_TITLE_SIZE];
+    unsigned line = 0;
+
+    (void)snprintf(wanted, sizeof(wanted), "[%s]", section);
+    conf_draft_init(&draft, path);
+    if (!read_file(path, &text))
+        conf_read(&draft, text.data ? text.data : "", text.len);
+    TAILQ_FOREACH(part, &draft.parts, link)
+    if (!line && strcmp(conf_part_title(part, title), wanted) == 0)
+        line = conf_part_line(part, key);
+    conf_draft_free(&draft);
+    buf_free(&text);
+    return line;
+}
+
+bool conf_log_json(const char *path)
+{
+    struct buf text = BUF_INIT(FILE_MAX);
+    struct conf_draft draft;
+    bool json = false;
+
+    if (read_file(path, &text) == 0) {
+        conf_draft_init(&draft, path);
+        conf_read(&draft, text.data ? text.data : "", text.len);
+        const struct conf_part *part = conf_draft_next(&draft, SECTION_GATEWAY, NULL);
+        json = part && ((const struct conf_gateway *)part->object)->log_json;
+        conf_draft_free(&draft);
+    }
+    buf_free(&text);
+    return json;
 }
 
 int conf_load(const char *path, struct conf **out, struct buf *errors)

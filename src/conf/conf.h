@@ -30,6 +30,7 @@ enum conf_name_form {
     FORM_IP_ADDRESS,
     FORM_NFORMS
 };
+enum conf_syslog_format { SYSLOG_AUTO, SYSLOG_RFC3164, SYSLOG_RFC5424 };
 enum conf_sandbox { SANDBOX_ON, SANDBOX_LOG, SANDBOX_OFF };
 enum conf_routes { ROUTES_ALL, ROUTES_EVENTS };
 enum conf_username_form { USERNAME_DOMAIN, USERNAME_UPN };
@@ -52,6 +53,7 @@ struct conf_gateway {
     uint64_t endpoint_limit;
     uint64_t catalogue_cache_ms, catalogue_max_age_ms, catalogue_rows;
     uint64_t drain_timeout_ms;
+    uint64_t drain_notice_ms;
     uint64_t explain_entries, explain_memory; /* 0 entries = nothing is kept */
     uint64_t last_errors;                     /* failed requests kept for /status */
     bool release_on_stop;
@@ -64,6 +66,7 @@ struct conf_gateway {
     uint64_t audit_witness; /* bytes of the trail read at the start */
     enum conf_audit_policy audit_policy;
     char *audit_syslog; /* NULL = none */
+    enum conf_syslog_format audit_syslog_format;
     uint64_t secret_memory;
     enum conf_sandbox sandbox;
 };
@@ -97,6 +100,7 @@ struct conf_vault {
     bool insecure_http;
     char *api_key_file, *run_as_password_file;
     char *oauth_client_id, *oauth_client_secret_file;
+    bool oauth_shared_identity; /* all PRA users act as the application user, and that is meant */
     char *client_certificate, *client_key, *ca_file;
     char *proxy; /* NULL = none; the environment is never asked */
     struct conf_list run_as;
@@ -177,12 +181,26 @@ int conf_load(const char *path, struct conf **out, struct buf *errors);
 enum conf_files {
     CONF_FILES_ALL,
     CONF_FILES_BUT_SITE_SECRET, /* all but `client_secret_file` of the site */
-    CONF_FILES_OF_SITE,         /* those of the site, but not its secret, and no path */
+    CONF_FILES_NONE,
+    CONF_FILES_OF_SITE, /* those of the site, but not its secret, and no path */
 };
 int conf_load_files(const char *path, enum conf_files, struct conf **out, struct buf *errors);
+/*
+ * For a command that asks a running gateway or its store: the [gateway] section alone, without a look at any
+ * secret; credentials need not be there. Mistakes in other keys than `state_dir` are passed over; *sound says
+ * whether the section has none. 0 and *out (no listeners, clients, vaults, sites; no digest), or -errno and
+ * `errors`.
+ */
+int conf_load_control(const char *path, struct conf **out, bool *sound, struct buf *errors);
+/* The line of the file at `path` that sets the key of a section ("gateway", "client pra"), or where it is not
+ * set that of the section's header; 0 = neither is there. */
+unsigned conf_line_of(const char *path, const char *section, const char *key);
+/* Does the file want its log as JSON? Whatever mistakes it has: they are to be said in that form. */
+bool conf_log_json(const char *path);
 void conf_free(struct conf *); /* NULL is fine */
 
 void conf_print_defaults(struct buf *); /* the annotated file */
 void conf_print_doc(struct buf *);      /* a Markdown table per section */
+void conf_print_man(struct buf *);      /* jumpgate.conf(5) */
 
 #endif

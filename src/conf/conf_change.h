@@ -20,7 +20,7 @@
 #include "conf/conf.h"
 
 /* Longest text of each kind; what is beyond is cut. */
-#define CONF_CHANGE_MAX 8192
+#define CONF_CHANGE_MAX 65536
 
 struct conf_change {
     size_t changed, refused;

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 
 #define TWENTY_MINUTES (20 * 60 * 1000ULL)
 
@@ -239,6 +240,23 @@ static void check_vault_login(struct conf_draft *d, const struct conf_part *part
     check_couple(d, part, "client_certificate", "client_key");
 }
 
+/* With OAuth the vault sees the application user alone, whoever asks. */
+static void check_vault_identity(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_vault *v = part->object;
+
+    if (v->oauth_client_id && !v->api_key_file && !v->oauth_shared_identity)
+        conf_error(d, conf_part_line(part, "oauth_client_id"),
+                   "with OAuth every PRA user acts as the one application user of this client: what that "
+                   "user may request at the vault, every PRA user may request. Sign in with `api_key_file` "
+                   "instead, which acts as the PRA user, or set `oauth_shared_identity = yes` in [vault %s] "
+                   "if this is meant",
+                   part->name);
+    if (v->oauth_shared_identity && !v->oauth_client_id)
+        conf_warning(d, conf_part_line(part, "oauth_shared_identity"),
+                     "`oauth_shared_identity` has no effect without `oauth_client_id`");
+}
+
 static bool ends_with(const char *text, const char *end)
 {
     size_t n = strlen(text), m = strlen(end);
@@ -272,27 +290,38 @@ static void check_vault_url(struct conf_draft *d, const struct conf_part *part)
         conf_warning(d, line, "`url` usually ends in /BeyondTrust/api/public/v3");
 }
 
-static bool same_sign_in(const struct conf_vault *a, const struct conf_vault *b)
-{
-    return same_text(a->api_key_file, b->api_key_file) &&
-           same_text(a->run_as_password_file, b->run_as_password_file) &&
-           same_text(a->oauth_client_id, b->oauth_client_id);
-}
-
-/* One vault in two sections: each of its requests would belong to both. */
-static bool vault_twin(struct conf_draft *d, const struct conf_part *part, const struct conf_part *other)
+bool conf_same_vault_url(const struct conf_vault *a, const struct conf_vault *b)
 {
     char mine[ADDRESS_IDENTITY_SIZE], its[ADDRESS_IDENTITY_SIZE];
-    const struct conf_vault *v = part->object, *o = other->object;
 
-    address_url_identity(v->url, mine);
-    address_url_identity(o->url, its);
-    if (!*mine || strcmp(mine, its) != 0 || !same_sign_in(v, o))
-        return false;
+    address_url_identity(a->url, mine);
+    address_url_identity(b->url, its);
+    return *mine && strcmp(mine, its) == 0;
+}
+
+/* One API registration. Its other keys (the run-as password, the certificate) make no other one of it. */
+static bool same_sign_in(const struct conf_vault *a, const struct conf_vault *b)
+{
+    return (a->api_key_file && same_text(a->api_key_file, b->api_key_file)) ||
+           (a->oauth_client_id && b->oauth_client_id &&
+            strcasecmp(a->oauth_client_id, b->oauth_client_id) == 0);
+}
+
+void conf_vault_twin_error(struct conf_draft *d, const struct conf_part *part, const struct conf_part *other)
+{
     conf_error(d, conf_part_line(part, "url"),
                "[vault %s] is [vault %s] in line %u again: same `url` and same sign-in. Keep one of them, or "
                "give each its own API registration",
                part->name, other->name, conf_part_line(other, "url"));
+}
+
+/* One vault in two sections: each of its requests would belong to both. Two files with one key: conf_files.c.
+ */
+static bool vault_twin(struct conf_draft *d, const struct conf_part *part, const struct conf_part *other)
+{
+    if (!conf_same_vault_url(part->object, other->object) || !same_sign_in(part->object, other->object))
+        return false;
+    conf_vault_twin_error(d, part, other);
     return true;
 }
 
@@ -492,10 +521,35 @@ static void check_gateway(struct conf_draft *d)
                    "`catalogue_max_age` must not be shorter than `catalogue_cache`");
 }
 
+static void check_syslog(struct conf_draft *d)
+{
+    struct conf_part *part = conf_draft_next(d, SECTION_GATEWAY, NULL);
+    const struct conf_gateway *g = part ? part->object : NULL;
+    const char *to = g ? g->audit_syslog : NULL;
+    char host[ADDRESS_HOST_SIZE], why[ADDRESS_WHY_SIZE] = "";
+    uint16_t port = 0;
+
+    if (!to)
+        return;
+    const char *path = strncmp(to, "unix:", 5) == 0 ? to + 5 : to;
+    unsigned line = conf_part_line(part, "audit_syslog");
+    if (strncmp(to, "udp:", 4) != 0) {
+        if (*path != '/' || strlen(path) >= sizeof((struct sockaddr_un){0}.sun_path))
+            conf_error(d, line,
+                       "`audit_syslog` must be unix:/PATH (%zu letters of path at most) or udp:ADDRESS:PORT",
+                       sizeof((struct sockaddr_un){0}.sun_path) - 1);
+    } else if (address_split(to + 4, host, &port, why)) {
+        conf_error(d, line, "`audit_syslog` %s", why);
+    } else if (!port) {
+        conf_error(d, line, "`audit_syslog` needs a port from 1 to 65535");
+    }
+}
+
 void conf_check(struct conf_draft *d)
 {
     check_sections(d);
     check_gateway(d);
+    check_syslog(d);
     FOR_EACH(d, SECTION_LISTENER, listener)
     {
         check_required(d, listener);
@@ -515,6 +569,7 @@ void conf_check(struct conf_draft *d)
     {
         check_required(d, vault);
         check_vault_login(d, vault);
+        check_vault_identity(d, vault);
         check_vault_url(d, vault);
         check_twins(d, vault, vault_twin);
         check_vault_times(d, vault);

@@ -5,17 +5,20 @@
  * Each must be a readable, regular file that is not empty. For a file with a secret there is a warning unless
  * its owner alone can read it; credentials of the service manager are exempt, since it protects their
  * directory. PEM files are read with OpenSSL, and a certificate must belong to its key: otherwise the first
- * connection would fail. A path that users other than its owner and root could change is refused; that
- * includes the configuration and the state directory (safe_path.h). No secret is kept: a private key is
- * freed, and thereby wiped, after its check, and a secret of one line of text is cleared.
+ * connection would fail. Two vaults of one `url` whose key files hold one key are one vault twice. A path
+ * that users other than its owner and root could change is refused; that includes the configuration and the
+ * state directory (safe_path.h). No secret is kept: a private key is freed, and thereby wiped, after its
+ * check, and a secret of one line of text is cleared.
  */
 #include "base/certificate.h"
 #include "base/memory/secret.h"
 #include "base/safe_path.h"
+#include "base/text.h"
 #include "conf/conf_draft.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -109,7 +112,7 @@ static int on_passphrase(char *out, int size, int writing, void *asked)
 
 static EVP_PKEY *read_key(const char *path, bool *encrypted)
 {
-    BIO *in = BIO_new_file(path, "r");
+    BIO *in = certificate_file_open(path);
     EVP_PKEY *key;
 
     *encrypted = false;
@@ -127,6 +130,25 @@ static void check_dates(struct conf_draft *d, unsigned line, const char *path, c
         conf_warning(d, line, "the certificate in %s is not valid yet", path);
 }
 
+/* libcurl and OpenSSL refuse the whole file over one certificate that is cut off. */
+static void check_all_certificates(struct conf_draft *d, unsigned line, const char *key, const char *path)
+{
+    BIO *in = BIO_new_file(path, "r");
+    unsigned n = 0;
+    X509 *one;
+
+    ERR_clear_error();
+    while (in && (one = PEM_read_bio_X509(in, NULL, NULL, NULL))) {
+        X509_free(one);
+        n++;
+    }
+    unsigned long end = ERR_peek_last_error();
+    if (in && n && end && (ERR_GET_LIB(end) != ERR_LIB_PEM || ERR_GET_REASON(end) != PEM_R_NO_START_LINE))
+        conf_error(d, line, "`%s`: certificate number %u in %s is damaged or cut off", key, n + 1, path);
+    BIO_free(in);
+    ERR_clear_error();
+}
+
 static X509 *check_certificate(struct conf_draft *d, const struct conf_part *part, const char *key,
                                const char *path)
 {
@@ -135,8 +157,10 @@ static X509 *check_certificate(struct conf_draft *d, const struct conf_part *par
 
     if (path && !cert)
         conf_error(d, line, "`%s`: %s holds no certificate in PEM form", key, path);
-    if (cert)
+    if (cert) {
         check_dates(d, line, path, cert);
+        check_all_certificates(d, line, key, path);
+    }
     return cert;
 }
 
@@ -171,7 +195,7 @@ static void check_pair(struct conf_draft *d, const struct conf_part *part, const
 
 static void check_list(struct conf_draft *d, const struct conf_part *part, const char *key, const char *path)
 {
-    BIO *in = path ? BIO_new_file(path, "r") : NULL;
+    BIO *in = certificate_file_open(path);
     X509_CRL *list = in ? PEM_read_bio_X509_CRL(in, NULL, NULL, NULL) : NULL;
     unsigned line = conf_part_line(part, key);
 
@@ -238,6 +262,7 @@ static bool is_checked(const struct conf_row *row, enum conf_files files)
         return false;
     switch (files) {
     case CONF_FILES_BUT_SITE_SECRET: return !of_site || !secret;
+    case CONF_FILES_NONE: return false;
     case CONF_FILES_OF_SITE: return of_site && !secret;
     default: return true;
     }
@@ -270,18 +295,95 @@ static void check_part(struct conf_draft *d, const struct conf_part *part, enum 
     }
 }
 
-void conf_check_files(struct conf_draft *d, enum conf_files files)
+/* ---- one API registration in two sections ---- */
+
+/* Whether both files hold the same key. Not if one of them cannot be read: that has its own message. */
+static bool same_key(const char *a, const char *b)
 {
-    struct conf_part *part, *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
+    struct secret mine = {0}, its = {0};
+    char why[80];
+    bool same = !secret_read_line(&mine, a, why) && !secret_read_line(&its, b, why) &&
+                secret_equal(&mine, its.p, its.len);
+
+    secret_clear(&mine);
+    secret_clear(&its);
+    return same;
+}
+
+/* Sections that name one file have their message from conf_check.c. */
+static void check_vault_twins(struct conf_draft *d)
+{
+    for (struct conf_part *part = NULL; (part = conf_draft_next(d, SECTION_VAULT, part));) {
+        const struct conf_vault *v = part->object;
+
+        for (struct conf_part *other = NULL;
+             (other = conf_draft_next(d, SECTION_VAULT, other)) && other != part;) {
+            const struct conf_vault *o = other->object;
+            if (!v->api_key_file || !o->api_key_file || strcmp(v->api_key_file, o->api_key_file) == 0 ||
+                !conf_same_vault_url(v, o) || !same_key(v->api_key_file, o->api_key_file))
+                continue;
+            conf_vault_twin_error(d, part, other);
+            break;
+        }
+    }
+}
+
+/* ---- all of it ---- */
+
+/* Who can write the folder can put another file in the place of the log or the trail, and another socket in
+ * the place of the listener's. A warning: the folder may belong to a collector on purpose. The folder itself
+ * is judged, also with the sticky bit: the first file of that name may be another user's. */
+static void check_folder(struct conf_draft *d, const struct conf_part *part, const char *key,
+                         const char *file, const struct safe_path_owners *owners)
+{
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    char folder[PATH_MAX], why[SAFE_PATH_WHY];
+
+    if (!slash || !text_copy_n(folder, sizeof(folder), file, slash == file ? 1 : (size_t)(slash - file)))
+        return;
+    if (!safe_path(folder, owners, why))
+        conf_warning(d, conf_part_line(part, key), "`%s`: %s", key, why);
+}
+
+static void check_own_paths(struct conf_draft *d, bool check, struct safe_path_owners *owners)
+{
+    const struct conf_part *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
     const struct conf_gateway *g = gateway ? gateway->object : NULL;
     const char *state_dir = g ? g->state_dir : conf_row_find(SECTION_GATEWAY, "state_dir")->fallback;
+
+    trust_users(owners, g, state_dir);
+    if (!check)
+        return;
+    check_way(d, 1, "this file", d->file, owners);
+    check_way(d, gateway ? conf_part_line(gateway, "state_dir") : 1, "state_dir", state_dir, owners);
+    if (g) {
+        check_folder(d, gateway, "log_file", g->log_file, owners);
+        check_folder(d, gateway, "audit_file", g->audit_file, owners);
+    }
+}
+
+void conf_check_paths(struct conf_draft *d)
+{
     struct safe_path_owners owners = {.n = 0};
 
-    trust_users(&owners, g, state_dir);
-    if (files != CONF_FILES_OF_SITE) {
-        check_way(d, 1, "this file", d->file, &owners);
-        check_way(d, gateway ? conf_part_line(gateway, "state_dir") : 1, "state_dir", state_dir, &owners);
-    }
+    check_own_paths(d, true, &owners);
+}
+
+void conf_check_files(struct conf_draft *d, enum conf_files files)
+{
+    bool of_gateway = files != CONF_FILES_OF_SITE && files != CONF_FILES_NONE;
+    struct safe_path_owners owners = {.n = 0};
+    struct conf_part *part;
+
+    check_own_paths(d, of_gateway, &owners);
     TAILQ_FOREACH(part, &d->parts, link)
-    check_part(d, part, files, &owners);
+    {
+        const struct conf_listener *l = part->section == SECTION_LISTENER ? part->object : NULL;
+
+        check_part(d, part, files, &owners);
+        if (of_gateway && l && l->is_unix)
+            check_folder(d, part, "address", l->host, &owners);
+    }
+    if (of_gateway)
+        check_vault_twins(d);
 }

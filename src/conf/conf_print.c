@@ -68,7 +68,7 @@ static const char doc_intro[] =
     "\n"
     "[vault main]\n"
     "url = https://vault.example.com/BeyondTrust/api/public/v3\n"
-    "api_key_file = /etc/jumpgate/secrets/api-key\n"
+    "api_key_file = $CREDENTIALS_DIRECTORY/api-key\n"
     "run_as = {domain}\\{username}\n"
     "```\n";
 
@@ -91,8 +91,7 @@ static void print_comment(struct buf *out, const char *text)
     (void)buf_char(out, '\n');
 }
 
-/* "duration from 10ms to 10m", "one of: no yes", "file with a secret" */
-static void describe_row(struct buf *out, const struct conf_row *row)
+void conf_describe(struct buf *out, const struct conf_row *row)
 {
     if (row->type == &conf_choice || row->type == &conf_word)
         (void)buf_printf(out, "one of: %s", row->choices);
@@ -128,7 +127,7 @@ static void print_traits(struct buf *out, const struct conf_row *row)
 {
     struct buf line = BUF_INIT(2048);
 
-    describe_row(&line, row);
+    conf_describe(&line, row);
     if (has_default(row))
         (void)buf_printf(&line, "; default %s", row->fallback);
     else if (row->flags & CONF_REQUIRED)
@@ -184,7 +183,7 @@ static void print_cell(struct buf *out, const char *text)
 static void print_doc_row(struct buf *out, const struct conf_row *row)
 {
     (void)buf_printf(out, "| `%s` | ", row->name);
-    describe_row(out, row);
+    conf_describe(out, row);
     if (has_default(row))
         (void)buf_printf(out, " | `%s` | ", row->fallback);
     else if (row->flags & CONF_REQUIRED)

@@ -170,10 +170,17 @@ static void unknown_key(struct reader *r, const char *key)
                did_you_mean_hint(&near, hint, sizeof(hint)));
 }
 
+/* A URL with an @ may hold a password. */
+static bool may_be_secret(const struct conf_row *row, const char *value)
+{
+    return row->flags & CONF_SECRET ||
+           ((row->type == &conf_url || row->type == &conf_proxy) && strchr(value, '@'));
+}
+
 /* The message repeats the value, unless it may be a secret. */
 static void bad_value(struct reader *r, const struct conf_row *row, const char *value, const char *why)
 {
-    if (row->flags & CONF_SECRET)
+    if (may_be_secret(row, value))
         conf_error(r->draft, r->line, "`%s` %s", row->name, why);
     else
         conf_error(r->draft, r->line, "`%s` %s; found `%.80s`", row->name, why, value);

@@ -159,6 +159,10 @@ const struct conf_row conf_rows[] = {
       .help = "Failed requests kept for /status and `jumpgate top`; equal ones count as one. 0 keeps none." },
     { GATEWAY("drain_timeout", drain_timeout_ms), .type = &conf_duration, BETWEEN(0, HOUR), .fallback = "30s",
       .help = "How long SIGTERM waits for operations in flight before the gateway stops." },
+    { GATEWAY("drain_notice", drain_notice_ms), .type = &conf_duration, BETWEEN(0, MINUTE), .fallback = "1s",
+      .help = "With sockets that the service manager passed: how long SIGTERM lets clients send one more "
+              "request on a connection that is idle, so that its response can say Connection: close. New "
+              "connections are accepted until then. Part of drain_timeout." },
     { GATEWAY("release_on_stop", release_on_stop), .type = &conf_choice, .choices = "no yes",
       .fallback = "no",
       .help = "Whether all leases are checked in at SIGTERM. With no they outlive a restart or an upgrade." },
@@ -193,8 +197,12 @@ const struct conf_row conf_rows[] = {
               "degraded: work goes on and the gap is counted." },
     { GATEWAY("audit_syslog", audit_syslog), .type = &conf_text, .flags = CONF_STATIC,
       .example = "unix:/dev/log", .unset = "the audit trail is in its file only",
-      .help = "A second place for each audit line: a Unix datagram socket that takes syslog messages (RFC "
-              "5424). Best effort; what it does not take is counted." },
+      .help = "A second place for each audit line, as a syslog message: unix:/PATH of a datagram socket, or "
+              "udp:ADDRESS:PORT. Best effort; what it does not take is counted." },
+    { GATEWAY("audit_syslog_format", audit_syslog_format), .type = &conf_choice,
+      .choices = "auto rfc3164 rfc5424", .fallback = "auto", .flags = CONF_STATIC,
+      .help = "Form of these messages. auto: RFC 3164 without host on /dev/log and the journal's sockets, as "
+              "the collector of the machine expects it, RFC 5424 elsewhere." },
     { GATEWAY("secret_memory", secret_memory), .type = &conf_size, BETWEEN(4 * MEGA, GIGA), .fallback = "64M",
       .flags = CONF_STATIC,
       .help = "Most memory for secrets: locked into RAM, left out of core dumps, taken a megabyte at a time "
@@ -235,8 +243,9 @@ const struct conf_row conf_rows[] = {
       .example = "root", .unset = "the user the gateway runs as",
       .help = "Owner of the Unix socket, a user name or number." },
     { LISTENER("unix_group", unix_group), .type = &conf_text, .max = 64, .flags = CONF_STATIC,
-      .example = "jumpgate", .unset = "the group the gateway runs as",
-      .help = "Group of the Unix socket, a group name or number." },
+      .example = "pra", .unset = "jumpgate-clients, if the gateway is in that group, else the group it runs as",
+      .help = "Group of the Unix socket, a group name or number. Its members may connect. The package makes the "
+              "group jumpgate-clients, and the unit puts the gateway into it." },
     { LISTENER("routes", routes), .type = &conf_choice, .choices = "all events", .fallback = "all",
       .flags = CONF_STATIC,
       .help = "What the listener serves. events: only POST /v1/events/pra and GET /livez, all else is 404. The site "
@@ -291,6 +300,11 @@ const struct conf_row conf_rows[] = {
       .flags = CONF_FILE | CONF_SECRET, .example = "$CREDENTIALS_DIRECTORY/oauth-secret",
       .unset = "the API key is used",
       .help = "File with the OAuth client secret of `oauth_client_id`." },
+    { VAULT("oauth_shared_identity", oauth_shared_identity), .type = &conf_choice, .choices = "no yes",
+      .fallback = "no",
+      .help = "With OAuth all PRA users act at the vault as the one application user of `oauth_client_id`: what "
+              "that user may request, every PRA user may request. yes says that this is meant; without it a "
+              "section with OAuth is refused." },
     { VAULT("client_certificate", client_certificate), .type = &conf_file, .flags = CONF_FILE,
       .example = "/etc/jumpgate/tls/vault-client.pem", .unset = "none is offered",
       .help = "PEM file with the certificate shown to the vault, where the API registration demands one." },
@@ -340,11 +354,12 @@ const struct conf_row conf_rows[] = {
               "application is asked only where the session names one, cloud only where the jump is not by "
               "RDP, shell, tunnel or jump client, alias costs one more call for each user." },
     { VAULT("display", display), .type = &conf_template, .max = 200,
-      .choices = "account domain domain_account system where application instance description kind",
+      .choices = "account domain domain_account system where application instance description kind vault",
       .fallback = "{domain_account} ({where})",
       .help = "How a credential is shown to the person choosing, over {account} {domain} {domain_account} "
               "(DOMAIN\\account, or the account alone) {system} {where} (the application, else the system) "
-              "{application} {instance} {description} {kind}." },
+              "{application} {instance} {description} {kind} {vault} (the name of this section). Where rows of "
+              "two vaults in one answer would look alike, the name is put behind them by itself." },
     { VAULT("hide", hide), .type = &conf_words, .max = 256, .flags = CONF_EMPTY, .example = "svc-* *\\krbtgt",
       .unset = "all are shown",
       .help = "Accounts never offered by find: patterns with * ? [..] over the account name or "

@@ -103,6 +103,9 @@ extern const struct conf_type conf_call_rate, conf_digests, conf_jumpoints;
 /* Values in the largest unit that holds them whole: "90s", "64k". */
 void conf_number_print(const struct conf_type *, uint64_t value, struct buf *);
 
+/* What a value is: "duration from 10ms to 10m", "one of: no yes", "file with a secret". conf_print.c */
+void conf_describe(struct buf *, const struct conf_row *);
+
 void conf_clear_zero(const struct conf_row *, void *object); /* a conf_type's `clear` for plain values */
 
 static inline void *conf_field(const struct conf_row *row, void *object)

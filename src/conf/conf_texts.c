@@ -114,6 +114,18 @@ static int file_parse(const struct conf_row *row, const char *text, void *object
     return set_text(row, object, path);
 }
 
+/* A credential is printed by its name: its directory is another one for each process of systemd. */
+static void file_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    const char *text = text_of(row, object), *dir = getenv("CREDENTIALS_DIRECTORY");
+    size_t n = dir ? strlen(dir) : 0;
+
+    if (text && n && strncmp(text, dir, n) == 0 && text[n] == '/')
+        (void)buf_printf(out, "$CREDENTIALS_DIRECTORY%s", text + n);
+    else
+        text_print(row, object, out);
+}
+
 static int san_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
 {
     char normal[ADDRESS_SAN_SIZE];
@@ -160,7 +172,8 @@ static int url_parse(const struct conf_row *row, const char *text, void *object,
 
 const struct conf_type conf_text = TEXT_TYPE("text", text_parse);
 const struct conf_type conf_word = TEXT_TYPE("choice", word_parse);
-const struct conf_type conf_file = TEXT_TYPE("file", file_parse);
+const struct conf_type conf_file = {
+    .what = "file", .parse = file_parse, .print = file_print, .clear = text_clear};
 const struct conf_type conf_san = TEXT_TYPE("certificate name", san_parse);
 const struct conf_type conf_url = TEXT_TYPE("URL", url_parse);
 const struct conf_type conf_proxy = TEXT_TYPE("URL", proxy_parse);

@@ -29,6 +29,34 @@ static bool refuse_over_rate(struct request_context *ctx, unsigned wait_s, struc
     return false;
 }
 
+/* What was shown: the user of a Unix socket, a certificate that passed, a token as the beginning of its
+ * digest. */
+static void log_unknown_caller(const struct request_context *ctx)
+{
+    const struct http_peer *peer = ctx->req->peer;
+    const char *token_shown = http_header(ctx->req, "Authorization") ? "yes" : "no";
+    char digest[TOKEN_DIGEST_SIZE];
+    struct http_shown shown;
+
+    clients_token_digest(ctx->req, digest);
+    if (peer->is_unix)
+        log_info(
+            "authentication_failed",
+            "request_id=%s listener=%s peer=%s token_shown=%s token_sha256=%s peer_uid=%lld peer_pid=%lld",
+            ctx->request_id, peer->listener, peer->address, token_shown, digest,
+            peer->uid == (uid_t)-1 ? -1LL : (long long)peer->uid, (long long)peer->pid);
+    else if (http_shown_certificate(ctx->req, &shown))
+        log_info(
+            "authentication_failed",
+            "request_id=%s listener=%s peer=%s token_shown=%s token_sha256=%s name=%s subject=%s issuer=%s "
+            "serial=%s fingerprint_sha256=%s",
+            ctx->request_id, peer->listener, peer->address, token_shown, digest,
+            peer->nsans ? peer->sans[0] : NULL, shown.subject, shown.issuer, shown.serial, shown.sha256);
+    else
+        log_info("authentication_failed", "request_id=%s listener=%s peer=%s token_shown=%s token_sha256=%s",
+                 ctx->request_id, peer->listener, peer->address, token_shown, digest);
+}
+
 bool admission_refuse_caller(struct request_context *ctx, const char *detail, struct fault *f)
 {
     struct gateway *gw = ctx->gateway;
@@ -36,13 +64,12 @@ bool admission_refuse_caller(struct request_context *ctx, const char *detail, st
         auth_failures_take(gw->auth_failures, ctx->req->peer->origin, gw->conf->gateway.failed_logins_per_s);
 
     gateway_count_refused_caller(gw);
-    audit_stranger(gw->audit, ctx->req->peer->listener, ctx->req->peer->address);
+    audit_stranger(gw->audit, ctx->req->peer->listener,
+                   ctx->req->peer->is_unix ? ctx->req->peer->origin : ctx->req->peer->address);
     if (wait_s)
         return refuse_over_rate(ctx, wait_s, f);
-    if (ctx_may_log(ctx, ctx->req->peer))
-        log_info("authentication_failed", "request_id=%s listener=%s peer=%s token_shown=%s", ctx->request_id,
-                 ctx->req->peer->listener, ctx->req->peer->address,
-                 http_header(ctx->req, "Authorization") ? "yes" : "no");
+    if (log_on(LOG_INFO) && ctx_may_log(ctx, ctx->req->peer))
+        log_unknown_caller(ctx);
     fault_set(f, FAULT_UNAUTHENTICATED, "%s", detail);
     return false;
 }

@@ -3,8 +3,9 @@
  * certificates.c - end dates of certificates and revocation lists; see certificates.h.
  *
  * From thirty days before its end a certificate is logged as a warning each day, from seven days as an error.
- * After its end the gateway is not ready (/readyz): no client can connect, and a load balancer must send none
- * here. The same holds for a revocation list past its next update: no client certificate is accepted with it.
+ * After the end of a listener's the gateway is not ready (/readyz): no client can connect, and a load
+ * balancer must send none here. The same holds for a revocation list past its next update: no client
+ * certificate is accepted with it. A certificate presented to a vault concerns that vault alone (health.c).
  */
 #include "handlers/certificates.h"
 
@@ -19,6 +20,7 @@
 #define DAY_S            86400
 #define WARN_DAYS        30
 #define ERROR_DAYS       7
+#define VAULT_KIND       "vault"
 
 /* At most CERTIFICATES_MAX; returns how many. */
 static size_t certificates_list(const struct gateway *gw, struct http_certificate out[CERTIFICATES_MAX])
@@ -30,7 +32,7 @@ static size_t certificates_list(const struct gateway *gw, struct http_certificat
         health_vault(gw->vaults[i], &s);
         if (s.certificate_end)
             out[n++] = (struct http_certificate){
-                .kind = "vault", .name = gw->vaults[i]->conf->name, .end = s.certificate_end};
+                .kind = VAULT_KIND, .name = gw->vaults[i]->conf->name, .end = s.certificate_end};
     }
     return n;
 }
@@ -48,7 +50,7 @@ size_t certificates_reasons(const struct gateway *gw, struct jsonw *w)
     char reason[200];
 
     for (size_t i = 0; i < n; i++) {
-        if (time_left(gw, &all[i]) > 0)
+        if (time_left(gw, &all[i]) > 0 || strcmp(all[i].kind, VAULT_KIND) == 0)
             continue;
         if (all[i].is_crl)
             snprintf(reason, sizeof(reason), "the revocation list of listener %s is past its next update",
@@ -60,6 +62,30 @@ size_t certificates_reasons(const struct gateway *gw, struct jsonw *w)
         past++;
     }
     return past;
+}
+
+bool certificates_vault_valid(const struct gateway *gw, const char *vault, const struct vault_state *s,
+                              struct jsonw *w)
+{
+    char reason[CONF_NAME_MAX + 64];
+
+    if (!s->certificate_end || s->certificate_end > clock_wall(gw->clock) / 1000)
+        return true;
+    snprintf(reason, sizeof(reason), "the certificate of " VAULT_KIND " %s has expired", vault);
+    jsonw_str(w, NULL, reason);
+    return false;
+}
+
+int64_t certificates_crl_end(const struct gateway *gw)
+{
+    struct http_certificate all[CERTIFICATES_MAX];
+    size_t n = certificates_list(gw, all);
+    int64_t earliest = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (all[i].is_crl && (!earliest || all[i].end < earliest))
+            earliest = all[i].end;
+    return earliest;
 }
 
 void certificates_write(const struct gateway *gw, struct jsonw *w)

@@ -144,6 +144,17 @@ struct client *clients_find(struct clients *cs, const struct http_req *req)
     return found;
 }
 
+void clients_token_digest(const struct http_req *req, char out[TOKEN_DIGEST_SIZE])
+{
+    const char *token = bearer_token(req);
+    uint8_t hash[DIGEST_SIZE] = {0};
+
+    (void)text_copy(out, TOKEN_DIGEST_SIZE, "-");
+    if (token && digest_sha256(token, strlen(token), hash) == 0)
+        text_hex(out, hash, (TOKEN_DIGEST_SIZE - 1) / 2);
+    wipe(hash, sizeof(hash));
+}
+
 bool clients_know(const struct clients *cs, const struct http_peer *peer)
 {
     if (is_control(peer))

@@ -41,6 +41,9 @@ void clients_inherit(struct clients *, const struct clients *before);
 struct client *clients_find(struct clients *, const struct http_req *);
 /* Does the connection itself, without a token, identify a client? */
 bool clients_know(const struct clients *, const struct http_peer *);
+/* The first letters of the SHA-256 of the token that was shown, as `token_sha256` begins; "-" = none. */
+#define TOKEN_DIGEST_SIZE 9
+void clients_token_digest(const struct http_req *, char out[TOKEN_DIGEST_SIZE]);
 /* Takes one from the client's bucket: 0, or after how many seconds it may try again. */
 unsigned clients_take(struct clients *, struct client *);
 

@@ -54,6 +54,7 @@ static void on_found(void *arg, const struct find_answer *answer)
     jsonw_end(w);
     jsonw_str(w, "request_id", ctx->request_id);
     jsonw_int(w, "age_ms", (int64_t)answer->age_ms);
+    jsonw_strs(w, "partial", answer->partial, answer->npartial);
     ctx_json(ctx, 200);
 }
 

@@ -83,6 +83,7 @@ static void on_endpoints(void *arg, const struct endpoints_answer *answer)
     jsonw_end(w);
     jsonw_bool(w, "truncated", answer->truncated);
     jsonw_int(w, "age_ms", (int64_t)answer->age_ms);
+    jsonw_strs(w, "partial", answer->partial, answer->npartial);
     ctx_json(ctx, 200);
 }
 

@@ -74,6 +74,13 @@ static void write_filter(struct jsonw *w, const struct explain_note *note)
     jsonw_str(w, "detail", note->detail);
 }
 
+static void write_absent(struct jsonw *w, const struct explain_note *note)
+{
+    jsonw_str(w, "vault", note->vault);
+    jsonw_str(w, "code", note->outcome);
+    jsonw_str(w, "detail", note->detail);
+}
+
 static void write_notes(struct jsonw *w, const char *name, const struct explain_view *view,
                         enum explain_kind kind)
 {
@@ -89,6 +96,8 @@ static void write_notes(struct jsonw *w, const char *name, const struct explain_
             write_name(w, note);
         else if (kind == EXPLAIN_CALL)
             write_call(w, view, note);
+        else if (kind == EXPLAIN_ABSENT)
+            write_absent(w, note);
         else
             write_filter(w, note);
         jsonw_end(w);
@@ -130,6 +139,14 @@ static bool has_user(const struct explain_view *view, const char *outcome)
     return false;
 }
 
+static bool has_absent(const struct explain_view *view)
+{
+    for (size_t i = 0; i < view->nnotes; i++)
+        if (view->notes[i].kind == EXPLAIN_ABSENT)
+            return true;
+    return false;
+}
+
 /* The likely causes of an empty or failed list. */
 static void write_likely(struct jsonw *w, const struct explain_view *view)
 {
@@ -147,6 +164,8 @@ static void write_likely(struct jsonw *w, const struct explain_view *view)
                   "API registration; see the causes in `users`");
     if (failed && (has_user(view, "failed") || !view->nnotes))
         jsonw_str(w, NULL, view->detail ? view->detail : view->outcome);
+    if (!failed && has_absent(view))
+        jsonw_str(w, NULL, "a vault did not answer, so its rows are missing: see `partial`");
     if (!failed && !view->rows && count_calls(view, NULL))
         jsonw_str(w, NULL, "the vault listed accounts, but all were removed here: see `filters`");
     else if (!failed && !view->rows && has_user(view, "accepted")) {
@@ -176,6 +195,7 @@ static void write_view(struct jsonw *w, const struct explain_view *view)
     write_notes(w, "names", view, EXPLAIN_NAME);
     write_notes(w, "calls", view, EXPLAIN_CALL);
     write_notes(w, "filters", view, EXPLAIN_FILTER);
+    write_notes(w, "partial", view, EXPLAIN_ABSENT);
     write_cache(w, view);
     write_likely(w, view);
     jsonw_bool(w, "cut", view->cut);

@@ -55,6 +55,12 @@ struct pra_events {
     char malformed_why[160];
 };
 
+#define CONTROL_NAME_SIZE 64
+
+struct control_peers {
+    char own[CONTROL_NAME_SIZE], root[CONTROL_NAME_SIZE]; /* "" = there is no name */
+};
+
 struct gateway {
     struct loop *loop;
     const struct clock *clock;
@@ -68,8 +74,11 @@ struct gateway {
     struct auth_failures *auth_failures;
     struct last_errors *last_errors;
     struct stranger_lines stranger_lines;
+    struct control_peers control_peers;
     struct pra_site *site; /* NULL = no [pra] section */
     struct pra_events events;
+    int (*ask_reload)(void *arg); /* NULL until gateway_on_reload() */
+    void *ask_reload_arg;
     TAILQ_HEAD(, termination) terminations;
     struct gateway_metrics *metrics;
     struct request_metrics *requests;
@@ -153,6 +162,11 @@ struct request_context {
     bool counted;     /* in gateway->inflight */
     bool close_after; /* the connection is closed after the response: its peer fails too often */
     enum {
+        RELOAD_NONE,
+        RELOAD_ASKED,
+        RELOAD_JUDGED
+    } reload; /* waits for the verdict of a reload, which is there */
+    enum {
         LOGGING_UNDECIDED,
         LOGGING_PERMITTED,
         LOGGING_DENIED
@@ -190,7 +204,8 @@ void ctx_refused(struct request_context *, const struct fault *);
 void ctx_give_up(struct request_context *);
 /* The request's own id if it sent a valid one, else a new one. */
 void ctx_request_id(const struct http_req *, char out[REQUEST_ID_MAX + 1]);
-/* Sets client, request id and trace id of the session; valid as long as the context. */
+/* Sets client, request id, trace id and the control socket's peer of the session; valid as long as the
+ * context. */
 void ctx_origin(const struct request_context *, struct session *);
 /* Keeps the names of the session's user and endpoint, which a failure is listed with. */
 void ctx_names(struct request_context *, const struct session *);
@@ -210,6 +225,15 @@ void ctx_json(struct request_context *,
 void ctx_text(struct request_context *, const char *content_type); /* what is in `body` */
 void ctx_fail(struct request_context *, const struct fault *);
 void ctx_empty(struct request_context *); /* 204 */
+
+/* control_peer.c: the names of those who may use the control socket are looked up by init(), which may wait.
+ */
+void control_peers_init(struct control_peers *);
+/* Sets the peer of a session that came over the control socket; its name is valid as long as `peers`. */
+void control_peer_set(const struct control_peers *, const struct http_peer *, struct session *);
+
+/* reload_record.c: the audit record of a reload; `asked` NULL = a signal did. */
+void reload_record(const struct gateway *, const struct reload_report *, const struct request_context *asked);
 
 /* stranger_lines.c */
 void stranger_lines_init(struct stranger_lines *, struct timers *);
@@ -252,7 +276,7 @@ void gateway_render_metrics(struct gateway *, struct buf *);
 /* The rows' functions, one file per group. */
 route_start find_start, checkout_start, release_start, endpoints_start, session_start_start;
 route_start session_started_start, session_complete_start, leases_start, lease_release_start, explain_start;
-route_start pra_events_start;
+route_start pra_events_start, reload_start, configuration_start;
 route_start capabilities_start, health_start, livez_start, readyz_start, status_start, metrics_start;
 route_read_body checkout_read, release_read, endpoints_read, session_started_read, lease_release_read;
 route_read_target leases_read_target, lease_release_read_target, explain_read_target;

@@ -3,11 +3,13 @@
  * health.c - /livez, /readyz and /v1/health.
  *
  * /livez: the loop runs, which any answer proves. /readyz: should a load balancer send requests here? Each
- * reason against it is named: a vault that does not answer, a lease store that cannot write, an invalid
- * certificate, a shut-down in progress. /v1/health: the ECM's health check, one entry per check.
+ * reason against it is named: a lease store that cannot write, an invalid certificate, a shut-down in
+ * progress, and no usable vault. /v1/health: the ECM's health check, one entry per check.
  *
- * A vault without a first answer counts as usable, so that a gateway that has just started is ready. None of
- * these waits. Not here: the states themselves (health_state.c).
+ * One usable vault of several is enough for both: the vaults that are away are named all the same, and each
+ * list says which it lacks (`partial`). A vault without a first answer counts as usable, so that a gateway
+ * that has just started is ready. None of these waits. Not here: the states themselves (health_state.c), and
+ * when a vault counts as away (each backend: reachability.c).
  */
 #include "handlers/certificates.h"
 #include "handlers/gateway.h"
@@ -30,19 +32,31 @@ __attribute__((format(printf, 2, 3))) static size_t add_reason(struct jsonw *w, 
     return 1;
 }
 
-/* Writes each reason against sending requests here; returns how many there are. */
-static size_t write_reasons(const struct gateway *gw, struct jsonw *w)
+/* Writes why each vault is not usable; returns 0 while one of them is, else how many are not. */
+static size_t write_vault_reasons(const struct gateway *gw, struct jsonw *w)
 {
-    struct vault_state vault;
-    struct store_state store;
-    struct audit_state audit;
-    size_t n = 0;
+    struct vault_state s;
+    size_t away = 0;
 
     for (size_t i = 0; i < gw->nvaults; i++) {
-        health_vault(gw->vaults[i], &vault);
-        if (!health_vault_usable(&vault))
-            n += add_reason(w, "vault %s is not reachable: %s", gw->vaults[i]->conf->name, vault.detail);
+        const char *name = gw->vaults[i]->conf->name;
+
+        health_vault(gw->vaults[i], &s);
+        if (!health_vault_usable(&s))
+            (void)add_reason(w, "vault %s is not reachable: %s", name, s.detail);
+        away += !certificates_vault_valid(gw, name, &s, w) || !health_vault_usable(&s);
     }
+    return away == gw->nvaults ? away : 0;
+}
+
+/* Writes each reason against sending requests here, and each vault that is away; returns the number of those
+ * that forbid it. */
+static size_t write_reasons(const struct gateway *gw, struct jsonw *w)
+{
+    struct store_state store;
+    struct audit_state audit;
+    size_t n = write_vault_reasons(gw, w);
+
     if (health_store(gw, &store) && !store.writable)
         n += add_reason(w, "the lease store cannot be written: %s; there are no new check-outs", store.why);
     if (health_audit(gw, &audit) && !audit.writable)
@@ -153,13 +167,14 @@ void health_start(struct request_context *ctx, const union route_args *args)
     const struct gateway *gw = ctx->gateway;
     struct buf checks = BUF_INIT(RESPONSE_MAX);
     struct jsonw list = jsonw_start(&checks);
-    bool healthy;
+    bool healthy, vault = gw->nvaults == 0;
 
     (void)args;
     jsonw_array(&list, NULL);
     healthy = check_draining(gw, &list);
     for (size_t i = 0; i < gw->nvaults; i++)
-        healthy = check_vault(gw->vaults[i], &list) && healthy;
+        vault = check_vault(gw->vaults[i], &list) || vault;
+    healthy = healthy && vault;
     healthy = check_store(gw, &list) && healthy;
     healthy = check_audit(gw, &list) && healthy;
     healthy = check_certificate(gw, &list) && healthy;

@@ -11,6 +11,7 @@
  */
 #include "base/log.h"
 #include "base/metrics.h"
+#include "handlers/certificates.h"
 #include "handlers/gateway.h"
 
 #include <dirent.h>
@@ -23,7 +24,7 @@
 #define LABELS_SIZE 160
 
 struct page_state {
-    double inflight, draining, connections, lines_left_out, certificate_end, loop_lag_ms, started_ms;
+    double inflight, draining, connections, lines_left_out, certificate_end, crl_end, loop_lag_ms, started_ms;
     double log_left_out, cpu_s, resident_bytes, open_fds, max_fds;
     struct http_strangers strangers;
     struct broker_state broker;
@@ -33,7 +34,7 @@ struct page_state {
 
 struct page_vault {
     struct vault_state state;
-    double up, success_age_s;
+    double up, success_age_s, partial;
 };
 
 enum field_type { FIELD_BOOL, FIELD_UNSIGNED, FIELD_SIGNED, FIELD_DOUBLE };
@@ -81,6 +82,7 @@ static const struct gauge_row page_rows[] = {
     {"jumpgate_connections", "Open client connections.", METRIC_GAUGE, PAGE(connections, 1)},
     {"jumpgate_stranger_lines_left_out_total", "Lines about unknown callers that were left out of the log.", METRIC_COUNTER, PAGE(lines_left_out, 1)},
     {"jumpgate_certificate_end_timestamp_seconds", "Earliest end of a listener's certificate; 0 = no TLS.", METRIC_GAUGE, PAGE(certificate_end, 1)},
+    {"jumpgate_client_crl_end_timestamp_seconds", "Earliest next update of a listener's revocation lists; 0 = there are none.", METRIC_GAUGE, PAGE(crl_end, 1)},
     {"jumpgate_loop_lag_seconds", "Longest iteration of the event loop in the last 10 seconds.", METRIC_GAUGE, PAGE(loop_lag_ms, 1000)},
     {"jumpgate_start_time_seconds", "When the gateway started, since 1970.", METRIC_GAUGE, PAGE(started_ms, 1000)},
     {"jumpgate_log_lines_left_out_total", "Lines left out because the log's queue was full or had no reader.", METRIC_COUNTER, PAGE(log_left_out, 1)},
@@ -125,6 +127,7 @@ static const struct gauge_row audit_rows[] = {
 static const struct gauge_row vault_rows[] = {
     {"jumpgate_vault_up", "1 while the vault answers, or has not been asked yet.", METRIC_GAUGE, VAULT(up, 1)},
     {"jumpgate_vault_last_success_age_seconds", "Since the vault's last answer; -1 = never.", METRIC_GAUGE, VAULT(success_age_s, 1)},
+    {"jumpgate_partial_answers_total", "Lists answered without the rows of this vault, which did not answer.", METRIC_COUNTER, VAULT(partial, 1)},
     {"jumpgate_vault_clock_skew_seconds", "The vault's clock minus ours.", METRIC_GAUGE, VAULT(state.skew_ms, 1000)},
     {"jumpgate_vault_connections", "Open connections to the vault.", METRIC_GAUGE, VAULT(state.connections, 1)},
     {"jumpgate_vault_calls_queued", "Calls that wait for a connection.", METRIC_GAUGE, VAULT(state.queued, 1)},
@@ -197,15 +200,18 @@ static void read_gateway(const struct gateway *gw, struct page_state *page)
         return;
     page->connections = (double)http_connections(gw->server);
     page->certificate_end = (double)http_certificate_end(gw->server);
+    page->crl_end = (double)certificates_crl_end(gw);
     http_strangers(gw->server, &page->strangers);
 }
 
-static void read_vault(const struct vault *vault, struct page_vault *out)
+static void read_vault(const struct vault *vault, const struct broker *broker, size_t place,
+                       struct page_vault *out)
 {
     struct vault_state *s = &out->state;
 
     health_vault(vault, s);
     out->up = health_vault_usable(s);
+    out->partial = (double)broker_partial_answers(broker, place);
     out->success_age_s = s->last_success_age_ms == UINT64_MAX ? -1 : (double)s->last_success_age_ms / 1000;
 }
 
@@ -214,7 +220,7 @@ void gateway_render_metrics(struct gateway *gw, struct buf *page)
     read_process(&gw->metrics->page);
     read_gateway(gw, &gw->metrics->page);
     for (size_t v = 0; v < gw->nvaults; v++)
-        read_vault(gw->vaults[v], &gw->metrics->vaults[v]);
+        read_vault(gw->vaults[v], gw->broker, v, &gw->metrics->vaults[v]);
     metrics_render(page);
 }
 

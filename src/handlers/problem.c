@@ -31,7 +31,7 @@ void problem_write(struct buf *buf, const struct fault *f, const char *request_i
     jsonw_str(&w, "type", type);
     jsonw_str(&w, "title", row->title);
     jsonw_int(&w, "status", fault_status(f));
-    jsonw_str(&w, "detail", f->detail);
+    jsonw_str(&w, "detail", f->whole_detail ? f->whole_detail : f->detail);
     jsonw_str(&w, "code", row->code);
     jsonw_str(&w, "request_id", request_id);
     if (f->vault_status)

@@ -72,6 +72,7 @@ bool lease_release_read(const cJSON *body, union route_args *args, struct fault 
 void lease_release_start(struct request_context *ctx, const union route_args *args)
 {
     struct session by = {0};
+    struct lease_person person;
     struct audit_note note;
     struct fault f;
 
@@ -82,6 +83,9 @@ void lease_release_start(struct request_context *ctx, const union route_args *ar
     ctx_origin(ctx, &by);
     audit_note(&note, ctx->gateway->audit, "operator_release");
     audit_session(&note, &by);
+    broker_lease_person(ctx->gateway->broker, args->lease.id, &person);
+    audit_text(&note, "user", person.user);
+    audit_text(&note, "domain", person.domain);
     audit_text(&note, "lease_id", args->lease.id);
     audit_write(&note);
     if (strlen(args->lease.id) < ID_SIZE) {

@@ -85,6 +85,7 @@ void ctx_origin(const struct request_context *ctx, struct session *s)
     s->client = ctx->client ? ctx->client->conf->name : NULL;
     s->request_id = ctx->request_id;
     s->trace_id = *ctx->trace_id ? ctx->trace_id : NULL;
+    control_peer_set(&ctx->gateway->control_peers, ctx->req->peer, s);
 }
 
 static const char *endpoint_of(const struct session *s)
@@ -303,7 +304,7 @@ void ctx_fail(struct request_context *ctx, const struct fault *f)
              status == 401 ? "WWW-Authenticate: Bearer\r\n" : "",
              status == 405 ? allowed_methods(ctx->route) : "");
     buf_free(&ctx->body);
-    ctx->body = BUF_INIT(PROBLEM_MAX);
+    ctx->body = BUF_INIT(f->whole_detail ? RESPONSE_MAX : PROBLEM_MAX);
     problem_write(&ctx->body, f, ctx->request_id);
     ctx_finish(ctx,
                &(struct http_response){.status = status,

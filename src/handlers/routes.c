@@ -40,6 +40,8 @@ const struct route routes[] = {
     { "/v1/leases",               HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "leases",           0,                NULL,                 leases_start,           leases_read_target },
     { "/v1/leases/{id}/release",  HTTP_POST_, PERMIT_OPERATE, ROUTE_NO_BODY,              "lease_release",    0,                lease_release_read,   lease_release_start,    lease_release_read_target },
     { "/v1/explain/{request_id}", HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "explain",          0,                NULL,                 explain_start,          explain_read_target },
+    { "/v1/configuration",        HTTP_GET_,  PERMIT_OPERATE, ROUTE_ALWAYS,               "configuration",    0,                NULL,                 configuration_start,    NULL },
+    { "/v1/reload",               HTTP_POST_, PERMIT_OPERATE, ROUTE_ALWAYS | ROUTE_NO_BODY, "reload",         0,                NULL,                 reload_start,           NULL },
     { "/v1/events/pra",           HTTP_POST_, 0,              ROUTE_ALWAYS | ROUTE_FORM | ROUTE_EVENTS, "pra_event", 0,        NULL,                 pra_events_start,       NULL },
     { "/livez",                   HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET | ROUTE_EVENTS, "livez",            0,                NULL,                 livez_start,            NULL },
     { "/readyz",                  HTTP_GET_,  0,              ROUTE_ALWAYS | ROUTE_QUIET, "readyz",           0,                NULL,                 readyz_start,           NULL },
@@ -293,6 +295,7 @@ struct gateway *gateway_new(const struct gateway_opts *opts)
     pra_events_init(&gw->events, loop_timers(opts->loop), opts->audit);
     TAILQ_INIT(&gw->terminations);
     TAILQ_INIT(&gw->contexts);
+    control_peers_init(&gw->control_peers);
     gw->clients = clients_new(opts->conf, gw->clock);
     gw->auth_failures = auth_failures_new(gw->clock);
     gw->last_errors = last_errors_new(opts->conf->gateway.last_errors);

@@ -42,6 +42,18 @@ void gateway_end_terminations(struct gateway *);
 struct clients;
 struct clients *gateway_prepare(struct gateway *, const struct conf *next); /* NULL = out of memory */
 struct clients *gateway_reload(struct gateway *, struct clients *next);
+/* What came of a reload, as lines that each end with '\n'. */
+struct reload_report {
+    bool done;
+    struct buf changed;  /* names of keys and sections (conf/conf_change.h) */
+    struct buf restart;  /* names of those that only a restart can change */
+    struct buf mistakes; /* why it was refused; nothing has changed */
+};
+/* A client asks for a reload: `ask` arranges that one comes soon, when no request is being handled. 0 or
+ * -errno. */
+void gateway_on_reload(struct gateway *, int (*ask)(void *arg), void *arg);
+/* After each reload: answers the requests that wait for one. NULL: none will come, the gateway ends. */
+void gateway_reloaded(struct gateway *, const struct reload_report *);
 /* Logs each certificate whose end is near; called once a day. */
 void gateway_warn_certificates(const struct gateway *);
 /* The application to give to http_server_new(); its arg is the gateway. */

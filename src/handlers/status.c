@@ -38,6 +38,7 @@ static void write_vault(struct jsonw *w, const struct vault *v)
     jsonw_int(w, "wait_ms", (int64_t)s.wait_ms);
     jsonw_int(w, "refused", (int64_t)s.refused);
     jsonw_int(w, "sessions", (int64_t)s.sessions);
+    jsonw_int(w, "sign_ins", (int64_t)s.sign_ins);
     jsonw_int(w, "users", (int64_t)s.users);
     jsonw_end(w);
 }
@@ -95,6 +96,7 @@ static void write_leases(struct jsonw *w, const struct gateway *gw)
     jsonw_int(w, "retrying", (int64_t)s.leases_retrying);
     jsonw_int(w, "lapsed", (int64_t)s.lapsed);
     jsonw_int(w, "oldest_overdue_seconds", (int64_t)(s.oldest_overdue_ms / 1000));
+    jsonw_int(w, "intent", (int64_t)s.leases_intent);
     jsonw_end(w);
     jsonw_object(w, "operations");
     jsonw_int(w, "in_flight", (int64_t)gw->inflight);

@@ -29,6 +29,9 @@ struct termination {
     char lease_id[ID_SIZE];
     struct lease_session session;
     char client[CONF_NAME_MAX], request_id[REQUEST_ID_MAX + 1];
+    bool has_peer; /* the control socket's */
+    uid_t peer_uid;
+    const char *peer_user; /* the gateway's, NULL = none */
     uint64_t timeout_ms;
     struct audit_wait recorded;
     struct op *release; /* while it works */
@@ -65,10 +68,16 @@ void gateway_end_terminations(struct gateway *gw)
 
 static void begin_record(struct audit_note *note, const struct termination *t, const char *outcome)
 {
-    const struct session by = {.client = t->client, .request_id = t->request_id};
+    const struct session by = {.client = t->client,
+                               .request_id = t->request_id,
+                               .has_peer = t->has_peer,
+                               .peer_uid = t->peer_uid,
+                               .peer_user = t->peer_user};
 
     audit_note(note, t->gateway->audit, "operator_terminate");
     audit_session(note, &by);
+    audit_text(note, "user", t->session.person.user);
+    audit_text(note, "domain", t->session.person.domain);
     audit_text(note, "lease_id", t->lease_id);
     audit_text(note, "lsid", t->session.lsid);
     audit_text(note, "outcome", outcome);
@@ -228,6 +237,7 @@ static struct termination *termination_new(struct request_context *ctx, const ch
 {
     struct termination *t = calloc(1, sizeof(*t));
     uint64_t call_ms = ctx->gateway->conf->pras[0].call_timeout_ms;
+    struct session by = {0};
 
     if (!t)
         return NULL;
@@ -239,6 +249,10 @@ static struct termination *termination_new(struct request_context *ctx, const ch
     (void)text_copy(t->lease_id, sizeof(t->lease_id), id);
     (void)text_copy(t->client, sizeof(t->client), ctx->client->conf->name);
     (void)text_copy(t->request_id, sizeof(t->request_id), ctx->request_id);
+    ctx_origin(ctx, &by);
+    t->has_peer = by.has_peer;
+    t->peer_uid = by.peer_uid;
+    t->peer_user = by.peer_user;
     ctx->termination = t;
     ctx->left = on_context_end;
     TAILQ_INSERT_TAIL(&ctx->gateway->terminations, t, link);

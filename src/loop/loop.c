@@ -30,8 +30,9 @@
 #include <string.h>
 #include <utlist.h>
 
-#define MAX_SIGNALS 8
-#define LAG_SECONDS 10
+#define UV_WITH_RINGS 0x012d00U /* 1.45 */
+#define MAX_SIGNALS   8
+#define LAG_SECONDS   10
 /* Iterations for closing handles; each runs one generation of close callbacks. */
 #define CLOSING_ITERATIONS 64
 
@@ -219,6 +220,11 @@ no_timers:
 no_loop:
     free(loop);
     return NULL;
+}
+
+bool loop_wants_rings(void)
+{
+    return uv_version() >= UV_WITH_RINGS;
 }
 
 struct loop *loop_new(void)

@@ -16,6 +16,8 @@
 
 struct loop;
 
+/* Would libuv make an io_uring for its loop, where the kernel lets it? Such calls pass no sandbox. */
+bool loop_wants_rings(void);
 struct loop *loop_new(void); /* NULL when out of memory or descriptors */
 /* The same with a test's clock; loop_iterate() fires what is due by it. NULL = the system's, read once per
  * iteration. */

@@ -38,6 +38,7 @@
 
 #define PROBE_EVERY_MS 1000
 #define PATH_BYTES     4096
+#define NEWER_HINT     "; install that version again, or restore a copy from before it (--rebuild does not help)"
 
 struct sqlite_store {
     struct store store; /* first */
@@ -304,7 +305,7 @@ static int move_aside(const char *path)
 /* The store must be there but is missing or empty: only a fault leaves it so (sqlite_schema.c). */
 static bool is_lost(const char *path, bool made)
 {
-    char wal[PATH_BYTES];
+    char wal[PATH_BYTES + sizeof("-wal")];
     struct stat st;
 
     (void)snprintf(wal, sizeof(wal), "%s-wal", path);
@@ -319,8 +320,13 @@ static enum sqlite_verdict open_or_create(struct sqlite_store *s, const char *pa
         (void)snprintf(why, 256, "it is empty or missing although a store was made here");
         return SQLITE_FILE_DAMAGED;
     }
-    if (!exists(path) && (sqlite_file_create(path, why) || mark_made(s->lock)))
-        return SQLITE_FILE_FAILED;
+    if (!exists(path)) {
+        int err = sqlite_file_create(path, why);
+
+        s->file.error = err ? err : mark_made(s->lock);
+        if (s->file.error)
+            return SQLITE_FILE_FAILED;
+    }
     return sqlite_file_open(&s->file, path, why);
 }
 
@@ -336,13 +342,28 @@ static int open_file(struct sqlite_store *s, const char *path, bool made, bool r
     }
     if (verdict == SQLITE_FILE_GOOD)
         return 0;
-    const char *hint =
-        verdict == SQLITE_FILE_DAMAGED
-            ? "; restore it from a backup, or start once with --rebuild, which moves it aside and asks the "
-              "vault what is still checked out"
-            : "";
-    (void)snprintf(why, 320, "cannot use the lease store %.100s: %.60s%s", path, cause, hint);
-    return -EIO;
+    int err = verdict == SQLITE_FILE_FAILED && s->file.error ? s->file.error : -EBADMSG;
+    const char *hint = verdict == SQLITE_FILE_DAMAGED
+                           ? "; restore it from a backup, or start once with --rebuild, which moves it aside "
+                             "and asks the vault what is still checked out"
+                       : verdict == SQLITE_FILE_NEWER ? NEWER_HINT
+                                                      : "";
+    (void)snprintf(why, 320, "cannot use the lease store %.90s: %.70s%.125s", path, cause, hint);
+    return err;
+}
+
+/* SQLite refuses a link anywhere on the way to its file, and a state directory may be one. */
+static int store_path(const char *state_dir, char path[PATH_BYTES], char why[320])
+{
+    char *real = realpath(state_dir, NULL);
+    int err = real ? 0 : -errno;
+
+    if (real && snprintf(path, PATH_BYTES, "%s/" SQLITE_STORE_FILE, real) >= PATH_BYTES - 32)
+        err = -ENAMETOOLONG;
+    if (err)
+        (void)snprintf(why, 320, "%.200s: %.80s", state_dir, strerror(-err));
+    free(real);
+    return err;
 }
 
 static int open_worker(struct sqlite_store *s, char why[320])
@@ -377,16 +398,51 @@ struct store *sqlite_store_open(struct loop *loop, const char *state_dir, bool r
     STAILQ_INIT(&s->batch);
     s->lock = take_lock(state_dir, &made, why);
     if (s->lock < 0) {
+        errno = -s->lock;
         free(s);
         return NULL;
     }
-    (void)snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir);
-    if (open_file(s, path, made, rebuild, rebuilt, why) || open_worker(s, why)) {
+    int err = store_path(state_dir, path, why);
+    if (!err)
+        err = open_file(s, path, made, rebuild, rebuilt, why);
+    if (!err)
+        err = open_worker(s, why);
+    if (err) {
         (void)close(s->lock);
         free(s);
+        errno = -err;
         return NULL;
     }
     return &s->store;
+}
+
+bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY])
+{
+    char path[PATH_BYTES], lock[PATH_BYTES], head[SQLITE_FILE_HEAD], mark = 0;
+    const char *fault = "";
+    bool newer = false;
+
+    if (snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir) >= (int)sizeof(path) - 32)
+        return true; /* too long to be used: its opening says so */
+    (void)snprintf(lock, sizeof(lock), "%s/lock", state_dir);
+    int fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool made = fd >= 0 && pread(fd, &mark, 1, 0) == 1;
+
+    if (fd >= 0)
+        (void)close(fd);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) {
+        fault = errno == ENOENT && is_lost(path, made) ? "it is missing although a store was made here" : "";
+    } else {
+        ssize_t n = pread(fd, head, sizeof(head), 0);
+
+        fault = n < 0 ? "" : sqlite_file_fault(head, (size_t)n, &newer);
+        (void)close(fd);
+    }
+    if (*fault)
+        (void)snprintf(why, SQLITE_LOOK_WHY, "cannot use the lease store %.120s: %.60s%.100s", path, fault,
+                       newer ? NEWER_HINT : "; restore it from a backup, or start once with --rebuild");
+    return !*fault;
 }
 
 int sqlite_store_read(const char *state_dir, int (*row)(void *arg, const struct lease_row *), void *arg,
@@ -405,4 +461,85 @@ int sqlite_store_read(const char *state_dir, int (*row)(void *arg, const struct 
         (void)snprintf(why, 320, "cannot read %.200s: %.80s", path, db ? sqlite3_errmsg(db) : strerror(-err));
     (void)sqlite3_close(db);
     return err;
+}
+
+/* ---- checking ---- */
+
+static int count_row(void *arg, const struct lease_row *row)
+{
+    size_t *rows = arg;
+
+    (void)row;
+    ++*rows;
+    return 0;
+}
+
+/* Has a store been made in this directory? */
+static bool was_made(const char *dir)
+{
+    char path[PATH_BYTES], mark = 0;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/lock", dir);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool made = fd >= 0 && pread(fd, &mark, 1, 0) == 1;
+    if (fd >= 0)
+        (void)close(fd);
+    return made;
+}
+
+/*
+ * Without a log beside it no process has the file open, or none has written: then it is opened as one that
+ * does not change, since SQLite would make log and index files otherwise.
+ */
+static int open_to_read(const char *path, sqlite3 **db)
+{
+    char uri[3 * PATH_BYTES], wal[PATH_BYTES + 8];
+    size_t n = (size_t)snprintf(uri, sizeof(uri), "file:");
+
+    (void)snprintf(wal, sizeof(wal), "%s-wal", path);
+    for (const char *p = path; *p; p++)
+        n += (size_t)snprintf(uri + n, sizeof(uri) - n, strchr("?#%", *p) ? "%%%02X" : "%c",
+                              (unsigned char)*p);
+    (void)snprintf(uri + n, sizeof(uri) - n, "%s", exists(wal) ? "" : "?immutable=1");
+    int rc = sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_EXRESCODE, NULL);
+    return rc == SQLITE_OK ? sqlite3_busy_timeout(*db, 2000) : rc;
+}
+
+static enum sqlite_check check_file(const char *path, size_t *rows, char cause[256])
+{
+    sqlite3 *db = NULL;
+    enum sqlite_verdict verdict = SQLITE_FILE_FAILED;
+    int rc = open_to_read(path, &db);
+
+    if (rc == SQLITE_OK)
+        verdict = sqlite_file_judge(db, cause);
+    else
+        (void)snprintf(cause, 256, "%s", db ? sqlite3_errmsg(db) : "out of memory");
+    if (verdict == SQLITE_FILE_GOOD && sqlite_file_load(db, count_row, rows)) {
+        (void)snprintf(cause, 256, "its rows cannot be read");
+        verdict = SQLITE_FILE_DAMAGED;
+    }
+    (void)sqlite3_close(db);
+    return verdict == SQLITE_FILE_GOOD     ? SQLITE_CHECK_WHOLE
+           : verdict == SQLITE_FILE_NEWER  ? SQLITE_CHECK_NEWER
+           : verdict == SQLITE_FILE_FAILED ? SQLITE_CHECK_UNREADABLE
+                                           : SQLITE_CHECK_DAMAGED;
+}
+
+enum sqlite_check sqlite_store_check(const char *state_dir, size_t *rows, char why[SQLITE_CHECK_WHY])
+{
+    char path[PATH_BYTES], cause[256] = "";
+    enum sqlite_check found = SQLITE_CHECK_DAMAGED;
+
+    *rows = 0;
+    (void)snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir);
+    if (is_lost(path, was_made(state_dir)))
+        (void)snprintf(cause, sizeof(cause), "it is empty or missing although a store was made here");
+    else if (!exists(path))
+        return SQLITE_CHECK_ABSENT;
+    else
+        found = check_file(path, rows, cause);
+    (void)snprintf(why, SQLITE_CHECK_WHY, "%.200s: %s", path, cause);
+    return found;
 }

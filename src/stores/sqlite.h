@@ -10,14 +10,33 @@
 #define SQLITE_STORE_FILE "leases.db"
 
 /* Opens or creates `state_dir`/leases.db (file 0600, directory 0700), takes the directory's lock and migrates
- * an older schema. NULL and `why` with the file's name and what to do: locked by another process, damaged, of
- * a newer version, no lease store, not writable. With `rebuild` a damaged or foreign file is renamed to
- * leases.db.damaged-TIME and a new one is made; *rebuilt = whether that happened. */
+ * an older schema. NULL, errno and `why` with the file's name and what to do: locked by another process,
+ * damaged, of a newer version, no lease store, not writable. With `rebuild` a damaged or foreign file is
+ * renamed to leases.db.damaged-TIME and a new one is made; *rebuilt = whether that happened. */
 struct store *sqlite_store_open(struct loop *, const char *state_dir, bool rebuild, bool *rebuilt,
                                 char why[320]);
+
+#define SQLITE_LOOK_WHY 320
+/* Is there no store in `state_dir` yet, or one that begins as a lease store of a known version does? Only the
+ * file's head is read, nothing is locked or changed. False and `why` otherwise. */
+bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY]);
 
 /* The file's rows without taking the lock, for commands beside a running gateway: read-only. 0 or -errno. */
 int sqlite_store_read(const char *state_dir, int (*row)(void *arg, const struct lease_row *), void *arg,
                       char why[320]);
+
+/*
+ * Is the file a lease store that can be used, and whole? It is read alone, without the lock, beside a running
+ * gateway too; *rows = what it holds. `why` continues a sentence about the store: "/var/lib/… is damaged".
+ */
+#define SQLITE_CHECK_WHY 512
+enum sqlite_check {
+    SQLITE_CHECK_WHOLE,
+    SQLITE_CHECK_ABSENT, /* none was ever made */
+    SQLITE_CHECK_DAMAGED,
+    SQLITE_CHECK_NEWER, /* written by a newer version: --rebuild does not take it */
+    SQLITE_CHECK_UNREADABLE
+};
+enum sqlite_check sqlite_store_check(const char *state_dir, size_t *rows, char why[SQLITE_CHECK_WHY]);
 
 #endif

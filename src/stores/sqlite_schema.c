@@ -37,6 +37,8 @@ static const char *const migrations[] = {
     "ALTER TABLE lease ADD COLUMN ended_site TEXT NOT NULL DEFAULT '';"
     "CREATE TABLE pra_cursor (site TEXT PRIMARY KEY NOT NULL, cursor_ms INTEGER NOT NULL) WITHOUT ROWID, "
     "STRICT;",
+    ("ALTER TABLE lease ADD COLUMN system TEXT NOT NULL DEFAULT '';"
+     "ALTER TABLE lease ADD COLUMN account TEXT NOT NULL DEFAULT '';"),
 };
 enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
 
@@ -47,7 +49,8 @@ static const char columns[] =
 static const struct {
     int64_t version; /* that has it */
     const char *name, *absent;
-} added_columns[] = {{2, "url", "''"}, {3, "lsid", "''"}, {3, "ended", "0"}, {3, "ended_site", "''"}};
+} added_columns[] = {{2, "url", "''"},        {3, "lsid", "''"},   {3, "ended", "0"},
+                     {3, "ended_site", "''"}, {4, "system", "''"}, {4, "account", "''"}};
 enum { NADDED = sizeof(added_columns) / sizeof(*added_columns), SQL_SIZE = 512 };
 
 /* All columns, as a file of this version can show them. */
@@ -77,6 +80,14 @@ int sqlite_errno(int rc)
     case SQLITE_CANTOPEN: return -ENOENT;
     default: return -EIO;
     }
+}
+
+/* The same for a database that could not be opened or filled: the system's own reason where SQLite has it. */
+static int errno_of(sqlite3 *db, int rc)
+{
+    int system = db && (rc & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(db) : 0;
+
+    return system ? -system : sqlite_errno(rc);
 }
 
 /* SQLite counts its memory under a lock in each allocation; the count has no reader here. SQLite ignores this
@@ -156,7 +167,7 @@ static int prepare(struct sqlite_file *f)
     (void)snprintf(put, sizeof(put),
                    "INSERT OR REPLACE INTO lease (%s) VALUES "
                    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
-                   "?18,?19,?20,?21,?22,?23)",
+                   "?18,?19,?20,?21,?22,?23,?24,?25)",
                    list_columns(NEWEST, all_columns));
     for (size_t i = 0; i < sizeof(all) / sizeof(*all) && rc == SQLITE_OK; i++)
         rc = sqlite3_prepare_v3(f->db, all[i].sql, -1, SQLITE_PREPARE_PERSISTENT, all[i].to, NULL);
@@ -185,31 +196,48 @@ static enum sqlite_verdict verdict_of(int rc)
 }
 
 /* Is it a lease store, of a known version, and whole? */
-static enum sqlite_verdict examine(struct sqlite_file *f, char why[256])
+static enum sqlite_verdict judge(sqlite3 *db, int64_t *version, char why[256])
 {
-    int64_t application = 0, version = 0;
-    int rc = read_pragma(f->db, "PRAGMA application_id", &application);
+    int64_t application = 0;
+    int rc = read_pragma(db, "PRAGMA application_id", &application);
 
     if (rc == SQLITE_OK)
-        rc = read_pragma(f->db, "PRAGMA user_version", &version);
+        rc = read_pragma(db, "PRAGMA user_version", version);
     if (rc != SQLITE_OK) {
-        (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
+        (void)snprintf(why, 256, "%s", sqlite3_errmsg(db));
         return verdict_of(rc);
     }
     if (application != APPLICATION_ID) {
         (void)snprintf(why, 256, "it is not a lease store of jumpgate");
         return SQLITE_FILE_DAMAGED;
     }
-    if (version > NEWEST) {
+    if (*version > NEWEST) {
         (void)snprintf(why, 256, "it was written by a newer version (schema %lld, this one knows %d)",
-                       (long long)version, NEWEST);
+                       (long long)*version, NEWEST);
         return SQLITE_FILE_NEWER;
     }
-    if (!is_whole(f->db)) {
+    if (!is_whole(db)) {
         (void)snprintf(why, 256, "it is damaged");
         return SQLITE_FILE_DAMAGED;
     }
-    rc = migrate(f->db, version);
+    return SQLITE_FILE_GOOD;
+}
+
+enum sqlite_verdict sqlite_file_judge(sqlite3 *db, char why[256])
+{
+    int64_t version = 0;
+
+    return judge(db, &version, why);
+}
+
+static enum sqlite_verdict examine(struct sqlite_file *f, char why[256])
+{
+    int64_t version = 0;
+    enum sqlite_verdict verdict = judge(f->db, &version, why);
+
+    if (verdict != SQLITE_FILE_GOOD)
+        return verdict;
+    int rc = migrate(f->db, version);
     if (rc == SQLITE_OK)
         return SQLITE_FILE_GOOD;
     (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
@@ -237,9 +265,33 @@ enum sqlite_verdict sqlite_file_open(struct sqlite_file *f, const char *path, ch
         (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
         verdict = SQLITE_FILE_DAMAGED;
     }
-    if (verdict != SQLITE_FILE_GOOD)
+    if (verdict != SQLITE_FILE_GOOD) {
+        int err = f->db ? errno_of(f->db, sqlite3_errcode(f->db)) : -ENOMEM;
+
         sqlite_file_close(f);
+        f->error = err;
+    }
     return verdict;
+}
+
+static int64_t number_at(const char *bytes)
+{
+    const unsigned char *b = (const unsigned char *)bytes;
+
+    return (int64_t)((uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3]);
+}
+
+const char *sqlite_file_fault(const char *head, size_t n, bool *newer)
+{
+    static const char magic[] = "SQLite format 3"; /* with the NUL behind it */
+
+    *newer = false;
+    if (n < SQLITE_FILE_HEAD || memcmp(head, magic, sizeof(magic)) != 0)
+        return "it is damaged";
+    if (number_at(head + 68) != APPLICATION_ID)
+        return "it is not a lease store of jumpgate";
+    *newer = number_at(head + 60) > NEWEST;
+    return *newer ? "it was written by a newer version" : "";
 }
 
 static int sync_path(const char *path, int flags)
@@ -269,8 +321,9 @@ static int fill(const char *path, char why[256])
         rc = migrate(db, 0);
     if (rc != SQLITE_OK)
         (void)snprintf(why, 256, "%s", db ? sqlite3_errmsg(db) : "out of memory");
+    int err = db || rc == SQLITE_OK ? errno_of(db, rc) : -ENOMEM;
     (void)sqlite3_close(db);
-    return sqlite_errno(rc);
+    return err;
 }
 
 int sqlite_file_create(const char *path, char why[256])
@@ -332,6 +385,8 @@ static bool read_row(sqlite3_stmt *s, struct lease_row *r)
         .lsid = text_at(s, 20),
         .ended = (enum session_end_source)ended,
         .ended_site = text_at(s, 22),
+        .system = text_at(s, 23),
+        .account = text_at(s, 24),
     };
     return state >= 0 && state < LEASE_NSTATES && *r->id;
 }
@@ -401,6 +456,8 @@ int sqlite_file_put(struct sqlite_file *f, const struct lease_row *r)
     rc |= sqlite3_bind_text(f->put, 21, r->lsid, -1, SQLITE_STATIC);
     rc |= sqlite3_bind_int64(f->put, 22, (int64_t)r->ended);
     rc |= sqlite3_bind_text(f->put, 23, r->ended_site, -1, SQLITE_STATIC);
+    rc |= sqlite3_bind_text(f->put, 24, r->system, -1, SQLITE_STATIC);
+    rc |= sqlite3_bind_text(f->put, 25, r->account, -1, SQLITE_STATIC);
     if (rc != SQLITE_OK)
         return -ENOMEM;
     return sqlite_file_step(f->put);

@@ -13,6 +13,7 @@
 struct sqlite_file {
     sqlite3 *db;
     sqlite3_stmt *begin, *commit, *rollback, *put, *remove, *put_cursor, *probe;
+    int error; /* of an opening that failed, -errno */
 };
 
 enum sqlite_verdict {
@@ -24,6 +25,11 @@ enum sqlite_verdict {
 
 /* Opens an existing file, checks that it is a lease store and whole, and migrates an older schema. */
 enum sqlite_verdict sqlite_file_open(struct sqlite_file *, const char *path, char why[256]);
+/* By the head of the file alone: "" or what is wrong with it; *newer = it was written by a newer version. */
+const char *sqlite_file_fault(const char *head, size_t n, bool *newer);
+#define SQLITE_FILE_HEAD 100
+/* The same judgement of a file that is open, which is only read. */
+enum sqlite_verdict sqlite_file_judge(sqlite3 *db, char why[256]);
 /* Makes a fresh, empty, durable file at `path` (which must not exist), atomically. 0 or -errno. */
 int sqlite_file_create(const char *path, char why[256]);
 void sqlite_file_close(struct sqlite_file *);

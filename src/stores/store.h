@@ -67,8 +67,21 @@ struct lease_row {
     /* The PRA session has ended, the lease as yet has not: its check-out was in flight. The next start ends
      * it. */
     enum session_end_source ended;
-    const char *ended_site; /* which site reported it; "" = none */
+    const char *ended_site;       /* which site reported it; "" = none */
+    const char *system, *account; /* their names, for operators; "" = not known */
 };
+
+/* All texts of a row, for what copies one. */
+#define LEASE_ROW_TEXTS 14
+static inline void lease_row_texts(struct lease_row *r, const char **texts[LEASE_ROW_TEXTS])
+{
+    const char **all[LEASE_ROW_TEXTS] = {&r->id,      &r->vault,      &r->user,   &r->username,   &r->domain,
+                                         &r->session, &r->credential, &r->tag,    &r->last_error, &r->url,
+                                         &r->lsid,    &r->ended_site, &r->system, &r->account};
+
+    for (int i = 0; i < LEASE_ROW_TEXTS; i++)
+        texts[i] = all[i];
+}
 
 /* Up to when the closed sessions of a PRA site are known. */
 struct cursor_row {

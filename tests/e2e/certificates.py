@@ -14,6 +14,7 @@ A pair has .certificate and .key (paths as text). Keys are readable by their own
 import os
 import pathlib
 import subprocess
+import time
 from dataclasses import dataclass
 
 SERVER_SANS = ("DNS:localhost", "IP:127.0.0.1", "IP:::1")
@@ -54,13 +55,13 @@ class Authority:
                  "-subj", f"/CN={name} of the tests", "-addext", "basicConstraints=critical,CA:TRUE",
                  "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
-    def server(self, name="server", sans=SERVER_SANS, expired=False):
-        return self._issue(name, sans, "serverAuth", expired)
+    def server(self, name="server", sans=SERVER_SANS, expired=False, begins_in_days=0, days=10):
+        return self._issue(name, sans, "serverAuth", expired, begins_in_days, days)
 
-    def client(self, name="client", sans=("DNS:client.acme.test",), expired=False):
-        return self._issue(name, sans, "clientAuth", expired)
+    def client(self, name="client", sans=("DNS:client.acme.test",), expired=False, days=10):
+        return self._issue(name, sans, "clientAuth", expired, days=days)
 
-    def _issue(self, name, sans, usage, expired):
+    def _issue(self, name, sans, usage, expired, begins_in_days=0, days=10):
         key = self.directory / f"{name}.key"
         request = self.directory / f"{name}.csr"
         certificate = self.directory / f"{name}.crt"
@@ -73,15 +74,19 @@ class Authority:
             lines.append("subjectAltName=" + ",".join(sans))
         extensions.write_text("\n".join(lines) + "\n", encoding="ascii")
         if expired:
-            self._sign_expired(request, certificate, extensions)
+            self._sign_dated(request, certificate, extensions, "20240101000000Z", "20240201000000Z")
+        elif begins_in_days:
+            begin, end = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + day * 86400))
+                          for day in (begins_in_days, begins_in_days + days))
+            self._sign_dated(request, certificate, extensions, begin, end)
         else:
             self._serial += 1
             _openssl("x509", "-req", "-in", str(request), "-CA", self.certificate, "-CAkey", self.key,
-                     "-set_serial", str(1000 + self._serial), "-days", "10", "-extfile", str(extensions),
+                     "-set_serial", str(1000 + self._serial), "-days", str(days), "-extfile", str(extensions),
                      "-out", str(certificate))
         return Pair(str(certificate), str(key))
 
-    def revocations(self, pairs, days=10):
+    def revocations(self, pairs, days=10, expired=False):
         """Writes the authority's revocation list with these certificates; returns its path."""
         base = self.directory / f"{self.name}.crldb"
         base.mkdir(exist_ok=True)
@@ -94,11 +99,13 @@ class Authority:
         authority = ["-config", str(config), "-cert", self.certificate, "-keyfile", self.key]
         for pair in pairs:
             _openssl("ca", *authority, "-revoke", pair.certificate)
-        _openssl("ca", *authority, "-gencrl", "-crldays", str(days), "-out", path)
+        dates = ["-crl_lastupdate", "20240101000000Z", "-crl_nextupdate", "20240201000000Z"] if expired else [
+            "-crldays", str(days)]
+        _openssl("ca", *authority, "-gencrl", *dates, "-out", path)
         return path
 
-    def _sign_expired(self, request, certificate, extensions):
-        """`openssl x509` cannot set the past; `openssl ca` can, with its little database."""
+    def _sign_dated(self, request, certificate, extensions, begin, end):
+        """`openssl x509` cannot set both dates; `openssl ca` can, with its little database."""
         base = self.directory / f"{certificate.stem}.db"
         base.mkdir(exist_ok=True)
         (base / "index.txt").write_text("", encoding="ascii")
@@ -110,4 +117,4 @@ class Authority:
             "default_md=sha256\npolicy=p\nunique_subject=no\n[p]\ncommonName=supplied\n", encoding="utf-8")
         _openssl("ca", "-batch", "-config", str(config), "-cert", self.certificate, "-keyfile", self.key,
                  "-in", str(request), "-out", str(certificate), "-extfile", str(extensions), "-notext",
-                 "-startdate", "20240101000000Z", "-enddate", "20240201000000Z")
+                 "-startdate", begin, "-enddate", end)

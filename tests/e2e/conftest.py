@@ -6,11 +6,20 @@ A module that wants another configuration defines its own fixture `stack` or `va
 
 import pytest
 
+import api_document
 from stack import Stack
 from simulator import MARIA, Simulator
 
 # Lists are read again each time, so that a test sees what it has just changed in the vault.
 PLAIN = {"gateway": {"list_cache": "0s", "catalogue_cache": "0s"}, "vault main": {"call_timeout": "2s"}}
+
+
+@pytest.fixture(autouse=True)
+def _answers():
+    """Every answer of the test was one of docs/openapi.yaml, also those that a thread has read."""
+    api_document.offences.clear()
+    yield
+    assert not api_document.offences, "\n".join(api_document.offences)
 
 
 @pytest.fixture(scope="module", name="shared")

@@ -8,8 +8,10 @@
 Leaving the block stops the gateway with SIGTERM and asserts what every test wants: exit code 0 (which includes an
 empty loop), and nothing from a sanitizer. A test that expects another end says so: `gw.stop(expect=1)` or `gw.kill()`.
 
-Binaries come from $JG_BIN_DIR (default build/dev/bin). Only the standard library is used; nothing here sleeps to
-wait for something: start-up is read line by line, and `eventually()` polls with a limit.
+Every answer that is read is held against docs/openapi.yaml (api_document.py).
+
+Binaries come from $JG_BIN_DIR (default build/dev/bin). Nothing here sleeps to wait for something: start-up is read
+line by line, and `eventually()` polls with a limit.
 """
 
 import hashlib
@@ -25,6 +27,8 @@ import subprocess
 import tempfile
 import threading
 import time
+
+from api_document import document
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = ROOT / os.environ.get("JG_BIN_DIR", "build/dev/bin")
@@ -58,8 +62,45 @@ class Answer:
         return f"<Answer {self.status} {self.code or ''} {len(self.body)} bytes>"
 
 
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
+class CheckedResponse(http.client.HTTPResponse):
+    """An answer that is held against docs/openapi.yaml when its body is read."""
+
+    asked = None  # (method, target)
+
+    def read(self, amt=None):
+        body = super().read(amt)
+        if amt is None and self.asked:
+            asked, self.asked = self.asked, None
+            document().check(*asked, self.status, self.headers, body)
+        return body
+
+
+class Checked:
+    """A connection to the gateway: each answer is checked when it is read."""
+
+    response_class = CheckedResponse
+    asked = None
+
+    def putrequest(self, method, url, *arguments, **more):
+        self.asked = method, url
+        super().putrequest(method, url, *arguments, **more)
+
+    def getresponse(self):
+        response = super().getresponse()
+        response.asked = self.asked
+        return response
+
+
+class CheckedConnection(Checked, http.client.HTTPConnection):
+    """To a TCP listener."""
+
+
+class CheckedTlsConnection(Checked, http.client.HTTPSConnection):
+    """To a TLS listener."""
+
+
+class UnixConnection(Checked, http.client.HTTPConnection):
+    """HTTP over a Unix socket of the gateway."""
 
     def __init__(self, path, timeout):
         super().__init__("localhost", timeout=timeout)
@@ -160,6 +201,8 @@ class Gateway:
         self._merge(sections or {})
         self.environment = environment or {}
         self.arguments = list(arguments)
+        self.starter = []  # a command that starts the rest of its command line
+        self.passed = ()   # descriptors that the process inherits
         self.addresses = {}
         self.process = None
         self.out = self.err = None
@@ -216,14 +259,14 @@ class Gateway:
 
     def launch(self, stderr=subprocess.PIPE, **more):
         """Starts the process without waiting for anything. A descriptor as `stderr` is the caller's to read."""
-        command = [str(self.binary), "run", "-c", str(self.write_configuration()), *self.arguments]
+        command = [*self.starter, str(self.binary), "run", "-c", str(self.write_configuration()), *self.arguments]
         environment = {**os.environ, **self.environment}
         environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
         environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
         self.stopped = False
         self.addresses = {}
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=stderr, env=environment, **more)
+                                        stderr=stderr, env=environment, pass_fds=self.passed, **more)
         self.out = Lines(self.process.stdout)
         self.err = Lines(self.process.stderr or ())
 
@@ -241,9 +284,10 @@ class Gateway:
 
     def _address_of(self, listener):
         start = f"listening listener={listener} address="
-        line = self.err.wait_for(lambda line: line.startswith(start), 5)
+        as_json = f'"event":"listening","listener":"{listener}",'
+        line = self.err.wait_for(lambda line: line.startswith(start) or as_json in line, 5)
         assert line, f"no listening line for {listener}:\n{self.err.text}"
-        return line[len(start):].strip('"')
+        return json.loads(line)["address"] if line.startswith("{") else line[len(start):].strip('"')
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -305,9 +349,9 @@ class Gateway:
             host, _, port = address.rpartition(":")
             host = host.strip("[]")
             if tls:
-                connection = http.client.HTTPSConnection(host, int(port), timeout=timeout, context=tls)
+                connection = CheckedTlsConnection(host, int(port), timeout=timeout, context=tls)
             else:
-                connection = http.client.HTTPConnection(host, int(port), timeout=timeout)
+                connection = CheckedConnection(host, int(port), timeout=timeout)
         connection.connect()
         return connection
 

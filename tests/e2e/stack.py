@@ -19,6 +19,7 @@ import itertools
 import socket
 import time
 
+from api_document import document
 from harness import API_KEY, TOKEN, Gateway, eventually, session
 from simulator import Simulator
 
@@ -237,6 +238,8 @@ class Wire:
         while len(self.data) < length:
             assert self._more(), "closed within a body"
         body, self.data = self.data[:length], self.data[length:]
+        if status >= 200:
+            document().check_any(status, headers, body)
         return status, headers, body
 
     def is_closed(self):

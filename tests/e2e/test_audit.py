@@ -4,13 +4,16 @@ check-outs when it cannot be written."""
 
 import hashlib
 import json
+import os
+import pwd
+import re
 import signal
 import socket
 import subprocess
 
 import pytest
 
-from harness import API_KEY, BIN, TOKEN, eventually
+from harness import API_KEY, BIN, TOKEN, UnixConnection, eventually
 from stack import Stack
 
 
@@ -95,6 +98,88 @@ def test_a_credential_s_life_is_recorded(own):
     assert trail(own).stat().st_mode & 0o777 == 0o600
     code, said = verify(trail(own))
     assert code == 0 and said.startswith("sound: "), said
+
+
+def test_all_records_of_a_lease_have_one_domain(own):
+    """The session's first spelling, whichever one later requests have, and after a restart too."""
+    boxes = [own.account() for _ in range(4)]
+    spelled = [own.session("Ann", boxes[0], domain="CORP")]
+    spelled += [{**own.session("aNN", box, domain="Corp"), "id": spelled[0]["id"]} for box in boxes[1:]]
+    leases = []
+    for session in spelled:
+        answer = own.checkout(session)
+        assert answer.status == 200, answer.body
+        leases.append(answer.json["lease"]["id"])
+    credential = own.credential(spelled[1])
+    assert own.gateway.release({**spelled[1], "user": {"username": "ANN", "domain": "corp"}}, credential).status == 200
+    assert own.checkout(spelled[1], "nonsense").status == 404
+    path = str(own.gateway.path / "state" / "control.sock")
+    assert over(path, "POST", f"/v1/leases/{leases[2]}/release")[0] == 200
+    own.gateway.kill()
+    own.gateway.restart()
+    lapsed = own.gateway.release({**spelled[3], "user": {"username": "ann", "domain": "corp"}},
+                                 own.credential(spelled[3]))
+    assert lapsed.status == 200
+    own.opened = own.opened[:1]
+    own.sweep()
+    own.gateway.stop()
+    for lease in leases:
+        mine = [r for r in records(own) if r.get("lease_id") == lease]
+        assert {"checkout", "lease_end", "checkin"} <= {r["event"] for r in mine}, mine
+        assert {(r["event"], r.get("user"), r.get("domain")) for r in mine} == {
+            (r["event"], "Ann", "CORP") for r in mine}
+    assert verify(trail(own))[0] == 0
+
+
+def over(path, method, target):
+    """A request over a Unix socket: status and body."""
+    connection = UnixConnection(path, 10)
+    connection.request(method, target, "{}" if method == "POST" else None, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_records_of_the_control_socket_name_its_user(own):
+    path = str(own.gateway.path / "state" / "control.sock")
+    assert over(path, "POST", "/v1/leases/unknown/release")[0] == 404
+    (record,) = written(own, "operator_release")
+    assert (record["client"], record["peer_uid"], record["peer_user"]) == (
+        "control", os.getuid(), pwd.getpwuid(os.getuid()).pw_name)
+
+
+def test_a_reload_is_recorded_with_what_it_changed(own):
+    keys = own.gateway.sections
+    keys["gateway"]["log_level"] = "debug"
+    keys["client two"] = {"token_sha256": "0" * 64, "allow": "observe"}
+    keys["client pra"].update(rate="500/s", allow="broker operate observe")
+    own.gateway.write_configuration()
+    own.gateway.signal(signal.SIGHUP)
+    (record,) = written(own, "reloaded")
+    assert record["outcome"] == "ok" and record["source"] == "signal" and len(record["config_digest"]) == 64
+    assert record["changed"] == ["gateway.log_level", "client pra.rate", "client two (new)"]
+    assert (record["changed_count"], record["clients_added"], record["clients_changed"]) == (3, ["two"], ["pra"])
+    assert "clients_removed" not in record
+    keys.pop("client two")
+    own.gateway.write_configuration()
+    path = str(own.gateway.path / "state" / "control.sock")
+    assert over(path, "POST", "/v1/reload")[0] == 200
+    second = written(own, "reloaded", 2)[1]
+    assert second["clients_removed"] == ["two"] and second["changed"] == ["client two (removed)"]
+    assert (second["source"], second["client"], second["peer_uid"]) == ("request", "control", os.getuid())
+    keys["gateway"] = {"release_duration": "90s", **keys["gateway"], "log_level": "loud", "nonsense": "1"}
+    own.gateway.write_configuration()
+    assert over(path, "POST", "/v1/reload")[0] == 409
+    (refused,) = written(own, "reload_refused")
+    assert refused["outcome"] == "refused" and refused["mistakes"] == 2 and "log_level" in refused["why"]
+    assert "reload_mistake" in own.gateway.err.text and not re.search("reload_mistake.*whole minutes", own.gateway.err.text)
+    assert re.search("reload_warning.*whole minutes", own.gateway.err.text)
+    assert refused["config_digest"] == second["config_digest"] and "changed" not in refused
+    del keys["gateway"]["nonsense"], keys["gateway"]["release_duration"]
+    keys["gateway"]["log_level"] = "debug"
+    own.gateway.write_configuration()
+    own.gateway.signal(signal.SIGHUP)
+    third = written(own, "reloaded", 3)[2]
+    assert third["changed"] == [] and third["changed_count"] == 0
 
 
 def test_lines_hang_together_as_documented(own):
@@ -255,7 +340,7 @@ def test_a_second_sink_gets_the_same_lines(tmp_path):
         with Stack({"gateway": {"audit_syslog": f"unix:{path}"}}) as stack:
             stack.checkout(stack.session("ann", stack.account()))
             message = b""
-            while b" checkout - " not in message:
+            while b" checkout [meta " not in message:
                 message = log.recv(65536)
             assert message.startswith(b"<109>1 2")
             line = message[message.index(b"{"):] + b"\n"

@@ -181,6 +181,8 @@ def test_json(trail):
                           capture_output=True, timeout=60)
     assert done.returncode == 1 and json.loads(done.stdout)["head"] == "damaged"
     assert json.loads(done.stdout)["sound"] is False
+    done = subprocess.run([BIN / "jumpgate", "audit", "verify", trail.newer, trail.older], capture_output=True, timeout=60)
+    assert done.returncode == 1 and b"NOT SOUND: 15 lines" in done.stdout and b"the head is damaged" in done.stdout
 
 
 def test_wrong_command_lines(trail):

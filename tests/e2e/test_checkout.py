@@ -469,7 +469,8 @@ def test_oauth_vault(tmp_path):
     secret.write_text(OAUTH_SECRET)
     secret.chmod(0o600)
     with Stack({"vault main": {"api_key_file": None, "oauth_client_id": OAUTH_ID,
-                               "oauth_client_secret_file": str(secret)}}) as stack:
+                               "oauth_client_secret_file": str(secret),
+                               "oauth_shared_identity": "yes"}}) as stack:
         box = stack.account(password="by token")
         for who, domain in (("ann", "CORP"), ("nobody", None)):
             assert good(stack.checkout(stack.session(who, box, domain=domain)))["password"] == "by token"
@@ -484,7 +485,8 @@ def test_oauth_with_a_wrong_secret(tmp_path):
     secret.write_text("wrong")
     secret.chmod(0o600)
     with Stack({"vault main": {"api_key_file": None, "oauth_client_id": OAUTH_ID,
-                               "oauth_client_secret_file": str(secret)}}) as stack:
+                               "oauth_client_secret_file": str(secret),
+                               "oauth_shared_identity": "yes"}}) as stack:
         problem(stack.gateway.find(stack.session("ann", stack.account())), 502, "vault_refused_user")
         stack.sweep()
 

@@ -4,118 +4,18 @@
 The doctor needs the vault alone; a gateway runs only where a test says so.
 """
 
-import contextlib
 import http.server
-import itertools
-import json
 import socket
-import subprocess
 import threading
 import time
 
 import pytest
 
 from certificates import Authority
-from harness import API_KEY, BIN, TOKEN, token_hash
+from clinic import OTHER_KEY, Clinic, doctor, tls_clinic
+from harness import API_KEY
 from stack import CHECKIN, OAUTH_ID, OAUTH_SECRET, PEOPLE, REQUEST, SIGN_IN, Stack
 from simulator import Simulator
-
-STAGES = ["configuration", "secrets", "mapping", "dns", "tcp", "tls", "api", "sign_in", "role", "list", "policy",
-          "clock"]
-CODES = dict(zip(STAGES, [1, *range(10, 21)]))
-NUMBERS = itertools.count(30000)  # of systems and accounts, never twice
-OTHER_KEY = "fedcba9876543210" * 8
-
-
-class Clinic:
-    """A vault with users, and a configuration for it that a test may spoil."""
-
-    def __init__(self, vault, folder):
-        self.vault = vault
-        self.folder = folder
-        self.keys = {}
-
-    def secret(self, name, text):
-        path = self.folder / name
-        path.touch(mode=0o600)
-        path.write_text(text)
-        return str(path)
-
-    def box(self, name, rule="auto", **members):
-        """A system with one account; returns their ids."""
-        system, account = next(NUMBERS), next(NUMBERS)
-        self.vault.change("systems", id=system, name=name, platform=2)
-        self.vault.change("accounts", id=account, system=system, name="root", rules=[rule], rotates=False,
-                          max_concurrent=0, **members)
-        return system, account
-
-    def configure(self, **keys):
-        url = keys.get("url", self.vault.url if self.vault else None)
-        made = {"type": "password_safe", "url": url, "api_key_file": self.secret("key", API_KEY),
-                "insecure_http": "yes" if url.startswith("http:") else None, "call_timeout": "5s", "retries": 0,
-                **self.keys, **keys}
-        lines = ["[gateway]", f"state_dir = {self.folder}", "[listener main]", "address = 127.0.0.1:0", "[client pra]",
-                 f"token_sha256 = {token_hash(TOKEN)}", "allow = broker", "[vault main]"]
-        lines += [f"{key} = {value}" for key, value in made.items() if value is not None]
-        path = self.folder / "jumpgate.conf"
-        path.write_text("\n".join(lines) + "\n")
-        path.chmod(0o600)
-        return path
-
-    def ask(self, user="CORP\\ann", host="web01", words=(), conf=None, **keys):
-        """Runs the doctor twice, as text and as JSON; returns the finding."""
-        path = conf or self.configure(**keys)
-        page = doctor("-c", path, "--user", user, "--host", host, *words)
-        done = doctor("-c", path, "--user", user, "--host", host, "--json", *words)
-        return Finding(page, done)
-
-
-def doctor(*words):
-    return subprocess.run([str(BIN / "jumpgate"), "doctor", *map(str, words)], capture_output=True, text=True,
-                          timeout=120, stdin=subprocess.DEVNULL, check=False)
-
-
-class Finding:
-    def __init__(self, page, done):
-        assert page.returncode == done.returncode, (page, done)
-        assert page.stderr == done.stderr == "", (page.stderr, done.stderr)
-        self.code = done.returncode
-        self.page = page.stdout
-        self.json = json.loads(done.stdout)
-        self.stages = {row["stage"]: row for row in self.json["stages"]}
-        assert list(self.stages) == STAGES
-        assert self.json["exit_code"] == self.code and self.json["ok"] == (self.code == 0)
-        for text in (page.stdout, done.stdout):
-            for secret in (API_KEY, OTHER_KEY, TOKEN, OAUTH_SECRET):
-                assert secret not in text
-        for row in self.json["stages"]:
-            assert list(row) == ["stage", "state", "detail", "cause", "remedy", "notes"]
-            assert row["state"] in ("ok", "failed", "unknown")
-            assert (row["state"] == "failed") == (row["cause"] is not None) == (row["remedy"] is not None)
-
-    def is_well(self):
-        assert self.code == 0, self.page
-        assert [row["state"] for row in self.json["stages"]] == ["ok"] * len(STAGES), self.page
-        assert self.json["failed"] is None
-        return self
-
-    def failed(self, stage, *words):
-        """Failed at that stage, nothing before it failed, and all these words are said there."""
-        assert (self.json["failed"], self.code) == (stage, CODES[stage]), self.page
-        states = [self.stages[s]["state"] for s in STAGES]
-        at = STAGES.index(stage)
-        assert states[:at] == ["ok"] * at, self.page
-        assert set(states[at + 1:-1]) <= {"unknown"}, self.page
-        row = self.stages[stage]
-        told = " ".join([row["detail"], row["cause"], row["remedy"], *row["notes"]])
-        for word in words:
-            assert word in told, (word, self.page)
-        assert f"exit code {self.code}" in self.page and "likely cause" in self.page
-        return self
-
-    def notes(self, stage):
-        return self.stages[stage]["notes"]
-
 
 @pytest.fixture(scope="module", name="plain_vault")
 def _plain_vault():
@@ -139,15 +39,6 @@ def _clinic(plain_vault, tmp_path):
 @pytest.fixture(scope="module", name="authority")
 def _authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("ca"))
-
-
-@contextlib.contextmanager
-def tls_clinic(folder, pair, **more):
-    with Simulator("--users", 0, "--systems", 0, api_key=API_KEY, tls=pair, **more) as vault:
-        vault.scenario(PEOPLE)
-        clinic = Clinic(vault, folder)
-        clinic.box("web01")
-        yield clinic
 
 
 # ---- nothing wrong ----
@@ -181,9 +72,13 @@ def test_default_domain_and_oauth(clinic):
     clinic.ask("ann", default_domain="CORP").is_well()
     assert clinic.ask("anna", user_map="anna:CORP\\ann").is_well().notes("mapping") == ["user_map makes CORP\\ann"]
     secret = clinic.secret("oauth", OAUTH_SECRET)
-    clinic.ask("ann", api_key_file=None, oauth_client_id=OAUTH_ID, oauth_client_secret_file=secret).is_well()
+    oauth = {"api_key_file": None, "oauth_client_id": OAUTH_ID, "oauth_client_secret_file": secret}
+    clinic.ask("ann", **oauth).failed("configuration", "oauth_shared_identity")
+    oauth["oauth_shared_identity"] = "yes"
+    (note,) = clinic.ask("ann", **oauth).is_well().notes("mapping")
+    assert "every PRA user acts as the application user" in note
     wrong = clinic.secret("oauth", "something else")
-    clinic.ask("ann", api_key_file=None, oauth_client_id=OAUTH_ID, oauth_client_secret_file=wrong).failed(
+    clinic.ask("ann", **{**oauth, "oauth_client_secret_file": wrong}).failed(
         "sign_in", "OAuth", "secret")
 
 
@@ -201,12 +96,6 @@ def test_vault_that_is_not_there(clinic):
 def test_empty_secret(clinic):
     clinic.configure()
     clinic.ask(api_key_file=clinic.secret("empty", "\n")).failed("configuration", "api_key_file")
-
-
-def test_key_that_is_cut_short_is_remarked_upon(clinic):
-    short = clinic.secret("short", API_KEY[:100])
-    finding = clinic.ask(api_key_file=short).failed("sign_in", "API key is wrong")
-    assert any("100 characters" in note for note in finding.notes("secrets"))
 
 
 def test_local_user_without_domain(clinic):
@@ -343,6 +232,18 @@ def test_mfa(clinic):
 def test_user_without_role(clinic):
     clinic.box("web01")
     clinic.ask("CORP\\guest").failed("role", "Requestor role", "empty list", "API enabled")
+
+
+def test_user_of_more_accounts_than_fit(tmp_path):
+    """A find asks for one host at a time: it succeeds, and so the stages that follow are looked at."""
+    with Simulator("--users", 0, "--systems", 0, api_key=API_KEY) as vault:
+        vault.scenario(PEOPLE)
+        clinic = Clinic(vault, tmp_path)
+        for number in range(30):
+            clinic.box(f"web{number:02}")
+        finding = clinic.ask(max_answer="4k").warns("role", "`max_answer`", "one host at a time")
+        assert {finding.stages[stage]["state"] for stage in ("list", "policy")} == {"ok"}, finding.page
+        clinic.ask(host="absent", max_answer="4k").failed("list", "empty list")
 
 
 def test_account_without_the_api_flag(clinic):

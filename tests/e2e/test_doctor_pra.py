@@ -172,7 +172,7 @@ def test_all_is_well(practice, site):
 def test_page_for_people(practice):
     page = doctor("-c", practice.configure(), "--pra")
     assert page.returncode == 0 and "Nothing found" in page.stdout, page.stdout
-    for title in ("PRA secret", "PRA name (DNS)", "PRA Jumpoints"):
+    for title in ("pra_secret", "pra_dns", "pra_jumpoint"):
         assert title in page.stdout
     assert CLIENT_SECRET not in page.stdout
 
@@ -227,7 +227,7 @@ def test_site_follows_the_vault(practice, vault):
     practice.vault = vault.url
     finding = practice.ask(USER)
     finding.is_well()
-    assert list(finding.all)[:2] == ["configuration", "secrets"] and len(finding.all) == 12 + 12
+    assert list(finding.all)[:2] == ["configuration", "secrets"] and len(finding.all) == 12 + 12 + 4
     assert {row["state"] for row in finding.all.values()} == {"ok"}
 
 
@@ -241,7 +241,7 @@ def test_no_site_no_stages(practice, vault):
     practice.vault = vault.url
     done = doctor("-c", practice.configure(url=None), *USER, "--json")
     assert done.returncode == 0
-    assert len(json.loads(done.stdout)["stages"]) == 12
+    assert len(json.loads(done.stdout)["stages"]) == 12 + 4
 
 
 # ---- 30: the secret ----

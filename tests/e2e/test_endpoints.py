@@ -36,7 +36,7 @@ def names(answer):
 
 def test_members_and_their_order(stack):
     answer = stack.gateway.endpoints(session("ann"), {"types": ["shell"], "query": "web01", "recent": None})
-    assert list(answer.json) == ["endpoints", "truncated", "age_ms"]
+    assert list(answer.json) == ["endpoints", "truncated", "age_ms", "partial"]
     assert answer.json["truncated"] is False and answer.json["age_ms"] == 0
     (row,) = answer.json["endpoints"]
     assert list(row) == MEMBERS

@@ -7,7 +7,7 @@ from harness import API_KEY, TOKEN, session, token_hash
 from stack import LIST, Stack, problem
 
 MEMBERS = ["request_id", "operation", "at", "outcome", "detail", "rows", "took_ms", "username", "domain", "session",
-           "users", "names", "calls", "filters", "cache", "likely", "cut"]
+           "users", "names", "calls", "filters", "partial", "cache", "likely", "cut"]
 OBSERVER = "token-of-an-observer"
 
 

@@ -42,7 +42,7 @@ def together(n, call):
 def test_members_and_their_order(stack):
     box = stack.account("root", description="for emergencies")
     answer = stack.gateway.find(stack.session("ann", box))
-    assert list(answer.json) == ["credentials", "request_id", "age_ms"]
+    assert list(answer.json) == ["credentials", "request_id", "age_ms", "partial"]
     assert answer.json["request_id"] == answer.headers["X-Request-Id"]
     assert answer.json["age_ms"] == 0
     assert answer.headers["Content-Type"].split(";")[0] == "application/json"

@@ -6,6 +6,7 @@
 
 import json
 import os
+import pty
 import re
 import resource
 import sqlite3
@@ -20,7 +21,8 @@ from stack import CHECKIN, Stack, problem
 
 MEMBERS = ["id", "request_id", "user", "sessions", "lsid", "credential_id", "system", "account", "state", "created_at", "expires_at",
            "attempts", "last_error"]
-TITLES = ["ID", "STATE", "USER", "SESSIONS", "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LAST ERROR", "LSID"]
+TITLES = ["ID", "STATE", "ACCOUNT", "SYSTEM", "USER", "START", "LEFT", "SESSIONS", "LAST ERROR"]
+WIDE = ["REQUEST", "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LSID"]
 NO_VAULT = "http://127.0.0.1:9/BeyondTrust/api/public/v3"  # a vault that is never there
 LONG_AGO, FAR_OFF = 1700000000000, 4000000000000
 
@@ -179,8 +181,14 @@ def test_command_lists_what_the_interface_lists(stack):
     assert errors == ""
     assert cells(lines[0]) == TITLES and len(lines) == 3
     row = dict(zip(TITLES, cells(lines[1])))
-    assert row == {"ID": first["id"], "STATE": "open", "USER": "CORP\\ann", "SESSIONS": f"{one['id']},{two['id']}",
-                   "EXPIRES": first["expires_at"], "ATTEMPTS": "0", "CREDENTIAL": credential, "LAST ERROR": "-", "LSID": "-"}
+    known = every_lease(stack.gateway)[0]
+    assert re.fullmatch(r"59m|1h 00m", row.pop("LEFT"))
+    assert row == {"ID": first["id"], "STATE": "open", "ACCOUNT": known["account"], "SYSTEM": known["system"],
+                   "USER": "CORP\\ann", "START": known["created_at"], "SESSIONS": f"{one['id']},{two['id']}",
+                   "LAST ERROR": "-"}
+    lines, _ = command(stack.gateway, "list", "--wide")
+    assert cells(lines[0]) == TITLES + WIDE
+    assert cells(lines[1])[9:] == [str(first["request_id"]), first["expires_at"], "0", credential, "-"]
     lines, _ = command(stack.gateway, "list", "--json")
     assert json.loads("".join(lines)) == {"leases": every_lease(stack.gateway), "next": None}
 
@@ -210,7 +218,7 @@ def test_command_releases_all(stack):
     lines, _ = command(stack.gateway, "release", "--all")
     assert lines == ["released 3 leases"]
     assert stack.live() == []
-    assert command(stack.gateway, "release", "--all")[0] == ["released 0 leases"]
+    assert command(stack.gateway, "release", "--all")[0] == ["no leases"]
 
 
 def test_command_says_what_the_vault_has_not_confirmed(stack):
@@ -271,7 +279,7 @@ def write_rows(gateway, *rows):
     """Rows of the store as (id, state, user, session, request id, adopted)."""
     with sqlite3.connect(database(gateway)) as store:
         for number, (name, state, user, who, request, adopted) in enumerate(rows):
-            store.execute("INSERT INTO lease VALUES (?,?,'main',?,?,'CORP',?,?,?,1,2,0,?,?,?,?,0,0,'','','',0,'')",
+            store.execute("INSERT INTO lease VALUES (?,?,'main',?,?,'CORP',?,?,?,1,2,0,?,?,?,?,0,0,'','','',0,'','','')",
                           (name, state, user, "ann", who, f"c-{name}", name, request, adopted, LONG_AGO + number,
                            FAR_OFF))
     store.close()
@@ -306,6 +314,85 @@ def test_stored_leases_are_listed(idle):
     assert [cells(line)[0] for line in lines] == ["ID", "a", "b"]
     lines, _ = command(idle, "list", "--user", "U", "--state", "open")
     assert [cells(line)[0:2] for line in lines[1:]] == [["a", "open"], ["b", "open"], ["g", "open,adopted"]]
+    assert cells(lines[0]) == TITLES
+
+
+def test_offline_and_online_show_the_same():
+    with Stack() as stack:
+        hold(stack, "ann")
+        online = command(stack.gateway)[0]
+        stack.gateway.kill()
+        offline, errors = command(stack.gateway)
+        assert "not running" in errors
+        was, now = (dict(zip(cells(lines[0]), cells(lines[1]))) for lines in (online, offline))
+        assert list(was) == list(now) == TITLES
+        for title in TITLES:
+            assert title == "LEFT" or was[title] == now[title]
+        assert now["ACCOUNT"] == "root"
+
+
+def test_filters_of_the_command_alone(idle):
+    write_rows(idle, *ROWS)
+    with sqlite3.connect(database(idle)) as store:
+        store.execute("UPDATE lease SET credential = 'j1.main.l.34.17.0' WHERE id IN ('a', 'c')")
+        store.execute("UPDATE lease SET expires_ms = ? WHERE id = 'c'", (LONG_AGO,))
+        store.execute("UPDATE lease SET created_ms = ? WHERE id = 'g'", (FAR_OFF,))
+    store.close()
+
+    def ids(*words):
+        return "".join(cells(line)[0] for line in command(idle, "list", *words)[0][1:])
+    assert ids("--vault", "main") == "ac" and ids("--vault", "other") == ""
+    assert ids("--overdue") == "c" and ids("--older-than", "3d") == "abcdef"
+    assert "overdue" in cells(command(idle, "--overdue")[0][1])[6]
+    assert cells(command(idle, "--vault", "main")[0][1])[2:4] == ["#17", "#34"]
+    lines, _ = command(idle, "release", "--all", "--overdue", "--json")
+    assert json.loads("".join(lines)) == {"gateway_running": False, "released": 1, "pending": 0, "failed": 0}
+    assert {name for name, state in read_rows(idle).items() if state == RELEASING} == {"c", "f"}
+    command(idle, "release", "--all", "--vault", "main", "--user", "u")
+    assert "a" not in read_rows(idle) and read_rows(idle)["g"] == OPEN
+
+
+def on_terminal(gateway, *words, typed="", env=None, program=("leases",)):
+    """`jumpgate` on a terminal of its own: (exit code, what it showed)."""
+    master, slave = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "", **(env or {})}
+    with subprocess.Popen([str(BIN / "jumpgate"), *program, "-c", str(gateway.path / "jumpgate.conf"), *words],
+                          stdin=slave, stdout=slave, stderr=slave, env=environment) as running:
+        os.close(slave)
+        os.write(master, typed.encode())
+        shown = b""
+        while True:
+            try:
+                piece = os.read(master, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not piece:
+                break
+            shown += piece
+        os.close(master)
+        return running.wait(60), shown.decode()
+
+
+def test_release_of_all_asks_on_a_terminal(idle):
+    write_rows(idle, *ROWS)
+    for typed in ("n\n", "\n", "yess\n", "\x04"):
+        code, shown = on_terminal(idle, "release", "--all", typed=typed)
+        assert code == 1 and "release 4 leases? [y/N]" in shown and "nothing was released" in shown
+    assert read_rows(idle) == {row[0]: row[1] for row in ROWS}
+    code, shown = on_terminal(idle, "release", "--all", "--session", "S-3", typed="y\n")
+    assert code == 0 and "release 1 lease? [y/N]" in shown and "1 lease marked" in shown
+    code, shown = on_terminal(idle, "release", "--all", "--yes")
+    assert code == 0 and "[y/N]" not in shown and "3 leases marked" in shown
+    code, shown = on_terminal(idle, "release", "--all")
+    assert code == 0 and "[y/N]" not in shown and "no leases" in shown
+
+
+def test_colours_are_for_terminals(idle):
+    write_rows(idle, *ROWS)
+    assert "\x1b[" in on_terminal(idle)[1]
+    for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}):
+        assert "\x1b" not in on_terminal(idle, env=env)[1]
+    assert "\x1b" not in "".join(command(idle)[0])
 
 
 @pytest.mark.parametrize("ids, left", [
@@ -351,7 +438,8 @@ def test_no_such_stored_lease(idle):
 def test_terminals_are_not_steered(idle):
     write_rows(idle, ("a\x1b[2J", OPEN, "u\nv\u202e", "S\x9b1", 7, 0))
     lines, _ = command(idle)
-    assert cells(lines[1])[0:4] == ["a\\u001b[2J", "open", "u\\u000av\\u202e", "S\\u009b1"]
+    row = dict(zip(TITLES, cells(lines[1])))
+    assert [row[title] for title in ("ID", "USER", "SESSIONS")] == ["a\\u001b[2J", "u\\u000av\\u202e", "S\\u009b1"]
     lines, _ = command(idle, "--json")
     assert json.loads("".join(lines))["leases"][0]["id"] == "a\x1b[2J"
 
@@ -388,7 +476,8 @@ def test_command_names_a_store_it_cannot_read(idle):
 
 
 @pytest.mark.parametrize("words", [["lst"], ["release"], ["release", "a", "--all"], ["list", "a"], ["list", "--all"],
-                                   ["release", "a", "--json"], ["list", "--state", "lost"], ["list", "--user", ""],
+                                   ["release", "a", "--yes"], ["release", "a", "--user", "u"], ["--older-than", "3"], ["--older-than", "0s"],
+                                   ["release", "--all", "--state", "lapsed"], ["list", "--state", "lost"], ["list", "--user", ""],
                                    ["release", ""], ["release", "a", "b"], ["--jsn"], ["list", "--user"]])
 def test_wrong_command_lines(idle, words):
     lines, errors = command(idle, *words, expect=2)
@@ -403,9 +492,9 @@ def test_command_needs_a_configuration(tmp_path):
 
 # ---- starting on a store ----
 
-def refused(gateway):
+def refused(gateway, code=1):
     gateway.launch()
-    assert gateway.wait() == 1
+    assert gateway.wait() == code
     assert not SANITIZER.search(gateway.err.text)
     assert "ready" not in gateway.out.lines
     return gateway.err.text
@@ -440,7 +529,7 @@ def test_rebuild_leaves_a_whole_store_alone(idle):
 def test_two_gateways_do_not_share_a_directory():
     with Gateway(NO_VAULT) as first:
         second = Gateway(NO_VAULT, {"gateway": {"state_dir": str(first.path / "state")}})
-        text = refused(second)
+        text = refused(second, 3)
         assert "in use by another jumpgate" in text
         assert first.call("GET", "/livez").status == 200
         assert command(first)[1] == ""  # its control socket is still there
@@ -521,7 +610,7 @@ def test_control_socket_in_a_long_directory(tmp_path):
     with Gateway(NO_VAULT, {"gateway": {"state_dir": str(state)}}) as gateway:
         assert (state / "control.sock").is_socket()
         lines, errors = command(gateway)
-        assert (cells(lines[0]), errors) == (TITLES, "")
+        assert (lines, errors) == (["no leases"], "")
 
 
 def test_stale_control_socket_is_replaced():

@@ -39,7 +39,7 @@ def test_a_lease_shows_the_lsid_as_it_was_given(stack, lsid):
     one = {**stack.session("ann", stack.account()), "lsid": lsid}
     assert stack.checkout(one).status == 200
     assert lsids(stack.gateway, session=one["id"]) == {one["id"]: lsid}
-    lines, _ = command(stack.gateway, "list", "--session", one["id"])
+    lines, _ = command(stack.gateway, "list", "--wide", "--session", one["id"])
     assert cells(lines[1])[-1] == lsid
 
 
@@ -83,7 +83,7 @@ def test_it_outlives_the_process_and_is_recorded():
         seen = {(r["event"], r["session"]): r.get("lsid") for r in records if "session" in r}
         assert seen == {("checkout", ann["id"]): None, ("session_started", ann["id"]): FORMS[2],
                         ("lease_end", ann["id"]): FORMS[2], ("release", ann["id"]): FORMS[2],
-                        ("checkout", bob["id"]): FORMS[3]}
+                        ("checkin", ann["id"]): FORMS[2], ("checkout", bob["id"]): FORMS[3]}
         stack.gateway.start()
 
 
@@ -104,6 +104,6 @@ def test_a_store_of_an_earlier_version_is_read_and_migrated():
         assert shown["her45a4wrk2mv6rsf1xed5njrs"] == ONE and len(shown) == 4
         gateway.stop()
         with sqlite3.connect(database(gateway)) as store:
-            assert store.execute("PRAGMA user_version").fetchone() == (3,)
+            assert store.execute("PRAGMA user_version").fetchone() == (4,)
             assert store.execute("SELECT COUNT(*) FROM pra_cursor").fetchone() == (0,)
         store.close()

@@ -10,6 +10,7 @@ import socket
 
 import pytest
 
+from api_document import document
 from harness import TOKEN, eventually
 from stack import Stack
 
@@ -177,6 +178,7 @@ def answers(data):
         if status < 200:
             continue
         assert len(data) >= length
+        document().check_any(status, headers, data[:length])
         found.append((status, headers, data[:length]))
         data = data[length:]
     return found

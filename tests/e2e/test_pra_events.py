@@ -241,7 +241,7 @@ def test_the_token_is_changed_while_the_site_sends():
         assert all(stack.is_open(h) for h in helds)
         stack.reload(events_token_sha256=f"{token_hash(old)} {token_hash(new)}")
         stack.given_back(*helds)
-        assert stack.site.recipients()["gateway"]["queued"] == 0
+        eventually(lambda: stack.site.recipients()["gateway"]["queued"] == 0)
         both = stack.hold()
         is_accepted(stack.end_event(both.lsid), "end", 1)
         stack.reload(events_token_sha256=token_hash(new))

@@ -128,7 +128,7 @@ def test_address_in_use_is_explained(vault):
     port = vault.split(":")[2].split("/")[0]
     gateway = Gateway(vault, {"listener main": {"address": f"127.0.0.1:{port}"}})
     gateway.launch()
-    assert gateway.wait() == 1
+    assert gateway.wait() == 3
     assert "Address already in use" in gateway.err.text and "listener main" in gateway.err.text
     assert not SANITIZER.search(gateway.err.text)
     assert "ready" not in gateway.out.lines

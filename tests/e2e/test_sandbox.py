@@ -10,6 +10,7 @@ import pytest
 
 from certificates import Authority
 from harness import Gateway, eventually
+from manager import Manager
 from pra_site import PraSite
 from stack import Stack
 from plain_build import plain_build  # noqa: F401, a fixture
@@ -240,3 +241,20 @@ def test_little_memory_for_secrets_is_enough_for_a_few():
         ann = stack.session("ann", stack.account(password="pw"))
         assert stack.checkout(ann).json["password"] == "pw"
         stack.sweep()
+
+
+def test_passed_sockets_work_in_the_sandbox(tmp_path):
+    """The folder of a passed Unix socket is not among the gateway's files; it serves and hands over all the same."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with Stack(FRESH) as stack, Manager() as manager:
+        manager.unix("broker", folder / "s")
+        sections = {"listener broker": {"address": f"unix:{folder}/s"}}
+        with manager.starts(Gateway(stack.vault.url, FRESH | sections)) as gateway:
+            assert threads(gateway)[0]["Seccomp"] == "2"
+            for _ in range(2):
+                found = gateway.find(stack.session("ann", stack.account()), listener="broker")
+                assert found.status == 200
+                gateway.stop()
+                gateway.restart()
+        stack.opened = []

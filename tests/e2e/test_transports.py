@@ -529,7 +529,7 @@ def test_unix_socket_goes_with_the_gateway_and_a_stale_one_is_replaced(tmp_path)
         assert gateway.call("GET", "/livez").status == 200
         second = Gateway(NOWHERE, sections)
         second.launch()
-        assert second.wait() == 1 and "main" in second.err.text
+        assert second.wait() == 3 and "main" in second.err.text
         second.folder.cleanup()
         assert gateway.call("GET", "/livez").status == 200  # still the first one's
         gateway.stop()

@@ -27,6 +27,7 @@ LASTING = {
     "hang": (504, "deadline_exceeded"),
 }
 HARMLESS = ["extra", "chunked", "no_length", "informational", "close"]
+FAILURES = 'jumpgate_vault_failures_total{vault="main"}'
 USERS = itertools.count(1000)
 
 
@@ -50,12 +51,15 @@ def _fresh(stack):
 def test_lasting_fault(stack, fresh, step, fault):
     asked, credential = fresh
     stack.vault.fault(fault, call=STEPS[step])
+    failures = stack.metric(FAILURES)
     status, code = LASTING[fault]
     patience = 6000 if fault == "throttle" else 1000  # Retry-After is honoured
     seconds, answer = took(lambda: stack.checkout(asked, credential,
                                                   headers={"X-Request-Timeout-Ms": str(patience)}))
     problem(answer, status, code)
     assert seconds < patience / 1000 + 1
+    if fault != "hang":  # whose call is given up when the caller's time is over
+        eventually(lambda: stack.metric(FAILURES) > failures)
     stack.vault.clear_faults()
     eventually(lambda: stack.live() == [], 30)
     again = eventually(lambda: [a for a in [stack.checkout(asked, credential)] if a.status == 200])[0]
@@ -67,10 +71,11 @@ def test_lasting_fault(stack, fresh, step, fault):
 def test_harmless_forms_of_answers(stack, fresh, step, fault):
     asked, credential = fresh
     stack.vault.fault(fault, call={**STEPS, "check-in": CHECKIN}[step])
+    failures = stack.metric(FAILURES)
     answer = stack.checkout(asked, credential)
     assert answer.status == 200 and answer.json["password"] == "pw", answer.body
     assert stack.gateway.release(asked, credential).json == {"released": 1, "remaining_holders": 0}
-    assert stack.live() == []
+    assert stack.live() == [] and stack.metric(FAILURES) == failures
 
 
 @pytest.mark.parametrize("fault", ["unavailable", "drop_before", "drop_after", "reset"])

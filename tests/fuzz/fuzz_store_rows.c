@@ -57,12 +57,12 @@ static void make_folder(void)
 
 static int on_row(void *arg, const struct lease_row *row)
 {
-    const char *const texts[] = {row->id,         row->vault,   row->user,       row->username,
-                                 row->domain,     row->session, row->credential, row->tag,
-                                 row->last_error, row->url,     row->lsid,       row->ended_site};
+    struct lease_row copy = *row;
+    const char **texts[LEASE_ROW_TEXTS];
 
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        FUZZ_ASSERT(texts[i]);
+    lease_row_texts(&copy, texts);
+    for (size_t i = 0; i < LEASE_ROW_TEXTS; i++)
+        FUZZ_ASSERT(*texts[i]);
     FUZZ_ASSERT(row->state < LEASE_NSTATES && row->ended < SESSION_END_NSOURCES);
     ++*(size_t *)arg;
     return 0;
@@ -104,13 +104,13 @@ static void put_row(struct fuzz_input *in)
     static const char sql[] =
         "INSERT OR REPLACE INTO lease VALUES "
         "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,"
-        "?23)";
+        "?23,?24,?25)";
     sqlite3 *db = NULL;
     sqlite3_stmt *s = NULL;
 
     FUZZ_ASSERT(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK);
     FUZZ_ASSERT(sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK);
-    for (int i = 1; i <= 23; i++) {
+    for (int i = 1; i <= 25; i++) {
         unsigned char kind = fuzz_byte(in);
         size_t len;
         char *text = fuzz_text(in, &len);

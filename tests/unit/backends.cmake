@@ -2,6 +2,7 @@
 jg_test(test_ps_signin SOURCES test_ps_signin.c ps_rig.c fake_clock.c DEPENDS jg_backends jg_conf jg_base)
 jg_test(test_ps_sessions SOURCES test_ps_sessions.c ps_rig.c fake_clock.c DEPENDS jg_backends jg_conf jg_base)
 jg_test(test_ps_calls SOURCES test_ps_calls.c ps_rig.c fake_clock.c DEPENDS jg_backends jg_conf jg_base)
+jg_test(test_ps_reachability SOURCES test_ps_reachability.c ps_rig.c fake_clock.c DEPENDS jg_backends jg_conf jg_base)
 jg_test(test_ps_admission SOURCES test_ps_admission.c ps_rig.c fake_clock.c DEPENDS jg_backends jg_conf jg_base)
 jg_test(test_ps_answers SOURCES test_ps_answers.c ps_rig.c fake_clock.c DEPENDS jg_backends jg_conf jg_base)
 target_link_options(test_ps_answers PRIVATE -Wl,--wrap=json_memory_begin)

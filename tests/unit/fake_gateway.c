@@ -20,25 +20,27 @@ struct fake_broker fake_broker;
 struct fake_site fake_site;
 struct fake_clock fake_clock;
 struct timers *fake_timers;
-struct vault_state fake_vault_state;
+struct vault_state fake_vault_state, fake_second_state;
 struct store_state fake_store_state;
-int64_t fake_certificate_end;
+int64_t fake_certificate_end, fake_crl_end;
 struct gateway *fake_gateway;
 struct conf fake_conf;
 
 static struct conf_client clients[5];
 static struct op *const some_op = (struct op *)&fake_broker;
 
+static struct vault vault, second;
+
 static void fake_state(const struct vault *v, struct vault_state *out)
 {
-    (void)v;
-    *out = fake_vault_state;
+    *out = v == &second ? fake_second_state : fake_vault_state;
 }
 
 static char vault_type[] = "password_safe";
 static const struct vault_ops vault_ops = {.name = "fake", .state = fake_state};
 static const struct conf_vault vault_conf = {.name = "main", .type = vault_type};
-static struct vault vault = {&vault_ops, &vault_conf};
+static const struct conf_vault second_conf = {.name = "second", .type = vault_type};
+static struct vault vault = {&vault_ops, &vault_conf}, second = {&vault_ops, &second_conf};
 
 static void fake_store_tell(const struct store *s, struct store_state *out)
 {
@@ -82,9 +84,15 @@ void http_strangers(const struct http_server *server, struct http_strangers *out
 size_t http_certificates(const struct http_server *server, struct http_certificate *out, size_t max)
 {
     (void)server;
-    assert_true(max >= 1);
-    *out = (struct http_certificate){.kind = "listener", .name = "main", .end = fake_certificate_end};
-    return fake_certificate_end ? 1 : 0;
+    assert_true(max >= 2);
+    size_t n = 0;
+
+    if (fake_certificate_end)
+        out[n++] = (struct http_certificate){.kind = "listener", .name = "main", .end = fake_certificate_end};
+    if (fake_crl_end)
+        out[n++] = (struct http_certificate){
+            .kind = "client_crl", .name = "main", .is_crl = true, .end = fake_crl_end};
+    return n;
 }
 
 int64_t http_certificate_end(const struct http_server *server)
@@ -97,6 +105,12 @@ void broker_state(const struct broker *broker, struct broker_state *out)
 {
     (void)broker;
     *out = (struct broker_state){.leases_active = 2, .leases_retrying = 1, .oldest_overdue_ms = 4200};
+}
+
+uint64_t broker_partial_answers(const struct broker *broker, size_t place)
+{
+    (void)broker;
+    return 5 + place;
 }
 
 void broker_leave(struct op *op)
@@ -197,6 +211,13 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
     return keep("release_lease", &nobody, timeout_ms, arg, "");
 }
 
+void broker_lease_person(struct broker *b, const char *lease_id, struct lease_person *out)
+{
+    (void)b;
+    (void)lease_id;
+    *out = fake_broker.lease_session.person;
+}
+
 bool broker_lease_session(struct broker *b, const char *lease_id, struct lease_session *out)
 {
     (void)b;
@@ -274,12 +295,12 @@ static void fill_site(void)
     fake_site.view = (struct pra_site_view){.name = "site"};
 }
 
-static int set_up(struct store *with, bool site)
+static int set_up(struct store *with, bool site, size_t nvaults)
 {
-    static struct vault *const vaults[] = {&vault};
+    static struct vault *const vaults[] = {&vault, &second};
     struct gateway_opts opts = {.conf = &fake_conf,
                                 .vaults = vaults,
-                                .nvaults = 1,
+                                .nvaults = nvaults,
                                 .store = with,
                                 .site = site ? (struct pra_site *)&fake_site : NULL};
 
@@ -300,8 +321,9 @@ static int set_up(struct store *with, bool site)
     if (site)
         fill_site();
     fake_vault_state = (struct vault_state){.reachable = true, .known = true, .last_success_age_ms = 5};
+    fake_second_state = fake_vault_state;
     fake_store_state = (struct store_state){.writable = true};
-    fake_certificate_end = 0;
+    fake_certificate_end = fake_crl_end = 0;
     fake_answers = 0;
     fake_clock_init(&fake_clock);
     fake_timers = timers_new(&fake_clock.clock);
@@ -317,13 +339,19 @@ static int set_up(struct store *with, bool site)
 int fake_gateway_setup(void **state)
 {
     (void)state;
-    return set_up(NULL, false);
+    return set_up(NULL, false, 1);
+}
+
+int fake_gateway_setup_two(void **state)
+{
+    (void)state;
+    return set_up(NULL, false, 2);
 }
 
 int fake_gateway_setup_store(void **state)
 {
     (void)state;
-    return set_up(&store, false);
+    return set_up(&store, false, 1);
 }
 
 int fake_gateway_setup_site(void **state)
@@ -331,7 +359,7 @@ int fake_gateway_setup_site(void **state)
     static struct pra_call_counts counts[PRA_NCALLS];
 
     (void)state;
-    int err = set_up(NULL, true);
+    int err = set_up(NULL, true, 1);
 
     fake_site.view.counts = counts;
     return err;

@@ -59,13 +59,14 @@ extern struct fake_broker fake_broker;
 extern struct fake_site fake_site;
 extern struct fake_clock fake_clock;
 extern struct timers *fake_timers; /* of the gateway's loop */
-extern struct vault_state fake_vault_state;
+extern struct vault_state fake_vault_state, fake_second_state;
 extern struct store_state fake_store_state;
-extern int64_t fake_certificate_end;
+extern int64_t fake_certificate_end, fake_crl_end;
 extern struct gateway *fake_gateway;
 extern struct conf fake_conf;
 
 int fake_gateway_setup(void **state);
+int fake_gateway_setup_two(void **state);   /* with a vault "second" behind "main" */
 int fake_gateway_setup_store(void **state); /* the same with a lease store */
 /* With a site that takes events with the token "event", ends sessions, and a listener "events" for events. */
 int fake_gateway_setup_site(void **state);

@@ -10,17 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NTEXTS 12
-
-static void list_texts(struct lease_row *r, const char **texts[NTEXTS])
-{
-    const char **all[NTEXTS] = {&r->id,         &r->vault,   &r->user,       &r->username,
-                                &r->domain,     &r->session, &r->credential, &r->tag,
-                                &r->last_error, &r->url,     &r->lsid,       &r->ended_site};
-
-    memcpy(texts, all, sizeof all);
-}
-
 static void forget(struct fake_row *r)
 {
     free((void *)(uintptr_t)r->row.id);
@@ -46,18 +35,18 @@ static struct fake_row *find_free(struct fake_store *fs)
 void fake_store_put(struct fake_store *fs, const struct lease_row *row)
 {
     struct lease_row copy = *row;
-    const char **texts[NTEXTS];
+    const char **texts[LEASE_ROW_TEXTS];
     size_t size = 0;
     struct fake_row *old = find(fs, row->id);
 
-    list_texts(&copy, texts);
-    for (size_t i = 0; i < NTEXTS; i++)
+    lease_row_texts(&copy, texts);
+    for (size_t i = 0; i < LEASE_ROW_TEXTS; i++)
         size += strlen(*texts[i] ? *texts[i] : "") + 1;
     char *to = malloc(size);
 
     if (!to)
         abort();
-    for (size_t i = 0; i < NTEXTS; i++) {
+    for (size_t i = 0; i < LEASE_ROW_TEXTS; i++) {
         const char *from = *texts[i] ? *texts[i] : ""; /* a test's row needs no url */
         size_t n = strlen(from) + 1;
 

@@ -2,6 +2,7 @@
 #include "find_rig.h"
 
 #include "broker/catalogue/catalogue_cache.h"
+#include "broker/find/partial_answers.h"
 #include "check.h"
 
 #include "base/log.h"
@@ -68,6 +69,8 @@ void rig_start(struct rig *rig, size_t nvaults)
                                                            .nvaults = nvaults,
                                                            .fresh_ms = MINUTES(1),
                                                            .max_age_ms = MINUTES(10)});
+    rig->broker.partial = partial_answers_new(nvaults);
+    assert_non_null(rig->broker.partial);
     TAILQ_INIT(&rig->broker.ops);
     assert_non_null(rig->timers);
     assert_non_null(rig->broker.lists);
@@ -90,6 +93,7 @@ void rig_end(struct rig *rig)
     assert_int_equal(rig_pending(rig), 0);
     assert_int_equal(timers_count(rig->timers), 0);
     account_lists_free(rig->broker.lists);
+    partial_answers_free(rig->broker.partial);
     for (size_t i = 0; i < rig->broker.nvaults; i++)
         fake_vault_free(&rig->vault[i]);
     timers_free(rig->timers);

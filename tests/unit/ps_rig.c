@@ -179,7 +179,7 @@ void upstream_outlook(const struct upstream *up, const struct fair_queue_party *
 void upstream_state(const struct upstream *up, struct upstream_state *state)
 {
     (void)up;
-    *state = (struct upstream_state){.connections = 3};
+    *state = (struct upstream_state){.connections = 3, .connecting = rig.connecting};
 }
 
 /* ---- the test's side ---- */

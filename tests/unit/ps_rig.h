@@ -39,6 +39,7 @@ struct rig {
     bool hold_probes;
     int refuse_calls;                /* upstream_call() answers this */
     bool in_line;                    /* what was sent still waits for a connection */
+    size_t connecting;               /* what upstream_state() answers */
     struct upstream_outlook outlook; /* what upstream_outlook() answers */
     size_t renewed_connections;      /* what upstream_reload() was given */
     void (*closing)(void *arg);

@@ -421,7 +421,7 @@ TEST(the_second_sink_gets_each_line)
     assert_true(n > 0);
     message[n] = '\0';
     assert_int_equal(strncmp(message, "<109>1 2026-", 12), 0);
-    assert_non_null(strstr(message, " checkout - {\"check\":\""));
+    assert_non_null(strstr(message, " checkout [meta sequenceId=\"2\"][origin software=\"jumpgate\" "));
     assert_int_equal(message[n - 1], '}');
     assert_int_equal(now().sink_sent, 1);
     assert_int_equal(close(fd), 0);

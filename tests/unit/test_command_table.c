@@ -3,8 +3,8 @@
  * test_command_table.c - the rows of the commands are whole and agree with themselves.
  */
 #include "check.h"
-#include "commands/command_help.h"
 #include "commands/command_table.h"
+#include "commands/help/help.h"
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -178,7 +178,6 @@ static void check_help(const struct command *parent, const struct command *row)
     free(text);
 }
 
-/* Help texts that are longer than a line are looked for by their beginning elsewhere; all of today's fit. */
 TEST(help_fits_its_lines_and_leaves_nothing_out)
 {
     each_row(check_help);

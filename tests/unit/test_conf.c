@@ -187,6 +187,22 @@ TEST(credentials_come_from_their_directory)
                    "`run_as_password_file` names a credential, but CREDENTIALS_DIRECTORY is not set");
 }
 
+TEST(digest_is_the_same_wherever_the_credentials_are)
+{
+    struct fixture *f = *state;
+    char digests[2][65], directory[256];
+
+    (void)fixture_file(f, "cred", "secret", 0600);
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(directory, sizeof(directory), i ? "%s/./." : "%s/.", f->dir);
+        assert_int_equal(setenv("CREDENTIALS_DIRECTORY", directory, 1), 0);
+        assert_loads(f, "@GOOD@\nrun_as_password_file = %d/cred\n");
+        memcpy(digests[i], f->conf->digest, sizeof(digests[i]));
+    }
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+    assert_string_equal(digests[0], digests[1]);
+}
+
 TEST(digest_tells_what_a_file_means)
 {
     struct fixture *f = *state;
@@ -215,6 +231,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_empty_value_means_none_where_it_may, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(credentials_come_from_their_directory, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(digest_is_the_same_wherever_the_credentials_are, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(digest_tells_what_a_file_means, fixture_setup, fixture_teardown),
     };

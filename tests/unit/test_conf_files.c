@@ -102,6 +102,31 @@ TEST(pairs_that_do_not_fit)
                    "`client_key`: ");
 }
 
+/* The first certificate is whole, and libcurl would refuse the file at each call. */
+TEST(every_certificate_of_a_file_is_read)
+{
+    static const char *const ends[] = {"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+                                       "-----BEGIN CERTIFICATE-----\nMIIBezCCASGgAwIBAg\n"};
+    struct fixture *f = *state;
+    char pem[4096] = "", twice[8192], path[300];
+
+    make_pair(f, "whole", 100);
+    (void)snprintf(path, sizeof(path), "%s/whole.pem", f->dir);
+    FILE *in = fopen(path, "r");
+    assert_non_null(in);
+    size_t n = fread(pem, 1, sizeof(pem) / 2, in);
+    assert_int_equal(fclose(in), 0);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        (void)snprintf(pem + n, sizeof(pem) - n, "%s", ends[i]);
+        (void)fixture_file(f, "bundle", pem, 0644);
+        assert_mistake(f, "@GOOD@\nca_file = @DIR@/bundle\n", 9, "`ca_file`: certificate number 2 in ");
+    }
+    (void)snprintf(twice, sizeof(twice), "%.*sthe second:\n%.*s# the end\n", (int)n, pem, (int)n, pem);
+    (void)fixture_file(f, "bundle", twice, 0644);
+    assert_loads(f, "@GOOD@\nca_file = @DIR@/bundle\n");
+    assert_int_equal(f->errors.len, 0);
+}
+
 TEST(an_expired_certificate_is_warned_of)
 {
     struct fixture *f = *state;
@@ -148,6 +173,37 @@ TEST(secrets_that_others_can_read)
     assert_int_equal(f->errors.len, 0);
 }
 
+#define SECOND "@GOOD@\n[vault two]\nurl = https://VAULT.example/BeyondTrust/api/public/v3/\napi_key_file = "
+
+/* One API registration is one sign-in, in however many files its key is. */
+TEST(one_key_in_two_files_is_one_sign_in)
+{
+    struct fixture *f = *state;
+    char key[256] = "", line[300];
+    FILE *in;
+
+    (void)fixture_file(f, "other", "x", 0600);
+    (void)snprintf(line, sizeof(line), "%s/key", f->dir);
+    in = fopen(line, "r");
+    assert_non_null(in);
+    assert_non_null(fgets(key, sizeof(key), in));
+    assert_int_equal(fclose(in), 0);
+    key[strcspn(key, "\r\n")] = '\0';
+    (void)fixture_file(f, "copy", key, 0600);
+    assert_mistake(f, SECOND "@DIR@/copy\n", 10,
+                   "[vault two] is [vault main] in line 7 again: same `url` and same sign-in");
+    assert_int_equal(fixture_messages(f), 1);
+    (void)snprintf(line, sizeof(line), "%s\n", key); /* the end of the line belongs to no key */
+    (void)fixture_file(f, "copy", line, 0600);
+    assert_mistake(f, SECOND "@DIR@/copy\n", 10, "[vault two] is [vault main]");
+    assert_mistake(f, SECOND "@DIR@/../\n", 11, "`api_key_file`: ");
+    assert_int_equal(fixture_messages(f), 1);
+    assert_loads(f, SECOND "@DIR@/other\n");
+    assert_loads(f, "@GOOD@\n[vault two]\nurl = https://b.example/BeyondTrust/api/public/v3\n"
+                    "api_key_file = @DIR@/copy\n"); /* another vault that happens to have the key */
+    assert_int_equal(f->errors.len, 0);
+}
+
 static void mistake_about(struct fixture *f, const char *path, mode_t mode, const char *conf, const char *key)
 {
     char text[64];
@@ -191,6 +247,29 @@ TEST(what_others_can_write_is_refused)
     assert_int_equal(rmdir(below), 0);
 }
 
+TEST(folders_of_log_trail_and_socket_that_others_can_write_are_warned_of)
+{
+    static const mode_t open_modes[] = {0720, 0702, 01777};
+    struct fixture *f = *state;
+    const char *conf = "@GOOD@\n[listener two]\naddress = unix:@DIR@/logs/socket\n"
+                       "[gateway]\nlog_file = @DIR@/logs/log\naudit_file = @DIR@/logs/trail\n";
+    char folder[128];
+
+    (void)snprintf(folder, sizeof(folder), "%s/logs", f->dir);
+    assert_int_equal(mkdir(folder, 0750), 0);
+    assert_loads(f, conf);
+    assert_null(strstr(buf_cstr(&f->errors) ? buf_cstr(&f->errors) : "", "can be written"));
+    for (size_t i = 0; i < sizeof(open_modes) / sizeof(open_modes[0]); i++) {
+        assert_int_equal(chmod(folder, open_modes[i]), 0);
+        assert_loads(f, conf);
+        assert_non_null(strstr(buf_cstr(&f->errors), "warning: `log_file`: "));
+        assert_non_null(strstr(buf_cstr(&f->errors), "warning: `audit_file`: "));
+        assert_non_null(strstr(buf_cstr(&f->errors), "warning: `address`: "));
+        assert_non_null(strstr(buf_cstr(&f->errors), "can be written by others than its owner"));
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
 TEST(what_belongs_to_others_is_refused)
 {
     struct fixture *f = *state;
@@ -209,10 +288,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_matching_pair_is_fine),
         T(pairs_that_do_not_fit),
+        T(every_certificate_of_a_file_is_read),
         T(an_expired_certificate_is_warned_of),
         T(files_that_are_not_there),
         T(secrets_that_others_can_read),
+        T(one_key_in_two_files_is_one_sign_in),
         T(what_others_can_write_is_refused),
+        T(folders_of_log_trail_and_socket_that_others_can_write_are_warned_of),
         T(what_belongs_to_others_is_refused),
     };
 

@@ -54,6 +54,12 @@ TEST(values_of_one_key)
         { GATEWAY "max_inflight = 0\n", 10, "`max_inflight` must be from 1 to 1000000; found `0`" },
         { GATEWAY "max_inflight = ten\n", 10, "`max_inflight` needs a whole number; found `ten`" },
         { GATEWAY "max_inflight =\n", 10, "`max_inflight` has no value" },
+        { GATEWAY "audit_syslog = tcp:127.0.0.1:514\n", 10, "`audit_syslog` must be unix:/PATH" },
+        { GATEWAY "audit_syslog = unix:log\n", 10, "`audit_syslog` must be unix:/PATH" },
+        { GATEWAY "audit_syslog = unix:/" NINETY THIRTY "\n", 10, "`audit_syslog` must be unix:/PATH (107 letters of path at most)" },
+        { GATEWAY "audit_syslog = udp:collector:514\n", 10, "`audit_syslog` needs an IP address, not a name" },
+        { GATEWAY "audit_syslog = udp:127.0.0.1:0\n", 10, "`audit_syslog` needs a port from 1 to 65535" },
+        { GATEWAY "audit_syslog_format = rfc5425\n", 10, "`audit_syslog_format` knows only: auto rfc3164 rfc5424; did" },
         { GATEWAY "log_level = inof\n", 10,
           "`log_level` knows only: error warn info debug; did you mean `info`?" },
         { GATEWAY "release_on_stop = maybe\n", 10, "`release_on_stop` knows only: no yes" },
@@ -208,6 +214,16 @@ TEST(what_does_not_go_together)
         { "[vault a]\nurl = https://[::1]/public/v3\noauth_client_id = x\noauth_client_secret_file = @DIR@/key\n"
           "[vault b]\nurl = https://[0:0::1]/public/v3\noauth_client_id = x\n", 6,
           "[vault b] is [vault a] in line 2 again" },
+        { VAULT TWIN "https://vault.example/Beyond%54rust/api/p%75blic/v3\napi_key_file = @DIR@/key\n"
+          "run_as_password_file = @DIR@/key\n", 10,
+          "[vault two] is [vault main] in line 7 again: same `url` and same sign-in" },
+        { "[vault a]\nurl = https://v/public/v3\noauth_client_id = ab\noauth_client_secret_file = @DIR@/key\n"
+          "[vault b]\nurl = https://v./public/v3\noauth_client_id = AB\n", 6,
+          "[vault b] is [vault a] in line 2 again" },
+        { "[vault v]\nurl = https://a/public/v3\noauth_client_id = x\noauth_client_secret_file = @DIR@/key\n", 3,
+          "with OAuth every PRA user acts as the one application user of this client" },
+        { "[vault v]\nurl = https://a/public/v3\noauth_client_id = x\noauth_client_secret_file = @DIR@/key\n"
+          "oauth_shared_identity = no\n", 3, "with OAuth every PRA user acts" },
         { VAULT "session_idle = 20m\n", 9, "`session_idle` must stay below 20m" },
         { GATEWAY "catalogue_cache = 5m\ncatalogue_max_age = 1m\n", 11,
           "`catalogue_max_age` must not be shorter" },
@@ -223,6 +239,7 @@ TEST(what_is_probably_not_meant)
         { LISTEN "address = 127.0.0.1:1\nunix_mode = 0600\n", 11, "`unix_mode` has no effect" },
         { GATEWAY "release_duration = 90s\n", 10, "`release_duration` counts in whole minutes" },
         { VAULT "minute = 1s\n", 9, "`minute` is for simulators" },
+        { VAULT "oauth_shared_identity = yes\n", 9, "`oauth_shared_identity` has no effect without" },
         { VAULT "run_as = everybody\n", 9, "`run_as` template `everybody` has no {username}" },
         { VAULT "connect_timeout = 11s\n", 9, "`connect_timeout` is longer than `call_timeout`" },
         { "@GOOD@\n[vault w]\nurl = https://a/\napi_key_file = @DIR@/key\n", 10, "`url` usually ends in" },
@@ -241,8 +258,12 @@ TEST(what_is_fine)
     assert_int_equal(f->errors.len, 0);
     assert_loads(f, LISTEN "address = unix:/" NINETY "1234567890123456\n"); /* as long as it may be */
     assert_loads(f, VAULT TWIN "https://vault.example:444/BeyondTrust/api/public/v3\napi_key_file = @DIR@/key\n");
-    assert_loads(f, VAULT TWIN "https://vault.example/BeyondTrust/api/public/v3\napi_key_file = @DIR@/key\n"
-                    "run_as_password_file = @DIR@/key\n"); /* one vault, two sign-ins */
+    assert_int_equal(f->errors.len, 0);
+    (void)fixture_file(f, "other", "of-another-registration", 0600); /* one vault, two sign-ins */
+    assert_loads(f, VAULT TWIN "https://vault.example/BeyondTrust/api/public/v3\napi_key_file = @DIR@/other\n");
+    assert_int_equal(f->errors.len, 0);
+    assert_loads(f, VAULT TWIN "https://vault.example/BeyondTrust/api/public/v3\noauth_client_id = x\n"
+                    "oauth_client_secret_file = @DIR@/key\noauth_shared_identity = yes\n");
     assert_int_equal(f->errors.len, 0);
     assert_loads(f, "@GOOD@\n[listener u]\naddress = unix:/a\n[client a]\npeer_uid = 1\nallow = broker\n"
                     "[client b]\npeer_uid = 2\nallow = broker\n");
@@ -265,6 +286,9 @@ TEST(secrets_in_the_file_are_refused_unseen)
         { CLIENT "token_sha256 = hunter2hunter2\n", 11, "`token_sha256` needs the SHA-256 of the token" },
         { VAULT "run_as_password_file = hunter2hunter2\n", 9,
           "`run_as_password_file` names no file that can be" },
+        { "[vault v]\nurl = https://ann:hunter2@vault.example/\n", 2, "`url` must not hold a user or password" },
+        { "[vault v]\nurl = ann:hunter2@vault.example\n", 2, "`url` needs an address that begins with its scheme" },
+        { VAULT "proxy = http://ann:hunter2@proxy.example:3128\n", 9, "`proxy` must not hold a user or password" },
     };
     struct fixture *f = *state;
 

@@ -56,7 +56,7 @@ static const struct session web = {.hostname = "web01", .method = METHOD_SHELL};
 
 TEST(names_are_shown_as_configured)
 {
-    static char display[] = "{kind}: {domain_account} on {system} [{where}] {instance}{nothing}{",
+    static char display[] = "{kind}: {domain_account} on {system} [{where}] {instance}{nothing}{vault}{",
                 empty[] = "";
     const struct account account = {.kind = KIND_DOMAIN_LINKED,
                                     .system = "web01",
@@ -67,18 +67,20 @@ TEST(names_are_shown_as_configured)
                                         .account = "clerk",
                                         .domain = "ACME",
                                         .application = "Ledger"};
-    struct conf_vault conf = {.display = display};
+    struct conf_vault conf = {.name = "safe", .display = display};
     char out[96], small[8];
     size_t n;
 
-    n = display_name_write(&conf, &account, out, sizeof(out));
+    n = display_name_write(&conf, &account, false, out, sizeof(out));
     assert_int_equal(n, strlen(out));
-    assert_string_equal(out, "domain: ACME\\adm on web01 [web01] {nothing}{");
-    assert_int_equal(display_name_write(&conf, &account, small, sizeof(small)), strlen(out));
+    assert_string_equal(out, "domain: ACME\\adm on web01 [web01] {nothing}safe{");
+    assert_int_equal(display_name_write(&conf, &account, false, small, sizeof(small)), strlen(out));
     assert_string_equal(small, "domain:");
     conf.display = empty;
-    (void)display_name_write(&conf, &application, out, sizeof(out));
+    (void)display_name_write(&conf, &application, false, out, sizeof(out));
     assert_string_equal(out, "clerk (Ledger)");
+    (void)display_name_write(&conf, &application, true, out, sizeof(out));
+    assert_string_equal(out, "clerk (Ledger) [safe]");
 }
 
 TEST(hides_prefers_and_caps)

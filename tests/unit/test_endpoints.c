@@ -22,6 +22,8 @@ struct client {
     } row[24];
     bool truncated;
     uint64_t age_ms;
+    size_t npartial;
+    char partial[32]; /* the first */
 };
 
 static void on_found(void *arg, const struct endpoints_answer *answer)
@@ -33,6 +35,9 @@ static void on_found(void *arg, const struct endpoints_answer *answer)
     client->n = answer->n;
     client->truncated = answer->truncated;
     client->age_ms = answer->age_ms;
+    client->npartial = answer->npartial;
+    (void)snprintf(client->partial, sizeof(client->partial), "%s",
+                   answer->npartial ? answer->partial[0] : "");
     for (size_t i = 0; i < answer->n && i < 24; i++) {
         const struct endpoint *from = &answer->endpoints[i];
         struct row *to = &client->row[i];
@@ -238,7 +243,7 @@ static enum fake_fault all_fail(void *arg, enum fake_op op, unsigned nth)
 TEST(old_and_partial_answers_are_reported)
 {
     static const char *const names[] = {"web01"};
-    enum fake_fault down = FAKE_UNREACHABLE;
+    enum fake_fault down = FAKE_UNREACHABLE, refused = FAKE_USER_REFUSED;
     struct client c;
     struct rig rig;
 
@@ -251,12 +256,25 @@ TEST(old_and_partial_answers_are_reported)
     fake_clock_run(&rig.clock, rig.timers, SECONDS(7));
     search(&rig, &c, rdp);
     assert_int_equal(c.age_ms, SECONDS(7));
-    fake_clock_run(&rig.clock, rig.timers, MINUTES(10)); /* too old to serve */
     rig.vault[1].plan = all_fail;
     rig.vault[1].plan_arg = &down;
+    fake_clock_run(&rig.clock, rig.timers, MINUTES(10) - SECONDS(7));
+    search(&rig, &c, rdp);
+    assert_int_equal(c.n, 2); /* of a kept catalogue at its greatest age: both vaults have answered */
+    assert_int_equal(c.npartial, 0);
+    assert_false(c.truncated);
+    fake_clock_run(&rig.clock, rig.timers, 1); /* too old to serve */
     search(&rig, &c, rdp);
     assert_int_equal(c.n, 1);
     assert_true(c.truncated); /* the other vault may have known more */
+    assert_int_equal(c.npartial, 1);
+    assert_string_equal(c.partial, "second");
+    rig.vault[1].plan_arg = &refused;
+    fake_clock_run(&rig.clock, rig.timers, 600001);
+    search(&rig, &c, rdp);
+    assert_int_equal(c.n, 1);
+    assert_int_equal(c.npartial, 0); /* it has answered, and has nothing for this user */
+    assert_false(c.truncated);
     rig.vault[0].plan = all_fail;
     rig.vault[0].plan_arg = &down;
     fake_clock_run(&rig.clock, rig.timers, 600001);

@@ -2,6 +2,7 @@
 /* The find operation: what is asked, as whom, what the answer holds, and every way to end it. */
 #include "check.h"
 
+#include "broker/find/partial_answers.h"
 #include "find_rig.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@ struct client {
     bool asked[24];
     struct vault_policy policy[24];
     uint64_t age_ms;
+    char partial[64]; /* the names of missing vaults, each with a blank behind it */
 };
 
 static const struct session web = {.username = "bob", .hostname = "web01", .method = METHOD_SHELL};
@@ -29,6 +31,10 @@ static void on_found(void *arg, const struct find_answer *answer)
     client->fault = answer->fault ? *answer->fault : (struct fault){0};
     client->n = answer->n;
     client->age_ms = answer->age_ms;
+    client->partial[0] = '\0';
+    for (size_t i = 0, used = 0; i < answer->npartial; i++)
+        used += (size_t)snprintf(client->partial + used, sizeof(client->partial) - used, "%s ",
+                                 answer->partial[i]);
     for (size_t i = 0; i < answer->n && i < 24; i++) {
         const struct credential *row = &answer->credentials[i];
         assert_string_equal(row->secret_type, "unknown");
@@ -353,12 +359,13 @@ TEST(one_failed_list_fails_the_vault)
     static const struct {
         enum fake_fault fault;
         enum fault_code code;
+        const char *partial; /* a vault that refuses the user has answered */
     } row[] = {
-        {FAKE_UNREACHABLE, FAULT_VAULT_UNAVAILABLE},
-        {FAKE_DENIED, FAULT_NOT_ENTITLED},
-        {FAKE_BAD, FAULT_VAULT_ERROR},
-        {FAKE_CANNOT_START, FAULT_OVERLOADED},
-        {FAKE_USER_REFUSED, FAULT_VAULT_REFUSED_USER},
+        {FAKE_UNREACHABLE, FAULT_VAULT_UNAVAILABLE, "main "},
+        {FAKE_DENIED, FAULT_NOT_ENTITLED, ""},
+        {FAKE_BAD, FAULT_VAULT_ERROR, "main "},
+        {FAKE_CANNOT_START, FAULT_OVERLOADED, "main "},
+        {FAKE_USER_REFUSED, FAULT_VAULT_REFUSED_USER, ""},
     };
 
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
@@ -375,6 +382,9 @@ TEST(one_failed_list_fails_the_vault)
         assert_int_equal(c.fault.code, FAULT_NONE);
         assert_int_equal(c.n, 1);
         assert_string_equal(c.shown[0], "other (web01)");
+        assert_string_equal(c.partial, row[i].partial);
+        assert_int_equal(partial_answers_count(rig.broker.partial, 0), *row[i].partial != '\0');
+        assert_int_equal(partial_answers_count(rig.broker.partial, 1), 0);
         rig_end(&rig);
 
         rig_start(&rig, 1);
@@ -409,6 +419,23 @@ TEST(vaults_keep_their_accounts_apart)
     rig.vault[1].plan_arg = &down;
     find(&rig, &c, &web);
     assert_int_equal(c.fault.code, FAULT_VAULT_UNAVAILABLE);
+    assert_int_equal(partial_answers_count(rig.broker.partial, 1), 0); /* an error is no partial answer */
+    rig_end(&rig);
+}
+
+/* A user with a rule at one vault only has all there is for that user. */
+TEST(a_vault_without_a_rule_has_answered)
+{
+    char *item[] = {qualified};
+    struct client c;
+    struct rig rig;
+
+    rig_start(&rig, 2);
+    rig.vault[1].conf.run_as = (struct conf_list){item, 1}; /* wants a domain */
+    fake_vault_add(&rig.vault[0], 1, 11, "web01", "root", "x");
+    find(&rig, &c, &web);
+    assert_int_equal(c.n, 1);
+    assert_string_equal(c.partial, "");
     rig_end(&rig);
 }
 
@@ -436,6 +463,7 @@ TEST(the_deadline_is_kept)
     assert_int_equal(c.answers, 1);
     assert_int_equal(c.fault.code, FAULT_NONE);
     assert_int_equal(c.n, 1);
+    assert_string_equal(c.partial, "second ");
     rig_end(&rig);
 }
 
@@ -581,6 +609,7 @@ int main(void)
         cmocka_unit_test(no_rule_means_no_call),
         cmocka_unit_test(one_failed_list_fails_the_vault),
         cmocka_unit_test(vaults_keep_their_accounts_apart),
+        cmocka_unit_test(a_vault_without_a_rule_has_answered),
         cmocka_unit_test(the_deadline_is_kept),
         cmocka_unit_test(leaving_at_each_point),
         cmocka_unit_test(refuses_what_cannot_be_served),

@@ -84,6 +84,8 @@ struct expected {
     char key[800]; /* sorts as the answer does, by strcmp */
     char identity[80];
     char shown[200], id[CREDENTIAL_ID_SIZE];
+    const char *vault;
+    bool alike; /* a row of another vault is shown in the same way */
 };
 
 static void lower(char *text)
@@ -92,27 +94,61 @@ static void lower(char *text)
         *text = (char)tolower((unsigned char)*text);
 }
 
+/* Behind its first two letters. */
+static void write_key(struct expected *e)
+{
+    char folded[200];
+
+    memcpy(folded, e->shown, sizeof(folded));
+    lower(folded);
+    (void)snprintf(e->key + 2, sizeof(e->key) - 2, "%s\x01%s\x01%s", folded, e->shown, e->id);
+}
+
 static void expect(struct expected *e, size_t v, const char *vault, const struct account *row)
 {
     static const char ranks[KIND_NKINDS] = {
         [KIND_LOCAL] = '0',       [KIND_DOMAIN_LINKED] = '1', [KIND_DATABASE] = '2',
         [KIND_APPLICATION] = '3', [KIND_CLOUD] = '4',         [KIND_ALIAS] = '4'};
     bool exact = strcasecmp(row->system, "web01") == 0 || strcmp(row->system, "10.0.0.5") == 0;
-    char folded[200];
 
+    e->vault = vault;
     if (row->kind == KIND_APPLICATION && row->application)
         (void)snprintf(e->shown, sizeof(e->shown), "%s (%s)", row->account, row->application);
     else if (row->domain && *row->domain)
         (void)snprintf(e->shown, sizeof(e->shown), "%s\\%s (%s)", row->domain, row->account, row->system);
     else
         (void)snprintf(e->shown, sizeof(e->shown), "%s (%s)", row->account, row->system);
-    memcpy(folded, e->shown, sizeof(folded));
-    lower(folded);
     credential_id_write(e->id, vault, row);
     (void)snprintf(e->identity, sizeof(e->identity), "%zu/%d/%d/%d", v, (int)row->system_id,
                    (int)row->account_id, (int)row->application_id);
-    (void)snprintf(e->key, sizeof(e->key), "%c%c%s\x01%s\x01%s", exact ? '0' : '1', ranks[row->kind], folded,
-                   e->shown, e->id);
+    e->key[0] = exact ? '0' : '1';
+    e->key[1] = ranks[row->kind];
+    write_key(e);
+}
+
+static void sort(struct expected *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = i + 1; k < n; k++)
+            if (strcmp(out[k].key, out[i].key) < 0) {
+                struct expected swap = out[i];
+                out[i] = out[k];
+                out[k] = swap;
+            }
+}
+
+/* Rows of different vaults that look alike have the names of the vaults behind them, and no other row has. */
+static void tell_apart(struct expected *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < n; k++)
+            if (strcmp(out[i].shown, out[k].shown) == 0 && strcmp(out[i].vault, out[k].vault) != 0)
+                out[i].alike = true;
+    for (size_t i = 0; i < n; i++)
+        if (out[i].alike) {
+            (void)snprintf(out[i].shown + strlen(out[i].shown), 50, " [%s]", out[i].vault);
+            write_key(&out[i]);
+        }
 }
 
 /* Of each identity the smallest key; then picked smallest first. */
@@ -136,13 +172,8 @@ static size_t oracle(const struct vault_fanout *fanout, struct expected *out)
                     out[at] = e;
             }
         }
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = i + 1; k < n; k++)
-            if (strcmp(out[k].key, out[i].key) < 0) {
-                struct expected swap = out[i];
-                out[i] = out[k];
-                out[k] = swap;
-            }
+    tell_apart(out, n);
+    sort(out, n);
     return n;
 }
 
@@ -181,6 +212,83 @@ TEST(agrees_with_the_oracle)
     free(expected);
 }
 
+/* Few rows, each with a text of its own, made by the tests below. */
+struct one {
+    size_t vault;
+    const char *account;
+    const char *system;
+};
+
+static void shown(const struct one *row, size_t n, struct conf_vault *conf, const char *const *expected,
+                  size_t nexpected)
+{
+    struct vault_fanout *fanout = calloc(1, sizeof(*fanout));
+    struct vault vaults[2] = {{.conf = &conf[0]}, {.conf = &conf[1]}};
+    struct find_rows rows;
+
+    assert_non_null(fanout);
+    fanout->vault = calloc(2, sizeof(*fanout->vault));
+    assert_non_null(fanout->vault);
+    fanout->n = 2;
+    for (size_t v = 0; v < 2; v++) {
+        struct fanout_vault *sv = &fanout->vault[v];
+        *sv = (struct fanout_vault){.vault = &vaults[v], .state = FANOUT_ANSWERED, .n = 1};
+        sv->queries = calloc(1, sizeof(*sv->queries));
+        assert_non_null(sv->queries);
+        sv->queries[0].wait.accounts = account_list_new();
+        assert_non_null(sv->queries[0].wait.accounts);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct account account = {.system_id = (int64_t)i + 1,
+                                  .account_id = (int64_t)i + 1,
+                                  .account = row[i].account,
+                                  .system = row[i].system};
+        assert_int_equal(account_list_add(fanout->vault[row[i].vault].queries[0].wait.accounts, &account), 0);
+    }
+    assert_int_equal(find_rows_make(fanout, &session, NULL, &rows), 0);
+    assert_int_equal(rows.n, nexpected);
+    for (size_t i = 0; i < nexpected; i++)
+        assert_string_equal(rows.row[i].display_value, expected[i]);
+    find_rows_free(&rows);
+    free_survey(fanout);
+}
+
+TEST(rows_of_two_vaults_that_look_alike_are_marked)
+{
+    static const struct one rows[] = {{0, "root", "a"}, {1, "root", "a"}, {0, "adm", "a"},
+                                      {1, "sa", "a"},   {0, "x", "a"},    {0, "x", "a"}};
+    static const char *const expected[] = {"adm (a)", "root (a) [m]", "root (a) [z]",
+                                           "sa (a)",  "x (a)",        "x (a)"};
+    struct conf_vault conf[2] = {{.name = "m"}, {.name = "z"}};
+
+    shown(rows, 6, conf, expected, 6); /* two rows of one vault are not told apart by its name */
+}
+
+TEST(a_row_that_is_alone_in_the_answer_is_not_changed)
+{
+    static const struct one rows[] = {{0, "adm", "a"}, {0, "root", "a"}, {1, "root", "a"}};
+    static const char *const expected[] = {"adm (a)", "root (a)"};
+    struct conf_vault conf[2] = {{.name = "m", .credential_limit = 1}, {.name = "z"}};
+
+    shown(rows, 3, conf, expected, 2); /* the other `root` is over the limit */
+}
+
+/* A marked row that looks like a third one, and a template that has the name itself. */
+TEST(marks_do_not_collide)
+{
+    static char system_only[] = "{system}", with_name[] = "{vault}: {account}";
+    static const struct one rows[] = {{0, "1", "a"}, {1, "2", "a"}, {1, "3", "a [m]"}};
+    static const char *const expected[] = {"a [m]", "a [m] [z]", "a [z]"};
+    static const struct one same[] = {{0, "root", "a"}, {1, "root", "a"}};
+    static const char *const named[] = {"m: root", "z: root"};
+    struct conf_vault conf[2] = {{.name = "m", .display = system_only},
+                                 {.name = "z", .display = system_only}};
+
+    shown(rows, 3, conf, expected, 3);
+    conf[0].display = conf[1].display = with_name;
+    shown(same, 2, conf, named, 2);
+}
+
 TEST(no_row_is_an_answer)
 {
     struct vault_fanout fanout = {0};
@@ -196,6 +304,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_oracle),
+        cmocka_unit_test(rows_of_two_vaults_that_look_alike_are_marked),
+        cmocka_unit_test(a_row_that_is_alone_in_the_answer_is_not_changed),
+        cmocka_unit_test(marks_do_not_collide),
         cmocka_unit_test(no_row_is_an_answer),
     };
 

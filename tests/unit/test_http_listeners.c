@@ -5,6 +5,7 @@
  */
 #include "check.h"
 #include "http_rig.h"
+#include "loop/server/connection.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -193,6 +194,115 @@ TEST(a_stale_unix_socket_is_replaced)
     assert_int_equal(rmdir(folder), 0);
 }
 
+static void note(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static int listening_unix(const char *path)
+{
+    struct sockaddr_storage ss = {.ss_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    memcpy((char *)&ss + offsetof(struct sockaddr, sa_data), path, strlen(path) + 1);
+    assert_int_equal(bind(fd, (struct sockaddr *)&ss, 110), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    return fd;
+}
+
+/* One client sends before the notice ends and is served, one sends nothing, one connects too late. */
+TEST(a_passed_socket_is_left_to_the_next_process)
+{
+    char folder[] = "/tmp/jumpgate-test-XXXXXX";
+    char path[64];
+    struct http_listen_opts opts = {.name = "u", .host = path, .is_unix = true, .unix_mode = 0600};
+    struct rig rig;
+    struct client asking, silent, late;
+    struct stat st;
+    bool done = false;
+    int kept;
+
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/s.sock", folder);
+    kept = listening_unix(path);
+    opts.passed_fd = dup(kept);
+    rig_start(&rig, NULL);
+    rig_listen(&rig, &opts);
+    assert_true(http_has_passed(rig.server));
+    client_open(&asking, &rig);
+    client_open(&silent, &rig);
+    client_send(&asking, GET("/echo"));
+    client_expect(&asking, "HTTP/1.1 200", 1);
+    assert_int_equal(client_count(&asking, "Connection: close"), 0);
+    assert_int_equal(http_hand_over(rig.server, 1000, note, &done), 0);
+    rig_advance(&rig, 900);
+    client_send(&asking, GET("/hold"));
+    rig_wait_for(&rig, rig.held);
+    rig_advance(&rig, 200);
+    assert_false(done);
+    client_open(&late, &rig);
+    client_send(&late, GET("/echo"));
+    rig_iterate_n(&rig, 20);
+    rig_advance(&rig, 1200);
+    client_expect_end(&silent);
+    assert_false(done);
+    rig_answer(&rig, 200, "x");
+    client_expect(&asking, "Connection: close", 1);
+    client_expect_end(&asking);
+    rig_advance(&rig, 100);
+    rig_wait_for(&rig, done);
+    assert_int_equal(client_count(&late, "HTTP/1.1"), 0); /* it waits in the kernel */
+    rig_end(&rig);
+    assert_int_equal(lstat(path, &st), 0);
+
+    opts.passed_fd = kept;
+    rig_start(&rig, NULL);
+    rig_listen(&rig, &opts);
+    late.rig = &rig;
+    client_expect(&late, "HTTP/1.1 200", 1);
+    client_close(&late);
+    client_close(&silent);
+    client_close(&asking);
+    rig_end(&rig);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* The end of a direction that this side has shut is not the end of its client. */
+TEST(a_request_that_came_before_its_direction_was_shut_is_answered)
+{
+    char folder[] = "/tmp/jumpgate-test-XXXXXX";
+    char path[64];
+    struct http_listen_opts opts = {.name = "u", .host = path, .is_unix = true, .unix_mode = 0600};
+    struct rig rig;
+    struct client c;
+    struct http_conn *conn;
+    uv_os_fd_t fd;
+
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/s.sock", folder);
+    rig_start(&rig, NULL);
+    rig_listen(&rig, &opts);
+    client_open(&c, &rig);
+    rig_wait_for(&rig, http_connections(rig.server) == 1);
+    http_last_answers(rig.server);
+    client_send(&c, GET("/hold"));
+    conn = TAILQ_FIRST(&rig.server->conns);
+    assert_int_equal(uv_fileno(&conn->u.handle, &fd), 0);
+    conn->input_shut = true; /* as end_idle() does when the bytes arrive between its two looks */
+    assert_int_equal(shutdown(fd, SHUT_RD), 0);
+    rig_wait_for(&rig, rig.held);
+    rig_iterate_n(&rig, 20);
+    assert_int_equal(rig.gones, 0);
+    rig_answer(&rig, 200, "answer");
+    client_expect(&c, "answer", 1);
+    client_expect_end(&c);
+    client_close(&c);
+    rig_end(&rig);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +312,8 @@ int main(void)
         cmocka_unit_test(listen_errors_name_their_cause),
         cmocka_unit_test(a_unix_socket_has_mode_owner_and_peer),
         cmocka_unit_test(a_stale_unix_socket_is_replaced),
+        cmocka_unit_test(a_passed_socket_is_left_to_the_next_process),
+        cmocka_unit_test(a_request_that_came_before_its_direction_was_shut_is_answered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,7 +66,7 @@ TEST(find_returns_rows)
         "\"secret_type\":\"password\"},{\"credential_id\":\"c2\",\"display_value\":\"CORP\\\\svc\","
         "\"kind\":\"domain_linked\",\"account\":\"svc\",\"domain\":\"CORP\",\"system\":\"WEB01\","
         "\"description\":\"a\\\"b\",\"secret_type\":\"unknown\",\"requires\":[\"reason\",\"ticket\","
-        "\"approval\"]}],\"request_id\":\"r-1\",\"age_ms\":17}");
+        "\"approval\"]}],\"request_id\":\"r-1\",\"age_ms\":17,\"partial\":[]}");
     assert_null(fake_answer_header("Cache-Control"));
 }
 
@@ -75,7 +75,8 @@ TEST(find_may_return_no_row)
     struct fake_req f;
     start_request(&f, "/v1/credentials/find", "{" GOOD_SESSION "}");
     fake_broker.found(fake_broker.arg, &(struct find_answer){.n = 0});
-    assert_string_equal(fake_answer.body, "{\"credentials\":[],\"request_id\":\"r-1\",\"age_ms\":0}");
+    assert_string_equal(fake_answer.body,
+                        "{\"credentials\":[],\"request_id\":\"r-1\",\"age_ms\":0,\"partial\":[]}");
     refused("/v1/credentials/find", "{\"session\":{\"user\":{\"username\":\"a\"}}}",
             "session.jump_item: at least");
 }
@@ -243,7 +244,7 @@ TEST(endpoints_are_returned)
         "\"ip_address\":\"10.0.0.1\",\"port\":3389,\"method\":\"rdp\",\"comments\":\"front\","
         "\"network_id\":\"DMZ\"},{\"endpoint_id\":\"e2\",\"name\":\"db\",\"hostname\":\"db\","
         "\"ip_address\":null,\"port\":22,\"method\":\"shell\",\"comments\":\"\",\"network_id\":null}],"
-        "\"truncated\":true,\"age_ms\":3}");
+        "\"truncated\":true,\"age_ms\":3,\"partial\":[]}");
 }
 
 static const char *asked_endpoints(const char *body)
@@ -268,7 +269,8 @@ TEST(endpoints_pass_their_arguments)
     refused(path, "{" GOOD_SESSION ",\"query\":5}", "query: must be a string");
     unsigned calls = fake_broker.calls;
     start_request(&f, path, "{" GOOD_SESSION ",\"types\":[\"web\"]}"); /* no vault need be asked */
-    assert_string_equal(fake_answer.body, "{\"endpoints\":[],\"truncated\":false,\"age_ms\":0}");
+    assert_string_equal(fake_answer.body,
+                        "{\"endpoints\":[],\"truncated\":false,\"age_ms\":0,\"partial\":[]}");
     assert_int_equal(fake_broker.calls, calls);
 }
 

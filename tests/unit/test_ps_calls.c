@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_ps_calls.c - the bytes of each operation, tries, deadlines, unknown outcomes, cancelling,
- * reachability.
+ * test_ps_calls.c - the bytes of each operation, tries, deadlines, unknown outcomes, cancelling.
  */
 #include "check.h"
 #include "ps_rig.h"
@@ -556,77 +555,6 @@ TEST(next_call_inside_done)
     ask_free(&other);
 }
 
-/* ---- is it there? ---- */
-
-static struct vault_state state_of(void)
-{
-    struct vault_state vs;
-
-    rig.vault->ops->state(rig.vault, &vs);
-    return vs;
-}
-
-TEST(probes_without_traffic)
-{
-    rig.hold_probes = true;
-    rig_start();
-    assert_false(state_of().known);
-    assert_int_equal(rig.probes, 1);
-    rig_reply(rig.probe->call, &(struct rig_answer){.status = 403, .date = "Sun, 06 Nov 1994 08:49:37 GMT"});
-    assert_true(state_of().reachable);
-    assert_true(state_of().skew_ms < 0);
-    rig_advance(14999);
-    assert_int_equal(rig.probes, 1);
-    rig_advance(1);
-    assert_int_equal(rig.probes, 2);
-    rig_fail(rig.probe->call, -ECONNREFUSED, false);
-    assert_false(state_of().reachable);
-    assert_true(state_of().known);
-    assert_contains(state_of().detail, "planned");
-    rig_advance(SECONDS(5));
-    assert_int_equal(rig.probes, 3);
-    rig_reply(rig.probe->call, &(struct rig_answer){.status = 401});
-    assert_true(state_of().reachable);
-    assert_int_equal(state_of().last_success_age_ms, 0);
-}
-
-TEST(no_probe_with_traffic)
-{
-    ready();
-    for (int i = 0; i < 100; i++) {
-        rig_advance(SECONDS(1));
-        assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
-        rig_answer(rig_call(0), 200, "[]");
-        ask_free(&ask);
-        ask_init(&ask, USER);
-    }
-    assert_int_equal(rig.probes, 1);
-}
-
-TEST(frozen_vault_is_noticed)
-{
-    ready();
-    rig.hold_probes = true;
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
-    rig_advance(SECONDS(2));
-    assert_non_null(rig.probe);
-    assert_true(rig.probe->call->timeout_ms <= SECONDS(3));
-    rig_fail(rig.probe->call, -ETIMEDOUT, true);
-    assert_false(state_of().reachable);
-    rig_answer(rig_call(0), 200, "[]");
-    assert_true(state_of().reachable);
-    ask_free(&ask);
-}
-
-TEST(a_callers_impatience_is_no_failure)
-{
-    ready();
-    ask.call.timeout_ms = 20;
-    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
-    rig_fail(rig_call(0), -ETIMEDOUT, true);
-    assert_true(state_of().reachable);
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -654,10 +582,6 @@ int main(void)
         T(cancel_in_every_state),
         T(withdrawn_while_unsent),
         T(next_call_inside_done),
-        T(probes_without_traffic),
-        T(no_probe_with_traffic),
-        T(frozen_vault_is_noticed),
-        T(a_callers_impatience_is_no_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -434,6 +434,8 @@ static int load_many(struct store *s, int (*row)(void *arg, const struct lease_r
 
     for (unsigned i = 0; i < MANY && !err; i++) {
         struct lease_row r = {.id = id,
+                              .system = "",
+                              .account = "",
                               .state = i % 2 ? LEASE_OPEN : LEASE_RELEASING,
                               .vault = "main",
                               .user = user,

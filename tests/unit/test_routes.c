@@ -436,6 +436,9 @@ TEST(readiness_names_its_reasons)
     (void)ready(200);
     fake_certificate_end = fake_clock.wall / 1000;
     assert_non_null(strstr(ready(503), "expired"));
+    fake_certificate_end = 0;
+    fake_crl_end = fake_clock.wall / 1000;
+    assert_non_null(strstr(ready(503), "past its next update"));
     gateway_drain(fake_gateway);
     assert_non_null(strstr(ready(503), "shutting down"));
 }
@@ -455,6 +458,61 @@ TEST(health_lists_each_check)
     assert_int_equal(fake_answer.status, 503);
     assert_non_null(strstr(fake_answer.body, "\"healthy\":false"));
     assert_non_null(strstr(fake_answer.body, "\"last_success_age_ms\":null"));
+}
+
+/* Away, as known and not reachable. */
+static const struct vault_state away = {.known = true, .detail = "lost", .last_success_age_ms = UINT64_MAX};
+
+TEST(one_vault_of_two_is_enough)
+{
+    fake_second_state = away;
+    assert_string_equal(ready(200), "{\"ready\":true,\"reasons\":[\"vault second is not reachable: lost\"]}");
+    struct fake_req f;
+    start_request(&f, "/v1/health", NULL);
+    assert_int_equal(fake_answer.status, 200);
+    assert_non_null(strstr(fake_answer.body, "{\"healthy\":true,"));
+    assert_non_null(strstr(fake_answer.body, "{\"name\":\"vault:second\",\"ok\":false,\"detail\":\"lost\","));
+    start_request(&f, "/status", NULL);
+    assert_non_null(strstr(fake_answer.body, "\"name\":\"second\",\"type\":\"password_safe\","
+                                             "\"state\":\"unreachable\",\"detail\":\"lost\""));
+    fake_vault_state = away;
+    assert_string_equal(ready(503), "{\"ready\":false,\"reasons\":[\"vault main is not reachable: lost\","
+                                    "\"vault second is not reachable: lost\"]}");
+    start_request(&f, "/v1/health", NULL);
+    assert_int_equal(fake_answer.status, 503);
+    fake_second_state = (struct vault_state){.known = false}; /* not asked yet */
+    (void)ready(200);
+}
+
+TEST(a_certificate_for_one_vault_concerns_that_vault_alone)
+{
+    fake_second_state.certificate_end = fake_clock.wall / 1000;
+    assert_string_equal(ready(200),
+                        "{\"ready\":true,\"reasons\":[\"the certificate of vault second has expired\"]}");
+    fake_vault_state = away;
+    (void)ready(503);
+    fake_vault_state = (struct vault_state){.known = true, .reachable = true};
+    fake_vault_state.certificate_end = fake_clock.wall / 1000;
+    (void)ready(503);
+    fake_vault_state.certificate_end++;
+    (void)ready(200);
+}
+
+TEST(lists_name_the_vaults_that_are_missing)
+{
+    static const char *const names[] = {"main", "second"};
+    struct fake_req f;
+    start_request(&f, "/v1/credentials/find", FIND);
+    fake_broker.found(fake_broker.arg, &(struct find_answer){.partial = names, .npartial = 2});
+    assert_non_null(strstr(fake_answer.body, "\"age_ms\":0,\"partial\":[\"main\",\"second\"]}"));
+    start_request(&f, "/v1/credentials/find", FIND);
+    fake_broker.found(fake_broker.arg, &(struct find_answer){.n = 0});
+    assert_non_null(strstr(fake_answer.body, "\"partial\":[]}"));
+    start_request(&f, "/v1/endpoints/find", "{" GOOD_SESSION "}");
+    fake_broker.endpoints(fake_broker.arg, &(struct endpoints_answer){.partial = names + 1, .npartial = 1});
+    assert_non_null(strstr(fake_answer.body, "\"partial\":[\"second\"]}"));
+    start_request(&f, "/v1/endpoints/find", "{" GOOD_SESSION ",\"types\":[\"web\"]}"); /* no vault is asked */
+    assert_non_null(strstr(fake_answer.body, "\"partial\":[]}"));
 }
 
 TEST(status_has_its_members)
@@ -510,6 +568,7 @@ TEST(metrics_count_requests)
         "jumpgate_leases{state=\"active\"} 2\n",
         "jumpgate_lease_oldest_overdue_seconds 4.2\n",
         "jumpgate_vault_up{vault=\"main\"} 1\n",
+        "jumpgate_partial_answers_total{vault=\"main\"} 5\n",
         "jumpgate_connections 3\n",
         "jumpgate_authentication_failures_total 0\n",
         "jumpgate_requests_in_flight 0\n",
@@ -549,6 +608,11 @@ int main(void)
         T(an_authenticated_client_is_no_stranger),
         T(refusals_of_the_server_have_the_problem_form),
         T(readiness_names_its_reasons),
+        T(lists_name_the_vaults_that_are_missing),
+        cmocka_unit_test_setup_teardown(one_vault_of_two_is_enough, fake_gateway_setup_two,
+                                        fake_gateway_teardown),
+        cmocka_unit_test_setup_teardown(a_certificate_for_one_vault_concerns_that_vault_alone,
+                                        fake_gateway_setup_two, fake_gateway_teardown),
         T(health_lists_each_check),
         T(status_has_its_members),
         T(failures_are_listed_with_names_for_operators),

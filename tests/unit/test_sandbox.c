@@ -80,6 +80,17 @@ static int an_ordinary_day(void)
     return raise(SIGCONT) ? 8 : 0;
 }
 
+static int make_no_ring(void)
+{
+    char params[256] = {0};
+
+    if (sandbox_no_rings())
+        return 1;
+    if (syscall(SYS_io_uring_setup, 8, params) != -1 || errno != ENOSYS)
+        return 2;
+    return an_ordinary_day() ? 3 : 0;
+}
+
 static int start_a_program(void)
 {
     char *const argv[] = {(char *)(uintptr_t) "true", NULL};
@@ -203,6 +214,7 @@ TEST(ordinary_work_goes_on)
     if (!sandbox_possible())
         skip();
     assert_int_equal(end_of(an_ordinary_day), 0);
+    assert_int_equal(end_of(make_no_ring), 0);
 }
 
 TEST(other_calls_end_the_process)

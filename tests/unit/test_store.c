@@ -123,6 +123,8 @@ static void put(struct store *s, struct written *x, int n)
         .last_error = "",
         .lsid = "",
         .ended_site = "",
+        .system = "",
+        .account = "",
     };
     x->w.done = on_written;
     give(s, &x->w);
@@ -336,7 +338,8 @@ TEST(a_newer_file_is_never_touched)
     assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     assert_null(open_store(false, NULL));
-    assert_non_null(strstr(why, "newer version"));
+    assert_non_null(strstr(why, "newer version (schema 99, this one knows "));
+    assert_non_null(strstr(why, "); install that version again"));
     assert_null(open_store(true, NULL));
 }
 
@@ -408,10 +411,18 @@ TEST(older_files_are_read_and_migrated)
 {
     static const struct {
         const char *then, *kept;
-    } older[] = {{"", "url"}, {"ALTER TABLE lease DROP COLUMN url; PRAGMA user_version = 1", "neither"}};
+    } older[] = {{"", "url"},
+                 {"ALTER TABLE lease DROP COLUMN url; PRAGMA user_version = 1", "neither"},
+                 {"ALTER TABLE lease ADD COLUMN lsid TEXT NOT NULL DEFAULT '';"
+                  "ALTER TABLE lease ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;"
+                  "ALTER TABLE lease ADD COLUMN ended_site TEXT NOT NULL DEFAULT '';"
+                  "CREATE TABLE pra_cursor (site TEXT PRIMARY KEY NOT NULL, cursor_ms INTEGER NOT NULL) "
+                  "WITHOUT ROWID, "
+                  "STRICT; PRAGMA user_version = 3",
+                  "url"}};
     struct written x;
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof(older) / sizeof(*older); i++) {
         make_older("stores/leases-2.sql", older[i].then);
         read_kept(older[i].kept, 4);
         struct store *s = open_store(false, NULL);
@@ -438,7 +449,7 @@ TEST(older_files_are_read_and_migrated)
 }
 
 /* What a row says of its PRA session, and a cursor that moves. */
-static char row_lsid[64], row_site[64];
+static char row_lsid[64], row_site[64], row_names[64];
 static enum session_end_source row_ended;
 
 static int keep_session(void *arg, const struct lease_row *row)
@@ -446,11 +457,12 @@ static int keep_session(void *arg, const struct lease_row *row)
     (void)arg;
     (void)snprintf(row_lsid, sizeof(row_lsid), "%s", row->lsid);
     (void)snprintf(row_site, sizeof(row_site), "%s", row->ended_site);
+    (void)snprintf(row_names, sizeof(row_names), "%s on %s", row->account, row->system);
     row_ended = row->ended;
     return 0;
 }
 
-TEST(lsid_end_and_cursor_come_back)
+TEST(lsid_end_names_and_cursor_come_back)
 {
     struct store *s = open_store(false, NULL);
     struct written x, again = {.w = {.cursor = {"pra one", 1}, .done = on_written}};
@@ -462,6 +474,8 @@ TEST(lsid_end_and_cursor_come_back)
     x.w.row.lsid = "{01234567-89ab-cdef-0123-456789ABCDEF}";
     x.w.row.ended = SESSION_END_TERMINATE;
     x.w.row.ended_site = "pra one";
+    x.w.row.system = "web01";
+    x.w.row.account = "CORP\\root";
     give(s, &x.w);
     give(s, &again.w);
     wait_for(&again);
@@ -472,6 +486,7 @@ TEST(lsid_end_and_cursor_come_back)
     assert_int_equal(s->ops->load(s, keep_session, NULL), 0);
     assert_string_equal(row_lsid, "{01234567-89ab-cdef-0123-456789ABCDEF}");
     assert_string_equal(row_site, "pra one");
+    assert_string_equal(row_names, "CORP\\root on web01");
     assert_int_equal(row_ended, SESSION_END_TERMINATE);
     ncursors = 0;
     assert_int_equal(s->ops->load_cursors(s, count_cursor, NULL), 0);
@@ -552,7 +567,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_foreign_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_newer_file_is_never_touched, setup, teardown),
         cmocka_unit_test_setup_teardown(older_files_are_read_and_migrated, setup, teardown),
-        cmocka_unit_test_setup_teardown(lsid_end_and_cursor_come_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(lsid_end_names_and_cursor_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_fails_the_write_and_heals, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_thread_writes_fail_and_heal, setup, teardown),
     };

@@ -163,12 +163,22 @@ static bool has_meaning(const struct ps_op *op, int status)
     }
 }
 
-bool ps_is_genuine_refusal(const struct ps_op *op, const struct call *http)
+static bool has_form(const struct call *http, unsigned also)
 {
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
         if (refusals[i].status == http->status)
-            return has_meaning(op, http->status) && (refusals[i].forms & form_of(http));
+            return (refusals[i].forms | also) & form_of(http);
     return false;
+}
+
+bool ps_is_genuine_refusal(const struct ps_op *op, const struct call *http)
+{
+    return has_meaning(op, http->status) && has_form(http, 0);
+}
+
+bool ps_is_foreign_refusal(const struct call *http)
+{
+    return !has_form(http, FORM_NONE);
 }
 
 bool ps_is_signin_refusal(const struct call *http)

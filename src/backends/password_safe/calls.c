@@ -130,6 +130,8 @@ static void call_finish(struct ps_call *call)
     struct ps *ps = call->ps;
 
     settle_outcome(call);
+    if (out->result == VAULT_FAILED)
+        ps_count_failure(ps);
     if (out->result != VAULT_OK)
         vault_call_free(out); /* pages of a list that could not be finished */
     ps->depth++;

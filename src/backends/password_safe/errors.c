@@ -275,6 +275,7 @@ void ps_error_transport(const struct ps *ps, const struct call *http, struct vau
         break;
     case -EMSGSIZE:
         fault_set(&out->fault, FAULT_VAULT_ERROR, "the answer of vault %s is larger than max_answer", name);
+        out->fault.too_large = true;
         break;
     case -ECONNREFUSED:
         fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "no connection to vault %s: %s", name, http->why);

@@ -68,12 +68,14 @@
 #define PS_SIGNIN_WINDOW     1000 /* ms */
 #define PS_EXTRA_AFTER       1000 /* no further session for a while when the last sign-in was lost */
 #define PS_RETRY_MIN         100
-#define PS_RETRY_AFTER_MAX   2000 /* a longer Retry-After is not waited for */
-#define PS_RETRY_AFTER_SHOWN 3600 /* seconds: the longest that is passed on to a caller */
-#define PS_PROBE_QUIET       15000
+#define PS_RETRY_AFTER_MAX   2000  /* a longer Retry-After is not waited for */
+#define PS_RETRY_AFTER_SHOWN 3600  /* seconds: the longest that is passed on to a caller */
+#define PS_PROBE_QUIET       15000 /* without traffic for so long: probe */
+#define PS_PROBE_IMPATIENCE  4000  /* that probe without an answer for so long: confirm */
+#define PS_PROBE_CONFIRM     500   /* after a failure: probe */
+#define PS_PROBE_STUCK       2000 /* calls under way and no answer for so long, or half of call_timeout: probe */
 #define PS_PROBE_DOWN        5000 /* between probes while the vault is away */
-#define PS_PROBE_STUCK       2000 /* calls under way and no answer for so long: probe */
-#define PS_PROBE_TIMEOUT     2500
+#define PS_PROBE_CONNECT     2500 /* a new connection that is not open after so long has failed */
 
 struct ps_user;
 struct ps_call;
@@ -224,7 +226,8 @@ enum {
     PS_METRIC_LATENCY,
     PS_METRIC_REPAIRS = PS_METRIC_LATENCY + PS_NOPERATIONS,
     PS_METRIC_REFUSALS = PS_METRIC_REPAIRS + PS_NREPAIRS,
-    PS_METRIC_WAIT = PS_METRIC_REFUSALS + PS_NREFUSALS,
+    PS_METRIC_FAILURES = PS_METRIC_REFUSALS + PS_NREFUSALS,
+    PS_METRIC_WAIT,
     PS_METRIC_QUEUES,
     PS_NMETRICS = PS_METRIC_QUEUES + CALL_NCLASSES
 };
@@ -279,9 +282,14 @@ struct ps {
 
     struct call probe; /* reachability.c */
     struct deadline probe_at;
-    bool probing, known, last_ok;
+    bool probing;
+    bool probe_decides; /* the probe under way: its failure is no first one */
+    bool known, last_ok;
+    bool doubted; /* one failure since the last answer; the next probe decides */
+    uint64_t confirm_at_ms;
     size_t in_flight;
     uint64_t last_success_ms, last_word_ms, busy_since_ms;
+    uint64_t sign_ins; /* accepted */
     int64_t skew_ms;
     bool skew_known;
     char date[32]; /* text of the last Date header, and its value */
@@ -308,7 +316,8 @@ uint64_t ps_overload_refusals(const struct ps *);
 
 /* vault_metrics.c */
 void ps_metrics_start(struct ps *);
-void ps_metrics_stop(struct ps *); /* any number of times */
+void ps_metrics_stop(struct ps *);  /* any number of times */
+void ps_count_failure(struct ps *); /* a call has ended with VAULT_FAILED */
 void ps_repaired_texts(struct ps_call *, size_t n);
 /* A row is left out: one of its ids cannot be read exactly (`odd`), or what a row must have is missing. */
 void ps_repaired_row_left_out(struct ps_call *, bool odd);
@@ -409,6 +418,8 @@ const char *ps_trimmed(const struct buf *body, size_t *len);
 bool ps_is_html(const struct call *); /* a page, which the vault never writes */
 /* Of any answer but a 2xx: does the vault itself refuse this operation, in its own form? */
 bool ps_is_genuine_refusal(const struct ps_op *, const struct call *);
+/* Of a refused sign-in: the body is one that the vault does not write with this status. */
+bool ps_is_foreign_refusal(const struct call *);
 bool ps_is_signin_refusal(const struct call *); /* of a sign-in: the vault itself refuses the user */
 bool ps_is_signin_success(const struct call *); /* a 200 to a sign-in in the vault's own form */
 

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * reachability.c - is the vault reachable? Every HTTP call of the backend passes here, before it is sent and
- * after it has ended.
+ * after it has ended. The table of docs/password-safe.md ("Reachability") is kept here.
  *
- * The last call with a conclusive result decides: any HTTP answer means yes; a refused or lost connection or
- * a full call_timeout means no. A shorter deadline is the caller's own and decides nothing. Without calls an
- * unauthenticated GET of the API's base decides, the probe: after PS_PROBE_QUIET without traffic, every
- * PS_PROBE_DOWN while it is not reachable, and after PS_PROBE_STUCK in which calls are under way and no
- * answer comes. The last one finds a frozen vault before its calls time out; a slow vault answers the probe.
+ *     reachable --a failure--> doubted --the probe fails--> away
+ *         ^                       |                          |
+ *         '-------an answer-------'--------an answer---------'
+ *
+ * One failure (no connection, a lost one, a 5xx page of something in front of the vault) makes no vault away:
+ * a probe on a connection of its own follows, and its failure does. Any answer that the vault may have
+ * written ends the doubt, and makes a vault that was away reachable at once. A late answer is no failure:
+ * time-outs count only where nothing came from the vault in the whole call_timeout. A shorter deadline is the
+ * caller's own and decides nothing. Before the first answer there is nothing to doubt: one failure decides.
+ *
+ * The probe is an unauthenticated GET of the API's base: after PS_PROBE_QUIET without traffic, every
+ * PS_PROBE_DOWN while the vault is away, PS_PROBE_CONFIRM after a first failure, and after PS_PROBE_STUCK in
+ * which calls are under way and no answer comes. The last one finds a vault that is frozen before its calls
+ * time out, where not even a connection can be opened; a slow vault opens one, and the probe waits for its
+ * answer as long as a call does.
  *
  * Not here: retries (calls.c), the meaning of answers (errors.c).
  */
@@ -33,14 +43,29 @@ static uint64_t later(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A call in flight and no answer for so long: half of call_timeout, so that the probe has time to answer. */
+static uint64_t stuck_after(const struct ps *ps)
+{
+    return sooner(PS_PROBE_STUCK, ps->vault.conf->call_timeout_ms / 2);
+}
+
 /* When the next probe is due, on the monotonic clock. */
 static uint64_t probe_due(const struct ps *ps)
 {
     if (!ps->known)
         return 0;
-    if (ps->in_flight && ps->last_ok)
-        return later(ps->last_word_ms, ps->busy_since_ms) + PS_PROBE_STUCK;
-    return ps->last_word_ms + (ps->last_ok ? PS_PROBE_QUIET : PS_PROBE_DOWN);
+    if (!ps->last_ok)
+        return ps->last_word_ms + PS_PROBE_DOWN;
+    if (ps->doubted)
+        return ps->confirm_at_ms;
+    if (ps->in_flight)
+        return later(ps->last_word_ms, ps->busy_since_ms) + stuck_after(ps);
+    return ps->last_word_ms + PS_PROBE_QUIET;
 }
 
 /* Answers of the same second have the same text, which is parsed once. */
@@ -56,64 +81,149 @@ static bool vault_date(struct ps *ps, const char *text, int64_t *wall_ms)
     return true;
 }
 
-static void note_reachability(struct ps *ps, const struct call *http, bool full)
+enum outcome { OUTCOME_NONE, OUTCOME_ANSWER, OUTCOME_FAILURE, OUTCOME_SILENCE };
+
+/* `full`: it had the whole call_timeout, so that its time-out says something about the vault. */
+static enum outcome outcome_of(const struct ps *ps, const struct call *http, bool full)
 {
-    uint64_t now = clock_now(ps->clock);
-    bool was = ps->last_ok;
+    switch (http->err) {
+    case 0: return http->status >= 500 && ps_is_html(http) ? OUTCOME_FAILURE : OUTCOME_ANSWER;
+    case -EMSGSIZE: return OUTCOME_ANSWER;
+    case -ECANCELED:
+    case -ENOMEM:
+    case -EAGAIN: return OUTCOME_NONE;
+    case -ETIMEDOUT:
+        /* Something came meanwhile: the beginning of this answer, or the answer to another call. */
+        if (!full || http->status || ps->last_success_ms + http->timeout_ms > clock_now(ps->clock))
+            return OUTCOME_NONE;
+        return OUTCOME_SILENCE;
+    default: return OUTCOME_FAILURE;
+    }
+}
+
+static void note_skew(struct ps *ps, const struct call *http)
+{
     int64_t vault_ms;
 
-    if (http->err == -ECANCELED || http->err == -ENOMEM || http->err == -EAGAIN ||
-        (http->err == -ETIMEDOUT && !full))
+    if (http->err || ps_is_html(http) || !vault_date(ps, http->value[CALL_DATE], &vault_ms))
         return;
-    ps->known = true;
-    ps->last_word_ms = now;
-    ps->last_ok = !http->err || http->err == -EMSGSIZE;
-    if (ps->last_ok) {
-        ps->last_success_ms = now;
-        ps->trouble[0] = '\0';
-    } else {
+    ps->skew_ms = vault_ms - clock_wall(ps->clock);
+    ps->skew_known = true;
+}
+
+static void note_answer(struct ps *ps)
+{
+    bool was = ps->last_ok;
+
+    ps->known = ps->last_ok = true;
+    ps->doubted = false;
+    ps->last_word_ms = ps->last_success_ms = clock_now(ps->clock);
+    ps->trouble[0] = '\0';
+    if (!was)
+        log_info("vault_reached", "vault=%s", ps->vault.conf->name);
+}
+
+static void note_trouble(struct ps *ps, const struct call *http)
+{
+    if (http->err)
         (void)snprintf(ps->trouble, sizeof(ps->trouble), "%.150s",
                        *http->why ? http->why : strerror(-http->err));
+    else
+        (void)snprintf(ps->trouble, sizeof(ps->trouble), "a page with status %d came in the vault's place",
+                       http->status);
+}
+
+/* `decides`: the failure is no first one. ps->trouble has its cause. */
+static void note_failure(struct ps *ps, bool decides)
+{
+    bool was = ps->last_ok;
+
+    if (was && !decides) {
+        if (!ps->doubted)
+            ps->confirm_at_ms = clock_now(ps->clock) + PS_PROBE_CONFIRM;
+        ps->doubted = true;
+        if (!ps->probing)
+            probe_rearm(ps, 0);
+        return;
     }
-    if (!http->err && !ps_is_html(http) && vault_date(ps, http->value[CALL_DATE], &vault_ms)) {
-        ps->skew_ms = vault_ms - clock_wall(ps->clock);
-        ps->skew_known = true;
-    }
-    if (was && !ps->last_ok)
+    ps->known = true;
+    ps->last_ok = ps->doubted = false;
+    ps->last_word_ms = clock_now(ps->clock);
+    if (was)
         log_warn("vault_away", "vault=%s why=%s", ps->vault.conf->name, ps->trouble);
-    else if (!was && ps->last_ok)
-        log_info("vault_reached", "vault=%s", ps->vault.conf->name);
+}
+
+static void note_outcome(struct ps *ps, const struct call *http, bool full, bool decides)
+{
+    enum outcome outcome = outcome_of(ps, http, full);
+
+    note_skew(ps, http);
+    if (outcome == OUTCOME_ANSWER) {
+        note_answer(ps);
+    } else if (outcome != OUTCOME_NONE) {
+        note_trouble(ps, http);
+        note_failure(ps, decides || outcome == OUTCOME_SILENCE);
+    }
+}
+
+/* ---- probes ---- */
+
+static void probe_again(struct ps *ps)
+{
+    uint64_t due = probe_due(ps), now = clock_now(ps->clock);
+
+    ps->probing = false;
+    probe_rearm(ps, due > now + PS_PROBE_CONFIRM ? due - now : PS_PROBE_CONFIRM);
 }
 
 static void on_probe_answer(struct call *http)
 {
     struct ps *ps = CONTAINER_OF(http, struct ps, probe);
-    uint64_t due, now;
+    bool impatient = http->err == -ETIMEDOUT && !ps->probe_decides;
 
-    ps->probing = false;
-    note_reachability(ps, http, true);
+    if (impatient) {
+        note_trouble(ps, http);
+        note_failure(ps, false);
+    } else {
+        note_outcome(ps, http, true, ps->probe_decides);
+    }
     call_free_answer(http);
-    due = probe_due(ps);
-    now = clock_now(ps->clock);
-    probe_rearm(ps, due > now + PS_PROBE_STUCK ? due - now : PS_PROBE_STUCK);
+    probe_again(ps);
 }
 
+/* A probe that decides opens a connection of its own: a fault of the one that is there is not the vault's. */
 static void probe_send(struct ps *ps)
 {
+    bool decides = ps->doubted || ps->in_flight || !ps->last_ok;
     uint64_t limit = ps->vault.conf->call_timeout_ms;
 
-    if (ps->in_flight && limit > PS_PROBE_TIMEOUT)
-        limit = PS_PROBE_TIMEOUT;
     memset(&ps->probe, 0, sizeof(ps->probe));
     ps->probe.method = "GET";
     ps->probe.target = *ps->base ? ps->base : "/";
+    ps->probe.headers = decides ? "Connection: close\r\n" : NULL;
+    ps->probe.owner = decides ? ++ps->last_number : 0;
     ps->probe.safe = true;
     ps->probe.begun = true; /* a long queue does not mean that the vault is not reachable */
-    ps->probe.timeout_ms = limit;
+    ps->probe.timeout_ms = decides ? limit : sooner(limit, PS_PROBE_IMPATIENCE);
     ps->probe.done = on_probe_answer;
+    ps->probe_decides = decides;
     ps->probing = !upstream_call(ps->up, &ps->probe);
-    if (!ps->probing)
-        probe_rearm(ps, PS_PROBE_STUCK);
+    probe_rearm(ps, ps->probing ? PS_PROBE_CONNECT : PS_PROBE_STUCK);
+}
+
+/* The probe that decides has no connection yet, and one is being opened for it. If all are in use, it waits
+ * for one of them, which says nothing. */
+static void judge_connection(struct ps *ps)
+{
+    struct upstream_state state;
+
+    upstream_state(ps->up, &state);
+    if (!ps->probe_decides || !upstream_unsent(&ps->probe) || !state.connecting)
+        return;
+    upstream_cancel(&ps->probe);
+    (void)snprintf(ps->trouble, sizeof(ps->trouble), "no new connection within %d ms", PS_PROBE_CONNECT);
+    note_failure(ps, true);
+    probe_again(ps);
 }
 
 static void on_probe_time(struct deadline *d)
@@ -122,8 +232,8 @@ static void on_probe_time(struct deadline *d)
     uint64_t due = probe_due(ps), now = clock_now(ps->clock);
 
     if (ps->probing)
-        return;
-    if (now >= due)
+        judge_connection(ps);
+    else if (now >= due)
         probe_send(ps);
     else
         probe_rearm(ps, due - now);
@@ -137,8 +247,8 @@ int ps_http_send(struct ps *ps, struct call *http)
         return err;
     if (!ps->in_flight++) {
         ps->busy_since_ms = clock_now(ps->clock);
-        if (ps->last_ok && !ps->probing)
-            probe_rearm(ps, PS_PROBE_STUCK);
+        if (ps->last_ok && !ps->doubted && !ps->probing)
+            probe_rearm(ps, stuck_after(ps));
     }
     return 0;
 }
@@ -146,7 +256,7 @@ int ps_http_send(struct ps *ps, struct call *http)
 void ps_http_done(struct ps *ps, const struct call *http)
 {
     ps->in_flight--;
-    note_reachability(ps, http, http->timeout_ms >= ps->vault.conf->call_timeout_ms);
+    note_outcome(ps, http, http->timeout_ms >= ps->vault.conf->call_timeout_ms, false);
 }
 
 void ps_http_cancel(struct ps *ps, struct call *http)
@@ -180,7 +290,8 @@ void ps_reachability_state(const struct ps *ps, struct vault_state *state)
     state->reachable = ps->known && ps->last_ok;
     state->last_success_age_ms =
         ps->last_success_ms ? clock_now(ps->clock) - ps->last_success_ms : UINT64_MAX;
+    state->sign_ins = ps->sign_ins;
     state->skew_ms = ps->skew_ms;
     state->skew_known = ps->skew_known;
-    (void)text_copy(state->detail, sizeof(state->detail), ps->trouble);
+    (void)text_copy(state->detail, sizeof(state->detail), ps->last_ok ? "" : ps->trouble);
 }

@@ -270,6 +270,7 @@ static void on_signed_in(struct ps_user *user, const struct ps_signin_outcome *o
         sign_in_unsent(user, err);
     } else if (outcome->kind == PS_SIGNIN_SESSION) {
         user->refusals = 0;
+        user->ps->sign_ins++;
         ps_backoff_answered(user);
     }
     ps_user_serve(user);

@@ -143,6 +143,7 @@ static void end_refused(struct ps_signin *signin)
     user->refused_until_ms = clock_now(ps->clock) + delay;
     ps_backoff_answered(user);
     ps_error_refused(&user->last_fault, http);
+    user->last_fault.foreign = !ps->oauth_user && ps_is_foreign_refusal(http); /* OAuth has its own forms */
     ps_auth_token_forget(ps);
     log_warn("vault_sign_in_refused", "vault=%s user=%s status=%d second_factor=%s pause_ms=%llu",
              ps->vault.conf->name, user->name, http->status, *http->value[CALL_2FA] ? "yes" : "no",

@@ -2,7 +2,7 @@
 /*
  * vault_metrics.c - the metrics of one vault, registered as long as it lives, each with the vault's name as a
  * label: the duration of calls by operation, what of its answers was repaired or left out, refused calls by
- * reason, and waiting calls by class.
+ * reason, failed calls, and waiting calls by class.
  *
  * Repaired texts and rows left out are counted at every answer and logged at the first one only: they come
  * with each answer until the vault's administrator corrects them.
@@ -60,6 +60,8 @@ static const struct metric
                               .help = "Rows of the vault left out because an id or a name in them is missing or cannot be read exactly."}},
     refusals = {.name = "jumpgate_vault_refusals_total", .kind = METRIC_COUNTER,
                 .help = "Operations and calls not admitted to the queue, by reason."},
+    failures = {.name = "jumpgate_vault_failures_total", .kind = METRIC_COUNTER,
+                .help = "Calls that ended without an answer of the vault that could be used."},
     wait = {.name = "jumpgate_vault_wait_seconds", .kind = METRIC_GAUGE, .read = read_wait,
             .help = "Estimate: how long a call of a new user would wait for the vault."},
     queues = {.name = "jumpgate_vault_line", .kind = METRIC_GAUGE, .read = read_queue,
@@ -74,6 +76,7 @@ void ps_metrics_start(struct ps *ps)
         add_metric(ps, PS_METRIC_REPAIRS + i, &repairs[i], NULL, NULL);
     for (size_t i = 0; i < PS_NREFUSALS; i++)
         add_metric(ps, PS_METRIC_REFUSALS + i, &refusals, "reason", ps_refusal_words[i]);
+    add_metric(ps, PS_METRIC_FAILURES, &failures, NULL, NULL);
     add_metric(ps, PS_METRIC_WAIT, &wait, NULL, NULL);
     for (size_t i = 0; i < CALL_NCLASSES; i++)
         add_metric(ps, PS_METRIC_QUEUES + i, &queues, "class", classes[i]);
@@ -83,6 +86,11 @@ void ps_metrics_stop(struct ps *ps)
 {
     for (size_t i = 0; i < PS_NMETRICS; i++)
         metric_unregister(&ps->metrics[i].metric);
+}
+
+void ps_count_failure(struct ps *ps)
+{
+    metric_add(&ps->metrics[PS_METRIC_FAILURES].metric, 1);
 }
 
 /* True the first time. */

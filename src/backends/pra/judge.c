@@ -314,6 +314,7 @@ void pra_answer_judge(struct pra_client *client, struct pra_call *call)
         r->status = http->status;
         read_headers(client, call);
         r->fault = judge_answer(client, call);
+        r->page = r->fault == PRA_WEB_PAGE || says_type(http, "html");
     }
     if (r->fault)
         pra_answer_free(&call->answer);

@@ -4,6 +4,8 @@
  */
 #include "backends/pra/permissions.h"
 
+#include "backends/pra/site.h"
+
 #include <string.h>
 
 const struct pra_requirement pra_need_command_read = {"perm_command", NULL, PRA_NEED_READ,
@@ -21,6 +23,25 @@ const struct pra_requirement pra_need_vault_accounts = {
     "perm_configuration_vault_account", NULL, PRA_NEED_ALLOWED, "Configuration API: Manage Vault Accounts"};
 const struct pra_requirement pra_need_syslog = {"perm_reporting_syslog", NULL, PRA_NEED_ALLOWED,
                                                 "Reporting API: Allow Access to Syslog Reports"};
+
+const struct pra_feature_row pra_features[PRA_NFEATURES] = {
+    [PRA_FEATURE_WATCH] = {"watch", "watching", &pra_need_command_read},
+    [PRA_FEATURE_EARLY_RELEASE] = {"early_release", "early release by polling", &pra_need_reports},
+    [PRA_FEATURE_KILL_SWITCH] = {"kill_switch", "ending sessions", &pra_need_command_full},
+    [PRA_FEATURE_JUMPOINTS] = {"jumpoints", "Jumpoints", &pra_need_configuration},
+    [PRA_FEATURE_ECM] = {"ecm", "the ECM plug-in", &pra_need_ecm},
+};
+
+bool pra_site_uses(const struct pra_site_params *p, enum pra_feature feature)
+{
+    switch (feature) {
+    case PRA_FEATURE_EARLY_RELEASE: return p->poll_interval_ms > 0;
+    case PRA_FEATURE_KILL_SWITCH: return p->terminate;
+    case PRA_FEATURE_JUMPOINTS: return p->njumpoints || p->all_jumpoints;
+    case PRA_FEATURE_ECM: return p->ecm;
+    default: return true;
+    }
+}
 
 static const struct pra_requirement *const password_safe[] = {&pra_need_command_full, &pra_need_reports,
                                                               &pra_need_ecm, NULL};

@@ -21,6 +21,25 @@ struct pra_requirement {
 extern const struct pra_requirement pra_need_command_read, pra_need_command_full, pra_need_reports,
     pra_need_configuration, pra_need_ecm, pra_need_vault_accounts, pra_need_syslog;
 
+/* What the gateway uses a site for. A later feature's box may grant an earlier one's permission as well. */
+enum pra_feature {
+    PRA_FEATURE_WATCH,
+    PRA_FEATURE_EARLY_RELEASE,
+    PRA_FEATURE_KILL_SWITCH,
+    PRA_FEATURE_JUMPOINTS,
+    PRA_FEATURE_ECM,
+    PRA_NFEATURES
+};
+struct pra_feature_row {
+    const char *name;  /* in /status and metrics */
+    const char *title; /* for people: "ending sessions" */
+    const struct pra_requirement *need;
+};
+extern const struct pra_feature_row pra_features[PRA_NFEATURES];
+struct pra_site_params;
+/* Is the feature switched on? */
+bool pra_site_uses(const struct pra_site_params *, enum pra_feature);
+
 enum pra_grant { PRA_GRANT_UNKNOWN, PRA_GRANT_NO, PRA_GRANT_YES };
 /* `info` NULL = nothing is known. */
 enum pra_grant pra_granted(const struct pra_info *, const struct pra_requirement *);

@@ -33,6 +33,8 @@ uint64_t pra_site_interval(const struct pra_site *site, uint64_t base_ms, unsign
 
 /* ---- what is missing ---- */
 
+_Static_assert((int)PRA_NFEATURES <= PRA_MISSING_MAX, "a place for each feature");
+
 bool pra_site_is_standby(const struct pra_site *site)
 {
     return site->has_health && !strcmp(site->health.failover_role, "backup");
@@ -40,24 +42,12 @@ bool pra_site_is_standby(const struct pra_site *site)
 
 size_t pra_site_missing(const struct pra_site *site, struct pra_missing out[PRA_MISSING_MAX])
 {
-    const struct pra_site_params *p = &site->params;
-    const struct {
-        bool on;
-        const struct pra_requirement *need;
-        const char *feature;
-    } features[] = {
-        {true, &pra_need_command_read, "watch"},
-        {p->poll_interval_ms > 0, &pra_need_reports, "early_release"},
-        {p->terminate, &pra_need_command_full, "kill_switch"},
-        {p->njumpoints || p->all_jumpoints, &pra_need_configuration, "jumpoints"},
-        {p->ecm, &pra_need_ecm, "ecm"},
-    };
     const struct pra_info *info = site->has_info ? &site->info : NULL;
     size_t n = 0;
 
-    for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
-        if (features[i].on && pra_granted(info, features[i].need) == PRA_GRANT_NO)
-            out[n++] = (struct pra_missing){features[i].need->permission, features[i].feature};
+    for (enum pra_feature f = 0; f < PRA_NFEATURES; f++)
+        if (pra_site_uses(&site->params, f) && pra_granted(info, pra_features[f].need) == PRA_GRANT_NO)
+            out[n++] = (struct pra_missing){pra_features[f].need->permission, pra_features[f].name};
     return n;
 }
 

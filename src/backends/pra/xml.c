@@ -258,6 +258,17 @@ static void parse(struct pra_xml *x, const char *bytes, size_t n, int last)
     }
 }
 
+/* Index of the first byte of the unfinished tag or text. expat 2.9 has a call that is 64 bits on every
+ * machine, and deprecates the other. */
+static int64_t current_index(XML_Parser parser)
+{
+#if XML_MAJOR_VERSION > 2 || (XML_MAJOR_VERSION == 2 && XML_MINOR_VERSION >= 9)
+    return XML_GetCurrentByteIndex64(parser);
+#else
+    return (int64_t)XML_GetCurrentByteIndex(parser);
+#endif
+}
+
 static void feed(struct pra_xml *x, const char *bytes, size_t n)
 {
     while (n && !x->fault) {
@@ -265,7 +276,7 @@ static void feed(struct pra_xml *x, const char *bytes, size_t n)
 
         parse(x, bytes, piece, 0);
         x->fed += (int64_t)piece;
-        if (!x->fault && x->fed - (int64_t)XML_GetCurrentByteIndex(x->parser) > (int64_t)x->limits->token)
+        if (!x->fault && x->fed - current_index(x->parser) > (int64_t)x->limits->token)
             stop(x, PRA_NONSENSE, "a tag is too long");
         bytes += piece;
         n -= piece;

@@ -21,10 +21,10 @@
  */
 #include "base/memory/arena.h"
 
+#include "base/crash_message.h"
 #include "base/sanitized.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -98,15 +98,10 @@ struct arena {
     pthread_t owner;
 };
 
-/* Writes one line and aborts: after a stray write no memory of the process can be trusted. */
+/* Says why and aborts: after a stray write no memory of the process can be trusted. */
 __attribute__((noreturn)) static void die_corrupt(const char *why)
 {
-    char line[256];
-    int n = snprintf(line, sizeof(line), "jumpgate: secret memory: %s\n", why);
-    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-
-    if (n > 0 && poll(&p, 1, 0) > 0) /* without a reader the process ends without a message */
-        (void)!write(STDERR_FILENO, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+    crash_message("secret memory", why);
     abort();
 }
 

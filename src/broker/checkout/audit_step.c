@@ -15,8 +15,10 @@
 static void add_credential(struct audit_note *n, const struct checkout *co)
 {
     const struct account *account = co->account;
+    struct session session = *co->session;
 
-    audit_session(n, co->session);
+    session_leases_spell(co->op.broker->leases, &session);
+    audit_session(n, &session);
     audit_text(n, "run_as", co->request ? co->request->user : usermap_user(&co->users));
     audit_text(n, "credential_id", co->credential_id);
     audit_text(n, "vault",

@@ -53,7 +53,8 @@ static int open_intent(struct checkout *co)
     if (!co->lease)
         return -ENOMEM;
     if (co->account)
-        lease_set_names(co->lease, co->account);
+        lease_set_names(co->lease, co->account->system, co->account->domain ? co->account->domain : "",
+                        co->account->account);
     co->lease->end = co->end;
     co->sent_ms = clock_now(co->op.broker->clock);
     co->sent_wall_ms = clock_wall(co->op.broker->clock);

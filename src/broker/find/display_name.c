@@ -3,8 +3,8 @@
  * display_name.c - the display template, expanded; and patterns over account names.
  *
  * A placeholder whose member the account lacks yields nothing; {where} is what the account belongs to in the
- * user's view: the application, the alias, else the system. An unknown placeholder, which the configuration
- * check refuses, is copied as it is.
+ * user's view: the application, the alias, else the system; {vault} is the name of the section. An unknown
+ * placeholder, which the configuration check refuses, is copied as it is.
  */
 #include "broker/find/display_name.h"
 
@@ -64,15 +64,21 @@ static const char *kind_word(const struct account *account)
 }
 
 /* Appends the text of the placeholder of that name; false = there is no such placeholder. */
-static bool put_member(struct text *to, const struct account *account, const char *name, size_t len)
+static bool put_member(struct text *to, const struct conf_vault *conf, const struct account *account,
+                       const char *name, size_t len)
 {
     const struct {
         const char *name, *text;
     } members[] = {
-        {"account", account->account},         {"domain", account->domain},
-        {"system", account->system},           {"where", where(account)},
-        {"application", account->application}, {"instance", account->instance},
-        {"description", account->description}, {"kind", kind_word(account)},
+        {"account", account->account},
+        {"domain", account->domain},
+        {"system", account->system},
+        {"where", where(account)},
+        {"application", account->application},
+        {"instance", account->instance},
+        {"description", account->description},
+        {"kind", kind_word(account)},
+        {"vault", conf->name},
     };
 
     if (len == strlen("domain_account") && memcmp(name, "domain_account", len) == 0) {
@@ -87,18 +93,23 @@ static bool put_member(struct text *to, const struct account *account, const cha
     return false;
 }
 
-size_t display_name_write(const struct conf_vault *conf, const struct account *account, char *out,
-                          size_t size)
+size_t display_name_write(const struct conf_vault *conf, const struct account *account, bool marked,
+                          char *out, size_t size)
 {
     const char *at = conf->display && *conf->display ? conf->display : DEFAULT_DISPLAY;
     struct text to = {out, size, 0};
 
     while (*at) {
         const char *close = *at == '{' ? strchr(at, '}') : NULL;
-        if (close && put_member(&to, account, at + 1, (size_t)(close - at - 1)))
+        if (close && put_member(&to, conf, account, at + 1, (size_t)(close - at - 1)))
             at = close + 1;
         else
             put_bytes(&to, at++, 1);
+    }
+    if (marked) {
+        put_text(&to, " [");
+        put_text(&to, conf->name);
+        put_text(&to, "]");
     }
     if (size)
         out[to.used < size ? to.used : size - 1] = '\0';

@@ -6,8 +6,10 @@
 
 #include "backends/backend.h"
 
-/* Writes the display value; returns its length, as snprintf does. */
-size_t display_name_write(const struct conf_vault *, const struct account *, char *out, size_t size);
+/* Writes the display value; returns its length, as snprintf does. `marked`: with the vault's name behind it,
+ * for a row that looks like one of another vault. */
+size_t display_name_write(const struct conf_vault *, const struct account *, bool marked, char *out,
+                          size_t size);
 /* Order of display values: without case first, then byte by byte. */
 int display_name_compare(const char *a, const char *b);
 /* Place of the first pattern that fits the account's name or DOMAIN\name; list->n = none does. */

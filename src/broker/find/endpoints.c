@@ -6,7 +6,7 @@
  *
  * The typed query does not go to a vault: the search runs over the user's catalogue of systems, made of the
  * user's own lists (catalogue_cache.c). Recent accounts are asked for, since the vault alone keeps them. With
- * several vaults, one that failed makes the answer truncated: it may have more systems.
+ * several vaults, one that is missing makes the answer truncated: it may have more systems.
  *
  * Invariants: the op owns itself and ends in finish_search(), leave or destroy. Its one wait is a read, which
  * may be dropped at any time.
@@ -93,16 +93,16 @@ static void finish_search(struct vault_fanout *fanout)
         answer.endpoints = endpoints->rows.row;
         answer.n = endpoints->rows.n;
         answer.truncated = endpoints->rows.truncated;
+        answer.partial = vault_fanout_missing(&endpoints->fanout, &answer.npartial);
         answer.age_ms = vault_fanout_age(&endpoints->fanout);
     }
     outcome = vault_fanout_end(&endpoints->fanout, answer.fault, answer.n, answer.age_ms);
-    log_info(
-        "endpoints",
-        "request_id=%s outcome=%s user=%s domain=%s session=%s endpoints=%zu truncated=%d age_ms=%" PRIu64
-        " took_ms=%" PRIu64,
-        session->request_id, outcome, session->username, session->domain, session->id, answer.n,
-        answer.truncated, answer.age_ms,
-        clock_now(endpoints->fanout.op.broker->clock) - endpoints->fanout.began_ms);
+    log_info("endpoints",
+             "request_id=%s outcome=%s user=%s domain=%s session=%s endpoints=%zu truncated=%d"
+             " vaults_missing=%zu age_ms=%" PRIu64 " took_ms=%" PRIu64,
+             session->request_id, outcome, session->username, session->domain, session->id, answer.n,
+             answer.truncated, answer.npartial, answer.age_ms,
+             clock_now(endpoints->fanout.op.broker->clock) - endpoints->fanout.began_ms);
     endpoints->done(endpoints->arg, &answer);
     endpoints_free(endpoints);
 }

@@ -27,11 +27,12 @@ struct explain;
 struct explain_record;
 
 enum explain_kind {
-    EXPLAIN_USER,  /* vault, user, outcome (accepted, refused, no_rule, unwritable, failed), detail */
-    EXPLAIN_NAME,  /* vault, form, value */
-    EXPLAIN_CALL,  /* vault, user, what, kind_asked, value, outcome, status, rows, took_ms, source, age_ms,
-                      detail */
-    EXPLAIN_FILTER /* what, rows (removed), left, detail */
+    EXPLAIN_USER,   /* vault, user, outcome (accepted, refused, no_rule, unwritable, failed), detail */
+    EXPLAIN_NAME,   /* vault, form, value */
+    EXPLAIN_CALL,   /* vault, user, what, kind_asked, value, outcome, status, rows, took_ms, source, age_ms,
+                       detail */
+    EXPLAIN_FILTER, /* what, rows (removed), left, detail */
+    EXPLAIN_ABSENT  /* vault, outcome (the code of a fault), detail: a vault that did not answer */
 };
 
 /* Texts may be NULL; explain_add() copies vault, user, value and detail. The other texts are literals. */

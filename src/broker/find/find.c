@@ -52,14 +52,16 @@ static void finish_find(struct find *find, const struct fault *fault)
     if (!fault) {
         answer.credentials = find->rows.row;
         answer.n = find->rows.n;
+        answer.partial = vault_fanout_missing(&find->fanout, &answer.npartial);
         answer.age_ms = vault_fanout_age(&find->fanout);
     }
     outcome = vault_fanout_end(&find->fanout, fault, answer.n, answer.age_ms);
     log_info("find",
-             "request_id=%s outcome=%s user=%s domain=%s session=%s credentials=%zu age_ms=%" PRIu64
-             " took_ms=%" PRIu64,
+             "request_id=%s outcome=%s user=%s domain=%s session=%s credentials=%zu vaults_missing=%zu"
+             " age_ms=%" PRIu64 " took_ms=%" PRIu64,
              session->request_id, outcome, session->username, session->domain, session->id, answer.n,
-             answer.age_ms, clock_now(find->fanout.op.broker->clock) - find->fanout.began_ms);
+             answer.npartial, answer.age_ms,
+             clock_now(find->fanout.op.broker->clock) - find->fanout.began_ms);
     find->done(find->arg, &answer);
     find_free(find);
 }

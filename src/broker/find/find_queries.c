@@ -18,6 +18,16 @@ static const enum account_kind host_kinds[] = {KIND_LOCAL, KIND_DOMAIN_LINKED, K
 _Static_assert(HOST_NAMES_MAX *(NHOST_KINDS + 1) + 2 <= FANOUT_QUERIES_MAX,
                "every name, every kind, application and aliases");
 
+static unsigned kinds_of(const struct conf_vault *conf)
+{
+    return conf->kinds ? conf->kinds : DEFAULT_KINDS;
+}
+
+bool find_queries_has_kind(const struct conf_vault *conf, enum account_kind kind)
+{
+    return kinds_of(conf) & 1U << kind;
+}
+
 static bool given(const char *text)
 {
     return text && *text;
@@ -32,7 +42,7 @@ size_t find_queries_make(const struct session *session, const struct conf_vault 
                          const struct host_name *const *names, size_t nnames,
                          struct account_query out[FANOUT_QUERIES_MAX])
 {
-    unsigned kinds = conf->kinds ? conf->kinds : DEFAULT_KINDS;
+    unsigned kinds = kinds_of(conf);
     const char *workgroup = conf->restrict_network && given(session->network_id) ? session->network_id : NULL;
     size_t n = 0;
 

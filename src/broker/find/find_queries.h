@@ -14,6 +14,8 @@
 size_t find_queries_make(const struct session *, const struct conf_vault *,
                          const struct host_name *const *names, size_t nnames,
                          struct account_query out[FANOUT_QUERIES_MAX]);
+/* Is this kind asked for at all? */
+bool find_queries_has_kind(const struct conf_vault *, enum account_kind);
 /* The alias belongs to the endpoint: by its system, or by a name equal to the endpoint's. */
 bool find_queries_alias_fits(const struct session *, const struct account *);
 

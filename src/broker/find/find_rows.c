@@ -11,6 +11,10 @@
  * rest), then the display value, then the credential id. It is a total order over what the client sees, hence
  * stable between calls.
  *
+ * Rows of different vaults that would look alike in the answer are marked: the name of the vault is put
+ * behind the display value. That is decided of the rows that are in the answer, so a row that is alone there
+ * is never changed; the rows are in the order of what is shown in the end.
+ *
  * Items are sorted in place in one array; display values are written for the remaining items only, all into
  * one piece of memory.
  */
@@ -33,6 +37,7 @@ struct item {
     size_t seq;       /* place in the lists; decides where all else is equal */
     size_t favourite; /* place of the pattern of `favourites` that fits; SIZE_MAX = none */
     bool exact;
+    bool marked; /* the vault's name is part of the display value */
 };
 
 static int compare_ids(int64_t a, int64_t b)
@@ -159,18 +164,81 @@ static int write_displays(struct item *items, size_t n, struct find_rows *out)
     size_t size = 1, used = 0;
 
     for (size_t i = 0; i < n; i++)
-        size += display_name_write(items[i].target->vault->conf, items[i].account, NULL, 0) + 1;
+        size +=
+            display_name_write(items[i].target->vault->conf, items[i].account, items[i].marked, NULL, 0) + 1;
+    free(out->displays);
     out->displays = malloc(size);
     if (!out->displays)
         return -ENOMEM;
     out->displays[0] = '\0';
     for (size_t i = 0; i < n; i++) {
         items[i].display = out->displays + used;
-        used += display_name_write(items[i].target->vault->conf, items[i].account, out->displays + used,
-                                   size - used) +
+        used += display_name_write(items[i].target->vault->conf, items[i].account, items[i].marked,
+                                   out->displays + used, size - used) +
                 1;
     }
     return 0;
+}
+
+static int by_look(const void *x, const void *y)
+{
+    const struct item *const *a = x, *const *b = y;
+
+    return strcmp((*a)->display, (*b)->display);
+}
+
+/* Marks the rows [from, to) if they are of more than one vault; true = one is marked that was not. */
+static bool mark_run(struct item **from, struct item *const *to)
+{
+    bool alike = false, changed = false;
+
+    for (struct item **i = from + 1; i < to; i++)
+        alike = alike || (*i)->target != (*from)->target;
+    for (struct item **i = from; alike && i < to; i++) {
+        changed = changed || !(*i)->marked;
+        (*i)->marked = true;
+    }
+    return changed;
+}
+
+static bool mark_alike(struct item **looks, size_t n)
+{
+    bool changed = false;
+
+    qsort(looks, n, sizeof(struct item *), by_look);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && strcmp(looks[i]->display, looks[end]->display) == 0;)
+            end++;
+        changed = mark_run(looks + i, looks + end) || changed;
+    }
+    return changed;
+}
+
+/*
+ * Rows of different vaults that look alike get the names of their vaults. A marked row may look like another
+ * row in turn, which is then marked as well; each row is marked once, so it ends.
+ */
+static int tell_apart(struct item *items, size_t n, size_t nvaults, struct find_rows *out)
+{
+    struct item **looks;
+    bool marked = false;
+    int err = 0;
+
+    if (nvaults < 2 || n < 2)
+        return 0;
+    looks = calloc(n, sizeof(struct item *));
+    if (!looks)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        looks[i] = &items[i];
+    while (!err && mark_alike(looks, n)) {
+        marked = true;
+        err = write_displays(items, n, out);
+    }
+    free(looks);
+    if (!err && marked)
+        qsort(items, n, sizeof(items[0]), by_order);
+    return err;
 }
 
 /* An earlier check-out has shown that the account has an SSH key and no password. */
@@ -256,8 +324,10 @@ int find_rows_make(const struct vault_fanout *fanout, const struct session *sess
         if (n)
             qsort(items, n, sizeof(items[0]), by_order);
         n = apply_limits(items, n, fanout, out);
-        err = write_rows(items, n, out);
+        err = tell_apart(items, n, fanout->n, out);
     }
+    if (!err)
+        err = write_rows(items, n, out);
     free(items);
     if (err)
         find_rows_free(out);

@@ -16,7 +16,7 @@
 #include "broker/find/vault_fanout.h"
 
 #include "base/container_of.h"
-#include "base/log.h"
+#include "broker/find/partial_answers.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -122,15 +122,25 @@ static void settle(struct fanout_vault *target, enum fanout_state state)
     target->fanout->asking--;
 }
 
+/* A vault that refuses the user, or has no rule for the user, has answered: it has no rows. */
+static bool is_missing(const struct fanout_vault *target)
+{
+    return target->state == FANOUT_FAILED && target->fault.code != FAULT_VAULT_REFUSED_USER &&
+           target->fault.code != FAULT_NOT_ENTITLED;
+}
+
 static void fail_vault(struct fanout_vault *target, const struct fault *fault)
 {
     target->fault = *fault;
     if (usermap_user(&target->users)) /* else the note is there: no rule, or the last candidate refused */
         note_user(target, "failed", fault->detail);
-    if (target->fanout->op.broker->nvaults > 1) /* else the fault is the answer, and logged with it */
-        log_warn("vault_left_out", "vault=%s user=%s code=%s detail=%s", target->vault->conf->name,
-                 target->fanout->session->username, fault_row(fault->code)->code, fault->detail);
     settle(target, FANOUT_FAILED);
+    if (is_missing(target))
+        explain_add(target->fanout->record,
+                    &(struct explain_note){.kind = EXPLAIN_ABSENT,
+                                           .vault = target->vault->conf->name,
+                                           .outcome = fault_row(target->fault.code)->code,
+                                           .detail = target->fault.detail});
 }
 
 static void fail_no_rule(struct fanout_vault *target)
@@ -299,7 +309,8 @@ static int start_vaults(struct vault_fanout *fanout)
     int err = 0;
 
     fanout->vault = calloc(broker->nvaults + 1, sizeof(*fanout->vault));
-    if (!fanout->vault)
+    fanout->missing = calloc(broker->nvaults + 1, sizeof(*fanout->missing));
+    if (!fanout->vault || !fanout->missing)
         return -ENOMEM;
     for (size_t i = 0; i < broker->nvaults && !err; i++)
         err = start_vault(fanout, &fanout->vault[fanout->n++], broker->vaults[i]);
@@ -325,11 +336,23 @@ int vault_fanout_begin(struct vault_fanout *fanout, const struct op_class *class
     return -ENOMEM;
 }
 
+static void count_partial(const struct vault_fanout *fanout)
+{
+    struct broker *broker = fanout->op.broker;
+
+    for (size_t i = 0; broker->partial && i < fanout->n; i++)
+        if (is_missing(&fanout->vault[i]))
+            partial_answers_note(broker->partial, i, fanout->vault[i].vault->conf->name,
+                                 &fanout->vault[i].fault, clock_now(broker->clock));
+}
+
 const char *vault_fanout_end(struct vault_fanout *fanout, const struct fault *fault, size_t rows,
                              uint64_t age_ms)
 {
     const char *outcome = fault ? fault_row(fault->code)->code : "ok";
 
+    if (!fault)
+        count_partial(fanout);
     op_end(&fanout->op);
     explain_end(fanout->record, outcome, fault ? fault->detail : NULL, rows, age_ms);
     fanout->record = NULL;
@@ -346,6 +369,7 @@ void vault_fanout_free(struct vault_fanout *fanout)
         free(fanout->vault[i].queries);
     }
     free(fanout->vault);
+    free(fanout->missing);
     explain_end(fanout->record, "client_gone", NULL, 0, 0); /* vault_fanout_end() has ended it otherwise */
     free(fanout->session);
 }
@@ -385,9 +409,18 @@ const struct fault *vault_fanout_fault(const struct vault_fanout *fanout)
 bool vault_fanout_is_whole(const struct vault_fanout *fanout)
 {
     for (size_t i = 0; i < fanout->n; i++)
-        if (fanout->vault[i].state != FANOUT_ANSWERED)
+        if (is_missing(&fanout->vault[i]))
             return false;
     return true;
+}
+
+const char *const *vault_fanout_missing(const struct vault_fanout *fanout, size_t *n)
+{
+    *n = 0;
+    for (size_t i = 0; i < fanout->n; i++)
+        if (is_missing(&fanout->vault[i]))
+            fanout->missing[(*n)++] = fanout->vault[i].vault->conf->name;
+    return fanout->missing;
 }
 
 uint64_t vault_fanout_age(const struct vault_fanout *fanout)

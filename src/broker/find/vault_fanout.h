@@ -8,6 +8,9 @@
  * vault is for the user's catalogue. The fan-out is over when every vault has answered or failed; it is a
  * success if one answered. Which accounts a user may have is decided by the vault, in what it lists.
  *
+ * A vault is missing in the answer if it failed otherwise than by refusing the user: a vault that does not
+ * know the user, and one without a rule for the user, have no rows for that user and nothing is missing.
+ *
  * Rules: the fan-out is the first member of its operation's object, which owns itself. done() is called
  * exactly once, never before vault_fanout_begin() has returned, and may free the fan-out; after
  * vault_fanout_free() it is never called. All waits are reads: a client that leaves cancels them. A request
@@ -65,20 +68,23 @@ struct vault_fanout {
     struct deadline soon;
     size_t n;
     struct fanout_vault *vault;
+    const char **missing; /* names of the vaults that are missing; room for all */
 };
 
 /* `operation` is the name in the record. 0 or -ENOMEM: then it is not in flight, and the caller frees. */
 int vault_fanout_begin(struct vault_fanout *, const struct op_class *, struct broker *,
                        const struct asked_by *, const char *operation);
-/* It is no longer in flight, and its record is complete; the answer follows. Returns the outcome, for the
- * log. */
+/* It is no longer in flight, and its record is complete; the answer follows. A success without all vaults is
+ * counted as a partial answer. Returns the outcome, for the log. */
 const char *vault_fanout_end(struct vault_fanout *, const struct fault *, size_t rows, uint64_t age_ms);
 void vault_fanout_free(struct vault_fanout *); /* what it holds, ended or not; the object is the caller's */
 /* Time is up: what has not answered has failed. done() is not called any more. */
 void vault_fanout_expire(struct vault_fanout *);
 /* Why there is no answer; NULL when at least one vault answered. */
 const struct fault *vault_fanout_fault(const struct vault_fanout *);
-bool vault_fanout_is_whole(const struct vault_fanout *);     /* no vault failed */
+bool vault_fanout_is_whole(const struct vault_fanout *); /* no vault is missing */
+/* The names of the vaults that are missing, in their order; valid until vault_fanout_free(). */
+const char *const *vault_fanout_missing(const struct vault_fanout *, size_t *n);
 uint64_t vault_fanout_age(const struct vault_fanout *);      /* of the oldest list used */
 size_t vault_fanout_count_rows(const struct vault_fanout *); /* rows in all lists of vaults that answered */
 

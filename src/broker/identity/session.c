@@ -10,14 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NTEXTS 13
+#define NTEXTS 14
 
 static void list_texts(struct session *s, const char **texts[NTEXTS])
 {
     const char **all[NTEXTS] = {
         &s->id,       &s->lsid,       &s->username, &s->domain,      &s->computer_name,
         &s->hostname, &s->ip_address, &s->name,     &s->application, &s->network_id,
-        &s->client,   &s->request_id, &s->trace_id};
+        &s->client,   &s->request_id, &s->trace_id, &s->peer_user};
 
     memcpy(texts, all, sizeof all);
 }

@@ -9,7 +9,9 @@
 
 #include "base/lsid.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum jump_method {
     METHOD_NONE,
@@ -32,6 +34,9 @@ struct session {
     const char *application;
     const char *network_id;
     const char *client, *request_id, *trace_id; /* of the HTTP request, for audit and explain; NULL = none */
+    bool has_peer; /* it came over the control socket, from the user of the machine with this uid */
+    uid_t peer_uid;
+    const char *peer_user; /* NULL = the uid has no name */
 };
 
 /* The lsid as given: `lsid` or, without it, `id` where that has the form. NULL = not known. */

@@ -81,7 +81,7 @@ static void give_up(struct intent *in, const char *why)
 
     log_warn("hunt_ended", "outcome=%s user=%s lease=%s looks=%u failures=%u", why, in->user, lease->id,
              in->attempts, in->failures);
-    audit_recovery_end(ls->audit, in->user, lease->id, why);
+    audit_recovery_end(ls->audit, in->user, lease, why);
     intent_close(in);
     lease_discard(ls, lease);
 }
@@ -136,7 +136,7 @@ static void on_found(struct active_requests_wait *wait, int64_t request_id)
     }
     log_warn("hunt_ended", "outcome=%s user=%s lease=%s looks=%u failures=%u", held ? "held" : "given_back",
              in->user, lease->id, in->attempts, in->failures);
-    audit_recovery_end(ls->audit, in->user, lease->id, held ? "held" : "given_back");
+    audit_recovery_end(ls->audit, in->user, lease, held ? "held" : "given_back");
     if (!held) {
         request->ends_ms = in->ends_ms;
         request->expires_wall_ms = in->expires_wall_ms;

@@ -359,35 +359,24 @@ static void on_written(struct store_write *w, int err)
 
 /* ---- notes ---- */
 
-#define NTEXTS 12
-
-static void list_texts(struct lease_row *r, const char **texts[NTEXTS])
-{
-    const char **all[NTEXTS] = {&r->id,         &r->vault,   &r->user,       &r->username,
-                                &r->domain,     &r->session, &r->credential, &r->tag,
-                                &r->last_error, &r->url,     &r->lsid,       &r->ended_site};
-
-    memcpy(texts, all, sizeof all);
-}
-
 static struct note *note_new(const struct lease_row *row, bool remove)
 {
     struct lease_row copy = *row;
-    const char **texts[NTEXTS];
+    const char **texts[LEASE_ROW_TEXTS];
     size_t size = sizeof(struct note);
 
-    list_texts(&copy, texts);
-    for (size_t i = 0; i < NTEXTS; i++)
+    lease_row_texts(&copy, texts);
+    for (size_t i = 0; i < LEASE_ROW_TEXTS; i++)
         size += strlen(*texts[i] ? *texts[i] : "") + 1;
     struct note *note = malloc(size);
 
     if (!note)
         return NULL;
     *note = (struct note){.write = {.remove = remove, .row = copy}};
-    list_texts(&note->write.row, texts);
+    lease_row_texts(&note->write.row, texts);
     char *to = note->texts;
 
-    for (size_t i = 0; i < NTEXTS; i++) {
+    for (size_t i = 0; i < LEASE_ROW_TEXTS; i++) {
         const char *from = *texts[i] ? *texts[i] : "";
         size_t n = strlen(from) + 1;
 

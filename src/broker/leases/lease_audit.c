@@ -17,12 +17,21 @@ static void add_vault_request(struct audit_note *n, const struct vault_request *
     audit_number(n, "vault_request_id", request->request_id);
 }
 
+static void add_person(struct audit_note *n, const struct lease *lease)
+{
+    audit_text(n, "user", session_leases_user(lease->session_leases));
+    audit_text(n, "domain", session_leases_domain(lease->session_leases));
+    audit_text(n, "session", session_leases_session(lease->session_leases));
+    audit_text(n, "lsid", lease->lsid);
+}
+
 static void add_cover(struct audit_note *n, const struct vault_request *request)
 {
     const struct lease *cover = SLIST_FIRST(&request->leased);
 
     if (!cover)
         return;
+    add_person(n, cover);
     audit_text(n, "lease_id", cover->id);
     audit_text(n, "credential_id", cover->credential_id);
 }
@@ -38,10 +47,7 @@ void audit_lease_end(struct audit *a, const struct lease *lease, const char *why
     audit_text(&n, "reason", why);
     audit_text(&n, "source", end ? session_end_word(end->source) : NULL);
     audit_text(&n, "pra", end ? end->site : NULL);
-    audit_text(&n, "user", session_leases_user(lease->session_leases));
-    audit_text(&n, "domain", session_leases_domain(lease->session_leases));
-    audit_text(&n, "session", session_leases_session(lease->session_leases));
-    audit_text(&n, "lsid", lease->lsid);
+    add_person(&n, lease);
     audit_text(&n, "lease_id", lease->id);
     audit_text(&n, "credential_id", lease->credential_id);
     add_vault_request(&n, lease->request);
@@ -95,7 +101,7 @@ void audit_reconciled(struct audit *a, const struct vault_request *request, cons
     audit_write(&n);
 }
 
-void audit_recovery_end(struct audit *a, const char *run_as, const char *lease_id, const char *outcome)
+void audit_recovery_end(struct audit *a, const char *run_as, const struct lease *lease, const char *outcome)
 {
     struct audit_note n;
 
@@ -103,7 +109,8 @@ void audit_recovery_end(struct audit *a, const char *run_as, const char *lease_i
         return;
     audit_note(&n, a, "reconcile");
     audit_text(&n, "found", outcome);
-    audit_text(&n, "lease_id", lease_id);
+    add_person(&n, lease);
+    audit_text(&n, "lease_id", lease->id);
     audit_text(&n, "run_as", run_as);
     audit_write(&n);
 }

@@ -18,7 +18,7 @@ void audit_checkin_failed(struct audit *, const struct vault_request *, unsigned
 /* A finding of the reconciliation: `found` is stray_request or request_gone. */
 void audit_reconciled(struct audit *, const struct vault_request *, const char *found, const char *mark);
 /* A recovery has ended. `outcome`: lapsed, never_happened, held, given_back. */
-void audit_recovery_end(struct audit *, const char *run_as, const char *lease_id, const char *outcome);
+void audit_recovery_end(struct audit *, const char *run_as, const struct lease *, const char *outcome);
 
 /* To the debug log: opened, closed, or how a vault request ended; `lease` may be NULL. */
 void lease_log_change(const char *change, const struct vault_request *, const struct lease *);

@@ -53,6 +53,10 @@ int lease_write_row(struct leases *ls, const struct lease *lease)
                             .tag = lease->id,
                             .created_wall_ms = lease->created_s * 1000};
 
+    if (lease->names) {
+        row.system = lease->names->system;
+        row.account = lease->names->account;
+    }
     if (lease->end) {
         row.ended = lease->end->source;
         row.ended_site = lease->end->site;

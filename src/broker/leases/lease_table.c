@@ -33,13 +33,16 @@
 struct session_leases *session_leases_probe(const struct session *s)
 {
     const char *domain = s->domain ? s->domain : "", *id = s->id ? s->id : "";
-    size_t n = strlen(s->username) + strlen(domain) + strlen(id) + 3;
-    struct session_leases *probe = malloc(sizeof *probe + n);
+    size_t user_size = strlen(s->username) + 1, domain_size = strlen(domain) + 1;
+    size_t n = user_size + domain_size + strlen(id) + 1;
+    struct session_leases *probe = malloc(sizeof *probe + n + user_size + domain_size);
 
     if (!probe)
         return NULL;
     *probe = (struct session_leases){.key_size = n};
     memcpy(person_key(person_key(probe->key, s->username), domain), id, strlen(id) + 1);
+    probe->user = memcpy(probe->key + n, s->username, user_size);
+    probe->domain = memcpy(probe->key + n + user_size, domain, domain_size);
     return probe;
 }
 
@@ -75,19 +78,31 @@ static void session_leases_unref(struct leases *ls, struct session_leases *s)
 
 const char *session_leases_user(const struct session_leases *s)
 {
-    return s->key;
+    return s->user;
 }
 
 const char *session_leases_domain(const struct session_leases *s)
 {
-    return s->key + strlen(s->key) + 1;
+    return s->domain;
 }
 
 const char *session_leases_session(const struct session_leases *s)
 {
-    const char *domain = session_leases_domain(s);
+    const char *domain = s->key + strlen(s->key) + 1;
 
     return domain + strlen(domain) + 1;
+}
+
+void session_leases_spell(const struct leases *ls, struct session *session)
+{
+    struct session_leases *probe = session_leases_probe(session);
+    const struct session_leases *s = probe ? session_leases_find(ls, probe) : NULL;
+
+    free(probe);
+    if (!s)
+        return;
+    session->username = s->user;
+    session->domain = s->domain;
 }
 
 struct lease *session_leases_lease(const struct session_leases *s, const char *credential_id)
@@ -156,19 +171,18 @@ void lease_free(struct leases *ls, struct lease *lease)
     free(lease);
 }
 
-void lease_set_names(struct lease *lease, const struct account *account)
+void lease_set_names(struct lease *lease, const char *system, const char *domain, const char *account)
 {
-    const char *domain = account->domain && *account->domain ? account->domain : "";
-    size_t system = strlen(account->system) + 1;
-    size_t full = strlen(domain) + 1 + strlen(account->account) + 1;
-    struct lease_names *names = malloc(sizeof(*names) + system + full);
+    size_t n = strlen(system) + 1;
+    size_t full = strlen(domain) + 1 + strlen(account) + 1;
+    struct lease_names *names = malloc(sizeof(*names) + n + full);
 
     if (!names)
         return;
-    memcpy(names->texts, account->system, system);
-    (void)snprintf(names->texts + system, full, "%s%s%s", domain, *domain ? "\\" : "", account->account);
+    memcpy(names->texts, system, n);
+    (void)snprintf(names->texts + n, full, "%s%s%s", domain, *domain ? "\\" : "", account);
     names->system = names->texts;
-    names->account = names->texts + system;
+    names->account = names->texts + n;
     free(lease->names);
     lease->names = names;
 }

@@ -97,7 +97,7 @@ struct lease {
     LIST_ENTRY(lease) of_lsid;     /* the open ones */
     const struct session_end *end; /* its session ended while its check-out was in flight: it ends when that
                                       has landed; NULL = not so */
-    struct lease_names *names;     /* NULL = not known: restored at the start, or no memory */
+    struct lease_names *names;     /* NULL = not known */
     int64_t created_s;             /* wall clock */
     enum lease_state state;
     bool is_in_lsid_index;
@@ -111,6 +111,7 @@ struct session_leases {
     struct lease_list leases; /* the open ones */
     size_t refs;              /* leases in any state */
     size_t key_size;
+    const char *user, *domain; /* as the first lease's session gave them; behind the key */
     char key[]; /* user and domain, as person_key() writes them, and session id, each with its NUL */
 };
 
@@ -120,6 +121,10 @@ struct session_leases {
 struct session_leases *session_leases_probe(const struct session *);
 /* The leases of the session with this key; NULL = none. */
 struct session_leases *session_leases_find(const struct leases *, const struct session_leases *probe);
+/* Gives the session's user and domain the spelling that the records of its leases have, where it has leases;
+ * the texts are valid as long as these. */
+void session_leases_spell(const struct leases *, struct session *);
+/* In the spelling of the session that came first; "" = no domain. */
 const char *session_leases_user(const struct session_leases *);
 const char *session_leases_domain(const struct session_leases *);
 const char *session_leases_session(const struct session_leases *);
@@ -130,8 +135,9 @@ struct lease *lease_find(struct leases *, const struct session *, const char *cr
 struct lease *lease_by_id(const struct leases *, const char *id);
 /* Is this the id of a lease of the gateway, of now or of not long ago? */
 bool lease_id_known(const struct leases *, const char id[ID_SIZE]);
-/* Keeps the names, for operators only: without memory they are not known. */
-void lease_set_names(struct lease *, const struct account *);
+/* Keeps the names, for operators only: without memory they are not known. `domain` of the account, "" = none.
+ */
+void lease_set_names(struct lease *, const char *system, const char *domain, const char *account);
 bool lease_is_held(const struct lease *); /* open, and handed over to its session */
 uint64_t lease_age_s(const struct leases *, const struct lease *);
 /* The key of a lease in any state (lsid_index.h), from an lsid in any form or NULL. 0 or -ENOMEM. */

@@ -55,7 +55,11 @@ static struct lease *make_lease(struct leases *ls, const struct lease_row *row)
                               .username = row->username,
                               .domain = row->domain};
 
-    return lease_new(ls, &session, row->credential, row->id, row->created_wall_ms);
+    struct lease *lease = lease_new(ls, &session, row->credential, row->id, row->created_wall_ms);
+
+    if (lease && *row->account)
+        lease_set_names(lease, row->system, "", row->account);
+    return lease;
 }
 
 /* The section leads to another address than it did: whether it is the same vault is not known. */

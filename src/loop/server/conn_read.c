@@ -69,13 +69,15 @@ void conn_work_pending(struct http_conn *c)
             keep_bytes(c, bytes.data + used, bytes.len - used);
     }
     buf_free(&bytes);
-    if (c->eof && c->phase != CONN_NEXT && c->phase != CONN_RESPONSE && c->phase != CONN_LINGER)
+    if (c->eof && !c->input_shut && c->phase != CONN_NEXT && c->phase != CONN_RESPONSE &&
+        c->phase != CONN_LINGER)
         conn_close(c, "client closed");
 }
 
 static void client_ended(struct http_conn *c, const char *why)
 {
-    if ((c->phase == CONN_RESPONSE && c->writes) || c->phase == CONN_NEXT) {
+    if ((c->phase == CONN_RESPONSE && c->writes) || c->phase == CONN_NEXT ||
+        (c->phase == CONN_WORK && c->input_shut)) {
         c->eof = true; /* its response is pending */
         uv_read_stop(&c->u.stream);
         c->reading = false;

@@ -195,6 +195,20 @@ static void release_place(struct http_conn *c)
     c->party = NULL;
 }
 
+/* A certificate that no client section can name: it did not pass the listener's client_ca, or there was none.
+ */
+static void log_refused_certificate(const struct http_conn *c)
+{
+    struct http_shown shown;
+    const char *error = c->tls && log_on(LOG_INFO) ? tls_refused_certificate(c->tls, &shown) : NULL;
+
+    if (error && strangers_may_log(c))
+        log_info("certificate_refused",
+                 "listener=%s peer=%s error=%s subject=%s issuer=%s serial=%s fingerprint_sha256=%s",
+                 c->peer.listener, c->peer.address, error, shown.subject, shown.issuer, shown.serial,
+                 shown.sha256);
+}
+
 /* Everything of closing but the handle itself. False if it was closed before. */
 static bool begin_close(struct http_conn *c, const char *why)
 {
@@ -203,6 +217,7 @@ static bool begin_close(struct http_conn *c, const char *why)
     if (log_on(LOG_DEBUG) && strangers_may_log(c))
         log_debug("connection_end", "listener=%s peer=%s reason=%s phase=%s requests=%u", c->peer.listener,
                   c->peer.address, why, phase_rows[c->phase].name, c->requests);
+    log_refused_certificate(c);
     timer_stop(loop_timers(c->server->loop), &c->deadline);
     send_close_notify(c);
     c->phase = CONN_CLOSED;
@@ -258,7 +273,9 @@ static void describe_peer(struct http_conn *c, int fd, const struct sockaddr *fr
         socklen_t size = sizeof(cred);
 
         snprintf(peer->address, sizeof(peer->address), "unix");
-        peer->uid = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) ? (uid_t)-1 : cred.uid;
+        bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0;
+        peer->uid = known ? cred.uid : (uid_t)-1;
+        peer->pid = known ? cred.pid : 0;
         snprintf(peer->origin, sizeof(peer->origin), "uid:%u", peer->uid);
         return;
     }
@@ -365,4 +382,9 @@ void conn_accept(struct listener *l, int fd, const struct sockaddr *from, enum c
         response_refuse_with(c, FAULT_OVERLOADED, 0, "All client connections are in use (max_connections).");
     conn_settle(c);
     conn_read_early(c, fd);
+}
+
+bool http_shown_certificate(const struct http_req *req, struct http_shown *shown)
+{
+    return req->conn && req->conn->tls && tls_shown_certificate(req->conn->tls, shown);
 }

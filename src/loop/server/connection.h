@@ -5,7 +5,8 @@
  * one connection (phases, deadlines, closing), conn_read.c and conn_write.c its bytes, request.c from bytes
  * to requests, response.c from answers to bytes, request_backlog.c requests begun in a later iteration,
  * read_queue.c connections read in a later iteration, strangers.c limits of connections without a client,
- * request_head.c the head, tls.c TLS.
+ * request_head.c the head, tls.c TLS, passed_socket.c sockets of the service manager, hand_over.c the last
+ * responses.
  *
  * A connection is in one phase at a time; conn_goto() alone changes it:
  *
@@ -100,8 +101,9 @@ struct http_conn {
     bool in_feed;                 /* request_feed() is on the stack */
     bool rearm;                   /* the phase has changed since the deadline was set */
     bool reading;
-    bool untrusted; /* its certificate is no longer trusted: closed after its response */
-    bool eof;       /* the client shut its write side before its response was sent */
+    bool untrusted;  /* its certificate is no longer trusted: closed after its response */
+    bool eof;        /* the client shut its write side before its response was sent */
+    bool input_shut; /* this side has shut the client's direction: its end does not say that it left */
 };
 
 struct listener {
@@ -114,6 +116,7 @@ struct listener {
     TAILQ_ENTRY(listener) waiting_link;
     bool is_unix, open;
     bool separate;            /* its connections have a limit of their own */
+    bool passed;              /* the socket is the service manager's */
     bool is_waiting;          /* in server->waiting */
     bool exhausted;           /* the last accept failed: no descriptors or memory */
     unsigned full_iterations; /* iterations at max_connections, in which nothing was accepted */
@@ -130,6 +133,16 @@ struct listener {
 struct read_queue {
     struct fair_queue conns;
     enum loop_work work; /* the budget each read is taken from (loop_step) */
+};
+
+/* The way from the signal to the last response on passed sockets (hand_over.c). */
+struct hand_over {
+    bool stopped;      /* nothing more is accepted on passed sockets */
+    uint64_t since_ms; /* monotonic, when the notice, or then the stop, began */
+    uint64_t notice_ms;
+    struct deadline look; /* at the connections */
+    void (*done)(void *arg);
+    void *arg;
 };
 
 #define STRANGER_SIZES 24
@@ -158,9 +171,11 @@ struct http_server {
     TAILQ_HEAD(, listener) waiting; /* until strangers may be accepted; the first one is next */
     struct deadline accept_waiting; /* tries them again */
     size_t nconns, nover_limit, nseparate, busy;
-    size_t secret;  /* bytes that connections hold in secret memory */
-    size_t handles; /* open handles of listeners and connections */
-    bool draining, closing;
+    size_t secret;     /* bytes that connections hold in secret memory */
+    size_t handles;    /* open handles of listeners and connections */
+    bool last_answers; /* each response closes its connection */
+    bool closing;
+    struct hand_over hand_over;
     void (*closed)(void *arg);
     void *closed_arg;
     struct deadline end;
@@ -185,6 +200,9 @@ int server_rotate_later(struct http_server *);   /* ticket keys, in one period; 
 /* listener.c */
 void listener_close(struct listener *);
 void listener_free(struct listener *);
+
+/* passed_socket.c */
+int passed_socket_check(const struct http_listen_opts *, char why[256]); /* 0 or -errno; prepares it */
 
 /* connection.c */
 void conn_address(const struct sockaddr *, char *out, size_t size); /* "127.0.0.1:80", "[::1]:80" */

@@ -13,6 +13,9 @@
  * owner are set between bind and listen, before a client can connect. On close the file is removed if it is
  * still the one that was made.
  *
+ * A socket that the service manager passed is neither bound nor removed here, and its file keeps mode and
+ * owner; passed_socket.c checks it.
+ *
  * Life: http_listen -> accepting <-> paused -> listener_close. The struct is freed with the server; its TLS
  * context may be replaced by a newer one (http_listener_reload).
  */
@@ -394,7 +397,7 @@ static int start_accepting(struct listener *l, const struct http_listen_opts *op
     struct http_server *server = l->server;
     int err;
 
-    if (listen(l->fd, BACKLOG))
+    if (!l->passed && listen(l->fd, BACKLOG))
         return listen_failed(why, opts, "cannot listen on", errno);
     err = uv_poll_init(loop_uv(server->loop), &l->poll, l->fd);
     if (err)
@@ -418,9 +421,10 @@ static struct listener *listener_new(struct http_server *server, const struct ht
     if (!l)
         return NULL;
     l->server = server;
-    l->fd = -1;
+    l->fd = opts->passed_fd ? opts->passed_fd : -1;
     l->is_unix = opts->is_unix;
     l->separate = opts->separate;
+    l->passed = opts->passed_fd != 0;
     l->ask_late = opts->tls && opts->tls->ask_late;
     l->name = strdup(opts->name);
     if (!l->name) {
@@ -441,7 +445,10 @@ static int open_listener(struct listener *l, const struct http_listen_opts *opts
         if (!timer_running(&l->server->rotate) && server_rotate_later(l->server))
             return listen_failed(why, opts, "cannot listen on", ENOMEM);
     }
-    err = opts->is_unix ? bind_unix(l, opts, why) : bind_tcp(opts, &l->fd, why);
+    if (l->passed)
+        err = passed_socket_check(opts, why);
+    else
+        err = opts->is_unix ? bind_unix(l, opts, why) : bind_tcp(opts, &l->fd, why);
     return err ? err : start_accepting(l, opts, why);
 }
 
@@ -453,8 +460,11 @@ int http_listen(struct http_server *server, const struct http_listen_opts *opts,
     socklen_t size = sizeof(bound);
     int err;
 
-    if (!l)
+    if (!l) {
+        if (opts->passed_fd)
+            close(opts->passed_fd);
         return listen_failed(why, opts, "cannot listen on", ENOMEM);
+    }
     err = open_listener(l, opts, why);
     if (err) {
         if (SLIST_FIRST(&server->listeners) == l)

@@ -174,7 +174,8 @@ void http_respond(struct http_req *req, const struct http_response *response)
         return;
     }
     conn_request_over(c);
-    close = response->close || !req->keep_alive || c->server->draining || c->untrusted || body_outstanding(c);
+    close =
+        response->close || !req->keep_alive || c->server->last_answers || c->untrusted || body_outstanding(c);
     send_response(c, response, close);
     conn_settle(c);
 }

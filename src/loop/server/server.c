@@ -168,7 +168,8 @@ void http_drain(struct http_server *server)
 {
     struct http_conn *c;
 
-    server->draining = true;
+    server->last_answers = true;
+    timer_stop(loop_timers(server->loop), &server->hand_over.look);
     close_listeners(server);
     TAILQ_FOREACH(c, &server->conns, link)
     {
@@ -183,7 +184,8 @@ void http_server_close(struct http_server *server, void (*closed)(void *arg), vo
 
     if (server->closing)
         return;
-    server->closing = server->draining = true;
+    server->closing = server->last_answers = true;
+    timer_stop(loop_timers(server->loop), &server->hand_over.look);
     timer_stop(loop_timers(server->loop), &server->rotate);
     server->closed = closed;
     server->closed_arg = arg;

@@ -42,10 +42,16 @@ struct http_peer {
     char origin[HTTP_ORIGIN_SIZE]; /* what limits count by: "127.0.0.1", "2001:db8:1:2::/64", "uid:1000" */
     bool is_unix;
     uid_t uid;               /* Unix sockets: the peer's */
+    pid_t pid;               /* the same; 0 = not known */
     const char *const *sans; /* verified client certificate: "DNS:…", "URI:…", "email:…", "IP:…" */
     size_t nsans;
     bool certificate; /* there is a verified certificate of the client, with or without names */
     bool known;       /* the connection has identified a client */
+};
+
+/* A certificate that a client has shown, in words for the log; long names are cut. */
+struct http_shown {
+    char subject[256], issuer[256], serial[64], sha256[65];
 };
 
 struct http_req {
@@ -98,6 +104,9 @@ struct http_app {
 /* The request has identified a client: its connection is no stranger's from now on. */
 void http_known(const struct http_req *);
 
+/* The verified certificate of the connection. False = there is none. */
+bool http_shown_certificate(const struct http_req *, struct http_shown *);
+
 /* The server itself writes Content-Length, Connection and Date. */
 struct http_response {
     int status;
@@ -145,6 +154,7 @@ struct http_listen_opts {
     const char *unix_owner, *unix_group; /* NULL = leave */
     const struct http_tls_opts *tls;     /* NULL = plain */
     bool separate; /* its connections count against a limit of their own (HTTP_MAX_SEPARATE) and no other */
+    int passed_fd; /* a socket of the service manager that listens there already; 0 = it is made here */
 };
 
 #define HTTP_MAX_SEPARATE    32                 /* connections of all listeners with `separate` */
@@ -168,10 +178,22 @@ struct http_server *http_server_new(struct loop *, const struct http_server_opts
 
 /*
  * Binds and listens. On success writes the bound address ("127.0.0.1:43121", "[::1]:8443", "unix:/path") into
- * `address`. On failure returns -errno and says why in `why` (file, line of OpenSSL's complaint).
+ * `address`. On failure returns -errno and says why in `why` (file, line of OpenSSL's complaint). Takes
+ * `passed_fd`, also on failure; such a socket keeps its file, mode and owner, and stays open in the manager.
  */
 int http_listen(struct http_server *, const struct http_listen_opts *, char address[128], char why[256]);
 
+/* From now on each response closes its connection; idle connections that have had a response are closed. */
+void http_last_answers(struct http_server *);
+/* Has a listener a socket of the service manager? */
+bool http_has_passed(const struct http_server *);
+/*
+ * Leaves the passed sockets to the next process without losing a request: each response closes its
+ * connection, and after `notice_ms` at most nothing more is accepted on the passed sockets. `done` is called
+ * once, in a later iteration of the loop, when every connection accepted on them has had its response; not
+ * after http_drain() or http_server_close(). 0 or -ENOMEM.
+ */
+int http_hand_over(struct http_server *, uint64_t notice_ms, void (*done)(void *arg), void *arg);
 /* No new connections; idle ones close; busy ones close after their answer. */
 void http_drain(struct http_server *);
 /* Closes all connections now (`gone` is called for open requests), then the listeners, and frees the server

@@ -38,9 +38,57 @@ struct tls {
     struct tls_bio bytes;
     bool established, failed, asked;
     char why[120];
+    const char *refused;      /* why the certificate was, as OpenSSL says it; NULL = it was not */
+    struct http_shown *shown; /* the refused certificate; NULL = none, or no memory */
     const char *sans[HTTP_SANS];
     size_t nsans;
 };
+
+/* ---- a certificate that is refused ---- */
+
+static int ssl_owner = -1; /* index of the struct tls in its SSL */
+
+/* Looks on: what OpenSSL has found stays as it is. After the handshake the certificate is no longer there. */
+static int on_verified(int ok, X509_STORE_CTX *proof)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(proof, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls *t = ssl && ssl_owner >= 0 ? SSL_get_ex_data(ssl, ssl_owner) : NULL;
+    X509 *certificate = X509_STORE_CTX_get0_cert(proof);
+
+    if (ok || !t || t->refused)
+        return ok;
+    t->refused = X509_verify_cert_error_string(X509_STORE_CTX_get_error(proof));
+    t->shown = certificate ? malloc(sizeof(*t->shown)) : NULL;
+    if (t->shown)
+        tls_certificate_words(certificate, t->shown);
+    return ok;
+}
+
+static void watch_verification(struct tls *t)
+{
+    if (ssl_owner < 0)
+        ssl_owner = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    if (ssl_owner >= 0 && SSL_set_ex_data(t->ssl, ssl_owner, t) == 1)
+        SSL_set_verify(t->ssl, SSL_get_verify_mode(t->ssl), on_verified);
+}
+
+const char *tls_refused_certificate(const struct tls *t, struct http_shown *shown)
+{
+    *shown = (struct http_shown){.subject = ""};
+    if (t->refused && t->shown)
+        *shown = *t->shown;
+    return t->refused;
+}
+
+bool tls_shown_certificate(const struct tls *t, struct http_shown *shown)
+{
+    X509 *certificate = SSL_get0_peer_certificate(t->ssl);
+
+    if (!certificate || SSL_get_verify_result(t->ssl) != X509_V_OK)
+        return false;
+    tls_certificate_words(certificate, shown);
+    return true;
+}
 
 /* ---- life ---- */
 
@@ -58,6 +106,7 @@ struct tls *tls_new(struct tls_context *context)
     t->context = tls_context_ref(context);
     SSL_set_bio(t->ssl, bio, bio);
     SSL_set_accept_state(t->ssl);
+    watch_verification(t);
     return t;
 
 fail:
@@ -75,6 +124,7 @@ void tls_free(struct tls *t)
     tls_bio_free(&t->bytes);
     for (size_t i = 0; i < t->nsans; i++)
         free((void *)(uintptr_t)t->sans[i]);
+    free(t->shown);
     free(t);
 }
 
@@ -91,6 +141,8 @@ static int tls_failed(struct tls *t, const char *where)
         snprintf(t->why, sizeof(t->why), "%s: %s%s%s", where, reason ? reason : "unexpected end",
                  *proof ? ": " : "", proof);
     }
+    if (code && ERR_GET_REASON(code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
+        t->refused = "the client has shown none";
     t->failed = true;
     ERR_clear_error();
     return -EPROTO;

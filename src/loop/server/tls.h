@@ -67,5 +67,10 @@ struct tls_trust {
 bool tls_still_trusted(const struct tls *, struct tls_trust *);
 /* After an error: OpenSSL's reason, without data of the connection. */
 const char *tls_why(const struct tls *);
+/* Why the client's certificate was refused, or that there was none; NULL = it was not. `shown` is empty where
+ * there was none. */
+const char *tls_refused_certificate(const struct tls *, struct http_shown *shown);
+/* The verified certificate, in words. */
+bool tls_shown_certificate(const struct tls *, struct http_shown *);
 
 #endif

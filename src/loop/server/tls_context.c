@@ -16,6 +16,7 @@
 #include "loop/server/tls_context.h"
 
 #include "base/certificate.h"
+#include "base/text.h"
 #include "loop/server/tls_bio.h"
 #include "loop/server/tls_tickets.h"
 
@@ -316,4 +317,35 @@ size_t tls_certificate_sans(X509 *certificate, const char **sans, size_t max)
     }
     GENERAL_NAMES_free(names);
     return n;
+}
+
+static void name_words(const X509_NAME *name, char *out, size_t size)
+{
+    BIO *text = BIO_new(BIO_s_mem());
+    char *bytes;
+    long n = text && X509_NAME_print_ex(text, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0
+                 ? BIO_get_mem_data(text, &bytes)
+                 : 0;
+
+    if (n > 0)
+        (void)text_copy_n(out, size, bytes, (size_t)n);
+    BIO_free(text);
+}
+
+void tls_certificate_words(X509 *certificate, struct http_shown *out)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+
+    *out = (struct http_shown){.subject = ""};
+    name_words(X509_get_subject_name(certificate), out->subject, sizeof(out->subject));
+    name_words(X509_get_issuer_name(certificate), out->issuer, sizeof(out->issuer));
+    BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), NULL);
+    char *hex = number ? BN_bn2hex(number) : NULL;
+    if (hex)
+        (void)text_copy(out->serial, sizeof(out->serial), hex);
+    OPENSSL_free(hex);
+    BN_free(number);
+    if (X509_digest(certificate, EVP_sha256(), digest, &size) == 1 && size == (sizeof(out->sha256) - 1) / 2)
+        text_hex(out->sha256, digest, size);
 }

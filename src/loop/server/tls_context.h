@@ -25,4 +25,7 @@ bool tls_context_trusts(const struct tls_context *, X509 *, STACK_OF(X509) * cha
 /* Writes up to `max` texts, each from malloc. Names that a text cannot hold faithfully are left out. */
 size_t tls_certificate_sans(X509 *, const char **sans, size_t max);
 
+/* In words, for the log. */
+void tls_certificate_words(X509 *, struct http_shown *);
+
 #endif

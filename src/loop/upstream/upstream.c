@@ -403,6 +403,7 @@ void upstream_state(const struct upstream *up, struct upstream_state *out)
 {
     *out = up->state;
     out->connections = up->nconnecting + up->nidle + up->nin_use;
+    out->connecting = up->nconnecting;
     out->idle = up->nidle;
     out->queued = up->waiting;
     out->in_flight = up->busy;

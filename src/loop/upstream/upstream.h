@@ -145,8 +145,8 @@ bool upstream_unsent(
 void call_free_answer(struct call *); /* cookies and body, wiped */
 
 struct upstream_state {
-    size_t connections, idle, queued, in_flight;
-    size_t priority_queue[CALL_NCLASSES]; /* queued calls by class */
+    size_t connections, connecting, idle, queued, in_flight; /* connections: all, also those being opened */
+    size_t priority_queue[CALL_NCLASSES];                    /* queued calls by class */
     uint64_t last_success_ms; /* monotonic; 0 = never. Any HTTP answer is a success of the transport */
     uint64_t last_failure_ms;
     char last_error[160];

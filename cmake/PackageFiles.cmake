@@ -1,0 +1,61 @@
+# Run by CPack on the folder of each package before it is closed: what Debian's policy asks of the files, and an
+# installation by `cmake --install` does not need.
+file(GLOB stages LIST_DIRECTORIES true "${CPACK_TEMPORARY_INSTALL_DIRECTORY}/*")
+
+# gzip without name and time, so that two builds give the same bytes
+function(compress file)
+  execute_process(COMMAND gzip -9nf ${file} COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+# The changelog and, for a version that is not its newest, an entry on top (a build of something between two versions).
+function(write_changelog to)
+  file(READ ${CPACK_JG_SOURCE_DIR}/packaging/debian/changelog text)
+  if(NOT text MATCHES "^jumpgate \\(([^)]*)\\)")
+    message(FATAL_ERROR "packaging/debian/changelog has no entry")
+  endif()
+  if(NOT CMAKE_MATCH_1 STREQUAL CPACK_PACKAGE_VERSION)
+    string(REGEX MATCH "\n -- [^\n]*" signature "${text}")
+    string(PREPEND text
+      "jumpgate (${CPACK_PACKAGE_VERSION}) unstable; urgency=medium\n\n  * Built from sources between two versions.\n${signature}\n\n")
+  endif()
+  file(WRITE ${to} "${text}")
+  compress(${to})
+endfunction()
+
+# split_symbols(PROGRAM) - into the package with debug symbols, by build id; what is left is stripped as Debian does.
+function(split_symbols program)
+  execute_process(COMMAND readelf -n ${program} OUTPUT_VARIABLE notes COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT notes MATCHES "Build ID: ([0-9a-f][0-9a-f])([0-9a-f]+)")
+    message(FATAL_ERROR "${program} has no build id")
+  endif()
+  set(folder ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/dbgsym/usr/lib/debug/.build-id/${CMAKE_MATCH_1})
+  set(symbols ${folder}/${CMAKE_MATCH_2}.debug)
+  file(MAKE_DIRECTORY ${folder})
+  execute_process(COMMAND objcopy --only-keep-debug --compress-debug-sections ${program} ${symbols} COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND chmod 644 ${symbols} COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND strip --remove-section=.comment --remove-section=.note ${program} COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND objcopy --add-gnu-debuglink=${symbols} ${program} COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+file(GLOB programs "${CPACK_TEMPORARY_INSTALL_DIRECTORY}/*/usr/bin/*")
+foreach(program ${programs})
+  split_symbols(${program})
+endforeach()
+
+foreach(stage ${stages})
+  file(GLOB pages "${stage}/usr/share/man/man?/*.?")
+  foreach(page ${pages})
+    compress(${page})
+  endforeach()
+  file(GLOB folders "${stage}/usr/share/doc/*")
+  foreach(folder ${folders})
+    get_filename_component(package ${folder} NAME)
+    write_changelog(${folder}/changelog)
+    set(overrides ${CPACK_JG_SOURCE_DIR}/packaging/debian/${package}/lintian-overrides)
+    if(EXISTS ${overrides})
+      file(MAKE_DIRECTORY ${stage}/usr/share/lintian/overrides)
+      configure_file(${overrides} ${stage}/usr/share/lintian/overrides/${package} COPYONLY)
+    endif()
+  endforeach()
+  execute_process(COMMAND chmod -R u=rwX,go=rX ${stage} COMMAND_ERROR_IS_FATAL ANY)
+endforeach()

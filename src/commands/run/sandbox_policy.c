@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sandbox_policy.c - the sandbox of a gateway with this configuration, in two steps.
+ *
+ *   sandbox_policy_start   no new privileges; only the capabilities that opening the configured listeners
+ *                          needs; files: those the configuration names, and those the C library, OpenSSL
+ *                          and libcurl read to resolve names and to check certificates
+ *   sandbox_policy_serve   no capabilities; the list of system calls
+ *
+ * Files are allowed by directory, because certificates, keys, logs and resolv.conf are renewed by renaming: a
+ * rule for a file would apply to the old file alone. A link is allowed together with the directory of its
+ * target.
+ *
+ * Consequences for operators (docs/security.md): a gateway that runs as root has root's uid and not root's
+ * capabilities, so root must own the files that it needs (with `sandbox = off`, --allow-root keeps the
+ * capabilities); a reload cannot open a port under 1024, and cannot name a file in a directory that the first
+ * configuration did not name.
+ */
+#include "commands/run/sandbox_policy.h"
+
+#include "base/log.h"
+#include "base/sandbox.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FIRST_FREE_PORT 1024
+
+/* Libraries read these: names, certificates, time zones, modules of the resolver, /proc/self. */
+static const char *const system_paths[] = {
+    "/etc",
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/run/NetworkManager",
+    "/proc/self",
+    "/proc/sys",
+    "/proc/stat",
+    "/sys/devices/system/cpu",
+    "/dev/urandom",
+    "/dev/random",
+};
+#define NSYSTEM (sizeof(system_paths) / sizeof(system_paths[0]))
+
+struct path_rules {
+    struct sandbox_path *rule;
+    char **real; /* targets of links; owned */
+    size_t n, nreal, room;
+};
+
+static void allow_path(struct path_rules *f, const char *path, unsigned access)
+{
+    if (path && f->n < f->room)
+        f->rule[f->n++] = (struct sandbox_path){.path = path, .access = access};
+}
+
+/* Allows the directory of a file, and that of the target of a link. */
+static void allow_file(struct path_rules *f, const char *path, unsigned access)
+{
+    if (!path || !*path)
+        return;
+    allow_path(f, path, access | SANDBOX_REPLACE);
+    char *real = realpath(path, NULL);
+    if (!real)
+        return;
+    if (f->nreal == f->room) {
+        free(real);
+        return;
+    }
+    f->real[f->nreal++] = real;
+    allow_path(f, real, access | SANDBOX_REPLACE);
+}
+
+static void allow_configured(struct path_rules *f, const struct conf *conf,
+                             const struct passed_sockets *passed, const char *conf_file)
+{
+    const struct conf_gateway *g = &conf->gateway;
+
+    allow_file(f, conf_file, SANDBOX_READ);
+    /* A rule needs an existing directory. If mkdir() fails, the store reports why. */
+    (void)mkdir(g->state_dir, 0700);
+    allow_path(f, g->state_dir, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SOCKET);
+    allow_file(f, g->audit_file, SANDBOX_READ | SANDBOX_WRITE);
+    if (strcmp(g->log_file, "-") != 0)
+        allow_file(f, g->log_file, SANDBOX_WRITE);
+    for (size_t i = 0; i < conf->nlisteners; i++) {
+        const struct conf_listener *l = &conf->listeners[i];
+        const char *const files[] = {l->tls_certificate, l->tls_key, l->client_ca, l->client_crl};
+
+        if (l->is_unix && !passed_socket_of(passed, l->name))
+            allow_file(f, l->host, SANDBOX_SOCKET);
+        for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
+            allow_file(f, files[k], SANDBOX_READ);
+    }
+    for (size_t i = 0; i < conf->nvaults; i++) {
+        const struct conf_vault *v = &conf->vaults[i];
+        const char *const files[] = {
+            v->api_key_file,       v->run_as_password_file, v->oauth_client_secret_file,
+            v->client_certificate, v->client_key,           v->ca_file};
+
+        for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
+            allow_file(f, files[k], SANDBOX_READ);
+    }
+    for (size_t i = 0; i < conf->npras; i++) {
+        allow_file(f, conf->pras[i].client_secret_file, SANDBOX_READ);
+        allow_file(f, conf->pras[i].ca_file, SANDBOX_READ);
+    }
+}
+
+/* A service manager with an abstract socket must stay reachable. */
+static bool manager_is_abstract(void)
+{
+    const char *name = getenv("NOTIFY_SOCKET");
+
+    return name && *name == '@';
+}
+
+static int restrict_files(const struct conf *conf, const struct passed_sockets *passed, const char *conf_file)
+{
+    struct path_rules f = {.room = NSYSTEM + 16 +
+                                   2 * (8 + 4 * conf->nlisteners + 6 * conf->nvaults + 2 * conf->npras)};
+    int version = -ENOMEM;
+
+    f.rule = calloc(f.room, sizeof(*f.rule));
+    f.real = calloc(f.room, sizeof(*f.real));
+    if (f.rule && f.real) {
+        for (size_t i = 0; i < NSYSTEM; i++)
+            allow_path(&f, system_paths[i], SANDBOX_READ);
+        allow_path(&f, "/dev/null", SANDBOX_READ | SANDBOX_WRITE);
+        allow_file(&f, "/etc/resolv.conf", SANDBOX_READ);
+        allow_configured(&f, conf, passed, conf_file);
+        version = sandbox_files(f.rule, f.n, manager_is_abstract());
+    }
+    for (size_t i = 0; i < f.nreal; i++)
+        free(f.real[i]);
+    free(f.real);
+    free(f.rule);
+    return version;
+}
+
+/* Opening a listener may need capabilities; serving needs none. */
+static uint64_t capabilities_to_listen(const struct conf *conf, const struct passed_sockets *passed)
+{
+    uint64_t keep = 0;
+
+    for (size_t i = 0; i < conf->nlisteners; i++) {
+        const struct conf_listener *l = &conf->listeners[i];
+
+        if (passed_socket_of(passed, l->name))
+            continue;
+        if (!l->is_unix && l->port && l->port < FIRST_FREE_PORT)
+            keep |= UINT64_C(1) << CAP_NET_BIND_SERVICE;
+        if (l->is_unix && (l->unix_owner || l->unix_group))
+            keep |= UINT64_C(1) << CAP_CHOWN;
+    }
+    return keep;
+}
+
+static bool sandbox_wanted(const struct conf *conf)
+{
+    return conf->gateway.sandbox != SANDBOX_OFF && sandbox_possible();
+}
+
+static int policy_failed(char why[SANDBOX_POLICY_WHY_SIZE], const char *what, int err)
+{
+    (void)snprintf(why, SANDBOX_POLICY_WHY_SIZE, "%s cannot be given up (%s); `sandbox = off` does without",
+                   what, strerror(-err));
+    return err;
+}
+
+static void log_files(int version)
+{
+    if (version == 0)
+        log_warn("sandbox_files", "landlock=%s hint=%s", "none",
+                 "this kernel cannot keep the gateway to its own files; file permissions alone do");
+    else if (version < SANDBOX_SCOPES || manager_is_abstract())
+        log_info("sandbox_files", "landlock=%d abstract_sockets=%s", version, "in reach");
+    else
+        log_info("sandbox_files", "landlock=%d", version);
+}
+
+int sandbox_policy_start(const struct conf *conf, const struct passed_sockets *passed, const char *conf_file,
+                         bool keep_capabilities, char why[SANDBOX_POLICY_WHY_SIZE])
+{
+    int err, version;
+
+    if (!sandbox_wanted(conf) && keep_capabilities)
+        return 0;
+    err = sandbox_capabilities(capabilities_to_listen(conf, passed));
+    if (err)
+        return policy_failed(why, "capabilities", err);
+    if (conf->gateway.sandbox != SANDBOX_ON || !sandbox_wanted(conf))
+        return 0; /* Landlock has no mode that only logs */
+    version = restrict_files(conf, passed, conf_file);
+    if (version < 0)
+        return policy_failed(why, "files", version);
+    log_files(version);
+    return 0;
+}
+
+int sandbox_policy_serve(const struct conf *conf, bool keep_capabilities, char why[SANDBOX_POLICY_WHY_SIZE])
+{
+    int err = sandbox_wanted(conf) || !keep_capabilities ? sandbox_capabilities(0) : 0;
+
+    if (err)
+        return policy_failed(why, "capabilities", err);
+    if (!sandbox_wanted(conf)) {
+        log_warn("sandbox", "mode=%s", "off");
+        return 0;
+    }
+    sandbox_load_modules();
+    err = sandbox_calls(conf->gateway.sandbox == SANDBOX_LOG);
+    if (err)
+        return policy_failed(why, "system calls", err);
+    log_info("sandbox", "mode=%s", conf->gateway.sandbox == SANDBOX_LOG ? "log" : "on");
+    return 0;
+}

@@ -1,0 +1,27 @@
+/*
+ * unit_command.h - how to run a command with the credentials of the systemd unit.
+ */
+#ifndef JG_COMMANDS_UNIT_COMMAND_H
+#define JG_COMMANDS_UNIT_COMMAND_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+
+/*
+ * Where the configuration names credentials, the process is root's and has none of them, and systemd runs the
+ * machine: the same command with the same words takes the place of this process, as a transient unit with the
+ * credentials of jumpgate.service; `as_gateway`: as the unit's user. Returns in every other case, also where
+ * a credential's file is missing or `conf_file` is no absolute path.
+ */
+void unit_command_run(const char *conf_file, bool as_gateway);
+/*
+ * Where the configuration names credentials and the process has none: the one line that runs `command` (what
+ * follows "jumpgate ") as the unit's user with the unit's credentials. Nothing is written otherwise. `root`:
+ * where the files of systemd are, "" for the machine's own.
+ */
+void unit_command_write(struct buf *out, const char *root, const char *conf_file, const char *command);
+/* The same to stderr, with a word before it. */
+void unit_command_hint(const char *conf_file, const char *command);
+
+#endif

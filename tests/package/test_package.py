@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Debian packages as files: contents, permissions, notices, lintian, the same bytes from two folders.
+
+JG_PACKAGES names a folder where scripts/package has put them; without it they are built. Installing and upgrading is
+tests/package/install-test.
+"""
+
+import gzip
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PAGES = {page.name for page in (ROOT / "docs").glob("*.md")}
+# What the package has besides the pages of docs/.
+FILES = """
+etc/logrotate.d/jumpgate
+usr/bin/jumpgate
+usr/lib/systemd/system/jumpgate.service
+usr/lib/systemd/system/jumpgate.socket
+usr/lib/sysusers.d/jumpgate.conf
+usr/lib/tmpfiles.d/jumpgate.conf
+usr/share/bash-completion/completions/jumpgate
+usr/share/doc/jumpgate/changelog.gz
+usr/share/doc/jumpgate/copyright
+usr/share/doc/jumpgate/jumpgate.spdx.json
+usr/share/doc/jumpgate/openapi.yaml
+usr/share/fish/vendor_completions.d/jumpgate.fish
+usr/share/jumpgate/alerts.yml
+usr/share/jumpgate/dashboard.json
+usr/share/jumpgate/jumpgate.conf
+usr/share/jumpgate/openapi.yaml
+usr/share/man/man1/jumpgate.1.gz
+usr/share/man/man5/jumpgate.conf.5.gz
+usr/share/zsh/vendor-completions/_jumpgate
+""".split()
+
+
+def run(*command, **more):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, **more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def build(source, folder, *options, **environment):
+    """The packages of a source tree, built with scripts/package in a build folder of their own."""
+    run(source / "scripts/package", "--output", folder, "--build", folder / "build", *options, env={**os.environ, **environment})
+    return folder
+
+
+@pytest.fixture(scope="module", name="packages")
+def _packages(tmp_path_factory):
+    """{name of the package: its file}"""
+    named = os.environ.get("JG_PACKAGES")
+    folder = pathlib.Path(named) if named else build(ROOT, tmp_path_factory.mktemp("packages"))
+    return {file.name.partition("_")[0]: file for file in folder.glob("*.deb")}
+
+
+@pytest.fixture(scope="module", name="tree")
+def _tree(packages, tmp_path_factory):
+    """All packages, unpacked into one folder."""
+    folder = tmp_path_factory.mktemp("tree")
+    for file in packages.values():
+        run("dpkg-deb", "-x", file, folder)
+    return folder
+
+
+def names(package):
+    """The files of a package, without folders: {name: permissions}"""
+    rows = [line.split(None, 5) for line in run("dpkg-deb", "-c", package).splitlines()]
+    assert all(row[1] == "root/root" for row in rows), rows
+    assert len({tuple(row[3:5]) for row in rows}) == 1, "one time for all files"
+    return {row[5].removeprefix("./").split(" -> ")[0]: row[0] for row in rows if not row[5].endswith("/")}
+
+
+def test_what_is_in_the_package(packages):
+    found = names(packages["jumpgate"])
+    expected = set(FILES) | {f"usr/share/doc/jumpgate/{page}" for page in PAGES}
+    assert set(found) == expected
+    for name, mode in found.items():
+        assert mode == ("-rwxr-xr-x" if name.startswith("usr/bin/") else
+                        "lrwxrwxrwx" if name.endswith("doc/jumpgate/openapi.yaml") else "-rw-r--r--"), name
+
+
+def test_the_plug_in_is_its_sources(packages):
+    tracked = run("git", "-C", ROOT, "ls-files", "contrib/ecm-plugin").split()
+    expected = {f"usr/share/jumpgate/{name.removeprefix('contrib/')}" for name in tracked
+                if not pathlib.Path(name).name.startswith(".")}
+    found = {name for name in names(packages["jumpgate-ecm-plugin"]) if "/ecm-plugin/" in name}
+    assert found == expected and len(found) > 40
+
+
+def test_depends_on_what_is_linked(packages):
+    depends = run("dpkg-deb", "-f", packages["jumpgate"], "Depends")
+    for library in "libc6 libcjson1 libcurl4 libexpat1 libinih1 libseccomp2 libsqlite3-0 libssl3 libsystemd0 libuv1 zlib1g".split():
+        assert re.search(rf"\b{library}(t64)?\b", depends), (library, depends)
+    version = run("dpkg-deb", "-f", packages["jumpgate"], "Version").strip()
+    assert run("dpkg-deb", "-f", packages["jumpgate-dbgsym"], "Depends").strip() == f"jumpgate (= {version})"
+
+
+def test_the_configuration_is_the_text_of_the_program(tree):
+    text = run(tree / "usr/bin/jumpgate", "config", "--defaults")
+    assert (tree / "usr/share/jumpgate/jumpgate.conf").read_text(encoding="utf-8") == text
+
+
+def test_the_scripts_are_sound(packages, tmp_path):
+    run("dpkg-deb", "-e", packages["jumpgate"], tmp_path)
+    for name in ("preinst", "postinst", "prerm", "postrm"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o755
+        run("sh", "-n", tmp_path / name)
+    assert (tmp_path / "conffiles").read_text(encoding="ascii") == "/etc/logrotate.d/jumpgate\n"
+
+
+def test_users_and_folders(tree, tmp_path):
+    """systemd's own tools take the two files, in a tree of their own."""
+    for tool in ("systemd-sysusers", "systemd-tmpfiles"):
+        if not shutil.which(tool) or os.geteuid() != 0:
+            pytest.skip(f"{tool} as root")
+    for name in ("sysusers.d", "tmpfiles.d"):
+        shutil.copytree(tree / "usr/lib" / name, tmp_path / "usr/lib" / name)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/group").write_text("root:x:0:\nadm:x:4:\n", encoding="ascii")
+    (tmp_path / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n", encoding="ascii")
+    run("systemd-sysusers", f"--root={tmp_path}", "jumpgate.conf")
+    users = {line.split(":")[0]: line.split(":") for line in (tmp_path / "etc/passwd").read_text(encoding="utf-8").splitlines()}
+    groups = {line.split(":")[0]: line.split(":") for line in (tmp_path / "etc/group").read_text(encoding="utf-8").splitlines()}
+    assert users["jumpgate"][5:] == ["/var/lib/jumpgate", "/usr/sbin/nologin"]
+    assert groups["jumpgate-clients"][3] == "jumpgate"
+    run("systemd-tmpfiles", f"--root={tmp_path}", "--create", "jumpgate.conf")
+    user, group = int(users["jumpgate"][2]), int(groups["jumpgate"][2])
+    for name, mode, owner in (("etc/jumpgate", 0o750, (0, group)), ("etc/jumpgate/secrets", 0o700, (0, 0)),
+                              ("etc/jumpgate/tls", 0o750, (0, group)), ("var/lib/jumpgate", 0o700, (user, group)),
+                              ("var/log/jumpgate", 0o750, (user, 4)), ("run/jumpgate", 0o755, (user, group))):
+        found = (tmp_path / name).stat()
+        assert (found.st_mode & 0o777, (found.st_uid, found.st_gid)) == (mode, owner), name
+
+
+def test_the_program_is_hardened(tree):
+    program = tree / "usr/bin/jumpgate"
+    header, dynamic = run("readelf", "-h", program), run("readelf", "-dlW", program)
+    assert "DYN (Position-Independent Executable" in header
+    assert "BIND_NOW" in dynamic and "GNU_RELRO" in dynamic
+    assert re.search(r"GNU_STACK.* RW +0x", dynamic)
+    symbols = run("readelf", "--dyn-syms", "-W", program)
+    assert "__stack_chk_fail" in symbols and "_chk@" in symbols.replace("__stack_chk_fail", "")
+    assert str(ROOT).encode() not in program.read_bytes()
+
+
+def test_the_symbols_belong_to_the_program(tree):
+    build_id = re.search(r"Build ID: (\w\w)(\w+)", run("readelf", "-n", tree / "usr/bin/jumpgate"))
+    symbols = tree / "usr/lib/debug/.build-id" / build_id[1] / f"{build_id[2]}.debug"
+    assert re.search(r"FUNC .* broker_checkout$", run("readelf", "-sW", symbols), re.MULTILINE)
+    assert ".symtab" not in run("readelf", "-SW", tree / "usr/bin/jumpgate")
+    assert str(ROOT) not in run("readelf", "--debug-dump=line", symbols)
+
+
+def test_the_changelog_begins_with_the_version(packages, tree):
+    version = run("dpkg-deb", "-f", packages["jumpgate"], "Version").strip()
+    raw = (tree / "usr/share/doc/jumpgate/changelog.gz").read_bytes()
+    assert gzip.decompress(raw).decode().startswith(f"jumpgate ({version}) ")
+    assert raw[3] == 0 and raw[4:8] == bytes(4), "no name and no time in it"
+
+
+# ---- what it is made from ----
+
+@pytest.fixture(scope="module", name="sbom")
+def _sbom(tree):
+    return json.loads((tree / "usr/share/doc/jumpgate/jumpgate.spdx.json").read_text(encoding="utf-8"))
+
+
+def test_the_list_is_spdx(sbom):
+    """What SPDX 2.3 requires of a document, its packages and their relationships."""
+    assert (sbom["spdxVersion"], sbom["dataLicense"], sbom["SPDXID"]) == ("SPDX-2.3", "CC0-1.0", "SPDXRef-DOCUMENT")
+    assert sbom["name"] and re.fullmatch(r"https://[^#\s]+", sbom["documentNamespace"])
+    made = sbom["creationInfo"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made["created"]) and not made["created"].startswith("1970")
+    assert all(re.fullmatch(r"(Tool|Organization|Person): \S.*", creator) for creator in made["creators"]) and made["creators"]
+    ids = [package["SPDXID"] for package in sbom["packages"]]
+    assert len(ids) == len(set(ids)) and all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", one) for one in ids)
+    for package in sbom["packages"]:
+        assert package["name"] and package["versionInfo"] and package["downloadLocation"] == "NOASSERTION"
+        assert package["filesAnalyzed"] is False
+        assert re.fullmatch(r"NOASSERTION|[A-Za-z0-9.-]+", package["licenseDeclared"])
+        for reference in package.get("externalRefs", []):
+            assert reference["referenceCategory"] == "PACKAGE-MANAGER" and reference["referenceType"] == "purl"
+            assert re.fullmatch(r"pkg:deb/\w+/[a-z0-9.+-]+@[^?\s:]+\?arch=\w+(&distro=\w+)?", reference["referenceLocator"])
+    known = set(ids) | {"SPDXRef-DOCUMENT"}
+    for row in sbom["relationships"]:
+        assert {row["spdxElementId"], row["relatedSpdxElement"]} <= known
+        assert row["relationshipType"] in ("DESCRIBES", "STATIC_LINK", "DYNAMIC_LINK", "DEPENDS_ON")
+    assert {row["relatedSpdxElement"] for row in sbom["relationships"]} == set(ids), "each package is in a relationship"
+
+
+def test_the_list_is_what_is_linked(sbom, packages, tree):
+    related = {}
+    for row in sbom["relationships"]:
+        related.setdefault(row["relationshipType"], set()).add(row["relatedSpdxElement"].removeprefix("SPDXRef-Package-"))
+    assert "uthash-dev" in related["STATIC_LINK"]
+    depends = run("dpkg-deb", "-f", packages["jumpgate"], "Depends")
+    linked = {word.split(" ")[0] for word in depends.split(", ") if not word.startswith("systemd")}
+    assert related["DYNAMIC_LINK"] == linked
+    declared = {package["name"]: package["licenseDeclared"] for package in sbom["packages"]}
+    assert not [name for name in related["DYNAMIC_LINK"] | related["STATIC_LINK"] if declared[name] == "NOASSERTION"]
+    notices = (tree / "usr/share/doc/jumpgate/copyright").read_text(encoding="utf-8")
+    assert not [name for name in related["DYNAMIC_LINK"] if not re.search(rf"\b{re.escape(name.removesuffix('t64'))}\b", notices)]
+
+
+# ---- the whole ----
+
+def test_lintian(packages):
+    if not shutil.which("lintian"):
+        pytest.skip("lintian is not installed: scripts/install-dependencies --package")
+    done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", *packages.values()],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_another_folder_gives_the_same_bytes(packages, tmp_path):
+    """The source in another folder, built in another folder."""
+    source = tmp_path / "elsewhere"
+    for name in filter(None, run("git", "-C", ROOT, "ls-files", "-z").split("\0")):
+        if (ROOT / name).exists():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, source / name)
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or run("git", "-C", ROOT, "log", "-1", "--format=%ct").strip()
+    revision = run("git", "-C", ROOT, "rev-parse", "--short=12", "HEAD").strip()  # the copy is no checkout
+    others = build(source, tmp_path / "out", f"-DJG_REVISION={revision}", SOURCE_DATE_EPOCH=epoch)
+    assert sorted(file.name for file in others.glob("*.deb")) == sorted(file.name for file in packages.values())
+    for file in packages.values():
+        run("cmp", file, others / file.name)
+
+
+def test_32_bits_are_refused(tmp_path):
+    """The compiler makes 32-bit objects without a 32-bit C library; programs are not linked for the question."""
+    done = subprocess.run(["cmake", "-S", ROOT, "-B", tmp_path, "-DCMAKE_C_FLAGS=-m32",
+                           "-DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY"], capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "jumpgate needs a 64-bit target" in done.stderr
