@@ -373,6 +373,7 @@ TEST(no_fault_of_an_answer_proves_an_end)
     struct buf answer = BUF_INIT(1 << 20);
 
     start(none);
+    order("POST", "/settings", "{\"rate_second\":1000}", &answer);
     order("POST", "/sessions", "{\"lsid\":\"" RUNS "\",\"start_ago_ms\":5000}", &answer);
     wait_state(PRA_STATE_UP);
     live.params.client.call_timeout_ms = live.params.client.report_timeout_ms = 300;

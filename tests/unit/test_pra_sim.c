@@ -359,7 +359,7 @@ TEST(test_names_of_calls)
         {"/api/config/v1", NULL, "none"},
         {"/api/config/v1/aaaaaaaaaaaaaaaaaaaaaaaaaaa/bbbbbbbbbbbbbbbbbbbbbbbbbb/cccccccccccccccccccccccccccc/"
          "1/2/3",
-         NULL, "aaaaaaaaaaaaaaa/bbbbbbbbbbbbbbb/ccccccccccccccc"},
+         NULL, "aaaaaaaaaaaaaaaaaaaaaaa/bbbbbbbbbbbbbbbbbbbbbbb"},
         {"/api/command", "action=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
     };
