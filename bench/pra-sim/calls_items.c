@@ -21,7 +21,7 @@ static bool gone(const struct dispatch *d, const char *kind, int64_t id)
 {
     char path[PATH];
 
-    (void)snprintf(path, sizeof(path), "%s/%lld", kind, (long long)id);
+    (void)snprintf(path, sizeof(path), "%.50s/%lld", kind, (long long)id);
     return site_is_gone(d->site, path);
 }
 
