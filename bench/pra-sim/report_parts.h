@@ -14,7 +14,7 @@ void part_duration(struct xml *, int64_t ms);
 void part_actor(struct xml *, const char *element, const char *type, int64_t gsnumber, const char *name);
 void part_value(struct xml *, const char *name, const char *value);
 void part_open_event(struct xml *, const char *type, int64_t wall_ms);
-/* A link that is good for one session, signed anew for each answer. */
+/* A link that is good for one session, signed again for each answer. */
 void part_link(struct dispatch *, struct xml *, const char *name, const char *lsid, const char *what);
 
 #endif

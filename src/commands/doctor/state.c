@@ -109,7 +109,7 @@ static const struct own_remedy no_space = {
     "handed out",
     "make room, or move the file to another file system; old audit files can be packed and kept elsewhere"};
 static const struct own_remedy no_inodes = {"the file system can hold hardly any further file",
-                                            "see `df -i`; remove small files nobody needs"};
+                                            "see `df -i`; remove small files that are not needed"};
 static const struct own_remedy read_only = {
     "the file system is mounted for reading alone, or was remounted so "
     "after an error",

@@ -15,7 +15,7 @@
  *    keeps what was complete. Only REPORT_OK and REPORT_NO_ROWS say that nothing is missing;
  *  - after pause() no more of the answer is read until resume(). Batches of what is read already (at most one
  *    piece of 32 kB, which may expand to a few batches) still come, and ended() does where all is read;
- *  - ended() may free the call, start it anew, and start or cancel others; batch(), refused() and info() may
+ *  - ended() may free the call, start it again, and start or cancel others; batch(), refused() and info() may
  *    pause the call, and start, resume or cancel none of this site.
  *
  * One token, one budget and one set of connections serve all calls of a site. Calls wait for their turn here:

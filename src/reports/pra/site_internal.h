@@ -44,7 +44,7 @@ struct site_call {
     unsigned page;
     bool bare; /* repeated without parameters that can be left out */
     bool paused;
-    /* What its kind does in addition, or NULL: writes the target anew, reads the archive that is here as a
+    /* What its kind does in addition, or NULL: writes the target again, reads the archive that is here as a
      * whole and ends the call, frees. */
     int (*retarget)(struct site_call *);
     void (*whole)(struct site_call *);

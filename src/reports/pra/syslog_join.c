@@ -4,7 +4,7 @@
  *
  * Messages that are not whole are few at a time: one for each process that writes. They are kept in a list,
  * the newest first; the oldest goes when there are too many, or too many bytes. A segment that is there
- * already begins the message anew.
+ * already begins the message again.
  */
 #include "reports/pra/syslog_join.h"
 

@@ -2,7 +2,7 @@
 /*
  * session_digest.c - SHA-256 over a session in canonical order, without its URLs.
  *
- * URLs are signed anew in each answer. Each text is preceded by its length, each list by its number of
+ * URLs are signed again in each answer. Each text is preceded by its length, each list by its number of
  * elements. Events keep the report's order; of persons, attributes, shells and the values of an event the
  * order says nothing, so they are sorted.
  */
