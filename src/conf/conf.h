@@ -14,11 +14,10 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "conf/table/conf_kinds.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define CONF_NAME_MAX 64
 
 enum conf_permission { PERMIT_BROKER = 1, PERMIT_OPERATE = 2, PERMIT_OBSERVE = 4 };
 enum conf_audit_policy { AUDIT_STRICT, AUDIT_DEGRADED };
@@ -34,11 +33,6 @@ enum conf_syslog_format { SYSLOG_AUTO, SYSLOG_RFC3164, SYSLOG_RFC5424 };
 enum conf_sandbox { SANDBOX_ON, SANDBOX_LOG, SANDBOX_OFF };
 enum conf_routes { ROUTES_ALL, ROUTES_EVENTS };
 enum conf_username_form { USERNAME_DOMAIN, USERNAME_UPN };
-
-struct conf_list { /* blank-separated values */
-    char **item;
-    size_t n;
-};
 
 struct conf_gateway {
     char *user; /* to become when root starts it; NULL = stay */
@@ -125,13 +119,6 @@ struct conf_vault {
     char *display;                         /* template; NULL or "" = the default */
     uint64_t credential_limit;             /* 0 = none */
     bool restrict_network;
-};
-
-#define CONF_DIGESTS 2
-
-struct conf_digests { /* SHA-256 of tokens that are valid side by side while one is being changed */
-    uint8_t sha256[CONF_DIGESTS][32];
-    size_t n;
 };
 
 struct conf_jumpoints {
