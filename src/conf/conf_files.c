@@ -21,6 +21,7 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -193,6 +194,33 @@ static void check_pair(struct conf_draft *d, const struct conf_part *part, const
     EVP_PKEY_free(key);
 }
 
+/* OpenSSL does not show a certificate whose key or digest is under the security level of this machine, and no
+ * connection opens. The TLS context of a listener judges that pair (loop/server/tls_context.c). */
+static void check_strength(struct conf_draft *d, const struct conf_part *part, const char *key,
+                           const char *path)
+{
+    SSL_CTX *context = path ? SSL_CTX_new(TLS_client_method()) : NULL;
+
+    ERR_clear_error();
+    if (context && SSL_CTX_use_certificate_chain_file(context, path) != 1) {
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+        conf_error(d, conf_part_line(part, key), "`%s`: OpenSSL refuses the certificate in %s: %s", key, path,
+                   reason ? reason : "not usable");
+    }
+    ERR_clear_error();
+    SSL_CTX_free(context);
+}
+
+static void check_client_pair(struct conf_draft *d, const struct conf_part *part, const bool *sound)
+{
+    size_t errors = d->errors;
+
+    check_pair(d, part, sound, "client_certificate", "client_key");
+    if (d->errors == errors)
+        check_strength(d, part, "client_certificate", sound_file(part, sound, "client_certificate"));
+}
+
 static void check_list(struct conf_draft *d, const struct conf_part *part, const char *key, const char *path)
 {
     BIO *in = certificate_file_open(path);
@@ -284,7 +312,7 @@ static void check_part(struct conf_draft *d, const struct conf_part *part, enum 
         X509_free(check_certificate(d, part, "client_ca", sound_file(part, sound, "client_ca")));
         check_list(d, part, "client_crl", sound_file(part, sound, "client_crl"));
     } else if (part->section == SECTION_VAULT) {
-        check_pair(d, part, sound, "client_certificate", "client_key");
+        check_client_pair(d, part, sound);
         X509_free(check_certificate(d, part, "ca_file", sound_file(part, sound, "ca_file")));
         check_line(d, part, sound, "api_key_file", "; ");
         check_line(d, part, sound, "run_as_password_file", "");
