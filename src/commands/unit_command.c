@@ -254,9 +254,8 @@ void unit_command_hint(const char *conf_file, const char *command)
 
     unit_command_write(&line, "", conf_file, command);
     if (line.len && !line.failed)
-        fprintf(
-            stderr,
-            "jumpgate: the configuration names credentials of the systemd unit. With them:\n  %.*s\n",
-            (int)line.len, line.data);
+        fprintf(stderr,
+                "jumpgate: the configuration names credentials of the systemd unit. With them:\n  %.*s\n",
+                (int)line.len, line.data);
     buf_free(&line);
 }

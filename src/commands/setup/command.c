@@ -2,9 +2,10 @@
 /*
  * command.c - `jumpgate setup`: the order of the first run; see setup.h.
  *
- *   answers --> keys, certificates, texts --> shown (--dry-run ends here) --> files --> check --> doctor --> kept
- *      ^                                                                        +---------+--------+---> removed
- *      +--------------- on a terminal, with the answers so far as defaults ---------------------------------+
+ *   answers --> keys, certificates, texts --> shown (--dry-run ends here) --> files --> check --> doctor
+ *
+ * What check or doctor refuse is removed. On a terminal the questions may be asked again then, with the
+ * answers so far as defaults.
  *
  * check and doctor are this program itself, run as the operator would run it, with a directory of
  * credentials that the gateway's user can read (trial.c). While files are made and tried the signals

@@ -28,7 +28,7 @@
 #include <sys/socket.h>
 
 #define LOOK_MS       20
-#define UNFINISHED_MS 1000 /* at least so long a begun request may take to arrive, however short the notice is */
+#define UNFINISHED_MS 1000 /* a begun request has at least so long to arrive, however short the notice is */
 
 static bool was_answered(const struct http_conn *c)
 {
