@@ -30,6 +30,9 @@ struct store_params {
     struct db_params db;
     bool vendor_indexes;
     bool migrate; /* brings an older schema of this program up; else it is refused */
+    /* The collector's lock is held from open to close, under this name (db/lock.h); NULL = no lock. */
+    const char *holder;
+    const char *lock_file; /* of SQLite */
 };
 
 /* Opens, and makes or checks the schema; `now` is for its record. NULL: *error says why and what to do. */
@@ -43,7 +46,9 @@ void store_interrupt(struct report_store *);
 void store_resume(struct report_store *);
 
 enum db_outcome store_begin(struct report_store *);
-enum db_outcome store_commit(struct report_store *); /* DB_OK: it is there; else nothing of it is */
+/* DB_OK: it is there; DB_AWAY: it may be there, and the same once more changes nothing then; else nothing of
+ * it is. */
+enum db_outcome store_commit(struct report_store *);
 void store_rollback(struct report_store *);
 int64_t store_seq(const struct report_store *); /* the newest that is given */
 
