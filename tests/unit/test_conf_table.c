@@ -4,7 +4,7 @@
  * current.
  */
 #include "check.h"
-#include "conf/conf_draft.h"
+#include "conf/conf_checks.h"
 #include "conf_fixture.h"
 
 #include <fcntl.h>
@@ -14,20 +14,20 @@
 
 TEST(rows_are_grouped_and_unique)
 {
-    for (size_t i = 0; i < conf_nrows; i++) {
-        const struct conf_row *row = &conf_rows[i];
+    for (size_t i = 0; i < conf_gateway_table.nrows; i++) {
+        const struct conf_row *row = &conf_gateway_table.rows[i];
         if (i)
-            assert_true(row->section >= conf_rows[i - 1].section);
-        assert_ptr_equal(conf_row_find(row->section, row->name), row);
+            assert_true(row->section >= conf_gateway_table.rows[i - 1].section);
+        assert_ptr_equal(conf_row_find(&conf_gateway_table, row->section, row->name), row);
         assert_true(row->size > 0);
-        assert_true(row->offset + row->size <= conf_sections[row->section].size);
+        assert_true(row->offset + row->size <= conf_gateway_table.sections[row->section].size);
     }
 }
 
 TEST(rows_explain_themselves)
 {
-    for (size_t i = 0; i < conf_nrows; i++) {
-        const struct conf_row *row = &conf_rows[i];
+    for (size_t i = 0; i < conf_gateway_table.nrows; i++) {
+        const struct conf_row *row = &conf_gateway_table.rows[i];
         bool has_default = row->fallback && *row->fallback;
         if (!row->help || strlen(row->help) < 10 || row->help[strlen(row->help) - 1] != '.')
             fail_msg("%s: the help is no sentence", row->name);
@@ -43,10 +43,10 @@ TEST(rows_explain_themselves)
 /* A default, printed and parsed again, is itself; and none is out of its range. */
 TEST(defaults_pass_their_parsers)
 {
-    for (size_t i = 0; i < conf_nrows; i++) {
-        const struct conf_row *row = &conf_rows[i];
+    for (size_t i = 0; i < conf_gateway_table.nrows; i++) {
+        const struct conf_row *row = &conf_gateway_table.rows[i];
         char why[CONF_WHY_SIZE] = "";
-        void *object = calloc(1, conf_sections[row->section].size);
+        void *object = calloc(1, conf_gateway_table.sections[row->section].size);
         struct buf once = BUF_INIT(4096), twice = BUF_INIT(4096);
         assert_non_null(object);
         row->type->clear(row, object);
@@ -67,8 +67,8 @@ TEST(defaults_pass_their_parsers)
 
 TEST(numbers_know_their_range)
 {
-    for (size_t i = 0; i < conf_nrows; i++) {
-        const struct conf_row *row = &conf_rows[i];
+    for (size_t i = 0; i < conf_gateway_table.nrows; i++) {
+        const struct conf_row *row = &conf_gateway_table.rows[i];
         uint64_t room[64];
         char why[CONF_WHY_SIZE];
         struct buf text = BUF_INIT(64);
@@ -76,7 +76,7 @@ TEST(numbers_know_their_range)
             continue;
         assert_true(row->min < row->max);
         assert_int_equal(row->size, sizeof(uint64_t));
-        assert_true(conf_sections[row->section].size <= sizeof(room));
+        assert_true(conf_gateway_table.sections[row->section].size <= sizeof(room));
         conf_number_print(row->type, row->max, &text);
         assert_int_equal(row->type->parse(row, buf_cstr(&text), room, why), 0);
         buf_clear(&text);
