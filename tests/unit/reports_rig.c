@@ -27,7 +27,8 @@ bool rig_open(struct reports_rig *rig, bool vendor_indexes)
     const struct store_params params = {.ops = &db_sqlite,
                                         .db = {.path = rig->path, .busy_ms = 2000, .cache_kib = 4096},
                                         .vendor_indexes = vendor_indexes,
-                                        .migrate = true};
+                                        .migrate = true,
+                                        .clock = rig->clock};
 
     rig->store = store_open(&params, RIG_T0, &rig->error);
     return rig->store;

@@ -13,6 +13,7 @@ struct reports_rig {
     char dir[64], path[96];
     struct report_store *store;
     struct db_error error;
+    const struct clock *clock; /* of the store, from the next rig_open() on; NULL = the system's */
 };
 
 void rig_make(struct reports_rig *); /* a folder; no store yet */

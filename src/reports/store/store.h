@@ -11,7 +11,7 @@
  * are absent. Records are read during the call only.
  *
  * `seq` is one number for the whole database: every row that is new or changed takes the next one in the
- * writing transaction, so that a reader of `seq > n` misses nothing.
+ * writing transaction, so that a reader of `seq > n` misses nothing. jg_commit says when each was stored.
  *
  * Not here: when to ask which site (collect/), reading for people (query/).
  */
@@ -19,6 +19,7 @@
 #define JG_REPORTS_STORE_STORE_H
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "reports/db/db.h"
 #include "reports/records.h"
 #include "reports/store/working_hours.h"
@@ -29,7 +30,8 @@ struct store_params {
     const struct db_ops *ops;
     struct db_params db;
     bool vendor_indexes;
-    bool migrate; /* brings an older schema of this program up; else it is refused */
+    bool migrate;              /* brings an older schema of this program up; else it is refused */
+    const struct clock *clock; /* by which jg_commit is written; NULL = the system's */
     /* The collector's lock is held from open to close, under this name (db/lock.h); NULL = no lock. */
     const char *holder;
     const char *lock_file; /* of SQLite */

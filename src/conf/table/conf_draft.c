@@ -5,7 +5,7 @@
  * A new part has the defaults of its section, so a check never reads an unset value. The number of notes is
  * limited: a file of random bytes gives a few hundred messages, not a million.
  */
-#include "conf/conf_draft.h"
+#include "conf/table/conf_draft.h"
 
 #include "base/text.h"
 #include "base/utf8.h"
@@ -17,17 +17,19 @@
 
 #define NOTES_MAX 200
 
-void conf_draft_init(struct conf_draft *d, const char *file)
+void conf_draft_init(struct conf_draft *d, const struct conf_table *table, const char *file)
 {
-    *d = (struct conf_draft){.file = file};
+    *d = (struct conf_draft){.table = table, .file = file};
     TAILQ_INIT(&d->parts);
 }
 
 static void part_free(struct conf_part *part)
 {
-    for (size_t i = 0; part->object && i < conf_nrows; i++)
-        if (conf_rows[i].section == part->section)
-            conf_rows[i].type->clear(&conf_rows[i], part->object);
+    const struct conf_table *table = part->table;
+
+    for (size_t i = 0; part->object && i < table->nrows; i++)
+        if (table->rows[i].section == part->section)
+            table->rows[i].type->clear(&table->rows[i], part->object);
     free(part->object);
     free(part);
 }
@@ -50,8 +52,8 @@ static int part_defaults(struct conf_part *part)
 {
     char why[CONF_WHY_SIZE];
 
-    for (size_t i = 0; i < conf_nrows; i++) {
-        const struct conf_row *row = &conf_rows[i];
+    for (size_t i = 0; i < part->table->nrows; i++) {
+        const struct conf_row *row = &part->table->rows[i];
         if (row->section != part->section)
             continue;
         row->type->clear(row, part->object);
@@ -61,16 +63,16 @@ static int part_defaults(struct conf_part *part)
     return 0;
 }
 
-struct conf_part *conf_draft_add(struct conf_draft *d, enum conf_section section, const char *name,
-                                 unsigned line)
+struct conf_part *conf_draft_add(struct conf_draft *d, unsigned section, const char *name, unsigned line)
 {
     struct conf_part *part = calloc(1, sizeof(*part));
 
     if (part) {
+        part->table = d->table;
         part->section = section;
         part->line = line;
         (void)snprintf(part->name, sizeof(part->name), "%s", name);
-        part->object = calloc(1, conf_sections[section].size);
+        part->object = calloc(1, d->table->sections[section].size);
     }
     if (!part || !part->object || part_defaults(part)) {
         if (part)
@@ -83,8 +85,7 @@ struct conf_part *conf_draft_add(struct conf_draft *d, enum conf_section section
     return part;
 }
 
-struct conf_part *conf_draft_next(struct conf_draft *d, enum conf_section section,
-                                  const struct conf_part *part)
+struct conf_part *conf_draft_next(struct conf_draft *d, unsigned section, const struct conf_part *part)
 {
     struct conf_part *next = part ? TAILQ_NEXT(part, link) : TAILQ_FIRST(&d->parts);
 
@@ -95,21 +96,21 @@ struct conf_part *conf_draft_next(struct conf_draft *d, enum conf_section sectio
 
 bool conf_part_has(const struct conf_part *part, const char *key)
 {
-    const struct conf_row *row = conf_row_find(part->section, key);
+    const struct conf_row *row = conf_row_find(part->table, part->section, key);
 
-    return row && part->at[row - conf_rows];
+    return row && part->at[row - part->table->rows];
 }
 
 unsigned conf_part_line(const struct conf_part *part, const char *key)
 {
-    const struct conf_row *row = conf_row_find(part->section, key);
+    const struct conf_row *row = conf_row_find(part->table, part->section, key);
 
-    return row && part->at[row - conf_rows] ? part->at[row - conf_rows] : part->line;
+    return row && part->at[row - part->table->rows] ? part->at[row - part->table->rows] : part->line;
 }
 
 const char *conf_part_title(const struct conf_part *part, char out[CONF_TITLE_SIZE])
 {
-    (void)snprintf(out, CONF_TITLE_SIZE, "[%s%s%s]", conf_sections[part->section].name,
+    (void)snprintf(out, CONF_TITLE_SIZE, "[%s%s%s]", part->table->sections[part->section].name,
                    part->name[0] ? " " : "", part->name);
     return out;
 }

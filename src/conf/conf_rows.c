@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_table.c - every key of the configuration, one row each.
+ * conf_rows.c - every key of the configuration, one row each.
  *
  * Operators read the help in the printed file and in the documentation: it says what the key decides and when
  * to change it. Ranges allow values for tests and simulators; conf_check.c warns of a legal value that is
@@ -10,10 +10,9 @@
  * unique within a section, every default passes its own parser and range, every row has a help text, and a
  * key without default has an example.
  */
-#include "conf/conf_table.h"
+#include "conf/conf_sections.h"
 
 #include <assert.h>
-#include <string.h>
 
 #define SECOND 1000ULL
 #define MINUTE (60 * SECOND)
@@ -34,7 +33,7 @@
 
 /* Formatted by hand: clang-format makes tables of texts unreadable. */
 /* clang-format off */
-const struct conf_section_info conf_sections[SECTION_N] = {
+static const struct conf_section_info sections[SECTION_N] = {
     [SECTION_GATEWAY] = {
         .name = "gateway",
         .size = sizeof(struct conf_gateway),
@@ -77,7 +76,7 @@ const struct conf_section_info conf_sections[SECTION_N] = {
     },
 };
 
-const struct conf_row conf_rows[] = {
+static const struct conf_row rows[] = {
     /* ---- [gateway] ---- */
     { GATEWAY("user", user), .type = &conf_text, .max = 64, .flags = CONF_STATIC, .example = "jumpgate",
       .unset = "it stays who it is; root gives up its capabilities",
@@ -505,13 +504,62 @@ const struct conf_row conf_rows[] = {
 };
 /* clang-format on */
 
-const size_t conf_nrows = sizeof(conf_rows) / sizeof(conf_rows[0]);
-static_assert(sizeof(conf_rows) / sizeof(conf_rows[0]) <= CONF_ROWS_MAX, "raise CONF_ROWS_MAX");
+static_assert(sizeof(rows) / sizeof(rows[0]) <= CONF_ROWS_MAX, "raise CONF_ROWS_MAX");
 
-const struct conf_row *conf_row_find(enum conf_section section, const char *name)
+#define OWN_FILE(key) "put it into a file of its own and name that file with `" key "`"
+#define HASH          "write the SHA-256 of the token as `token_sha256` (printf %s \"$TOKEN\" | sha256sum)"
+#define EVENTS_HASH   "write its SHA-256 as `events_token_sha256` (printf %s \"$TOKEN\" | sha256sum)"
+
+/* Keys that would put a secret into this file, and the keys to use instead. */
+static const struct conf_trap traps[] = {
+    {SECTION_VAULT, "api_key", OWN_FILE("api_key_file")},
+    {SECTION_VAULT, "key", OWN_FILE("api_key_file")},
+    {SECTION_VAULT, "password", OWN_FILE("run_as_password_file")},
+    {SECTION_VAULT, "run_as_password", OWN_FILE("run_as_password_file")},
+    {SECTION_VAULT, "client_secret", OWN_FILE("oauth_client_secret_file")},
+    {SECTION_VAULT, "oauth_client_secret", OWN_FILE("oauth_client_secret_file")},
+    {SECTION_PRA, "client_secret", OWN_FILE("client_secret_file")},
+    {SECTION_PRA, "secret", OWN_FILE("client_secret_file")},
+    {SECTION_PRA, "events_token", EVENTS_HASH},
+    {SECTION_PRA, "token", EVENTS_HASH},
+    {SECTION_CLIENT, "token", HASH},
+    {SECTION_CLIENT, "bearer", HASH},
+    {SECTION_CLIENT, "password", HASH},
+};
+
+#define OF_REPORTS "belongs into reports.conf, the configuration of jumpgate-reports"
+
+static const struct conf_stranger strangers[] = {
+    {"reports", OF_REPORTS}, {"database", OF_REPORTS}, {"web", OF_REPORTS},
+    {"user", OF_REPORTS},    {"reader", OF_REPORTS},
+};
+
+static int each_section(void *arg_conf, conf_object_fn *fn, void *arg)
 {
-    for (size_t i = 0; i < conf_nrows; i++)
-        if (conf_rows[i].section == section && strcmp(conf_rows[i].name, name) == 0)
-            return &conf_rows[i];
-    return NULL;
+    struct conf *conf = arg_conf;
+    int err = fn(arg, SECTION_GATEWAY, "", &conf->gateway);
+
+    for (size_t i = 0; i < conf->nlisteners && !err; i++)
+        err = fn(arg, SECTION_LISTENER, conf->listeners[i].name, &conf->listeners[i]);
+    for (size_t i = 0; i < conf->nclients && !err; i++)
+        err = fn(arg, SECTION_CLIENT, conf->clients[i].name, &conf->clients[i]);
+    for (size_t i = 0; i < conf->nvaults && !err; i++)
+        err = fn(arg, SECTION_VAULT, conf->vaults[i].name, &conf->vaults[i]);
+    for (size_t i = 0; i < conf->npras && !err; i++)
+        err = fn(arg, SECTION_PRA, conf->pras[i].name, &conf->pras[i]);
+    return err;
 }
+
+const struct conf_table conf_gateway_table = {
+    .runs = "the gateway",
+    .sections = sections,
+    .nsections = SECTION_N,
+    .rows = rows,
+    .nrows = sizeof(rows) / sizeof(rows[0]),
+    .traps = traps,
+    .ntraps = sizeof(traps) / sizeof(traps[0]),
+    .strangers = strangers,
+    .nstrangers = sizeof(strangers) / sizeof(strangers[0]),
+    .pages = &conf_gateway_pages,
+    .each = each_section,
+};

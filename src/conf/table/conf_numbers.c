@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_numbers.c - types of the configuration whose value is a number: durations, sizes, counts, choices,
+ * conf_numbers.c - types of a configuration whose value is a number: durations, sizes, counts, choices,
  * rates, permissions, user ids.
  *
  * A duration, size or count is a whole number times a unit. It is a uint64_t in the smallest unit, and is
@@ -11,7 +11,7 @@
  */
 #include "base/did_you_mean.h"
 #include "base/text.h"
-#include "conf/conf_table.h"
+#include "conf/table/conf_table.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,6 +20,8 @@
 
 static const struct conf_unit duration_units[] = {
     {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0}};
+static const struct conf_unit day_units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
+                                             {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
 static const struct conf_unit size_units[] = {
     {"", 1}, {"K", 1024}, {"k", 1024}, {"M", 1024 * 1024}, {"G", 1024 * 1024 * 1024}, {NULL, 0}};
 static const struct conf_unit count_units[] = {{"", 1}, {NULL, 0}};
@@ -71,7 +73,7 @@ static int refuse_range(const struct conf_row *row, char why[CONF_WHY_SIZE])
     return -EINVAL;
 }
 
-static int number_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+static int number_read(const struct conf_row *row, const char *text, uint64_t *out, char why[CONF_WHY_SIZE])
 {
     const char *rest;
     uint64_t n;
@@ -83,9 +85,18 @@ static int number_parse(const struct conf_row *row, const char *text, void *obje
     if (!digits || n > UINT64_MAX / unit->factor || n * unit->factor < row->min ||
         n * unit->factor > row->max)
         return refuse_range(row, why);
-    n *= unit->factor;
-    memcpy(conf_field(row, object), &n, sizeof(n));
+    *out = n * unit->factor;
     return 0;
+}
+
+static int number_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    uint64_t n;
+    int err = number_read(row, text, &n, why);
+
+    if (!err)
+        memcpy(conf_field(row, object), &n, sizeof(n));
+    return err;
 }
 
 static uint64_t number_get(const struct conf_row *row, const void *object)
@@ -109,9 +120,59 @@ static void number_print(const struct conf_row *row, const void *object, struct 
 
 const struct conf_type conf_duration =
     NUMBER_TYPE("duration", "a duration with its unit, such as 500ms, 10s, 15m or 2h", duration_units);
+const struct conf_type conf_days =
+    NUMBER_TYPE("duration", "a duration with its unit, such as 10s, 15m, 2h or 30d", day_units);
 const struct conf_type conf_size =
     NUMBER_TYPE("size", "a size in bytes, such as 4096, 64k or 16M", size_units);
 const struct conf_type conf_count = NUMBER_TYPE("number", "a whole number", count_units);
+
+/* ---- durations: a rising list ---- */
+
+static int durations_parse(const struct conf_row *row, const char *text, void *object,
+                           char why[CONF_WHY_SIZE])
+{
+    struct conf_durations list = {.n = 0};
+    const char *word;
+    size_t len;
+
+    while ((word = conf_next_word(&text, &len))) {
+        char one[32];
+        int err;
+
+        if (list.n == CONF_DURATIONS)
+            return conf_refuse(why, "takes at most %d durations", CONF_DURATIONS);
+        if (!text_copy_n(one, sizeof(one), word, len))
+            return conf_refuse(why, "needs %s", row->type->needs);
+        err = number_read(row, one, &list.ms[list.n], why);
+        if (err)
+            return err;
+        if (list.n && list.ms[list.n] <= list.ms[list.n - 1])
+            return conf_refuse(why, "needs each duration longer than the one before it");
+        list.n++;
+    }
+    memcpy(conf_field(row, object), &list, sizeof(list));
+    return 0;
+}
+
+static void durations_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    const struct conf_durations *list = conf_field_const(row, object);
+
+    for (size_t i = 0; i < list->n; i++) {
+        if (i)
+            (void)buf_char(out, ' ');
+        conf_number_print(row->type, list->ms[i], out);
+    }
+}
+
+const struct conf_type conf_durations = {
+    .what = "durations, rising, each",
+    .needs = "durations with their units, such as 30m 24h",
+    .units = day_units,
+    .parse = durations_parse,
+    .print = durations_print,
+    .clear = conf_clear_zero,
+};
 
 /* ---- choices ---- */
 
@@ -163,12 +224,13 @@ static void choice_print(const struct conf_row *row, const void *object, struct 
 
 const struct conf_type conf_choice = {
     .what = "choice",
+    .shape = SHAPE_ONE_OF,
     .parse = choice_parse,
     .print = choice_print,
     .clear = conf_clear_zero,
 };
 
-/* ---- rate, mode, uid ---- */
+/* ---- rate ---- */
 
 static int rate_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
 {
@@ -205,6 +267,46 @@ const struct conf_type conf_rate = {
     .print = rate_print,
     .clear = conf_clear_zero,
 };
+
+/* ---- rate of calls: a fraction of a site's budget, which cannot be turned off ---- */
+
+static int call_rate_parse(const struct conf_row *row, const char *text, void *object,
+                           char why[CONF_WHY_SIZE])
+{
+    const char *slash = strchr(text, '/');
+    char digits[8] = "";
+    int64_t n = 0;
+    double rate;
+
+    if (!slash || !text_copy_n(digits, sizeof(digits), text, (size_t)(slash - text)) ||
+        !text_int(digits, 1, 60 * (int64_t)row->max, &n) ||
+        (strcmp(slash, "/s") != 0 && strcmp(slash, "/m") != 0))
+        n = 0;
+    rate = slash && strcmp(slash, "/m") == 0 ? (double)n / 60.0 : (double)n;
+    if (n == 0 || rate > (double)row->max)
+        return conf_refuse(
+            why, "needs a rate such as 5/s or 100/m, from 1/m to %" PRIu64 "/s, and cannot be off", row->max);
+    memcpy(conf_field(row, object), &rate, sizeof(rate));
+    return 0;
+}
+
+static void call_rate_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    double rate;
+
+    memcpy(&rate, conf_field_const(row, object), sizeof(rate));
+    (void)buf_printf(out, "%.9g/s", rate);
+}
+
+const struct conf_type conf_call_rate = {
+    .what = "rate",
+    .shape = SHAPE_RATE,
+    .parse = call_rate_parse,
+    .print = call_rate_print,
+    .clear = conf_clear_zero,
+};
+
+/* ---- mode, uid ---- */
 
 static int mode_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_lists.c - types of the configuration made of words: permissions, name forms, templates, free words,
- * and pairs LEFT:RIGHT.
+ * conf_lists.c - types of a configuration made of words: permissions, templates, free words, and pairs
+ * LEFT:RIGHT.
  *
  * Words are separated by blanks. A word that occurs twice is a mistake: the second one usually was meant to
  * be something else. Templates know a fixed set of placeholders (the row's choices); an unknown one, or a
@@ -14,7 +14,7 @@
 #include "base/address.h"
 #include "base/did_you_mean.h"
 #include "base/text.h"
-#include "conf/conf_table.h"
+#include "conf/table/conf_table.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -84,7 +84,7 @@ int conf_refuse_choice(const struct conf_row *row, const char *word, size_t len,
 }
 
 /* Writes the indexes of the choices in `text`, in its order. 0, or -EINVAL and why. */
-static int choices_parse(const struct conf_row *row, const char *text, int index[32], size_t *n, char *why)
+int conf_choices_parse(const struct conf_row *row, const char *text, int index[32], size_t *n, char *why)
 {
     const char *word;
     size_t len;
@@ -102,7 +102,7 @@ static int choices_parse(const struct conf_row *row, const char *text, int index
     return 0;
 }
 
-static void words_print(const struct conf_row *row, const int *index, size_t n, struct buf *out)
+void conf_choices_print(const struct conf_row *row, const int *index, size_t n, struct buf *out)
 {
     for (size_t i = 0; i < n; i++) {
         const char *list = row->choices, *word;
@@ -125,7 +125,7 @@ static int permissions_parse(const struct conf_row *row, const char *text, void 
     size_t n;
     unsigned bits = 0;
 
-    if (choices_parse(row, text, index, &n, why))
+    if (conf_choices_parse(row, text, index, &n, why))
         return -EINVAL;
     for (size_t i = 0; i < n; i++)
         bits |= 1U << index[i];
@@ -143,53 +143,15 @@ static void permissions_print(const struct conf_row *row, const void *object, st
     for (int i = 0; i < 32; i++)
         if (bits & 1U << i)
             index[n++] = i;
-    words_print(row, index, n, out);
+    conf_choices_print(row, index, n, out);
 }
 
 const struct conf_type conf_permissions = {
     .what = "list",
+    .shape = SHAPE_LIST_OF,
     .parse = permissions_parse,
     .print = permissions_print,
     .clear = conf_clear_zero,
-};
-
-/* ---- name forms: an ordered list in struct conf_vault ---- */
-
-static int forms_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
-{
-    struct conf_vault *v = object;
-    int index[32];
-    size_t n;
-
-    if (choices_parse(row, text, index, &n, why))
-        return -EINVAL;
-    for (size_t i = 0; i < n; i++)
-        v->match[i] = (enum conf_name_form)index[i];
-    v->nmatch = n;
-    return 0;
-}
-
-static void forms_print(const struct conf_row *row, const void *object, struct buf *out)
-{
-    const struct conf_vault *v = object;
-    int index[FORM_NFORMS];
-
-    for (size_t i = 0; i < v->nmatch; i++)
-        index[i] = (int)v->match[i];
-    words_print(row, index, v->nmatch, out);
-}
-
-static void forms_clear(const struct conf_row *row, void *object)
-{
-    (void)row;
-    ((struct conf_vault *)object)->nmatch = 0;
-}
-
-const struct conf_type conf_forms = {
-    .what = "list",
-    .parse = forms_parse,
-    .print = forms_print,
-    .clear = forms_clear,
 };
 
 /* ---- lists of words: struct conf_list ---- */
@@ -339,10 +301,11 @@ static void list_clear(const struct conf_row *row, void *object)
 
 #define LIST_TYPE(title)                                                                                     \
     {                                                                                                        \
-        .what = (title), .parse = list_parse, .print = list_print, .clear = list_clear,                      \
+        .what = (title), .shape = SHAPE_AT_MOST, .parse = list_parse, .print = list_print,                   \
+        .clear = list_clear,                                                                                 \
     }
 
-const struct conf_type conf_templates = LIST_TYPE("list of templates");
-const struct conf_type conf_words = LIST_TYPE("list of words");
-const struct conf_type conf_pairs = LIST_TYPE("list of pairs");
+const struct conf_type conf_templates = LIST_TYPE("templates");
+const struct conf_type conf_words = LIST_TYPE("words");
+const struct conf_type conf_pairs = LIST_TYPE("pairs");
 const struct conf_type conf_networks = LIST_TYPE("addresses or networks");

@@ -2,17 +2,17 @@
  * conf_draft.h - a configuration while it is being read: its sections with their line numbers, and its
  * mistakes.
  *
- * The draft has two things that struct conf does not have: the line of each key, for the messages of the
- * checks, and the sections with a mistake of their own (`spare`), whose keys are checked and which are not
- * compared with other sections. conf_read.c fills the draft, conf_check.c and conf_files.c check it, conf.c
- * makes a struct conf of it.
+ * The draft has two things that a finished configuration does not have: the line of each key, for the
+ * messages of the checks, and the sections with a mistake of their own (`spare`), whose keys are checked and
+ * which are not compared with other sections. conf_read.c fills the draft, conf_rules.h and the checks of the
+ * program judge it, conf_objects.h moves the sections out of it.
  *
  * Notes are kept until the end and printed in the order of their lines. Out of memory sticks in `nomem`.
  */
-#ifndef JG_CONF_CONF_DRAFT_H
-#define JG_CONF_CONF_DRAFT_H
+#ifndef JG_CONF_TABLE_CONF_DRAFT_H
+#define JG_CONF_TABLE_CONF_DRAFT_H
 
-#include "conf/conf_table.h"
+#include "conf/table/conf_table.h"
 
 #include <sys/queue.h>
 
@@ -23,7 +23,8 @@ struct conf_note {
 };
 
 struct conf_part { /* one section of the file */
-    enum conf_section section;
+    const struct conf_table *table;
+    unsigned section;
     char name[CONF_NAME_MAX];   /* "" where the section takes none */
     unsigned line;              /* of its header; 0 = not in the file */
     bool spare;                 /* a mistake by itself: not part of the result */
@@ -33,6 +34,7 @@ struct conf_part { /* one section of the file */
 };
 
 struct conf_draft {
+    const struct conf_table *table;
     const char *file;
     TAILQ_HEAD(, conf_part) parts;
     size_t nparts;
@@ -41,13 +43,13 @@ struct conf_draft {
     bool nomem;
 };
 
-void conf_draft_init(struct conf_draft *, const char *file);
+void conf_draft_init(struct conf_draft *, const struct conf_table *, const char *file);
 void conf_draft_free(struct conf_draft *);
 
 /* Adds a section with the defaults in it. NULL when out of memory. */
-struct conf_part *conf_draft_add(struct conf_draft *, enum conf_section, const char *name, unsigned line);
+struct conf_part *conf_draft_add(struct conf_draft *, unsigned section, const char *name, unsigned line);
 /* The next sound section of a kind after `part` (NULL = the first), or NULL. */
-struct conf_part *conf_draft_next(struct conf_draft *, enum conf_section, const struct conf_part *part);
+struct conf_part *conf_draft_next(struct conf_draft *, unsigned section, const struct conf_part *part);
 
 /* The line of a key, or of the section's header where the key has its default. */
 unsigned conf_part_line(const struct conf_part *, const char *key);
@@ -65,18 +67,5 @@ void conf_draft_print(struct conf_draft *, struct buf *out);
 
 /* conf_read.c: the text of the file into parts. The text is NUL-terminated after len bytes. */
 void conf_read(struct conf_draft *, const char *text, size_t len);
-/* conf_check.c: missing keys and sections, contradictions. */
-void conf_check(struct conf_draft *);
-/* Two sections are one vault: the same `url` in any spelling; the message for two with one sign-in. */
-bool conf_same_vault_url(const struct conf_vault *, const struct conf_vault *);
-void conf_vault_twin_error(struct conf_draft *, const struct conf_part *, const struct conf_part *other);
-/* conf_files.c: existence, contents and permissions of the named files. */
-void conf_check_files(struct conf_draft *, enum conf_files);
-void conf_check_paths(
-    struct conf_draft *); /* only: who could change the configuration or the state directory */
-/* conf_places.c: no file that is written is another file of the gateway. */
-void conf_check_places(struct conf_draft *);
-/* conf_control.c: the [gateway] section as a struct conf without other sections; see conf_load_control(). */
-int conf_control_take(struct conf_draft *, struct conf **out, bool *sound, struct buf *errors);
 
 #endif

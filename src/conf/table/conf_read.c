@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "base/utf8.h"
-#include "conf/conf_draft.h"
+#include "conf/table/conf_draft.h"
 
 #include <errno.h>
 #include <ini.h>
@@ -35,52 +35,34 @@ struct reader {
     struct conf_part *part; /* the present section; NULL = its keys are skipped */
 };
 
-#define OWN_FILE(key) "put it into a file of its own and name that file with `" key "`"
-#define HASH          "write the SHA-256 of the token as `token_sha256` (printf %s \"$TOKEN\" | sha256sum)"
-#define EVENTS_HASH   "write its SHA-256 as `events_token_sha256` (printf %s \"$TOKEN\" | sha256sum)"
-
-/* Keys that would put a secret into this file, and the keys to use instead. */
-static const struct trap {
-    enum conf_section section;
-    const char *key, *instead;
-} traps[] = {
-    {SECTION_VAULT, "api_key", OWN_FILE("api_key_file")},
-    {SECTION_VAULT, "key", OWN_FILE("api_key_file")},
-    {SECTION_VAULT, "password", OWN_FILE("run_as_password_file")},
-    {SECTION_VAULT, "run_as_password", OWN_FILE("run_as_password_file")},
-    {SECTION_VAULT, "client_secret", OWN_FILE("oauth_client_secret_file")},
-    {SECTION_VAULT, "oauth_client_secret", OWN_FILE("oauth_client_secret_file")},
-    {SECTION_PRA, "client_secret", OWN_FILE("client_secret_file")},
-    {SECTION_PRA, "secret", OWN_FILE("client_secret_file")},
-    {SECTION_PRA, "events_token", EVENTS_HASH},
-    {SECTION_PRA, "token", EVENTS_HASH},
-    {SECTION_CLIENT, "token", HASH},
-    {SECTION_CLIENT, "bearer", HASH},
-    {SECTION_CLIENT, "password", HASH},
-};
-
 /* ---- sections ---- */
 
-static int section_kind(const char *word)
+static int section_kind(const struct conf_table *table, const char *word)
 {
-    for (int i = 0; i < SECTION_N; i++)
-        if (strcmp(conf_sections[i].name, word) == 0)
-            return i;
+    for (size_t i = 0; i < table->nsections; i++)
+        if (strcmp(table->sections[i].name, word) == 0)
+            return (int)i;
     return -1;
 }
 
 static void unknown_section(struct reader *r, const char *word)
 {
+    const struct conf_table *table = r->draft->table;
     struct did_you_mean near = DID_YOU_MEAN(word);
     char hint[80];
 
-    for (int i = 0; i < SECTION_N; i++)
-        did_you_mean_offer(&near, conf_sections[i].name);
+    for (size_t i = 0; i < table->nstrangers; i++)
+        if (strcmp(table->strangers[i].name, word) == 0) {
+            conf_error(r->draft, r->line, "section [%s] %s", word, table->strangers[i].belongs);
+            return;
+        }
+    for (size_t i = 0; i < table->nsections; i++)
+        did_you_mean_offer(&near, table->sections[i].name);
     conf_error(r->draft, r->line, "unknown section [%.64s]%s", word,
                did_you_mean_hint(&near, hint, sizeof(hint)));
 }
 
-static const struct conf_part *section_twin(struct reader *r, enum conf_section kind, const char *name)
+static const struct conf_part *section_twin(struct reader *r, unsigned kind, const char *name)
 {
     const struct conf_part *part;
 
@@ -91,9 +73,9 @@ static const struct conf_part *section_twin(struct reader *r, enum conf_section 
 }
 
 /* False when its mistake has been noted. */
-static bool section_sound(struct reader *r, enum conf_section kind, const char *name)
+static bool section_sound(struct reader *r, unsigned kind, const char *name)
 {
-    const struct conf_section_info *info = &conf_sections[kind];
+    const struct conf_section_info *info = &r->draft->table->sections[kind];
     const struct conf_part *twin;
 
     if (!info->named && *name)
@@ -125,7 +107,7 @@ static void section_open(struct reader *r, char *text)
     if (*name)
         *name++ = '\0';
     name += strspn(name, " \t");
-    kind = section_kind(word);
+    kind = section_kind(r->draft->table, word);
     if (kind < 0) {
         unknown_section(r, word);
         return;
@@ -137,8 +119,8 @@ static void section_open(struct reader *r, char *text)
         r->too_many = true;
         return;
     }
-    sound = section_sound(r, (enum conf_section)kind, name);
-    r->part = conf_draft_add(r->draft, (enum conf_section)kind, sound ? name : "", r->line);
+    sound = section_sound(r, (unsigned)kind, name);
+    r->part = conf_draft_add(r->draft, (unsigned)kind, sound ? name : "", r->line);
     if (r->part)
         r->part->spare = !sound;
 }
@@ -147,23 +129,24 @@ static void section_open(struct reader *r, char *text)
 
 static void unknown_key(struct reader *r, const char *key)
 {
+    const struct conf_table *table = r->draft->table;
     struct did_you_mean near = DID_YOU_MEAN(key);
     char hint[80], title[CONF_TITLE_SIZE];
 
     (void)conf_part_title(r->part, title);
-    for (size_t i = 0; i < sizeof(traps) / sizeof(traps[0]); i++)
-        if (traps[i].section == r->part->section && text_equal_nocase(traps[i].key, key)) {
+    for (size_t i = 0; i < table->ntraps; i++)
+        if (table->traps[i].section == r->part->section && text_equal_nocase(table->traps[i].key, key)) {
             conf_error(r->draft, r->line, "`%s` in %s would put a secret into this file: %s", key, title,
-                       traps[i].instead);
+                       table->traps[i].instead);
             return;
         }
-    for (size_t i = 0; i < conf_nrows; i++)
-        if (conf_rows[i].section == r->part->section)
-            did_you_mean_offer(&near, conf_rows[i].name);
-    for (int i = 0; !did_you_mean(&near) && i < SECTION_N; i++)
-        if (conf_row_find((enum conf_section)i, key)) {
+    for (size_t i = 0; i < table->nrows; i++)
+        if (table->rows[i].section == r->part->section)
+            did_you_mean_offer(&near, table->rows[i].name);
+    for (unsigned i = 0; !did_you_mean(&near) && i < table->nsections; i++)
+        if (conf_row_find(table, i, key)) {
             conf_error(r->draft, r->line, "unknown key `%.64s` in %s; it belongs into [%s]", key, title,
-                       conf_sections[i].name);
+                       table->sections[i].name);
             return;
         }
     conf_error(r->draft, r->line, "unknown key `%.64s` in %s%s", key, title,
@@ -188,7 +171,7 @@ static void bad_value(struct reader *r, const struct conf_row *row, const char *
 
 static void key_set(struct reader *r, const char *key, const char *value)
 {
-    const struct conf_row *row = conf_row_find(r->part->section, key);
+    const struct conf_row *row = conf_row_find(r->part->table, r->part->section, key);
     char why[CONF_WHY_SIZE] = "";
     unsigned *at;
     int err;
@@ -197,7 +180,7 @@ static void key_set(struct reader *r, const char *key, const char *value)
         unknown_key(r, key);
         return;
     }
-    at = &r->part->at[row - conf_rows];
+    at = &r->part->at[row - r->part->table->rows];
     if (*at) {
         conf_error(r->draft, r->line, "`%s` is set twice in this section; first in line %u", row->name, *at);
         return;

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_texts.c - types of the configuration whose value is a text: names, files, addresses, URLs, templates,
- * token digests.
+ * conf_texts.c - types of a configuration whose value is a text: names, files, URLs, addresses, templates,
+ * digests of tokens.
  *
  * Each value is a copy of its own. A file name may begin with $CREDENTIALS_DIRECTORY/ (or
  * ${CREDENTIALS_DIRECTORY}/, or systemd's %d/), the directory of the service manager's credentials; no other
  * variable of the environment is used.
  *
- * Not here: the files themselves (conf_files.c).
+ * Not here: the files themselves (conf_paths.h).
  */
 #include "base/address.h"
 #include "base/text.h"
-#include "conf/conf_table.h"
+#include "conf/table/conf_table.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 static_assert(ADDRESS_WHY_SIZE == CONF_WHY_SIZE, "one size for explanations");
 
@@ -30,7 +29,7 @@ static char *text_of(const struct conf_row *row, const void *object)
     return text;
 }
 
-static void text_clear(const struct conf_row *row, void *object)
+void conf_text_clear(const struct conf_row *row, void *object)
 {
     char *none = NULL;
 
@@ -38,18 +37,18 @@ static void text_clear(const struct conf_row *row, void *object)
     memcpy(conf_field(row, object), &none, sizeof(none));
 }
 
-static int set_text(const struct conf_row *row, void *object, const char *text)
+int conf_text_set(const struct conf_row *row, void *object, const char *text)
 {
     char *copy = strdup(text);
 
     if (!copy)
         return -ENOMEM;
-    text_clear(row, object);
+    conf_text_clear(row, object);
     memcpy(conf_field(row, object), &copy, sizeof(copy));
     return 0;
 }
 
-static void text_print(const struct conf_row *row, const void *object, struct buf *out)
+void conf_text_print(const struct conf_row *row, const void *object, struct buf *out)
 {
     const char *text = text_of(row, object);
 
@@ -62,17 +61,17 @@ static int text_parse(const struct conf_row *row, const char *text, void *object
     if (row->max && strlen(text) > row->max)
         return conf_refuse(why, "must not be longer than %u bytes", (unsigned)row->max);
     if (!*text && !row->fallback) {
-        text_clear(row, object);
+        conf_text_clear(row, object);
         return 0;
     }
-    return set_text(row, object, text);
+    return conf_text_set(row, object, text);
 }
 
 static int word_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
 {
     if (conf_choice_index(row->choices, text, strlen(text)) < 0)
         return conf_refuse_choice(row, text, strlen(text), why);
-    return set_text(row, object, text);
+    return conf_text_set(row, object, text);
 }
 
 static int template_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
@@ -104,14 +103,14 @@ static int file_parse(const struct conf_row *row, const char *text, void *object
     if (!name && (text[0] == '$' || text[0] == '%'))
         return conf_refuse(why, "takes nothing from the environment but $CREDENTIALS_DIRECTORY/NAME");
     if (!name)
-        return set_text(row, object, text);
+        return conf_text_set(row, object, text);
     if (!dir || !*dir)
         return conf_refuse(why, "names a credential, but CREDENTIALS_DIRECTORY is not set: systemd sets it "
                                 "for a unit with LoadCredential=");
     n = snprintf(path, sizeof(path), "%s/%s", dir, name);
     if (n < 0 || (size_t)n >= sizeof(path))
         return conf_refuse(why, "is too long for a file name");
-    return set_text(row, object, path);
+    return conf_text_set(row, object, path);
 }
 
 /* A credential is printed by its name: its directory is another one for each process of systemd. */
@@ -123,7 +122,7 @@ static void file_print(const struct conf_row *row, const void *object, struct bu
     if (text && n && strncmp(text, dir, n) == 0 && text[n] == '/')
         (void)buf_printf(out, "$CREDENTIALS_DIRECTORY%s", text + n);
     else
-        text_print(row, object, out);
+        conf_text_print(row, object, out);
 }
 
 static int san_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
@@ -132,7 +131,7 @@ static int san_parse(const struct conf_row *row, const char *text, void *object,
 
     if (address_normal_san(text, normal, why))
         return -EINVAL;
-    return set_text(row, object, normal);
+    return conf_text_set(row, object, normal);
 }
 
 static int proxy_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
@@ -144,7 +143,7 @@ static int proxy_parse(const struct conf_row *row, const char *text, void *objec
         return -EINVAL;
     if (conf_choice_index(schemes, url.scheme, strlen(url.scheme)) < 0 || !url.port || strlen(url.path) > 1)
         return conf_refuse(why, "needs http://HOST:PORT, or https://, socks5:// or socks5h:// in its place");
-    return set_text(row, object, text);
+    return conf_text_set(row, object, text);
 }
 
 static int url_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
@@ -156,7 +155,7 @@ static int url_parse(const struct conf_row *row, const char *text, void *object,
         return err;
     if (strcmp(url.scheme, "https") != 0 && strcmp(url.scheme, "http") != 0)
         return conf_refuse(why, "needs an https:// address");
-    err = set_text(row, object, text);
+    err = conf_text_set(row, object, text);
     if (!err) {
         char *copy = text_of(row, object);
         for (size_t n = strlen(copy); n && copy[n - 1] == '/'; n--)
@@ -167,110 +166,105 @@ static int url_parse(const struct conf_row *row, const char *text, void *object,
 
 #define TEXT_TYPE(title, parser)                                                                             \
     {                                                                                                        \
-        .what = (title), .parse = (parser), .print = text_print, .clear = text_clear,                        \
+        .what = (title), .parse = (parser), .print = conf_text_print, .clear = conf_text_clear,              \
     }
 
 const struct conf_type conf_text = TEXT_TYPE("text", text_parse);
-const struct conf_type conf_word = TEXT_TYPE("choice", word_parse);
+const struct conf_type conf_word = {.what = "choice",
+                                    .shape = SHAPE_ONE_OF,
+                                    .parse = word_parse,
+                                    .print = conf_text_print,
+                                    .clear = conf_text_clear};
 const struct conf_type conf_file = {
-    .what = "file", .parse = file_parse, .print = file_print, .clear = text_clear};
+    .what = "file", .parse = file_parse, .print = file_print, .clear = conf_text_clear};
 const struct conf_type conf_san = TEXT_TYPE("certificate name", san_parse);
 const struct conf_type conf_url = TEXT_TYPE("URL", url_parse);
 const struct conf_type conf_proxy = TEXT_TYPE("URL", proxy_parse);
 const struct conf_type conf_template = TEXT_TYPE("template", template_parse);
 
-/* ---- address: three members of struct conf_listener follow from one text ---- */
+/* ---- where a TCP socket listens: struct conf_endpoint ---- */
 
-static void address_clear(const struct conf_row *row, void *object)
+static void endpoint_clear(const struct conf_row *row, void *object)
 {
-    struct conf_listener *l = object;
+    struct conf_endpoint *endpoint = conf_field(row, object);
 
-    text_clear(row, object);
-    free(l->host);
-    l->host = NULL;
-    l->is_unix = false;
-    l->port = 0;
+    free(endpoint->text);
+    free(endpoint->host);
+    *endpoint = (struct conf_endpoint){.text = NULL};
 }
 
-static int listener_address(const char *text, struct conf_listener *out, char host[ADDRESS_HOST_SIZE],
-                            char *why)
+static int endpoint_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
 {
-    out->is_unix = strncmp(text, "unix:", 5) == 0;
-    if (!out->is_unix)
-        return address_split(text, host, &out->port, why);
-    if (text[5] != '/')
-        return conf_refuse(why, "needs an absolute path after unix:");
-    if (strlen(text + 5) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        return conf_refuse(why, "has a path too long for a Unix socket (at most 107 bytes)");
-    (void)text_copy(host, ADDRESS_HOST_SIZE, text + 5);
-    return 0;
-}
-
-static int address_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
-{
-    struct conf_listener parts = {0}, *l = object;
+    struct conf_endpoint endpoint = {.text = NULL};
     char host[ADDRESS_HOST_SIZE];
-    char *copy;
-    int err = listener_address(text, &parts, host, why);
+    int err = address_split(text, host, &endpoint.port, why);
 
     if (err)
         return err;
-    copy = strdup(host);
-    if (!copy)
+    endpoint.text = strdup(text);
+    endpoint.host = strdup(host);
+    if (!endpoint.text || !endpoint.host) {
+        free(endpoint.text);
+        free(endpoint.host);
         return -ENOMEM;
-    address_clear(row, object);
-    l->host = copy;
-    l->is_unix = parts.is_unix;
-    l->port = parts.port;
-    return set_text(row, object, text);
-}
-
-const struct conf_type conf_address = {
-    .what = "address",
-    .parse = address_parse,
-    .print = text_print,
-    .clear = address_clear,
-};
-
-/* ---- SHA-256 of a token ---- */
-
-static int digest_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
-{
-    struct conf_client *c = object;
-
-    (void)row;
-    if (strlen(text) != 2 * sizeof(c->token_sha256) ||
-        !text_unhex(c->token_sha256, sizeof(c->token_sha256), text))
-        return conf_refuse(why, "needs the SHA-256 of the token as 64 hexadecimal digits (printf %%s "
-                                "\"$TOKEN\" | sha256sum), never the token itself");
-    c->has_token = true;
+    }
+    endpoint_clear(row, object);
+    memcpy(conf_field(row, object), &endpoint, sizeof(endpoint));
     return 0;
 }
 
-static void digest_print(const struct conf_row *row, const void *object, struct buf *out)
+static void endpoint_print(const struct conf_row *row, const void *object, struct buf *out)
 {
-    const struct conf_client *c = object;
-    char hex[2 * sizeof(c->token_sha256) + 1];
+    const struct conf_endpoint *endpoint = conf_field_const(row, object);
 
-    (void)row;
-    if (!c->has_token)
-        return;
-    text_hex(hex, c->token_sha256, sizeof(c->token_sha256));
-    (void)buf_str(out, hex);
+    if (endpoint->text)
+        (void)buf_str(out, endpoint->text);
 }
 
-static void digest_clear(const struct conf_row *row, void *object)
-{
-    struct conf_client *c = object;
+const struct conf_type conf_endpoint = {
+    .what = "address",
+    .parse = endpoint_parse,
+    .print = endpoint_print,
+    .clear = endpoint_clear,
+};
 
-    (void)row;
-    memset(c->token_sha256, 0, sizeof(c->token_sha256));
-    c->has_token = false;
+/* ---- digests of tokens: two are valid side by side while a token is being changed ---- */
+
+static int digests_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    struct conf_digests digests = {.n = 0};
+    const char *word;
+    size_t len;
+
+    while ((word = conf_next_word(&text, &len))) {
+        char hex[2 * sizeof(digests.sha256[0]) + 1];
+
+        if (digests.n == row->max || !text_copy_n(hex, sizeof(hex), word, len) || len != sizeof(hex) - 1 ||
+            !text_unhex(digests.sha256[digests.n], sizeof(digests.sha256[0]), hex))
+            return conf_refuse(why,
+                               "needs one or two SHA-256 of tokens, each as 64 hexadecimal digits (printf "
+                               "%%s \"$TOKEN\" | sha256sum), never a token itself");
+        digests.n++;
+    }
+    memcpy(conf_field(row, object), &digests, sizeof(digests));
+    return 0;
 }
 
-const struct conf_type conf_digest = {
+static void digests_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    const struct conf_digests *digests = conf_field_const(row, object);
+    char hex[2 * sizeof(digests->sha256[0]) + 1];
+
+    for (size_t i = 0; i < digests->n; i++) {
+        text_hex(hex, digests->sha256[i], sizeof(digests->sha256[i]));
+        (void)buf_printf(out, "%s%s", i ? " " : "", hex);
+    }
+}
+
+const struct conf_type conf_digests = {
     .what = "SHA-256 in hexadecimal",
-    .parse = digest_parse,
-    .print = digest_print,
-    .clear = digest_clear,
+    .shape = SHAPE_AT_MOST,
+    .parse = digests_parse,
+    .print = digests_print,
+    .clear = conf_clear_zero,
 };
