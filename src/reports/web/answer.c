@@ -39,8 +39,8 @@ bool web_may_log(void *arg, const struct http_peer *peer)
 {
     struct web *web = arg;
 
-    return peer->known || token_bucket_take(&web->stranger_lines, LINES_PER_S, LINES_BURST,
-                                            clock_now(web->clock)) == 0;
+    return peer->known ||
+           token_bucket_take(&web->stranger_lines, LINES_PER_S, LINES_BURST, clock_now(web->clock)) == 0;
 }
 
 void web_request_id(const struct http_req *req, char out[WEB_ID_MAX + 1])
@@ -91,6 +91,15 @@ struct web_request *web_request_new(struct web *web, struct http_req *req)
     return r;
 }
 
+struct web_session *web_request_session(const struct web_request *r)
+{
+    struct web_session *session = NULL;
+
+    if (r->has_session)
+        HASH_FIND(hh, r->web->sessions.by_key, r->session, DIGEST_SIZE, session);
+    return session;
+}
+
 void web_request_rest(struct web_request *r)
 {
     if (r->req || r->working || r->waiting)
@@ -109,7 +118,7 @@ void web_request_rest(struct web_request *r)
 
 static void count(struct web_request *r, int status, uint64_t took_us)
 {
-    struct request_count *c = &r->web->counts.requests[r->route - web_routes];
+    struct request_count *c = &r->web->counts.requests[r->route - r->web->routes];
 
     c->by_status[status >= 200 && status < 600 && status != STATUS_GONE ? status / 100 : 0]++;
     took_add(&c->took, took_us);
@@ -122,8 +131,8 @@ static void log_end(struct web_request *r, const struct http_peer *peer, int sta
 
     if (!log_on(level) || (!r->name[0] && !web_may_log(r->web, peer)))
         return;
-    log_event(level, "request", "request_id=%s operation=%s user=%s status=%d duration_ms=%.1f code=%s", r->id,
-              r->route->operation, r->name[0] ? r->name : NULL, status, (double)took_us / 1000, code);
+    log_event(level, "request", "request_id=%s operation=%s user=%s status=%d duration_ms=%.1f code=%s",
+              r->id, r->route->operation, r->name[0] ? r->name : NULL, status, (double)took_us / 1000, code);
 }
 
 /* Counts and logs, and cuts the link to the server's request, which is returned. */
@@ -147,8 +156,8 @@ static void write_cookie(struct web_request *r)
                          "Set-Cookie: " COOKIE "=%s; Secure; HttpOnly; SameSite=Strict; Path=/\r\n",
                          r->new_cookie);
     else if (r->drop_cookie)
-        (void)buf_str(&r->headers, "Set-Cookie: " COOKIE
-                                   "=; Max-Age=0; Secure; HttpOnly; SameSite=Strict; Path=/\r\n");
+        (void)buf_str(&r->headers,
+                      "Set-Cookie: " COOKIE "=; Max-Age=0; Secure; HttpOnly; SameSite=Strict; Path=/\r\n");
     wipe(r->new_cookie, sizeof(r->new_cookie));
 }
 
@@ -268,12 +277,8 @@ void web_request_gone(struct web_request *r)
         r->web->audit->ops->forget(r->web->audit, &r->wait);
         r->waiting = false;
     }
-    if (r->export)
-        export_gone(r);
-    else if (r->sign_in)
-        sign_in_gone(r);
-    else if (r->working)
-        reader_cancel(&r->job);
+    if (r->left)
+        r->left(r);
     else
         web_request_rest(r);
 }

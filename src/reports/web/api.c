@@ -23,18 +23,10 @@ static void write_allow(struct jsonw *w, unsigned allow)
     jsonw_end(w);
 }
 
-static bool may_see(const struct query_context *context, const char *host_name)
-{
-    for (size_t i = 0; i < context->nhosts; i++)
-        if (strcmp(context->hosts[i], host_name) == 0)
-            return true;
-    return context->all_hosts;
-}
-
 void me_start(struct web_request *r)
 {
     const struct web *web = r->web;
-    const struct web_session *session = who_session(r);
+    const struct web_session *session = web_request_session(r);
     int64_t left = session ? (int64_t)web_session_left(&web->sessions, session) : 0;
     struct view *view = view_new(web, r);
     char ends[CLOCK_RFC3339_SIZE];
@@ -49,7 +41,7 @@ void me_start(struct web_request *r)
     write_allow(&w, r->allow);
     jsonw_array(&w, "sites");
     for (size_t i = 0; i < view_context(view)->nsites; i++)
-        if (may_see(view_context(view), view_context(view)->sites[i].host_name))
+        if (view_sees(view, view_context(view)->sites[i].host_name))
             jsonw_str(&w, NULL, view_context(view)->sites[i].host_name);
     jsonw_end(&w);
     jsonw_str(&w, "csrf", r->csrf);
@@ -86,8 +78,8 @@ static bool parse(struct web_request *r, enum query_call call, const char *name)
         web_fail_with(r, PROBLEM_INTERNAL, "out of memory");
         return false;
     }
-    return web_query_parsed(
-        r, query_parse(call, name, r->query, view_context(r->view), &r->parsed, &error), &error);
+    return web_query_parsed(r, query_parse(call, name, r->query, view_context(r->view), &r->parsed, &error),
+                            &error);
 }
 
 /* The outcome of the job itself: the database's alone. */
@@ -146,7 +138,7 @@ void tile_start(struct web_request *r)
 /* After the record: the session remembers the address, so that the page may ask for it again. */
 static void answer_view(struct web_request *r)
 {
-    struct web_session *session = who_session(r);
+    struct web_session *session = web_request_session(r);
 
     if (session)
         web_session_viewed(session, r->address);
@@ -214,8 +206,7 @@ void values_start(struct web_request *r)
 
 static enum db_outcome ask_session(struct web_request *r, struct db *db)
 {
-    return judge(r, db,
-                 query_session(db, r->parsed, r->segment[0], r->segment[1], &r->body, &r->result));
+    return judge(r, db, query_session(db, r->parsed, r->segment[0], r->segment[1], &r->body, &r->result));
 }
 
 static void session_asked(struct web_request *r)

@@ -20,10 +20,16 @@ static void on_done(struct reader_job *job)
     struct web_request *r = CONTAINER_OF(job, struct web_request, job);
 
     r->working = false;
+    r->left = NULL;
     if (r->req)
         r->asked(r);
     else
         web_request_rest(r);
+}
+
+static void on_left(struct web_request *r)
+{
+    reader_cancel(&r->job);
 }
 
 void web_ask(struct web_request *r, struct readers *pool, uint64_t timeout_ms)
@@ -31,9 +37,11 @@ void web_ask(struct web_request *r, struct readers *pool, uint64_t timeout_ms)
     r->job.run = on_run;
     r->job.done = on_done;
     r->working = true;
+    r->left = on_left;
     if (reader_submit(pool, &r->job, timeout_ms))
         return;
     r->working = false;
+    r->left = NULL;
     web_fail_with(r, PROBLEM_OVERLOADED, "too many queries wait for the database; try again");
 }
 
@@ -74,9 +82,7 @@ bool web_query_parsed(struct web_request *r, enum query_outcome outcome, const s
 
     switch (outcome) {
     case QUERY_OK: return true;
-    case QUERY_NOT_FOUND:
-        problem_set(&p, PROBLEM_NOT_FOUND, "there is nothing of that name");
-        break;
+    case QUERY_NOT_FOUND: problem_set(&p, PROBLEM_NOT_FOUND, "there is nothing of that name"); break;
     case QUERY_INVALID:
     case QUERY_INVALID_CURSOR:
         problem_set(&p, outcome == QUERY_INVALID ? PROBLEM_INVALID_REQUEST : PROBLEM_INVALID_CURSOR,

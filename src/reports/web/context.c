@@ -67,6 +67,14 @@ const struct query_context *view_context(const struct view *v)
     return &v->context;
 }
 
+bool view_sees(const struct view *v, const char *host_name)
+{
+    for (size_t i = 0; i < v->context.nhosts; i++)
+        if (strcmp(v->context.hosts[i], host_name) == 0)
+            return true;
+    return v->context.all_hosts;
+}
+
 /* ---- sites ---- */
 
 static const struct reports_site *site_of_conf(const struct web *web, const char *host_name)
@@ -178,7 +186,7 @@ static const struct conf_list *sites_of(const struct web *web, const struct web_
             if (strcmp(web->conf->readers[i].name, r->name) == 0)
                 return &web->conf->readers[i].sites;
     } else {
-        const struct reports_user *u = who_user(web, r->name);
+        const struct reports_user *u = user_find(web, r->name);
 
         if (u)
             return &u->sites;

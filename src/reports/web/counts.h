@@ -13,7 +13,7 @@ struct took {
     uint64_t n, us;
 };
 
-struct request_count { /* of one operation */
+struct request_count {     /* of one operation */
     uint64_t by_status[6]; /* 1xx is not sent: [0] = the client left */
     struct took took;
 };

@@ -11,8 +11,8 @@
  * Two records: `export_begun` before the first byte, `exported` with rows and whether it was complete at the
  * end. A failure before the first byte is a problem; later it breaks the connection.
  *
- * Invariants: the job is kept, and an export is in one place at a time. Where a client leaves while bytes go to
- * the socket, the function on the stack sees that r->req is gone, and export_gone() does nothing.
+ * Invariants: the job is kept, and an export is in one place at a time. Where a client leaves while bytes go
+ * to the socket, the function on the stack sees that r->req is gone, and on_left() does nothing.
  */
 #include "base/container_of.h"
 #include "reports/web/web_internal.h"
@@ -29,7 +29,8 @@ enum place {
     AT_PAUSE   /* the socket has no room: drained() comes */
 };
 
-struct export {
+struct export
+{
     struct query_export *rows; /* the thread's while it works */
     enum step step;
     enum place place;
@@ -226,13 +227,13 @@ static void on_done(struct reader_job *job)
         send_piece(r);
 }
 
-void export_drained(struct web_request *r)
+static void on_drained(struct web_request *r)
 {
     if (r->export && r->export->place == AT_PAUSE)
         send_piece(r);
 }
 
-void export_gone(struct web_request *r)
+static void on_left(struct web_request *r)
 {
     switch (r->export->place) {
     case AT_THREAD: reader_cancel(&r->job); break;
@@ -268,11 +269,14 @@ static void start(struct web_request *r, const char *dataset)
     memcpy(e->dataset, dataset, sizeof(e->dataset));
     e->place = AT_THREAD;
     r->export = e;
+    r->left = on_left;
+    r->drained = on_drained;
     r->working = true;
     r->job = (struct reader_job){.run = on_run, .done = on_done, .kept = true};
     if (reader_submit(r->web->exports, &r->job, r->web->conf->reports.export_timeout_ms))
         return;
     r->export = NULL;
+    r->left = r->drained = NULL;
     r->working = false;
     free(e);
     web_fail_with(r, PROBLEM_OVERLOADED, "too many exports wait for the database; try again");

@@ -4,23 +4,13 @@
  */
 #include "reports/web/web_internal.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 static enum db_outcome ask(struct web_request *r, struct db *db)
 {
-    return feed_read(db, &r->feed.request, &r->body, &r->feed.answer, &r->feed.fault);
-}
-
-static void fail(struct web_request *r)
-{
-    const struct feed_fault *f = &r->feed.fault;
-    struct problem p;
-
-    problem_set(&p,
-                strcmp(f->code, "invalid_cursor") == 0 ? PROBLEM_INVALID_CURSOR : PROBLEM_INVALID_REQUEST,
-                "the parameter `%s` %s", f->parameter ? f->parameter : "", f->why ? f->why : "is not valid");
-    web_fail(r, &p);
+    r->outcome =
+        feed_read(db, view_context(r->view), &r->feed.request, &r->body, &r->feed.answer, &r->feed.error);
+    if (r->outcome != QUERY_DATABASE)
+        return DB_OK;
+    return db->error.outcome == DB_OK ? DB_FAILED : db->error.outcome;
 }
 
 static void answer(struct web_request *r)
@@ -36,17 +26,11 @@ static void asked(struct web_request *r)
     struct note n;
 
     took_add(&r->web->counts.statements[COUNT_FEED], r->job.took_us);
-    if (r->job.outcome != DB_OK) {
-        web_fail_database(r, r->job.outcome);
+    if (!web_asked_well(r))
         return;
-    }
-    if (r->feed.fault.code) {
-        fail(r);
-        return;
-    }
     note_begin(&n, r, "feed_read");
     note_text(&n, "dataset", r->segment[0]);
-    note_number(&n, "records", (int64_t)r->feed.answer.records);
+    note_number(&n, "records", r->feed.answer.records);
     note_number(&n, "first_seq", r->feed.answer.first_seq);
     note_number(&n, "last_seq", r->feed.answer.last_seq);
     note_await(&n, answer);
@@ -54,22 +38,9 @@ static void asked(struct web_request *r)
 
 void feed_start(struct web_request *r)
 {
-    struct feed_request *f = &r->feed.request;
-    enum feed_dataset dataset;
-    char none[1] = "";
-
-    if (!feed_dataset_named(r->segment[0], &dataset)) {
-        web_fail_with(r, PROBLEM_NOT_FOUND, "there is no such feed");
-        return;
-    }
     if (!notes_possible(r->web)) {
         web_fail_with(r, PROBLEM_AUDIT_UNAVAILABLE,
                       "the audit trail cannot be written, and audit_policy is strict");
-        return;
-    }
-    *f = feed_request(dataset);
-    if (!feed_parse(f, r->query ? r->query : none, clock_wall(r->web->clock) / 1000, &r->feed.fault)) {
-        fail(r);
         return;
     }
     r->view = view_new(r->web, r);
@@ -77,9 +48,10 @@ void feed_start(struct web_request *r)
         web_fail_with(r, PROBLEM_INTERNAL, "out of memory");
         return;
     }
-    f->sites = view_context(r->view)->hosts;
-    f->nsites = view_context(r->view)->nhosts;
-    f->all_sites = view_context(r->view)->all_hosts;
+    if (!web_query_parsed(
+            r, feed_parse(r->segment[0], r->query, view_context(r->view), &r->feed.request, &r->feed.error),
+            &r->feed.error))
+        return;
     r->ask = ask;
     r->asked = asked;
     web_ask(r, r->web->pages, r->web->conf->reports.query_timeout_ms);

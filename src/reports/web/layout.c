@@ -14,14 +14,16 @@
 #define DEPTH     5
 #define MAX_TILES 64
 
+/* Rows of 12 columns. */
 static const struct {
     const char *id;
     int width;
 } defaults[] = {
-    {"sessions_over_time", 12}, {"running_now", 3},  {"injections", 3}, {"by_site", 6},
-    {"by_jump_group", 4},       {"top_users", 4},    {"top_endpoints", 4}, {"durations", 6},
-    {"event_types", 6},         {"outside_hours", 4}, {"abnormal", 4},   {"collector", 4},
+    {"sessions_over_time", 12}, {"running_now", 3},   {"injections", 3},    {"by_site", 6},
+    {"by_jump_group", 4},       {"top_users", 4},     {"top_endpoints", 4}, {"durations", 6},
+    {"event_types", 6},         {"outside_hours", 4}, {"abnormal", 4},      {"collector", 4},
 };
+#define DEFAULT_HEIGHT 2
 
 static void write_tile(struct jsonw *w, const char *id, int64_t width, int64_t height)
 {
@@ -39,7 +41,7 @@ void layout_default(struct buf *out)
     jsonw_array(&w, NULL);
     for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
         if (query_tile_named(defaults[i].id) >= 0)
-            write_tile(&w, defaults[i].id, defaults[i].width, 1);
+            write_tile(&w, defaults[i].id, defaults[i].width, DEFAULT_HEIGHT);
     jsonw_end(&w);
 }
 
@@ -104,7 +106,8 @@ bool layout_match(const char *text, int64_t *revision)
     char digits[24];
     size_t n = strlen(text);
 
-    if (n < 3 || text[0] != '"' || text[n - 1] != '"' || !text_copy_n(digits, sizeof(digits), text + 1, n - 2))
+    if (n < 3 || text[0] != '"' || text[n - 1] != '"' ||
+        !text_copy_n(digits, sizeof(digits), text + 1, n - 2))
         return false;
     return digits[strspn(digits, "0123456789")] == '\0' && text_int(digits, 0, INT64_MAX, revision);
 }

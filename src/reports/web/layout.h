@@ -3,8 +3,8 @@
  *
  *     {"revision":3,"tiles":[{"id":"top_users","width":4,"height":1}, …]}
  *
- * Known ids, each once; 3, 4, 6 or 12 wide, 1 to 3 high. What is stored is written here from what was checked,
- * and never the text of a client.
+ * Known ids, each once; 3, 4, 6 or 12 wide, 1 to 3 high. What is stored is written here from what was
+ * checked, and never the text of a client.
  */
 #ifndef JG_REPORTS_WEB_LAYOUT_H
 #define JG_REPORTS_WEB_LAYOUT_H

@@ -23,8 +23,8 @@ static enum db_outcome read_row(struct web_request *r, struct db *db)
 {
     const struct db_ops *ops = db->ops;
     struct db_stmt *s = NULL;
-    enum db_outcome outcome = ops->prepare(
-        db, "SELECT \"revision\", \"document\" FROM \"jg_layout\" WHERE \"user_name\" = ?", &s);
+    enum db_outcome outcome =
+        ops->prepare(db, "SELECT \"revision\", \"document\" FROM \"jg_layout\" WHERE \"user_name\" = ?", &s);
     const char *document;
 
     r->layout.revision = 0;

@@ -91,7 +91,7 @@ bool notes_possible(const struct web *web)
 
 static void after_record(struct web_request *r, int err)
 {
-    struct export *e = r->export;
+    void (*left)(struct web_request *) = r->left;
 
     if (!err || !is_strict(r->web)) {
         r->recorded(r);
@@ -99,8 +99,8 @@ static void after_record(struct web_request *r, int err)
     }
     web_fail_with(r, PROBLEM_AUDIT_UNAVAILABLE,
                   "the audit trail cannot be written, and audit_policy is strict");
-    if (e)
-        export_gone(r);
+    if (left)
+        left(r);
 }
 
 static void on_record(struct audit_wait *wait, int err)
@@ -147,7 +147,7 @@ void note_user_changed(struct web *web, const char *user, const char *what)
 bool note_is_refresh(const struct web_request *r)
 {
     const char *sent = http_header(r->req, "X-Jumpgate-Refresh");
-    const struct web_session *session = who_session(r);
+    const struct web_session *session = web_request_session(r);
 
     return sent && strcmp(sent, "1") == 0 && session && web_session_has_viewed(session, r->address);
 }

@@ -3,8 +3,8 @@
  * readers.c - threads that work on the database; see readers.h.
  *
  * The idea: a reader is a worker with a connection. Its thread changes `db` in the step OPEN alone, and the
- * loop looks at it between steps alone, so that reader_cancel() may interrupt a connection in step RUN without
- * a lock.
+ * loop looks at it between steps alone, so that reader_cancel() may interrupt a connection in step RUN
+ * without a lock.
  *
  * Invariants: a reader without a job is idle. A job waits, or has a reader. `late` runs from reader_submit()
  * to done(), and for a kept job to its release.

@@ -7,9 +7,9 @@
  * transaction that may be open there, until reader_release(): an export is one job, run once for each piece.
  * Where its time is over between two runs, done() is called without one.
  *
- * A job that takes longer than its time, from reader_submit() on, is interrupted in the engine; one that waits
- * longer is not begun. Both end with DB_INTERRUPTED and `expired`. A connection is opened by its thread before
- * the first job, and again when it was lost.
+ * A job that takes longer than its time, from reader_submit() on, is interrupted in the engine; one that
+ * waits longer is not begun. Both end with DB_INTERRUPTED and `expired`. A connection is opened by its thread
+ * before the first job, and again when it was lost.
  *
  * A struct reader_job is part of its owner's object. From reader_submit() to done() it belongs to the pool,
  * and run() alone uses what it points to.

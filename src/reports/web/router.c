@@ -203,9 +203,11 @@ static void on_gone(void *arg, struct http_req *req)
 
 static void on_drained(void *arg, struct http_req *req)
 {
+    struct web_request *r = req->app;
+
     (void)arg;
-    if (req->app)
-        export_drained(req->app);
+    if (r && r->drained)
+        r->drained(r);
 }
 
 /* What the server itself refuses has the form and the headers of every other error. */
@@ -229,6 +231,8 @@ static const char *on_refuse(void *arg, const struct http_peer *peer, const stru
 
 void router_app(struct web *web)
 {
+    web->routes = web_routes;
+    web->nroutes = web_routes_count();
     web->app = (struct http_app){.arg = web,
                                  .head = on_head,
                                  .message = on_message,

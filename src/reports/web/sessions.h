@@ -2,8 +2,8 @@
  * sessions.h - who is signed in: sessions in memory, found by the SHA-256 of their cookie.
  *
  * The cookie itself is kept nowhere, so a restart signs everyone out. A session ends `idle` after its last
- * use, `max` after its begin, when it is dropped, or when room is needed: beyond SESSIONS_PER_USER that user's
- * least recently used one ends, beyond SESSIONS_MAX the least recently used of all.
+ * use, `max` after its begin, when it is dropped, or when room is needed: beyond SESSIONS_PER_USER that
+ * user's least recently used one ends, beyond SESSIONS_MAX the least recently used of all.
  *
  * A session remembers what was viewed in it: a page that asks again on its own shows nothing that the audit
  * trail does not have already.

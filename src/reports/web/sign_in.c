@@ -99,15 +99,16 @@ static void succeed(struct web_request *r, const struct reports_user *u)
 /* The user is looked for again: a reload may have come meanwhile. */
 static void decide(struct web_request *r, const struct sign_in *s)
 {
-    const struct reports_user *u = who_user(r->web, s->user);
+    const struct reports_user *u = user_find(r->web, s->user);
     unsigned wait_s = lock_out_wait(&r->web->lock_out, s->user, r->network);
 
     r->working = false;
+    r->left = NULL;
     r->sign_in = NULL;
     if (wait_s)
         fail_locked_out(r, s->user, wait_s);
     else if (s->real && s->matches && u && u->password && strcmp(u->password, s->text) == 0 &&
-             who_certificate(u, r->req->peer))
+             user_shows_certificate(u, r->req->peer))
         succeed(r, u);
     else
         fail(r, s->user);
@@ -158,7 +159,7 @@ static void next(struct web *web)
 
 static struct sign_in *sign_in_new(struct web_request *r, const char *user, const char *password)
 {
-    const struct reports_user *u = who_user(r->web, user);
+    const struct reports_user *u = user_find(r->web, user);
     struct sign_in *s = calloc(1, sizeof(*s));
 
     if (!s)
@@ -172,6 +173,24 @@ static struct sign_in *sign_in_new(struct web_request *r, const char *user, cons
         return NULL;
     }
     return s;
+}
+
+/* Its client has left: it is not checked, or what comes of it is not answered. */
+static void on_left(struct web_request *r)
+{
+    struct web *web = r->web;
+    struct sign_in *s = r->sign_in;
+
+    r->sign_in = NULL;
+    r->left = NULL;
+    r->working = false;
+    s->request = NULL;
+    if (s != web->checking) {
+        STAILQ_REMOVE(&web->sign_ins, s, sign_in, link);
+        web->nsign_ins--;
+        sign_in_free(s);
+    }
+    web_request_rest(r);
 }
 
 static void enqueue(struct web_request *r, const char *user, const char *password)
@@ -190,6 +209,7 @@ static void enqueue(struct web_request *r, const char *user, const char *passwor
         return;
     }
     r->sign_in = s;
+    r->left = on_left;
     r->working = true;
     STAILQ_INSERT_TAIL(&web->sign_ins, s, link);
     web->nsign_ins++;
@@ -252,7 +272,7 @@ void sign_in_start(struct web_request *r)
 
 void sign_out_start(struct web_request *r)
 {
-    struct web_session *session = who_session(r);
+    struct web_session *session = web_request_session(r);
     struct note n;
 
     if (session)
@@ -264,22 +284,6 @@ void sign_out_start(struct web_request *r)
 }
 
 /* ---- life ---- */
-
-void sign_in_gone(struct web_request *r)
-{
-    struct web *web = r->web;
-    struct sign_in *s = r->sign_in;
-
-    r->sign_in = NULL;
-    r->working = false;
-    s->request = NULL;
-    if (s != web->checking) {
-        STAILQ_REMOVE(&web->sign_ins, s, sign_in, link);
-        web->nsign_ins--;
-        sign_in_free(s);
-    }
-    web_request_rest(r);
-}
 
 int sign_in_open(struct web *web)
 {
@@ -295,11 +299,14 @@ int sign_in_open(struct web *web)
 
 static void on_worker_closed(struct worker *w)
 {
-    web_part_closed(CONTAINER_OF(w, struct web, scrypt));
+    struct web *web = CONTAINER_OF(w, struct web, scrypt);
+
+    web->scrypt_closed(web);
 }
 
 /* Requests that wait have gone: their connections are closed before. */
-void sign_in_close(struct web *web)
+void sign_in_close(struct web *web, void (*closed)(void *web))
 {
+    web->scrypt_closed = closed;
     next(web);
 }

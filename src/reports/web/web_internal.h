@@ -1,9 +1,10 @@
 /*
  * web_internal.h - private to reports/web/: the web, and one request from its head to its answer.
  *
- * A struct web_request is made when a head arrives. `req` is the server's request, NULL once it is answered or
- * its client has left; the answering functions (web_json() and those beside it) clear it. The request itself
- * lives on while a thread works for it (`working`), and is freed by web_request_rest() when neither is left.
+ * A struct web_request is made when a head arrives. `req` is the server's request, NULL once it is answered
+ * or its client has left; the answering functions (web_json() and those beside it) clear it. The request
+ * itself lives on while a thread works for it (`working`), and is freed by web_request_rest() when neither is
+ * left.
  *
  *   head -> who asks, may they -> body -> route->start() -> an answer now, or:
  *   reader job -> audit record on disk -> answer
@@ -33,9 +34,9 @@
 #include <cJSON.h>
 #include <sys/queue.h>
 
-#define WEB_ID_MAX    128                  /* letters of a request's id */
-#define WEB_BODY_MAX  ((size_t)64 * 1024)  /* of a request */
-#define WEB_JSON_MAX  ((size_t)16 << 20)   /* of an answer */
+#define WEB_ID_MAX    128                 /* letters of a request's id */
+#define WEB_BODY_MAX  ((size_t)64 * 1024) /* of a request */
+#define WEB_JSON_MAX  ((size_t)16 << 20)  /* of an answer */
 #define SIGN_INS_WAIT 8
 
 struct web_request;
@@ -68,8 +69,9 @@ struct web_route {
     void (*start)(struct web_request *);
 };
 
+/* routes.c: the table, with a last row for unknown paths. */
 extern const struct web_route web_routes[];
-size_t web_routes_count(void); /* with the last row */
+size_t web_routes_count(void);
 
 /* ---- one request ---- */
 
@@ -93,7 +95,7 @@ struct web_request {
     bool drop_cookie;
     /* what is asked; decoded */
     char *segment[2];
-    char *query; /* as sent; NULL = none */
+    char *query;      /* as sent; NULL = none */
     uint64_t address; /* digest of path and query, for views */
     /* work */
     bool working; /* a thread works for it, or will */
@@ -104,18 +106,22 @@ struct web_request {
     enum query_format format;
     struct query_result result;
     struct buf body;
-    const char *type; /* of the body */
-    struct buf headers; /* of its own */
+    const char *type;                                          /* of the body */
+    struct buf headers;                                        /* of its own */
     enum db_outcome (*ask)(struct web_request *, struct db *); /* on the reader's thread */
     void (*asked)(struct web_request *);                       /* then, on the loop */
     struct audit_wait wait;
     void (*recorded)(struct web_request *);
     bool waiting; /* for its audit record */
     struct export *export;
+    /* Its client has left, or its audit record could not be had: ends what works for it, and lets it rest.
+     * NULL = nothing works. */
+    void (*left)(struct web_request *);
+    void (*drained)(struct web_request *); /* the socket has room for a piece; NULL = none is given */
     struct {
         struct feed_request request;
         struct feed_answer answer;
-        struct feed_fault fault;
+        struct query_error error;
     } feed;
     struct {
         int64_t revision, expected; /* expected: -1 = none */
@@ -148,8 +154,11 @@ struct web {
     struct loop *loop;
     const struct clock *clock;
     const struct reports_conf *conf;
+    const char *db_name; /* "sqlite" */
     struct audit_sink *audit;
     struct collector *collector;
+    const struct web_route *routes;
+    size_t nroutes;
     struct http_app app;
     struct http_server *server;
     char address[128];
@@ -166,6 +175,7 @@ struct web {
     size_t nsign_ins;
     struct sign_in *checking;
     bool scrypt_open;
+    void (*scrypt_closed)(void *web);
     /* states of sites, read now and then */
     struct site_row *rows;
     size_t nrows;
@@ -177,6 +187,7 @@ struct web {
     int64_t started_wall_ms;
     bool draining, closing;
     struct deadline drain_end;
+    uint64_t drain_until_ms;
     void (*drained)(void *arg);
     void *drained_arg;
     void (*closed)(void *arg);
@@ -190,18 +201,21 @@ void router_app(struct web *);
 /* ---- who.c: who asks, and may they ---- */
 /* False and a problem; `*redirect` = to the sign-in page. */
 bool who_may(struct web_request *, struct problem *, bool *redirect);
-const struct reports_user *who_user(const struct web *, const char *name); /* NULL = none, or not enabled */
-bool who_certificate(const struct reports_user *, const struct http_peer *);
 bool who_knows(void *web, const struct http_peer *);
 int who_readers(struct web *, const struct reports_conf *); /* the rates of [reader] sections */
 /* The request's origin, where the browser says it: another one's is a forged request. */
 bool who_same_origin(const struct web_request *);
-struct web_session *who_session(const struct web_request *); /* NULL = it has ended */
+
+/* ---- users.c ---- */
+const struct reports_user *user_find(const struct web *, const char *name); /* NULL = none, or not enabled */
+/* Does the connection show the certificate that the user's section names, if it names one? */
+bool user_shows_certificate(const struct reports_user *, const struct http_peer *);
 
 /* ---- answer.c ---- */
 struct web_request *web_request_new(struct web *, struct http_req *);
-void web_request_rest(struct web_request *); /* frees it when nothing needs it */
-void web_request_gone(struct web_request *); /* its client has left */
+void web_request_rest(struct web_request *);                         /* frees it when nothing needs it */
+void web_request_gone(struct web_request *);                         /* its client has left */
+struct web_session *web_request_session(const struct web_request *); /* NULL = it has ended */
 void web_request_id(const struct http_req *, char out[WEB_ID_MAX + 1]);
 extern const char web_headers[]; /* of every answer */
 
@@ -214,7 +228,7 @@ void web_fail(struct web_request *, const struct problem *);
 void web_fail_with(struct web_request *, enum problem_code, const char *detail);
 /* An answer in pieces: its head. False = no piece is wanted, and the request is over. */
 bool web_begin(struct web_request *, const char *type);
-void web_end(struct web_request *, bool whole); /* not whole: breaks the connection */
+void web_end(struct web_request *, bool whole);                 /* not whole: breaks the connection */
 struct jsonw *web_object(struct web_request *, struct jsonw *); /* begins an object in `body` */
 /* May one more line about this stranger be logged? */
 bool web_may_log(void *web, const struct http_peer *);
@@ -231,6 +245,7 @@ void web_fail_database(struct web_request *, enum db_outcome);
 struct view *view_new(const struct web *, const struct web_request *);
 void view_free(struct view *);
 const struct query_context *view_context(const struct view *);
+bool view_sees(const struct view *, const char *host_name);
 int states_start(struct web *);
 void states_stop(struct web *);
 
@@ -256,15 +271,7 @@ bool note_is_refresh(const struct web_request *);
 
 /* ---- sign_in.c ---- */
 int sign_in_open(struct web *);
-void sign_in_gone(struct web_request *); /* while it waits */
-void sign_in_close(struct web *);
-
-/* ---- web.c ---- */
-void web_part_closed(void *web); /* one of the parts that web_close() waits for */
-
-/* ---- export.c ---- */
-void export_drained(struct web_request *);
-void export_gone(struct web_request *);
+void sign_in_close(struct web *, void (*closed)(void *web));
 
 /* ---- assets.c ---- */
 void asset_send(struct web_request *, const char *name, int status, const char *cache);
@@ -274,7 +281,8 @@ typedef void route_start(struct web_request *);
 route_start page_start, sign_in_page_start, asset_start, unknown_start;
 route_start sign_in_start, sign_out_start, me_start;
 route_start tiles_start, tile_start, records_start, columns_start, values_start, session_start, events_start;
-route_start export_start, layout_get_start, layout_put_start, layout_delete_start, collector_start, feed_start;
+route_start export_start, layout_get_start, layout_put_start, layout_delete_start, collector_start,
+    feed_start;
 route_start livez_start, readyz_start, status_start, metrics_start;
 
 #endif

@@ -17,30 +17,6 @@
 
 #define COOKIE "__Host-jumpgate="
 
-const struct reports_user *who_user(const struct web *web, const char *name)
-{
-    for (size_t i = 0; i < web->conf->nusers; i++) {
-        const struct reports_user *u = &web->conf->users[i];
-
-        if (strcmp(u->name, name) == 0)
-            return u->enabled && (u->password || u->certificate_san) ? u : NULL;
-    }
-    return NULL;
-}
-
-static bool san_equal(const char *wanted, const char *shown)
-{
-    return strncmp(wanted, "DNS:", 4) == 0 ? text_equal_nocase(wanted, shown) : strcmp(wanted, shown) == 0;
-}
-
-bool who_certificate(const struct reports_user *u, const struct http_peer *peer)
-{
-    for (size_t i = 0; u->certificate_san && peer->certificate && i < peer->nsans; i++)
-        if (san_equal(u->certificate_san, peer->sans[i]))
-            return true;
-    return !u->certificate_san;
-}
-
 bool who_knows(void *web, const struct http_peer *peer)
 {
     (void)web;
@@ -87,10 +63,10 @@ static bool by_cookie(struct web_request *r)
     char cookie[SESSION_TOKEN + 1];
     struct web_session *session =
         read_cookie(r->req, cookie) ? web_session_find(&r->web->sessions, cookie) : NULL;
-    const struct reports_user *u = session ? who_user(r->web, session->user) : NULL;
+    const struct reports_user *u = session ? user_find(r->web, session->user) : NULL;
 
     wipe(cookie, sizeof(cookie));
-    if (!u || !who_certificate(u, r->req->peer))
+    if (!u || !user_shows_certificate(u, r->req->peer))
         return false;
     adopt(r, u, session);
     return true;
@@ -108,7 +84,7 @@ static bool by_certificate(struct web_request *r)
         const struct reports_user *u = &conf->users[i];
         struct web_session *session;
 
-        if (!u->enabled || u->password || !u->certificate_san || !who_certificate(u, r->req->peer))
+        if (!u->enabled || u->password || !u->certificate_san || !user_shows_certificate(u, r->req->peer))
             continue;
         session = web_session_new(&r->web->sessions, u->name, r->new_cookie);
         if (!session)
@@ -123,24 +99,13 @@ static bool by_certificate(struct web_request *r)
     return false;
 }
 
-struct web_session *who_session(const struct web_request *r)
-{
-    struct web_session *session = NULL;
-
-    if (r->has_session)
-        HASH_FIND(hh, r->web->sessions.by_key, r->session, DIGEST_SIZE, session);
-    return session;
-}
-
 bool who_same_origin(const struct web_request *r)
 {
     const char *origin = http_header(r->req, "Origin"), *site = http_header(r->req, "Sec-Fetch-Site");
 
-    if (origin &&
-        (http_header_count(r->req, "Origin") != 1 || !text_equal_nocase(origin, r->web->origin)))
+    if (origin && (http_header_count(r->req, "Origin") != 1 || !text_equal_nocase(origin, r->web->origin)))
         return false;
-    return !site ||
-           (http_header_count(r->req, "Sec-Fetch-Site") == 1 && strcmp(site, "same-origin") == 0);
+    return !site || (http_header_count(r->req, "Sec-Fetch-Site") == 1 && strcmp(site, "same-origin") == 0);
 }
 
 static bool has_csrf(const struct web_request *r)
@@ -224,7 +189,8 @@ static bool reader_may(struct web_request *r, struct problem *p)
     unsigned wait_s;
 
     if (!reader) {
-        problem_set(p, PROBLEM_UNAUTHENTICATED, "send the token of a [reader] section: Authorization: Bearer");
+        problem_set(p, PROBLEM_UNAUTHENTICATED,
+                    "send the token of a [reader] section: Authorization: Bearer");
         return false;
     }
     (void)text_copy(r->name, sizeof(r->name), reader->name);
