@@ -13,11 +13,14 @@ struct reports_rig {
     char dir[64], path[96];
     struct report_store *store;
     struct db_error error;
+    const struct clock *clock; /* of the store, from the next rig_open() on; NULL = the system's */
 };
 
 void rig_make(struct reports_rig *); /* a folder; no store yet */
 bool rig_open(struct reports_rig *, bool vendor_indexes);
 void rig_close(struct reports_rig *);
+/* A connection that only reads, as the page's; the caller closes it before the rig is removed. */
+struct db *rig_reader(struct reports_rig *);
 void rig_remove(struct reports_rig *); /* closes too */
 /* One number of the database. */
 int64_t rig_int(struct reports_rig *, const char *sql);

@@ -106,8 +106,7 @@ TEST(pairs_that_do_not_fit)
                    "`client_key`: ");
 }
 
-/* libcurl would refuse it at each connection. */
-TEST(client_certificate_with_a_weak_key_is_refused)
+TEST(certificate_with_a_weak_key_is_refused)
 {
     struct fixture *f = *state;
 
@@ -303,7 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_matching_pair_is_fine),
         T(pairs_that_do_not_fit),
-        T(client_certificate_with_a_weak_key_is_refused),
+        T(certificate_with_a_weak_key_is_refused),
         T(every_certificate_of_a_file_is_read),
         T(an_expired_certificate_is_warned_of),
         T(files_that_are_not_there),

@@ -7,6 +7,9 @@
  *
  *     prepare -> bind … -> step (DB_ROW, column …)* -> DB_OK -> reset -> bind …
  *
+ * A server's connection that is lost (DB_AWAY) is made again by the next begin(), or by the next statement
+ * outside of a transaction; statements stay prepared.
+ *
  * After a failure db->error has the outcome, the engine's code and its text. A transaction in which a
  * statement failed is rolled back by the caller.
  *
@@ -58,6 +61,8 @@ struct db { /* the engine's struct begins with it */
     const struct db_ops *ops;
     const struct dialect *dialect;
     struct db_error error; /* of the last call that failed */
+    uint64_t connections;  /* how often it was connected: another number = what was read before may be old */
+    bool collector_lock;   /* a server's: taken again with each connection (lock.h) */
 };
 
 struct db_stmt; /* of one connection */
@@ -70,12 +75,14 @@ struct db_ops {
 
     /* write: takes the writer's lock at once, so that no later statement is DB_BUSY. */
     enum db_outcome (*begin)(struct db *, bool write);
-    enum db_outcome (*commit)(struct db *); /* after a failure the transaction is rolled back */
-    void (*rollback)(struct db *);          /* without a transaction nothing */
+    /* After a failure the transaction is rolled back; after DB_AWAY of a server it may be committed. */
+    enum db_outcome (*commit)(struct db *);
+    void (*rollback)(struct db *); /* without a transaction nothing */
 
     enum db_outcome (*exec)(struct db *, const char *sql); /* one or several statements without parameters */
 
-    /* *stmt is freed with the connection, or by finalize(). */
+    /* *stmt is freed with the connection, or by finalize(). What is wrong with the text is said here or by
+     * the first step. */
     enum db_outcome (*prepare)(struct db *, const char *sql, struct db_stmt **stmt);
     void (*finalize)(struct db_stmt *); /* NULL is fine */
     /* Parameters are counted from 1. A text must stay until the statement is reset; NULL binds null. A failed
@@ -97,9 +104,13 @@ struct db_ops {
      * makes sure that the connection is not closed meanwhile. */
     void (*interrupt)(struct db *);
     void (*resume)(struct db *);
+
+    /* The owner: statements end with DB_INTERRUPTED when they run on beyond so many milliseconds from now; 0
+     * = no such limit. NULL: the engine has none. */
+    void (*limit)(struct db *, unsigned ms);
 };
 
-extern const struct db_ops db_sqlite;
+extern const struct db_ops db_sqlite, db_postgresql, db_sqlserver;
 
 const char *db_outcome_name(enum db_outcome); /* "busy": for log and metrics */
 
