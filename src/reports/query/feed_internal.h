@@ -3,7 +3,7 @@
  *
  *     feed.c (requests, the page) -> feed_rows.c (rows into records), feed_parts.c (what belongs to them)
  *                                 -> feed_write.c (ndjson, csv), feed_ocsf.c, feed_ocsf_classes.c
- *     feed_columns.c (which columns a dataset has), feed_cursor.c
+ *     feed_columns.c (which columns a dataset has), feed_values.c, feed_cursor.c
  *
  * Records are read in batches: first their own rows, then what belongs to all of them, a statement for each
  * kind. One statement is open at a time. The texts of a batch are in one buffer, by their place in it; a
@@ -136,11 +136,10 @@ enum db_outcome feed_batch_read(struct feed_batch *, struct db *, const struct q
                                 const struct feed_bounds *, size_t most);
 /* Fills the parts of all records. *over: they are more than FEED_PARTS_SUM. */
 enum db_outcome feed_parts_read(struct feed_batch *, struct db *, bool *over);
+/* ---- values of a record (feed_values.c) ---- */
+
 /* Copies a column of the row. */
 void feed_cell_read(struct feed_batch *, struct db *, struct db_stmt *, int n, bool text, struct feed_cell *);
-
-/* ---- values of a record ---- */
-
 const struct feed_cell *feed_cell(const struct feed_batch *, const struct feed_record *, const char *column);
 /* The column's text into `out`, with a NUL; NULL where it is null, and cut where it is longer. */
 const char *feed_text(const struct feed_batch *, const struct feed_cell *, char *out, size_t size);
@@ -155,7 +154,6 @@ const char *feed_json(const struct feed_batch *, const struct feed_record *, siz
 /* ---- formats: one record, to be called again with record->shortened where it does not fit ---- */
 
 struct jsonw;
-void csv_text(struct buf *, const char *text, size_t len);
 void feed_write_column(struct jsonw *, const struct feed_batch *, const struct feed_record *, size_t column);
 
 void feed_write_ndjson(const struct feed_batch *, const struct feed_record *, struct buf *);

@@ -17,6 +17,30 @@
 #define TYPE_OTHER 99
 #define USER_PLAIN 1 /* type_id of a user: User */
 
+int64_t ocsf_number(const struct ocsf *o, const char *column)
+{
+    const struct feed_cell *cell = feed_cell(o->batch, o->record, column);
+
+    return cell->null ? QUERY_NONE : cell->number;
+}
+
+const char *ocsf_get(const struct ocsf *o, const char *column, char out[OCSF_TEXT])
+{
+    return feed_text(o->batch, feed_cell(o->batch, o->record, column), out, OCSF_TEXT);
+}
+
+void ocsf_put(struct ocsf *o, const char *name, const char *text)
+{
+    if (text && *text)
+        jsonw_str(&o->w, name, text);
+}
+
+void ocsf_put_time(struct ocsf *o, const char *name, int64_t seconds)
+{
+    if (seconds != QUERY_NONE)
+        jsonw_int(&o->w, name, seconds * 1000);
+}
+
 static const char *person(const struct ocsf *o, enum feed_person which, char out[OCSF_TEXT])
 {
     return feed_text(o->batch, &o->record->persons[which], out, OCSF_TEXT);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/jsonw.h"
+#include "reports/query/query_internal.h"
 
 #include <inttypes.h>
 #include <string.h>
