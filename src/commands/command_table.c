@@ -340,19 +340,6 @@ const struct command command_table[] = {
           { EXIT_FAILED, "standard output cannot be written" },
           { EXIT_USAGE, "the command line is wrong" },
           END } },
-    { .name = "reports", .run = command_reports, .operands = "COMMAND [OPTION...]", .max_words = SIZE_MAX,
-      .summary = "collect and show what PRA sites report about sessions",
-      .about = "Session reports are a program of their own, `jumpgate-reports`, with its own configuration; it is run in "
-               "place of this one. `jumpgate reports help` has its commands.",
-      .examples = (const struct command_example[]){
-          { "reports help", "the commands of session reports" },
-          { "reports help check", "one of them" },
-          END },
-      .exits = (const struct command_exit[]){
-          { EXIT_DONE, "those of the command that was run" },
-          { EXIT_FAILED, "it failed, or jumpgate-reports is not installed" },
-          { EXIT_USAGE, "the command line is wrong" },
-          END } },
     { .name = "version", .run = command_version,
       .summary = "print version, revision and build, and the versions of the libraries",
       .flags = (const struct command_flag[]){

@@ -27,7 +27,6 @@ int command_leases_release(const struct command_args *);
 int command_top(const struct command_args *);
 int command_audit_verify(const struct command_args *);
 int command_config(const struct command_args *);
-int command_reports(const struct command_args *);
 
 /* Runs `jumpgate-reports` with these words in place of this program. Comes back where that fails, after
  * saying why: EXIT_FAILED. */

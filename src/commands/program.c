@@ -15,6 +15,9 @@ static const char man_about[] =
     "so they run as "
     "the "
     "gateway's user or as root.\n\n"
+    "`jumpgate reports COMMAND` runs session reports, a program of its own with its own configuration: the "
+    "file "
+    "`jumpgate-reports` beside this one.\n\n"
     "`jumpgate COMMAND --help` prints what this page says of one command. No flag takes a secret.";
 
 static const char man_tail[] =
@@ -66,6 +69,7 @@ const struct program jumpgate_program = {
     .conf = "/etc/jumpgate/jumpgate.conf",
     .commands = command_table,
     .about = "jumpgate brokers Password Safe credentials for Privileged Remote Access.",
+    .also = "`jumpgate reports COMMAND` runs session reports, a program of its own: jumpgate-reports.",
     .man_name = "jumpgate \\- broker Password Safe credentials for Privileged Remote Access",
     .man_about = man_about,
     .man_tail = man_tail,

@@ -56,11 +56,3 @@ int command_reports_exec(char **words)
         fprintf(stderr, "jumpgate: cannot run %s: %s\n", path, strerror(errno));
     return EXIT_FAILED;
 }
-
-int command_reports(const struct command_args *args)
-{
-    char name[] = NAME, *words[] = {name, NULL};
-
-    (void)args;
-    return command_reports_exec(words);
-}

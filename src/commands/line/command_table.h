@@ -74,6 +74,7 @@ struct program {
     const char *conf;               /* the configuration that is used without -c */
     const struct command *commands; /* in the order of the help, ended by a row without a name */
     const char *about;              /* what it does: the first line of its help */
+    const char *also;               /* a paragraph behind the commands; NULL = none */
     /* Texts of the pages around the commands: name and description of the man page, its end from EXIT STATUS
      * on, and the beginning of the page in Markdown. */
     const char *man_name, *man_about, *man_tail, *doc_intro;

@@ -205,4 +205,9 @@ void help_overview(FILE *out)
             "  --help         print this text\n\n"
             "`%s COMMAND --help` has the options, examples and exit codes of one.\n",
             program->name);
+    if (program->also) {
+        fputc('\n', out);
+        (void)write_wrapped(out, program->also, strlen(program->also), 0, 0);
+        fputc('\n', out);
+    }
 }
