@@ -2,8 +2,8 @@
  * token_bucket.h - a limited rate: tokens that fill continuously at `per_s`, up to `size`; an event takes
  * one.
  */
-#ifndef JG_HANDLERS_TOKEN_BUCKET_H
-#define JG_HANDLERS_TOKEN_BUCKET_H
+#ifndef JG_BASE_TOKEN_BUCKET_H
+#define JG_BASE_TOKEN_BUCKET_H
 
 #include <math.h>
 #include <stdint.h>
