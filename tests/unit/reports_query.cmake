@@ -1,0 +1,6 @@
+# What the page asks of the database. Each program fills one by the real store; the rig says which engine.
+foreach(part tiles grids)
+  jg_test(reports_query_${part}_test
+    SOURCES reports/test_query_${part}.c reports/query_rig.c reports_rig.c
+    DEPENDS jumpgate_reports_query jumpgate_reports_store jg_base PkgConfig::CJSON)
+endforeach()
