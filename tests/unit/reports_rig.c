@@ -34,6 +34,18 @@ bool rig_open(struct reports_rig *rig, bool vendor_indexes)
     return rig->store;
 }
 
+struct db *rig_reader(struct reports_rig *rig)
+{
+    const struct db_ops *ops = store_db(rig->store)->ops;
+    const struct db_params params = {
+        .path = rig->path, .read_only = true, .busy_ms = 2000, .cache_kib = 4096};
+    struct db *db;
+
+    if (ops->open(&params, &db, &rig->error) != DB_OK)
+        fail_msg("%s", rig->error.text);
+    return db;
+}
+
 void rig_close(struct reports_rig *rig)
 {
     store_close(rig->store);

@@ -19,6 +19,8 @@ struct reports_rig {
 void rig_make(struct reports_rig *); /* a folder; no store yet */
 bool rig_open(struct reports_rig *, bool vendor_indexes);
 void rig_close(struct reports_rig *);
+/* A connection that only reads, as the page's; the caller closes it before the rig is removed. */
+struct db *rig_reader(struct reports_rig *);
 void rig_remove(struct reports_rig *); /* closes too */
 /* One number of the database. */
 int64_t rig_int(struct reports_rig *, const char *sql);

@@ -1,0 +1,12 @@
+# What the page asks of the database. Each program fills one by the real store; the rig says which engine.
+foreach(part tiles grids)
+  jg_test(reports_query_${part}_test
+    SOURCES reports/test_query_${part}.c reports/query_rig.c reports_rig.c
+    DEPENDS jumpgate_reports_query jumpgate_reports_store jg_base PkgConfig::CJSON)
+endforeach()
+jg_test(reports_query_parse_test
+  SOURCES reports/test_query_parse.c
+  DEPENDS jumpgate_reports_query jg_base PkgConfig::CJSON)
+jg_test(reports_query_sql_test
+  SOURCES reports/test_query_sql.c reports_rig.c
+  DEPENDS jumpgate_reports_query jumpgate_reports_store jg_base)
