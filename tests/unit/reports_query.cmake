@@ -4,3 +4,9 @@ foreach(part tiles grids)
     SOURCES reports/test_query_${part}.c reports/query_rig.c reports_rig.c
     DEPENDS jumpgate_reports_query jumpgate_reports_store jg_base PkgConfig::CJSON)
 endforeach()
+jg_test(reports_query_parse_test
+  SOURCES reports/test_query_parse.c
+  DEPENDS jumpgate_reports_query jg_base PkgConfig::CJSON)
+jg_test(reports_query_sql_test
+  SOURCES reports/test_query_sql.c reports_rig.c
+  DEPENDS jumpgate_reports_query jumpgate_reports_store jg_base)

@@ -44,6 +44,7 @@ static const struct dialect dialects[DB_NENGINES] = {
             .bigint = "CAST({} AS INTEGER)",
             .like = "{} LIKE ? ESCAPE '!'", /* takes ASCII letters of both cases as one, and no others */
             .join_second = " CROSS JOIN ",
+            .not_indexed = "+{}",
         },
     [DB_POSTGRESQL] =
         {
@@ -77,6 +78,7 @@ static const struct dialect dialects[DB_NENGINES] = {
             .bigint = "CAST({} AS bigint)",
             .like = "lower({} COLLATE \"C\") LIKE ? ESCAPE '!'",
             .join_second = " JOIN ",
+            .not_indexed = "{}",
         },
     [DB_SQLSERVER] =
         {
@@ -115,6 +117,7 @@ static const struct dialect dialects[DB_NENGINES] = {
             .like = "TRANSLATE({} COLLATE Latin1_General_100_BIN2, N'ABCDEFGHIJKLMNOPQRSTUVWXYZ',"
                     " N'abcdefghijklmnopqrstuvwxyz') LIKE ? ESCAPE '!'",
             .join_second = " JOIN ",
+            .not_indexed = "{}",
         },
 };
 
