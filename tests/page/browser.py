@@ -14,8 +14,12 @@ from selenium.webdriver.support.ui import Select
 WAIT_S = 10
 # Roles of Chromium's tree that have another name in ARIA.
 ROLES = {"image": "img"}
-# Policies that were broken are collected in the document, by a script that the policy does not hold for.
+# Policies that were broken are collected in the document, by a script that the policy does not hold for; what the page
+# repeats is kept there too, so that a test need not wait for it.
 WATCH = """
+window.repeated = [];
+const wait = window.setInterval;
+window.setInterval = (run, ms) => (window.repeated.push([run, ms]), wait(run, ms));
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (e) => window.violations.push(e.violatedDirective + " " + e.blockedURI + " " + e.sample));
 window.addEventListener("error", (e) => window.violations.push("error " + e.message));
@@ -68,6 +72,7 @@ class Browser:
             options.add_argument("--no-sandbox")
         self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
         self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
+        self.driver.set_page_load_timeout(60)
         self.driver.execute_cdp_cmd("Accessibility.enable", {})
         self.driver.execute_cdp_cmd("DOM.enable", {})
 
@@ -155,6 +160,10 @@ class Browser:
 
     def violations(self):
         return self.js("return window.violations || []")
+
+    def pass_time(self, seconds):
+        """What the page does every so many seconds, now."""
+        assert self.js("const due = window.repeated.filter(([, ms]) => ms === arguments[0] * 1000); due.forEach(([run]) => run()); return due.length", seconds)
 
     def press(self, *keys):
         """Keys to whatever has the focus."""

@@ -27,8 +27,15 @@ def chromium():
 
 @pytest.fixture
 def fake(server):
+    """With a dashboard of two tiles: a whole one takes a second to load. `whole` has all of the default."""
     server.reset()
+    server.layout["tiles"] = [{"id": "running_now", "width": 3, "height": 1}, {"id": "top_users", "width": 6, "height": 2}]
     return server
+
+
+@pytest.fixture
+def whole(fake):
+    fake.layout["tiles"] = None
 
 
 @pytest.fixture

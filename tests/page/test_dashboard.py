@@ -10,14 +10,13 @@ import fake_api
 
 TITLES = {ident: title for ident, title, *_ in fake_api.TILES}
 DEFAULT = [TITLES[ident] for ident, *_ in fake_api.DEFAULT_LAYOUT]
-ONE = {"revision": 1, "tiles": [{"id": "top_users", "width": 6, "height": 2}]}
 
 
 def only(fake, *idents):
     fake.layout["tiles"] = [{"id": ident, "width": 6, "height": 2} for ident in idents]
 
 
-def test_tiles_by_role_and_name(signed_in):
+def test_tiles_by_role_and_name(signed_in, whole):
     browser = signed_in("/")
     assert browser.names("article") == DEFAULT
     assert [n.name for n in browser.all("heading") if n.properties["level"] == 2] == DEFAULT
@@ -30,7 +29,7 @@ def test_tiles_by_role_and_name(signed_in):
     assert re.fullmatch(r"Bar chart of Top users: 11 bars, the longest alice with \d+\.", next(name for name in charts if "Top users" in name))
 
 
-def test_charts_are_drawn(signed_in):
+def test_charts_are_drawn(signed_in, whole):
     browser = signed_in("/")
     drawn = """const c = document.querySelector('[data-id=ID] canvas'); if (!c.width) return 0;
                return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 === 3 && v > 0).length"""
@@ -118,7 +117,7 @@ def test_tiles_ask_again_while_the_page_is_seen(signed_in, fake):
     browser = signed_in("/")
     assert len(fake.asked("/api/tiles/running_now")) == 1
     fake.tiles["running_now"] = {"total": 77}
-    browser.driver.execute_cdp_cmd("Emulation.setVirtualTimePolicy", {"policy": "advance", "budget": 61000})
+    browser.pass_time(60)
     browser.find("link", "Running now: 77")
     headers = fake.asked("/api/tiles/running_now")[-1][1]
     assert headers["X-Jumpgate-Refresh"] == "1"

@@ -24,10 +24,10 @@ def test_every_page_has_a_frame_and_one_heading(signed_in):
 
 def test_main_navigation_by_what_a_user_may(signed_in, fake):
     links = "return [...document.querySelectorAll('nav[aria-label=Main] a')].map((a) => a.textContent)"
-    browser = signed_in("/")
+    browser = signed_in("/records/team")
     browser.find("navigation", "Main")
     assert browser.js(links) == [*MAIN, "Collector"]
-    browser = signed_in("/", "viewer")
+    browser = signed_in("/records/team", "viewer")
     assert browser.js(links) == MAIN
     browser = signed_in("/collector", "viewer")
     browser.find("heading", "Page not found")
@@ -68,8 +68,7 @@ def test_an_unknown_page(signed_in, fake):
     browser.find("link", "Go to the dashboard").click()
     browser.find("heading", "Dashboard")
     browser.get(fake.url + "/sessions/pra-east.example.com/0000")
-    browser.find("alert")
-    assert "no such session" in browser.js("return document.querySelector('[role=alert]').textContent")
+    browser.wait(lambda: "no such session" in browser.js("return document.querySelector('main [role=alert]').textContent"), "the text")
 
 
 def test_links_keep_filters_and_the_focus_goes_to_the_heading(signed_in):

@@ -41,7 +41,8 @@ function common(c, items, label, open) {
     responsive: true,
     maintainAspectRatio: false,
     events: ["mousemove", "mouseout", "click"],
-    onClick: (_, hits) => hits[0] && open(items[hits[0].index]),
+    // Later, since going elsewhere destroys the chart, which has not done with the event.
+    onClick: (_, hits) => hits[0] && queueMicrotask(() => open(items[hits[0].index])),
     onHover: (event, hits) => (event.native.target.style.cursor = hits[0] && items[hits[0].index].href ? "pointer" : "default"),
     plugins: { legend: { display: false }, tooltip: tooltip(c, label) },
   };
