@@ -23,7 +23,7 @@
 #include "base/metrics.h"
 #include "broker/broker.h"
 #include "commands/run/descriptors.h"
-#include "commands/run/findings.h"
+#include "commands/line/findings.h"
 #include "commands/run/site.h"
 #include "conf/conf_change.h"
 #include "handlers/clients.h"
