@@ -288,9 +288,10 @@ TEST(other_working_hours_recount_what_is_stored)
         ok(store_rederive(rig.store, 9000, false, &after, &changed));
         total += changed;
     } while (after);
-    int64_t outside =
-        rig_int(&rig, "SELECT count(*) FROM session WHERE start_time NOT LIKE '2026-01-01 01:%' AND "
-                      "outside_hours = 1");
+    int64_t outside = rig_int(
+        &rig,
+        "SELECT count(*) FROM session WHERE CAST(start_time AS varchar(20)) NOT LIKE '2026-01-01 01:%' AND "
+        "outside_hours = 1");
     assert_int_equal(total, outside);
     assert_true(outside > 550 && outside < 600);
     assert_int_equal(rig_int(&rig, "SELECT sum(outside_hours) FROM jg_slot"), outside);
@@ -446,9 +447,9 @@ TEST(cursors_and_sites)
     ok(store_commit(rig.store));
     ok(store_get_cursor(rig.store, RIG_HOST, "closed", position));
     assert_string_equal(position, "18");
-    assert_string_equal(
-        rig_text(&rig, "SELECT name || state || last_success || enabled || (skew_ms IS NULL) FROM jg_site"),
-        "mainConnected911");
+    assert_string_equal(rig_text(&rig, "SELECT name || state || last_success || enabled || CASE WHEN skew_ms "
+                                       "IS NULL THEN 1 ELSE 0 END FROM jg_site"),
+                        "mainConnected911");
 }
 
 /* ---- activity ---- */
@@ -551,9 +552,11 @@ TEST(a_round_marks_what_is_gone_and_what_came_back)
         if (now == 200)
             assert_int_equal(rig_int(&rig, "SELECT gone_at FROM jg_vault_account WHERE account_id = 2"), 200);
     }
-    assert_string_equal(rig_text(&rig, "SELECT name || first_seen || changed_at || (gone_at IS NULL) || "
-                                       "last_used_unix || seq FROM jg_vault_account WHERE account_id = 2"),
-                        "renamed1004001505");
+    assert_string_equal(
+        rig_text(&rig,
+                 "SELECT name || first_seen || changed_at || CASE WHEN gone_at IS NULL THEN 1 ELSE 0 END || "
+                 "last_used_unix || seq FROM jg_vault_account WHERE account_id = 2"),
+        "renamed1004001505");
     assert_string_equal(
         rig_text(&rig,
                  "SELECT name || first_seen || changed_at || seq FROM jg_vault_account WHERE account_id = 1"),
@@ -685,9 +688,9 @@ TEST(a_lease_is_joined_whichever_comes_first)
     assert_int_equal(rig_int(&rig, "SELECT count(*) FROM jg_credential_use WHERE session_id IS NULL"), 2);
     (void)rig_store(&rig, late, STORE_CLOSED, 6000);
     assert_string_equal(
-        rig_text(
-            &rig, "SELECT " RIG_LIST("lease_id || joined_by || coalesce(CAST(session_id AS varchar(20)), "
-                                     "'-')") " FROM (SELECT * FROM jg_credential_use ORDER BY lease_id) x"),
+        rig_text(&rig,
+                 "SELECT " RIG_LIST("lease_id || joined_by || coalesce(CAST(session_id AS varchar(20)), "
+                                    "'-')") " FROM (SELECT * FROM jg_credential_use ORDER BY lease_id) x"),
         "Alsid1,Bsession1,Clsid2,Dlsid-");
 }
 
@@ -730,7 +733,8 @@ TEST(a_lease_is_joined_by_its_credential)
             char sql[200];
             case_label("%d %s", session_first, cases[i].lease);
             (void)snprintf(sql, sizeof(sql),
-                           "SELECT joined_by || coalesce(session_id, '-') FROM jg_credential_use WHERE "
+                           "SELECT joined_by || coalesce(CAST(session_id AS varchar(20)), '-') FROM "
+                           "jg_credential_use WHERE "
                            "lease_id = '%s' AND gateway = '%s'",
                            cases[i].lease, session_first ? "later" : "earlier");
             assert_string_equal(rig_text(&rig, sql), !cases[i].joined ? "none-"
