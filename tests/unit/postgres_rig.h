@@ -3,7 +3,7 @@
  * socket and a loopback port, gone with the program.
  *
  * A superuser "rig" may come over the socket without a password. With `tls` the server has the certificate
- * "server" of tls_files.h, for the name localhost, and takes connections by TCP with TLS and a password only.
+ * "server" of tls_files.h, which is for 127.0.0.1, and takes connections by TCP with TLS and a password only.
  */
 #ifndef JG_TESTS_POSTGRES_RIG_H
 #define JG_TESTS_POSTGRES_RIG_H

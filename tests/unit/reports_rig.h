@@ -14,9 +14,13 @@
 /* SQL of the tests in which the engines differ: all values of a text, separated by commas; a source of
  * indexes, to be followed by a condition on the name. */
 #ifdef RIG_POSTGRESQL
+#define RIG_STRIDE     20 /* of crash points: a server costs more time than a file */
+#define RIG_SEEDS      1  /* of random histories, likewise */
 #define RIG_LIST(text) "string_agg(" text ", ',')"
 #define RIG_INDEXES    "pg_indexes WHERE schemaname = current_schema() AND indexname"
 #else
+#define RIG_STRIDE     1
+#define RIG_SEEDS      3
 #define RIG_LIST(text) "group_concat(" text ")"
 #define RIG_INDEXES    "sqlite_master WHERE name"
 #endif

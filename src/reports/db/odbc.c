@@ -97,7 +97,7 @@ static enum db_outcome driver_connect(struct odbc *o)
     }
     if (!wide_append(&text, o->connect, strlen(o->connect)))
         return odbc_no_memory(o);
-    if (o->connect_timeout_s)
+    if (o->connect_timeout_s && o->db.dialect->engine == DB_SQLSERVER) /* PostgreSQL's is in the string */
         (void)SQLSetConnectAttr(o->dbc, SQL_ATTR_LOGIN_TIMEOUT, (SQLPOINTER)(SQLULEN)o->connect_timeout_s,
                                 SQL_IS_UINTEGER);
     SQLRETURN rc =

@@ -149,13 +149,33 @@ static char *tidy(char *text)
     return text;
 }
 
-static bool is_dead(struct odbc *o)
+/* A failure without a state of its own: does the server still answer? An answer of any kind will do. */
+static bool answers(struct odbc *o)
+{
+    SQLWCHAR question[] = {'S', 'E', 'L', 'E', 'C', 'T', ' ', '1', 0}, state[STATE_LEN + 1] = {0};
+    SQLHSTMT stmt;
+    SQLINTEGER native;
+    SQLSMALLINT len;
+
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, o->dbc, &stmt)))
+        return false;
+    bool answer = SQL_SUCCEEDED(SQLExecDirectW(stmt, question, SQL_NTS)) ||
+                  (SQL_SUCCEEDED(SQLGetDiagRecW(SQL_HANDLE_STMT, stmt, 1, state, &native, NULL, 0, &len)) &&
+                   state[0] == '2'); /* 25P02: the transaction has failed, which a server says */
+    (void)SQLFreeHandle(SQL_HANDLE_STMT, stmt);
+    return answer;
+}
+
+static bool is_dead(struct odbc *o, const char *state)
 {
     SQLUINTEGER dead = SQL_CD_FALSE;
 
-    return o->connected &&
-           SQL_SUCCEEDED(SQLGetConnectAttr(o->dbc, SQL_ATTR_CONNECTION_DEAD, &dead, sizeof(dead), NULL)) &&
-           dead == SQL_CD_TRUE;
+    if (!o->connected)
+        return false;
+    if (SQL_SUCCEEDED(SQLGetConnectAttr(o->dbc, SQL_ATTR_CONNECTION_DEAD, &dead, sizeof(dead), NULL)) &&
+        dead == SQL_CD_TRUE)
+        return true;
+    return strcmp(state, "HY000") == 0 && !answers(o);
 }
 
 enum db_outcome odbc_no_memory(struct odbc *o)
@@ -177,7 +197,7 @@ enum db_outcome odbc_failed(struct odbc *o, SQLSMALLINT type, SQLHANDLE handle)
     bool failed = !narrow_append(&state, state_units, STATE_LEN) || !narrow_append(&message, units, n);
     enum db_outcome outcome =
         failed ? DB_NO_MEMORY : odbc_outcome(o->db.dialect->engine, state.bytes, native);
-    if (outcome != DB_INTERRUPTED && outcome != DB_NO_MEMORY && is_dead(o))
+    if (outcome != DB_INTERRUPTED && outcome != DB_NO_MEMORY && is_dead(o, state.bytes))
         outcome = DB_AWAY;
     if (outcome == DB_AWAY)
         o->lost = true;

@@ -49,6 +49,7 @@ struct db_stmt {
     struct column *columns;
     unsigned ncolumns;
     bool described; /* the columns are known */
+    bool select;    /* changes nothing */
     bool open;
     struct narrow row;
     struct wide piece;
@@ -83,6 +84,7 @@ enum db_outcome odbc_prepare(struct db *db, const char *sql, struct db_stmt **st
     if (!new)
         return odbc_no_memory(o);
     new->nparams = count_parameters(sql);
+    new->select = strncmp(sql, "SELECT", 6) == 0 || strncmp(sql, "WITH", 4) == 0;
     new->sql = strdup(sql);
     new->params = calloc(new->nparams + 1, sizeof(*new->params));
     if (!new->sql || !new->params) {
@@ -441,7 +443,7 @@ static enum db_outcome first_step(struct db_stmt *s)
     for (;;) {
         if (outcome == DB_OK)
             outcome = execute(s);
-        if (outcome != DB_AWAY || !o->read_only || o->in_transaction || o->db.connections != connection)
+        if (outcome != DB_AWAY || !s->select || o->in_transaction || o->db.connections != connection)
             return outcome;
         outcome = odbc_ready(o);
         if (outcome != DB_OK)
