@@ -2,7 +2,7 @@
 /*
  * config_command.c - `jumpgate config`: what the table of the configuration prints; see commands.h.
  *
- * Not here: the texts (conf/conf_print.c).
+ * Not here: the texts (conf/table/conf_print.c).
  */
 #include "commands/commands.h"
 

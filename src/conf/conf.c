@@ -5,106 +5,27 @@
  *   file -> conf_read -> draft (sections, lines, notes) -> conf_check, conf_check_files -> struct conf
  *
  * The draft exists only here. A draft without errors becomes a struct conf, which takes over the memory of
- * its sections: a struct conf is complete or does not exist. The digest covers every key of every section in
- * the order of the table and in canonical form: comments, the order of keys and explicit defaults do not
- * change it.
+ * its sections: a struct conf is complete or does not exist.
  *
- * Not here: the keys (conf_table.c), the checks (conf_check.c, conf_files.c), printing (conf_print.c).
+ * Not here: the keys (conf_rows.c), the checks (conf_checks.h), the machinery (table/).
  */
-#include "base/digest.h"
-#include "base/text.h"
-#include "base/utf8.h"
-#include "conf/conf_draft.h"
+#include "conf/conf_checks.h"
+#include "conf/table/conf_objects.h"
+#include "conf/table/conf_source.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define FILE_MAX (1024 * 1024UL)
-
-/* ---- the file ---- */
-
-/* Reads all of it. 0, -errno, -EMSGSIZE over FILE_MAX. */
-static int read_all(int fd, struct buf *text)
-{
-    char chunk[8192];
-    ssize_t n;
-
-    while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
-        int err;
-        if (n < 0 && errno == EINTR)
-            continue;
-        err = n < 0 ? -errno : buf_append(text, chunk, (size_t)n);
-        if (err)
-            return err;
-    }
-    return 0;
-}
-
-static int read_file(const char *path, struct buf *text)
-{
-    int fd =
-        open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a pipe without a writer does not block */
-    struct stat st;
-    int err;
-
-    if (fd < 0)
-        return -errno;
-    err = fstat(fd, &st)        ? -errno
-          : S_ISREG(st.st_mode) ? read_all(fd, text)
-          : S_ISDIR(st.st_mode) ? -EISDIR
-                                : -EMEDIUMTYPE;
-    close(fd);
-    return err;
-}
 
 /* ---- assembling ---- */
-
-static size_t count_parts(struct conf_draft *d, enum conf_section section)
-{
-    size_t n = 0;
-
-    for (struct conf_part *p = conf_draft_next(d, section, NULL); p; p = conf_draft_next(d, section, p))
-        n++;
-    return n;
-}
-
-/* Moves the objects of one kind from their parts into an array. NULL when out of memory. */
-static void *take_parts(struct conf_draft *d, enum conf_section section, size_t *n)
-{
-    size_t size = conf_sections[section].size, count = count_parts(d, section), i = 0;
-    char *array = calloc(count ? count : 1, size);
-
-    if (!array)
-        return NULL;
-    for (struct conf_part *p = conf_draft_next(d, section, NULL); p; p = conf_draft_next(d, section, p)) {
-        memcpy(array + i++ * size, p->object, size);
-        free(p->object);
-        p->object = NULL;
-    }
-    *n = count;
-    return array;
-}
 
 /* The name is the first member of every struct of a named section. */
 static_assert(offsetof(struct conf_listener, name) == 0, "name comes first");
 static_assert(offsetof(struct conf_client, name) == 0, "name comes first");
 static_assert(offsetof(struct conf_vault, name) == 0, "name comes first");
 static_assert(offsetof(struct conf_pra, name) == 0, "name comes first");
-
-static void name_parts(struct conf_draft *d)
-{
-    struct conf_part *part;
-
-    TAILQ_FOREACH(part, &d->parts, link)
-    if (conf_sections[part->section].named)
-        memcpy(part->object, part->name, sizeof(part->name));
-}
 
 static int default_audit_file(struct conf_gateway *g)
 {
@@ -120,66 +41,17 @@ static int default_audit_file(struct conf_gateway *g)
 /* Moves the objects of the draft into `conf`. On -ENOMEM conf_free() frees the objects moved so far. */
 static int take_all(struct conf_draft *d, struct conf *conf)
 {
-    struct conf_part *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
-
-    name_parts(d);
-    if (!gateway)
-        gateway = conf_draft_add(d, SECTION_GATEWAY, "", 0);
-    if (!gateway)
-        return -ENOMEM;
-    memcpy(&conf->gateway, gateway->object, sizeof(conf->gateway));
-    free(gateway->object);
-    gateway->object = NULL;
-    conf->listeners = take_parts(d, SECTION_LISTENER, &conf->nlisteners);
-    conf->clients = take_parts(d, SECTION_CLIENT, &conf->nclients);
-    conf->vaults = take_parts(d, SECTION_VAULT, &conf->nvaults);
-    conf->pras = take_parts(d, SECTION_PRA, &conf->npras);
+    conf_name_parts(d);
+    int err = conf_take_part(d, SECTION_GATEWAY, &conf->gateway);
+    if (err)
+        return err;
+    conf->listeners = conf_take_parts(d, SECTION_LISTENER, &conf->nlisteners);
+    conf->clients = conf_take_parts(d, SECTION_CLIENT, &conf->nclients);
+    conf->vaults = conf_take_parts(d, SECTION_VAULT, &conf->nvaults);
+    conf->pras = conf_take_parts(d, SECTION_PRA, &conf->npras);
     if (!conf->listeners || !conf->clients || !conf->vaults || !conf->pras)
         return -ENOMEM;
     return default_audit_file(&conf->gateway);
-}
-
-/* ---- all sections of a finished configuration ---- */
-
-typedef void visit_fn(enum conf_section, const char *name, void *object, void *arg);
-
-static void visit_rows(struct conf *conf, visit_fn *fn, void *arg)
-{
-    fn(SECTION_GATEWAY, "", &conf->gateway, arg);
-    for (size_t i = 0; i < conf->nlisteners; i++)
-        fn(SECTION_LISTENER, conf->listeners[i].name, &conf->listeners[i], arg);
-    for (size_t i = 0; i < conf->nclients; i++)
-        fn(SECTION_CLIENT, conf->clients[i].name, &conf->clients[i], arg);
-    for (size_t i = 0; i < conf->nvaults; i++)
-        fn(SECTION_VAULT, conf->vaults[i].name, &conf->vaults[i], arg);
-    for (size_t i = 0; i < conf->npras; i++)
-        fn(SECTION_PRA, conf->pras[i].name, &conf->pras[i], arg);
-}
-
-static void visit_print(enum conf_section section, const char *name, void *object, void *arg)
-{
-    struct buf *out = arg;
-
-    (void)buf_printf(out, "[%s %s]\n", conf_sections[section].name, name);
-    for (size_t i = 0; i < conf_nrows; i++)
-        if (conf_rows[i].section == section) {
-            (void)buf_printf(out, "%s=", conf_rows[i].name);
-            conf_rows[i].type->print(&conf_rows[i], object, out);
-            (void)buf_char(out, '\n');
-        }
-}
-
-static int make_digest(struct conf *conf)
-{
-    struct buf text = BUF_INIT(16 * FILE_MAX);
-    unsigned char sum[DIGEST_SIZE];
-
-    visit_rows(conf, visit_print, &text);
-    int err = text.failed ? -ENOMEM : digest_sha256(text.data, text.len, sum);
-    if (!err)
-        text_hex(conf->digest, sum, sizeof(sum));
-    buf_free(&text);
-    return err;
 }
 
 static int assemble_conf(struct conf_draft *d, struct conf **out)
@@ -188,7 +60,7 @@ static int assemble_conf(struct conf_draft *d, struct conf **out)
     int err = conf ? take_all(d, conf) : -ENOMEM;
 
     if (!err)
-        err = make_digest(conf);
+        err = conf_digest_of(&conf_gateway_table, conf, conf->digest);
     if (err)
         conf_free(conf);
     else
@@ -196,20 +68,11 @@ static int assemble_conf(struct conf_draft *d, struct conf **out)
     return err;
 }
 
-static void visit_clear(enum conf_section section, const char *name, void *object, void *arg)
-{
-    (void)name;
-    (void)arg;
-    for (size_t i = 0; i < conf_nrows; i++)
-        if (conf_rows[i].section == section)
-            conf_rows[i].type->clear(&conf_rows[i], object);
-}
-
 void conf_free(struct conf *conf)
 {
     if (!conf)
         return;
-    visit_rows(conf, visit_clear, NULL);
+    conf_clear_all(&conf_gateway_table, conf);
     free(conf->listeners);
     free(conf->clients);
     free(conf->vaults);
@@ -245,7 +108,7 @@ static int read_conf(const char *path, const struct buf *text, const struct read
     struct conf_draft draft;
     int err = 0;
 
-    conf_draft_init(&draft, path);
+    conf_draft_init(&draft, &conf_gateway_table, path);
     conf_read(&draft, text->data ? text->data : "", text->len);
     if (how->sound) {
         err = read_control(&draft, how, out, errors);
@@ -266,26 +129,17 @@ static int read_conf(const char *path, const struct buf *text, const struct read
     return err;
 }
 
-static void complain(struct buf *errors, const char *path, const char *what, const char *why)
-{
-    utf8_visible(errors, path, strlen(path));
-    (void)buf_printf(errors, ": %s%s\n", what, why);
-}
-
 static int load(const char *path, const struct reading *how, struct conf **out, struct buf *errors)
 {
-    struct buf text = BUF_INIT(FILE_MAX);
-    int err = read_file(path, &text);
+    struct buf text = BUF_INIT(CONF_SOURCE_MAX);
+    int err = conf_source_read(path, &text);
 
-    if (err == -EMSGSIZE)
-        complain(errors, path, "longer than a configuration may be", "");
-    else if (err)
-        complain(errors, path,
-                 "cannot read: ", err == -EMEDIUMTYPE ? "it is no regular file" : strerror(-err));
-    else
+    bool unread = err != 0;
+
+    if (!err)
         err = read_conf(path, &text, how, out, errors);
-    if (err == -ENOMEM)
-        complain(errors, path, "out of memory", "");
+    if (unread || err == -ENOMEM)
+        conf_source_complain(errors, path, err);
     buf_free(&text);
     return err;
 }
@@ -303,15 +157,15 @@ int conf_load_control(const char *path, struct conf **out, bool *sound, struct b
 
 unsigned conf_line_of(const char *path, const char *section, const char *key)
 {
-    struct buf text = BUF_INIT(FILE_MAX);
+    struct buf text = BUF_INIT(CONF_SOURCE_MAX);
     struct conf_draft draft;
     struct conf_part *part;
     char title[CONF_TITLE_SIZE], wanted[CONF_TITLE_SIZE];
     unsigned line = 0;
 
     (void)snprintf(wanted, sizeof(wanted), "[%s]", section);
-    conf_draft_init(&draft, path);
-    if (!read_file(path, &text))
+    conf_draft_init(&draft, &conf_gateway_table, path);
+    if (!conf_source_read(path, &text))
         conf_read(&draft, text.data ? text.data : "", text.len);
     TAILQ_FOREACH(part, &draft.parts, link)
     if (!line && strcmp(conf_part_title(part, title), wanted) == 0)
@@ -323,12 +177,12 @@ unsigned conf_line_of(const char *path, const char *section, const char *key)
 
 bool conf_log_json(const char *path)
 {
-    struct buf text = BUF_INIT(FILE_MAX);
+    struct buf text = BUF_INIT(CONF_SOURCE_MAX);
     struct conf_draft draft;
     bool json = false;
 
-    if (read_file(path, &text) == 0) {
-        conf_draft_init(&draft, path);
+    if (conf_source_read(path, &text) == 0) {
+        conf_draft_init(&draft, &conf_gateway_table, path);
         conf_read(&draft, text.data ? text.data : "", text.len);
         const struct conf_part *part = conf_draft_next(&draft, SECTION_GATEWAY, NULL);
         json = part && ((const struct conf_gateway *)part->object)->log_json;

@@ -10,7 +10,8 @@
  */
 #include "base/address.h"
 #include "base/person.h"
-#include "conf/conf_draft.h"
+#include "conf/conf_checks.h"
+#include "conf/table/conf_rules.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -21,16 +22,6 @@
 #include <sys/un.h>
 
 #define TWENTY_MINUTES (20 * 60 * 1000ULL)
-
-/* The sound sections of a kind, in the order of the file. */
-#define FOR_EACH(draft, kind, part)                                                                          \
-    for (struct conf_part *part = conf_draft_next((draft), (kind), NULL); part;                              \
-         part = conf_draft_next((draft), (kind), part))
-
-static bool same_text(const char *a, const char *b)
-{
-    return (!a && !b) || (a && b && strcmp(a, b) == 0);
-}
 
 /* ---- required sections and keys ---- */
 
@@ -57,35 +48,6 @@ static void check_sections(struct conf_draft *d)
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
         if (!seen[needed[i].kind])
             conf_error(d, last, "%s", needed[i].lacks);
-}
-
-static void check_required(struct conf_draft *d, const struct conf_part *part)
-{
-    char title[CONF_TITLE_SIZE];
-
-    for (size_t i = 0; i < conf_nrows; i++)
-        if (conf_rows[i].section == part->section && conf_rows[i].flags & CONF_REQUIRED && !part->at[i])
-            conf_error(d, part->line, "%s lacks `%s`, such as: %s = %s", conf_part_title(part, title),
-                       conf_rows[i].name, conf_rows[i].name, conf_rows[i].example);
-}
-
-/* Two keys that are set together or not at all; the message names the missing one. */
-static void check_couple(struct conf_draft *d, const struct conf_part *part, const char *a, const char *b)
-{
-    bool has_a = conf_part_has(part, a), has_b = conf_part_has(part, b);
-
-    if (has_a != has_b)
-        conf_error(d, conf_part_line(part, has_a ? a : b), "`%s` needs `%s` beside it", has_a ? a : b,
-                   has_a ? b : a);
-}
-
-/* Calls `twin` for the sections before this one, up to the first that it reports as the same. */
-static void check_twins(struct conf_draft *d, const struct conf_part *part,
-                        bool (*twin)(struct conf_draft *, const struct conf_part *, const struct conf_part *))
-{
-    FOR_EACH(d, part->section, other)
-    if (other == part || twin(d, part, other))
-        return;
 }
 
 /* ---- listeners ---- */
@@ -123,7 +85,7 @@ static void check_listener_tls(struct conf_draft *d, const struct conf_part *par
     const struct conf_listener *l = part->object;
     bool tls = conf_part_has(part, "tls_certificate") || conf_part_has(part, "tls_key");
 
-    check_couple(d, part, "tls_certificate", "tls_key");
+    conf_check_couple(d, part, "tls_certificate", "tls_key");
     if (conf_part_has(part, "client_ca") && !tls)
         conf_error(d, conf_part_line(part, "client_ca"),
                    "`client_ca` needs TLS: set `tls_certificate` and `tls_key` as well");
@@ -165,7 +127,7 @@ static void check_client_identity(struct conf_draft *d, const struct conf_part *
 
 static bool any_listener(struct conf_draft *d, bool (*is)(const struct conf_listener *))
 {
-    FOR_EACH(d, SECTION_LISTENER, part)
+    CONF_FOR_EACH(d, SECTION_LISTENER, part)
     if (is(part->object))
         return true;
     return false;
@@ -203,7 +165,7 @@ static bool client_twin(struct conf_draft *d, const struct conf_part *part, cons
     const struct conf_client *c = part->object, *o = other->object;
     bool token = c->has_token && o->has_token && memcmp(c->token_sha256, o->token_sha256, 32) == 0;
     bool none = !c->has_token && !o->has_token && (c->certificate_san || c->peer_uid >= 0);
-    bool same = none && same_text(c->certificate_san, o->certificate_san) && c->peer_uid == o->peer_uid;
+    bool same = none && conf_same_text(c->certificate_san, o->certificate_san) && c->peer_uid == o->peer_uid;
 
     if (token)
         conf_error(d, conf_part_line(part, "token_sha256"), "same token as [client %s] in line %u",
@@ -221,7 +183,7 @@ static void check_vault_login(struct conf_draft *d, const struct conf_part *part
     bool key = conf_part_has(part, "api_key_file");
     bool oauth = conf_part_has(part, "oauth_client_id") || conf_part_has(part, "oauth_client_secret_file");
 
-    check_couple(d, part, "oauth_client_id", "oauth_client_secret_file");
+    conf_check_couple(d, part, "oauth_client_id", "oauth_client_secret_file");
     if (!key && !oauth)
         conf_error(d, part->line,
                    "[vault %s] has no way to sign in: set `api_key_file`, or `oauth_client_id` and "
@@ -237,7 +199,7 @@ static void check_vault_login(struct conf_draft *d, const struct conf_part *part
     if (oauth && !key && conf_part_has(part, "run_as_password_file"))
         conf_warning(d, conf_part_line(part, "run_as_password_file"),
                      "`run_as_password_file` has no effect with OAuth");
-    check_couple(d, part, "client_certificate", "client_key");
+    conf_check_couple(d, part, "client_certificate", "client_key");
 }
 
 /* With OAuth the vault sees the application user alone, whoever asks. */
@@ -264,18 +226,6 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcasecmp(text + n - m, end) == 0;
 }
 
-static void check_https(struct conf_draft *d, unsigned line, const struct address_url *url, bool insecure)
-{
-    if (strcmp(url->scheme, "http") != 0)
-        return;
-    if (!address_is_loopback(url->host))
-        conf_error(d, line,
-                   "`url` must be https: plain http is possible to this machine only, for simulators");
-    else if (!insecure)
-        conf_error(d, line,
-                   "`url` must be https; for a simulator on this machine set insecure_http = yes as well");
-}
-
 static void check_vault_url(struct conf_draft *d, const struct conf_part *part)
 {
     const struct conf_vault *v = part->object;
@@ -285,7 +235,7 @@ static void check_vault_url(struct conf_draft *d, const struct conf_part *part)
 
     if (!v->url || address_split_url(v->url, &url, why))
         return;
-    check_https(d, line, &url, v->insecure_http);
+    conf_check_https(d, line, &url, v->insecure_http);
     if (!ends_with(url.path, "/public/v3"))
         conf_warning(d, line, "`url` usually ends in /BeyondTrust/api/public/v3");
 }
@@ -302,7 +252,7 @@ bool conf_same_vault_url(const struct conf_vault *a, const struct conf_vault *b)
 /* One API registration. Its other keys (the run-as password, the certificate) make no other one of it. */
 static bool same_sign_in(const struct conf_vault *a, const struct conf_vault *b)
 {
-    return (a->api_key_file && same_text(a->api_key_file, b->api_key_file)) ||
+    return (a->api_key_file && conf_same_text(a->api_key_file, b->api_key_file)) ||
            (a->oauth_client_id && b->oauth_client_id &&
             strcasecmp(a->oauth_client_id, b->oauth_client_id) == 0);
 }
@@ -416,7 +366,7 @@ static void check_site_url(struct conf_draft *d, const struct conf_part *part)
         return;
     if (*url.path)
         conf_error(d, line, "`url` must not have a path: https://site.example.com");
-    check_https(d, line, &url, p->insecure_http);
+    conf_check_https(d, line, &url, p->insecure_http);
 }
 
 static void check_site_times(struct conf_draft *d, const struct conf_part *part)
@@ -486,7 +436,7 @@ static void check_routes(struct conf_draft *d)
     const struct conf_pra *p = site ? site->object : NULL;
     bool serves = false;
 
-    FOR_EACH(d, SECTION_LISTENER, part)
+    CONF_FOR_EACH(d, SECTION_LISTENER, part)
     {
         serves = serves || !events_only(part->object);
         if (events_only(part->object) && (!p || !p->events_token.n))
@@ -550,36 +500,36 @@ void conf_check(struct conf_draft *d)
     check_sections(d);
     check_gateway(d);
     check_syslog(d);
-    FOR_EACH(d, SECTION_LISTENER, listener)
+    CONF_FOR_EACH(d, SECTION_LISTENER, listener)
     {
-        check_required(d, listener);
+        conf_check_required(d, listener);
         check_listener_tls(d, listener);
         check_unix_keys(d, listener);
         check_owner(d, listener);
-        check_twins(d, listener, listener_twin);
+        conf_check_twins(d, listener, listener_twin);
     }
-    FOR_EACH(d, SECTION_CLIENT, client)
+    CONF_FOR_EACH(d, SECTION_CLIENT, client)
     {
-        check_required(d, client);
+        conf_check_required(d, client);
         check_client_identity(d, client);
         check_client_reach(d, client);
-        check_twins(d, client, client_twin);
+        conf_check_twins(d, client, client_twin);
     }
-    FOR_EACH(d, SECTION_VAULT, vault)
+    CONF_FOR_EACH(d, SECTION_VAULT, vault)
     {
-        check_required(d, vault);
+        conf_check_required(d, vault);
         check_vault_login(d, vault);
         check_vault_identity(d, vault);
         check_vault_url(d, vault);
-        check_twins(d, vault, vault_twin);
+        conf_check_twins(d, vault, vault_twin);
         check_vault_times(d, vault);
         check_vault_users(d, vault);
         check_vault_names(d, vault);
         check_vault_directory(d, vault);
     }
-    FOR_EACH(d, SECTION_PRA, site)
+    CONF_FOR_EACH(d, SECTION_PRA, site)
     {
-        check_required(d, site);
+        conf_check_required(d, site);
         check_site(d, site);
     }
     check_routes(d);

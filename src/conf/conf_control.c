@@ -6,7 +6,7 @@
  * configuration itself, credentials need not be there, and mistakes in other keys and sections do not matter:
  * a gateway runs on after its file was spoilt, and `jumpgate reload` must reach it to learn what is wrong.
  */
-#include "conf/conf_draft.h"
+#include "conf/conf_checks.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,99 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_pra.c - types of the configuration that only the site's section uses: the rate of calls, digests of
- * tokens, names of Jumpoints.
+ * conf_pra.c - the type of the configuration that only the site's section uses: names of Jumpoints.
  *
- * A rate of calls is a fraction of the site's budget and cannot be turned off. Two digests are valid side by
- * side while a token is being changed. A name of a Jumpoint may hold blanks and then is in double quotes; the
- * bare word `all` means every Jumpoint, "all" in quotes is a name.
+ * A name may hold blanks and then is in double quotes; the bare word `all` means every Jumpoint, "all" in
+ * quotes is a name.
  *
  * Not here: what two keys of the section have to do with each other (conf_check.c).
  */
-#include "base/text.h"
-#include "conf/conf_table.h"
+#include "conf/conf_sections.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- rate of calls ---- */
-
-static int call_rate_parse(const struct conf_row *row, const char *text, void *object,
-                           char why[CONF_WHY_SIZE])
-{
-    const char *slash = strchr(text, '/');
-    char digits[8] = "";
-    int64_t n = 0;
-    double rate;
-
-    if (!slash || !text_copy_n(digits, sizeof(digits), text, (size_t)(slash - text)) ||
-        !text_int(digits, 1, 60 * (int64_t)row->max, &n) ||
-        (strcmp(slash, "/s") != 0 && strcmp(slash, "/m") != 0))
-        n = 0;
-    rate = slash && strcmp(slash, "/m") == 0 ? (double)n / 60.0 : (double)n;
-    if (n == 0 || rate > (double)row->max)
-        return conf_refuse(
-            why, "needs a rate such as 5/s or 100/m, from 1/m to %" PRIu64 "/s, and cannot be off", row->max);
-    memcpy(conf_field(row, object), &rate, sizeof(rate));
-    return 0;
-}
-
-static void call_rate_print(const struct conf_row *row, const void *object, struct buf *out)
-{
-    double rate;
-
-    memcpy(&rate, conf_field_const(row, object), sizeof(rate));
-    (void)buf_printf(out, "%.9g/s", rate);
-}
-
-const struct conf_type conf_call_rate = {
-    .what = "rate, at most 10/s",
-    .parse = call_rate_parse,
-    .print = call_rate_print,
-    .clear = conf_clear_zero,
-};
-
-/* ---- digests of tokens ---- */
-
-static int digests_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
-{
-    struct conf_digests digests = {.n = 0};
-    const char *word;
-    size_t len;
-
-    while ((word = conf_next_word(&text, &len))) {
-        char hex[2 * sizeof(digests.sha256[0]) + 1];
-
-        if (digests.n == row->max || !text_copy_n(hex, sizeof(hex), word, len) || len != sizeof(hex) - 1 ||
-            !text_unhex(digests.sha256[digests.n], sizeof(digests.sha256[0]), hex))
-            return conf_refuse(why,
-                               "needs one or two SHA-256 of tokens, each as 64 hexadecimal digits (printf "
-                               "%%s \"$TOKEN\" | sha256sum), never a token itself");
-        digests.n++;
-    }
-    memcpy(conf_field(row, object), &digests, sizeof(digests));
-    return 0;
-}
-
-static void digests_print(const struct conf_row *row, const void *object, struct buf *out)
-{
-    const struct conf_digests *digests = conf_field_const(row, object);
-    char hex[2 * sizeof(digests->sha256[0]) + 1];
-
-    for (size_t i = 0; i < digests->n; i++) {
-        text_hex(hex, digests->sha256[i], sizeof(digests->sha256[i]));
-        (void)buf_printf(out, "%s%s", i ? " " : "", hex);
-    }
-}
-
-const struct conf_type conf_digests = {
-    .what = "SHA-256 in hexadecimal",
-    .parse = digests_parse,
-    .print = digests_print,
-    .clear = conf_clear_zero,
-};
 
 /* ---- names of Jumpoints ---- */
 
@@ -190,6 +109,7 @@ static void jumpoints_print(const struct conf_row *row, const void *object, stru
 
 const struct conf_type conf_jumpoints = {
     .what = "names",
+    .shape = SHAPE_AT_MOST,
     .parse = jumpoints_parse,
     .print = jumpoints_print,
     .clear = jumpoints_clear,

@@ -9,7 +9,7 @@
 
 #include "base/digest.h"
 #include "base/text.h"
-#include "conf/conf_table.h"
+#include "conf/conf_sections.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -58,34 +58,27 @@ static int give_key(const struct printer *p, const char *title, const struct con
     return err;
 }
 
-static int give_section(const struct printer *p, enum conf_section section, const char *name,
-                        const void *object)
+static int give_section(void *arg, unsigned section, const char *name, void *object)
 {
+    const struct conf_table *table = &conf_gateway_table;
+    const struct printer *p = arg;
     char title[TITLE_SIZE];
     int err = 0;
 
-    (void)snprintf(title, sizeof(title), "%s%s%s", conf_sections[section].name, *name ? " " : "", name);
+    (void)snprintf(title, sizeof(title), "%s%s%s", table->sections[section].name, *name ? " " : "", name);
     p->fn(p->arg, &(struct conf_value){.section = title, .text = ""});
-    for (size_t i = 0; i < conf_nrows && !err; i++)
-        if (conf_rows[i].section == section)
-            err = give_key(p, title, &conf_rows[i], object);
+    for (size_t i = 0; i < table->nrows && !err; i++)
+        if (table->rows[i].section == section)
+            err = give_key(p, title, &table->rows[i], object);
     return err;
 }
 
 int conf_values(const struct conf *conf, const char *salt, conf_value_fn *fn, void *arg)
 {
-    const struct printer p = {salt, fn, arg};
-    int err = give_section(&p, SECTION_GATEWAY, "", &conf->gateway);
+    struct printer p = {salt, fn, arg};
+    struct conf same = *conf; /* the printers change nothing */
 
-    for (size_t i = 0; i < conf->nlisteners && !err; i++)
-        err = give_section(&p, SECTION_LISTENER, conf->listeners[i].name, &conf->listeners[i]);
-    for (size_t i = 0; i < conf->nclients && !err; i++)
-        err = give_section(&p, SECTION_CLIENT, conf->clients[i].name, &conf->clients[i]);
-    for (size_t i = 0; i < conf->nvaults && !err; i++)
-        err = give_section(&p, SECTION_VAULT, conf->vaults[i].name, &conf->vaults[i]);
-    for (size_t i = 0; i < conf->npras && !err; i++)
-        err = give_section(&p, SECTION_PRA, conf->pras[i].name, &conf->pras[i]);
-    return err;
+    return conf_gateway_table.each(&same, give_section, &p);
 }
 
 /* ---- what a reload does with a change ---- */
@@ -95,14 +88,15 @@ static enum conf_section section_of(const char *title)
     size_t n = strcspn(title, " ");
 
     for (int i = 0; i < SECTION_N; i++)
-        if (strlen(conf_sections[i].name) == n && memcmp(conf_sections[i].name, title, n) == 0)
+        if (strlen(conf_gateway_table.sections[i].name) == n &&
+            memcmp(conf_gateway_table.sections[i].name, title, n) == 0)
             return (enum conf_section)i;
     return SECTION_N;
 }
 
 bool conf_value_is_secret(const char *section, const char *key)
 {
-    const struct conf_row *row = conf_row_find(section_of(section), key);
+    const struct conf_row *row = conf_row_find(&conf_gateway_table, section_of(section), key);
 
     return row && row->flags & CONF_SECRET;
 }
@@ -110,7 +104,7 @@ bool conf_value_is_secret(const char *section, const char *key)
 enum conf_change_kind conf_change_of(const char *section, const char *key, const char *before,
                                      const char *after)
 {
-    const struct conf_row *row = conf_row_find(section_of(section), key);
+    const struct conf_row *row = conf_row_find(&conf_gateway_table, section_of(section), key);
 
     if (!row) /* a gateway of another version knows it */
         return CONF_NEEDS_RESTART;

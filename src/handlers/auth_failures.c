@@ -6,8 +6,8 @@
  */
 #include "handlers/auth_failures.h"
 
+#include "base/token_bucket.h"
 #include "base/uthash_nofail.h"
-#include "handlers/token_bucket.h"
 #include "loop/server/server.h"
 
 #include <stdlib.h>

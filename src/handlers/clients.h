@@ -16,8 +16,8 @@
 #define JG_HANDLERS_CLIENTS_H
 
 #include "base/clock.h"
+#include "base/token_bucket.h"
 #include "conf/conf.h"
-#include "handlers/token_bucket.h"
 #include "loop/server/server.h"
 
 /* Name of the listener behind the control socket. No configured listener can have it: a section's name has no

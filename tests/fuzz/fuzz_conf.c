@@ -8,7 +8,7 @@
  */
 #include "fuzz.h"
 
-#include "conf/conf_draft.h"
+#include "conf/conf_checks.h"
 
 #include <string.h>
 
@@ -54,9 +54,9 @@ static void check_parts(struct conf_draft *draft)
     struct conf_part *part;
 
     TAILQ_FOREACH(part, &draft->parts, link)
-    for (size_t i = 0; !part->spare && i < conf_nrows; i++)
-        if (conf_rows[i].section == part->section)
-            check_value(&conf_rows[i], part->object);
+    for (size_t i = 0; !part->spare && i < conf_gateway_table.nrows; i++)
+        if (conf_gateway_table.rows[i].section == part->section)
+            check_value(&conf_gateway_table.rows[i], part->object);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size)
         memcpy(text, data, size);
     text[size] = '\0';
-    conf_draft_init(&draft, NAME);
+    conf_draft_init(&draft, &conf_gateway_table, NAME);
     conf_read(&draft, text, size);
     conf_check(&draft);
     conf_draft_print(&draft, &notes);

@@ -174,6 +174,14 @@ static const char *app_refuse(void *arg, const struct http_peer *peer, const str
     return "application/problem+json";
 }
 
+static void app_drained(void *arg, struct http_req *req)
+{
+    struct rig *rig = arg;
+
+    assert_ptr_equal(rig->held, req);
+    rig->drains++;
+}
+
 /* ---- the rig ---- */
 
 static bool app_knows(void *arg, const struct http_peer *peer)
@@ -189,6 +197,7 @@ static void start(struct rig *rig, const struct http_server_opts *opts, bool str
                            .message = app_message,
                            .gone = app_gone,
                            .refuse = app_refuse,
+                           .drained = app_drained,
                            .knows = strangers ? app_knows : NULL};
 
     memset(rig, 0, sizeof(*rig));

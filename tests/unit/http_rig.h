@@ -37,7 +37,7 @@ struct rig {
     char path_begun[256];  /* of the last message */
     unsigned urgent_at;    /* which of the messages was the last for /urgent */
     struct http_req *last; /* of the last head, perhaps gone */
-    unsigned heads, messages, gones, refusals;
+    unsigned heads, messages, gones, refusals, drains;
     bool gone_answers;     /* misuse on purpose: answers from inside gone() */
     bool close_in_message; /* closes the server from inside message() */
     char method[16], path[256], query[256], body[4096], sans[1024], peer[64], header[256];

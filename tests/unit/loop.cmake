@@ -5,6 +5,7 @@ jg_test(test_http SOURCES test_http.c http_rig.c DEPENDS jg_loop jg_audit jg_con
 jg_test(test_http_listeners SOURCES test_http_listeners.c http_rig.c DEPENDS jg_loop jg_audit jg_conf jg_base)
 jg_test(test_request_backlog SOURCES test_request_backlog.c http_rig.c DEPENDS jg_loop jg_audit jg_conf jg_base)
 jg_test(test_strangers SOURCES test_strangers.c http_rig.c DEPENDS jg_loop jg_audit jg_conf jg_base)
+jg_test(test_http_pieces SOURCES test_http_pieces.c http_rig.c tls_files.c DEPENDS jg_loop jg_audit jg_conf jg_base)
 jg_test(test_http_refusals SOURCES test_http_refusals.c http_rig.c DEPENDS jg_loop jg_audit jg_conf jg_base)
 jg_test(test_stranger_eviction SOURCES test_stranger_eviction.c http_rig.c tls_files.c DEPENDS jg_loop jg_audit jg_conf jg_base)
 jg_test(test_tls SOURCES test_tls.c http_rig.c tls_files.c DEPENDS jg_loop jg_audit jg_conf jg_base)

@@ -42,14 +42,16 @@ void rig_make(struct reports_rig *rig)
     postgres_rig_clear();
 }
 
-struct store_params rig_params(const struct reports_rig *rig)
+struct store_params rig_params(const struct reports_rig *rig, bool read_only)
 {
-    const struct db_server server = postgres_rig_server();
+    struct db_server server = postgres_rig_server();
 
     (void)rig;
-    return (struct store_params){.ops = &db_postgresql,
-                                 .db = {.connect = postgres_rig_connect(&server), .busy_ms = 2000},
-                                 .migrate = true};
+    server.read_only = read_only;
+    return (struct store_params){
+        .ops = &db_postgresql,
+        .db = {.connect = postgres_rig_connect(&server), .busy_ms = 2000, .read_only = read_only},
+        .migrate = true};
 }
 
 void rig_remove(struct reports_rig *rig)
@@ -86,10 +88,12 @@ void rig_make(struct reports_rig *rig)
     (void)snprintf(rig->path, sizeof(rig->path), "%s/reports.db", rig->dir);
 }
 
-struct store_params rig_params(const struct reports_rig *rig)
+struct store_params rig_params(const struct reports_rig *rig, bool read_only)
 {
     return (struct store_params){
-        .ops = &db_sqlite, .db = {.path = rig->path, .busy_ms = 2000, .cache_kib = 4096}, .migrate = true};
+        .ops = &db_sqlite,
+        .db = {.path = rig->path, .busy_ms = 2000, .cache_kib = 4096, .read_only = read_only},
+        .migrate = true};
 }
 
 void rig_remove(struct reports_rig *rig)
@@ -105,11 +109,22 @@ void rig_remove(struct reports_rig *rig)
 
 bool rig_open(struct reports_rig *rig, bool vendor_indexes)
 {
-    struct store_params params = rig_params(rig);
+    struct store_params params = rig_params(rig, false);
 
     params.vendor_indexes = vendor_indexes;
+    params.clock = rig->clock;
     rig->store = store_open(&params, RIG_T0, &rig->error);
     return rig->store;
+}
+
+struct db *rig_reader(struct reports_rig *rig)
+{
+    const struct store_params params = rig_params(rig, true);
+    struct db *db;
+
+    if (params.ops->open(&params.db, &db, &rig->error) != DB_OK)
+        fail_msg("%s", rig->error.text);
+    return db;
 }
 
 void rig_close(struct reports_rig *rig)

@@ -29,6 +29,7 @@ struct reports_rig {
     char dir[64], path[96];
     struct report_store *store;
     struct db_error error;
+    const struct clock *clock; /* of the store, from the next rig_open() on; NULL = the system's */
 };
 
 /* For cmocka_run_group_tests(): before and after all tests of a program. */
@@ -36,9 +37,11 @@ int rig_before_all(void **unused);
 int rig_after_all(void **unused);
 bool rig_possible(void);             /* the engine is installed; else one line says so */
 void rig_make(struct reports_rig *); /* a folder or a schema; no store yet */
-struct store_params rig_params(const struct reports_rig *); /* to open it with */
+struct store_params rig_params(const struct reports_rig *, bool read_only); /* to open it with */
 bool rig_open(struct reports_rig *, bool vendor_indexes);
 void rig_close(struct reports_rig *);
+/* A connection that only reads, as the page's; the caller closes it before the rig is removed. */
+struct db *rig_reader(struct reports_rig *);
 void rig_remove(struct reports_rig *); /* closes too */
 /* One number of the database. */
 int64_t rig_int(struct reports_rig *, const char *sql);

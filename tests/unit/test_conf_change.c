@@ -5,7 +5,7 @@
 #include "check.h"
 
 #include "conf/conf_change.h"
-#include "conf/conf_table.h"
+#include "conf/conf_sections.h"
 #include "conf_fixture.h"
 
 #include <stdio.h>
@@ -143,7 +143,7 @@ TEST(static_keys)
                 {SECTION_VAULT, "insecure_http"}, {SECTION_VAULT, "oauth_client_id"}};
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        assert_true(conf_row_find(rows[i].section, rows[i].name)->flags & CONF_STATIC);
+        assert_true(conf_row_find(&conf_gateway_table, rows[i].section, rows[i].name)->flags & CONF_STATIC);
 }
 
 int main(void)

@@ -442,7 +442,7 @@ TEST(a_store_holds_the_lock_and_takes_it_again)
     struct db_error why;
 
     rig_make(&rig);
-    params = rig_params(&rig);
+    params = rig_params(&rig, false);
     params.holder = "the first";
     rig.store = store_open(&params, RIG_T0, &rig.error);
     assert_non_null(rig.store);

@@ -815,6 +815,38 @@ TEST(an_interrupted_writer_goes_on_after_resume)
     assert_int_equal(rig_store(&rig, session(1, 0), STORE_CLOSED, 1), STORE_NEW);
 }
 
+static int64_t wall_ms(void *arg)
+{
+    return *(const int64_t *)arg;
+}
+
+TEST(each_second_of_commits_has_the_seq_before_it)
+{
+    int64_t now = INT64_C(5000900);
+    const struct clock clock = {.wall_ms = wall_ms, .arg = &now};
+    const struct store_keep keep = {.sessions = 5002, .activity = RECORD_NONE, .syslog = RECORD_NONE};
+    bool more;
+
+    rig_close(&rig);
+    rig.clock = &clock;
+    assert_true(rig_open(&rig, true));
+    rig_store(&rig, session(1, 0), STORE_CLOSED, 0);
+    rig_store(&rig, session(2, 0), STORE_CLOSED, 0); /* of the same second: no row */
+    now += 200;
+    rig_store(&rig, session(2, 0), STORE_CLOSED, 0); /* the same session: seq does not move */
+    assert_int_equal(rig_int(&rig, "SELECT count(*) FROM jg_commit"), 1);
+    rig_store(&rig, session(3, 0), STORE_CLOSED, 0);
+    now += 1000;
+    rig_store(&rig, session(4, 0), STORE_CLOSED, 0);
+    now -= 1000; /* the clock is set back: the second keeps its lower number */
+    rig_store(&rig, session(5, 0), STORE_CLOSED, 0);
+    assert_string_equal(rig_text(&rig, "SELECT group_concat(at || ':' || seq, ' ') FROM jg_commit"),
+                        "5000:0 5001:2 5002:3");
+    ok(store_retain(rig.store, &keep, &more));
+    assert_string_equal(rig_text(&rig, "SELECT group_concat(at || ':' || seq, ' ') FROM jg_commit"),
+                        "5002:3");
+}
+
 TEST(the_vendors_event_indexes_go_and_come)
 {
     static const char count[] = "SELECT count(*) FROM " RIG_INDEXES " LIKE 'session_event__type%'";
@@ -858,6 +890,7 @@ int main(void)
         RUN(what_is_old_goes_in_chunks),
         RUN(a_recount_mends_what_differs),
         RUN(an_interrupted_writer_goes_on_after_resume),
+        RUN(each_second_of_commits_has_the_seq_before_it),
         RUN(the_vendors_event_indexes_go_and_come),
     };
 

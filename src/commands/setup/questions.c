@@ -9,7 +9,7 @@
 #include "commands/setup/setup.h"
 
 #include "base/text.h"
-#include "conf/conf_table.h"
+#include "conf/conf_sections.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,8 +28,8 @@
 /* Does the value fit the key of the configuration? */
 static bool fits(enum conf_section section, const char *key, const char *text, char why[SETUP_WHY_SIZE])
 {
-    const struct conf_row *row = conf_row_find(section, key);
-    void *object = calloc(1, conf_sections[section].size);
+    const struct conf_row *row = conf_row_find(&conf_gateway_table, section, key);
+    void *object = calloc(1, conf_gateway_table.sections[section].size);
     char reason[CONF_WHY_SIZE] = "out of memory";
     int err = object ? row->type->parse(row, text, object, reason) : -ENOMEM;
 

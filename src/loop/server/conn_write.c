@@ -71,6 +71,8 @@ static void on_written(uv_write_t *req, int status)
         return;
     if (status)
         conn_close(c, "write failed");
+    else if (c->phase == CONN_PIECE)
+        pieces_written(c);
     else if (c->writes == 0 && c->phase == CONN_RESPONSE)
         response_sent(c);
     conn_settle(c);

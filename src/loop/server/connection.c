@@ -53,6 +53,8 @@ static const struct conn_row {
     [CONN_TRAILERS] = {"trailers", "body timeout", late_refuse},
     [CONN_WORK] = {"work", NULL, NULL},
     [CONN_RESPONSE] = {"answer", "write timeout", late_reset},
+    [CONN_PIECES] = {"pieces", NULL, NULL},
+    [CONN_PIECE] = {"piece", "write timeout", late_reset},
     [CONN_NEXT] = {"next", NULL, conn_work_pending},
     [CONN_LINGER] = {"linger", "answered", late_close},
     [CONN_CLOSED] = {"closed", NULL, NULL},

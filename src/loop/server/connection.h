@@ -4,6 +4,7 @@
  * One file per idea: server.c the server as a whole, listener.c sockets that accept, connection.c the life of
  * one connection (phases, deadlines, closing), conn_read.c and conn_write.c its bytes, request.c from bytes
  * to requests, response.c from answers to bytes, request_backlog.c requests begun in a later iteration,
+ * pieces.c responses in pieces,
  * read_queue.c connections read in a later iteration, strangers.c limits of connections without a client,
  * request_head.c the head, tls.c TLS, passed_socket.c sockets of the service manager, hand_over.c the last
  * responses.
@@ -12,6 +13,7 @@
  *
  *   HANDSHAKE -> IDLE -> HEAD -> (CERTIFICATE) -> BODY -> WORK -> RESPONSE -> IDLE ...        (keep-alive)
  *                                                                 RESPONSE -> LINGER -> CLOSED
+ *   WORK -> PIECES <-> PIECE -> RESPONSE: a response in pieces; RESPONSE sends what is left of it.
  *   NEXT: bytes of the next request wait for a later iteration of the loop; nothing is read meanwhile.
  *
  * Ownership: a connection owns itself and is freed in one place, when libuv reports its handle closed. The
@@ -37,6 +39,8 @@ enum conn_phase {
     CONN_TRAILERS, /* after the last chunk */
     CONN_WORK,     /* the application works on the complete request */
     CONN_RESPONSE, /* bytes of the response wait for the socket */
+    CONN_PIECES,   /* the application makes the next piece of its response, and all before are sent */
+    CONN_PIECE,    /* pieces wait for the socket */
     CONN_NEXT,
     CONN_LINGER, /* response sent, write side shut, further input is discarded */
     CONN_CLOSED,
@@ -92,6 +96,9 @@ struct http_conn {
     bool head_done, message_done; /* set by the parser's callbacks */
     bool req_open;                /* the application holds a request without a response */
     bool minor0;                  /* the request is HTTP/1.0 */
+    bool first_piece;             /* of a response in pieces: none is sent */
+    bool close_after;             /* ... and its head says that the connection is closed after it */
+    bool full;                    /* ... and the application waits for drained() */
     bool asked_late;              /* for its certificate */
     enum conn_place place;        /* which limit it counts against */
     enum stranger_stage stage;    /* of a stranger */
@@ -228,6 +235,9 @@ void conn_work_pending(struct http_conn *);       /* feeds the kept bytes to the
 void conn_send(struct http_conn *, struct buf *first, struct buf *second);
 void conn_flush_tls(struct http_conn *); /* OpenSSL's output goes to the socket */
 
+/* pieces.c */
+void pieces_written(struct http_conn *); /* the socket has taken one: the next may come */
+
 /* request.c */
 /* Parses on; returns how many bytes it took, fewer when a request now waits for its response. May close. */
 size_t request_feed(struct http_conn *, const char *bytes, size_t n);
@@ -258,6 +268,10 @@ bool strangers_make_room(struct http_server *);   /* closes a stranger's connect
 bool strangers_may_log(const struct http_conn *); /* may a line about this connection be logged? */
 
 /* response.c */
+/* Writes status line and headers; `pieces`: without a length. 0 or -ENOMEM. */
+int response_head(struct http_conn *, const struct http_response *, bool close, bool pieces,
+                  struct buf *head);
+bool response_closes(const struct http_conn *); /* is the connection closed after the present response? */
 void response_refuse(struct http_conn *, const struct fault *);
 void response_refuse_with(struct http_conn *, enum fault_code, int status, const char *detail);
 void response_continue(struct http_conn *); /* 100 */

@@ -39,6 +39,7 @@ static const struct {
     STATUS_LINE(204, "No Content"),
     STATUS_LINE(301, "Moved Permanently"),
     STATUS_LINE(302, "Found"),
+    STATUS_LINE(303, "See Other"),
     STATUS_LINE(304, "Not Modified"),
     STATUS_LINE(307, "Temporary Redirect"),
     STATUS_LINE(400, "Bad Request"),
@@ -49,6 +50,7 @@ static const struct {
     STATUS_LINE(408, "Request Timeout"),
     STATUS_LINE(409, "Conflict"),
     STATUS_LINE(411, "Length Required"),
+    STATUS_LINE(412, "Precondition Failed"),
     STATUS_LINE(413, "Content Too Large"),
     STATUS_LINE(414, "URI Too Long"),
     STATUS_LINE(415, "Unsupported Media Type"),
@@ -97,21 +99,27 @@ static bool has_no_body(int status)
     return status == 204 || status == 304 || status < 200;
 }
 
+static void write_type(struct buf *head, const char *type)
+{
+    if (!type)
+        return;
+    buf_str(head, "Content-Type: ");
+    buf_str(head, type);
+    buf_str(head, "\r\n");
+}
+
 static void write_content(struct buf *head, const char *type, size_t length)
 {
     char line[48] = "Content-Length: ";
     char *end = text_digits(line + strlen(line), length, 0);
 
     memcpy(end, "\r\n", 2);
-    if (type) {
-        buf_str(head, "Content-Type: ");
-        buf_str(head, type);
-        buf_str(head, "\r\n");
-    }
+    write_type(head, type);
     buf_append(head, line, (size_t)(end + 2 - line));
 }
 
-static int write_head(struct http_conn *c, const struct http_response *r, bool close, struct buf *head)
+int response_head(struct http_conn *c, const struct http_response *r, bool close, bool pieces,
+                  struct buf *head)
 {
     size_t length = r->body ? r->body->len : 0;
 
@@ -119,8 +127,12 @@ static int write_head(struct http_conn *c, const struct http_response *r, bool c
     buf_reserve(head, USUAL_HEAD + (c->tls && length < SMALL_BODY ? length : 0));
     write_status(head, r->status);
     buf_str(head, r->date ? r->date : date_line(c->server));
-    if (!has_no_body(r->status))
+    if (pieces) {
+        write_type(head, r->content_type);
+        buf_str(head, c->minor0 ? "" : "Transfer-Encoding: chunked\r\n");
+    } else if (!has_no_body(r->status)) {
         write_content(head, r->content_type, length);
+    }
     if (close)
         buf_str(head, "Connection: close\r\n");
     else if (c->minor0)
@@ -138,7 +150,7 @@ static void send_response(struct http_conn *c, const struct http_response *r, bo
     struct buf body = BUF_INIT(SIZE_MAX / 4);
     /* Without a head the method is unknown; then the body is sent. */
     bool silent = has_no_body(r->status) || c->req.method == HTTP_HEAD_;
-    int err = write_head(c, r, close, &head);
+    int err = response_head(c, r, close, false, &head);
 
     if (r->body) {
         if (!silent)
@@ -162,6 +174,11 @@ static bool body_outstanding(const struct http_conn *c)
     return c->phase != CONN_WORK && (c->req.chunked || c->req.content_length > 0);
 }
 
+bool response_closes(const struct http_conn *c)
+{
+    return !c->req.keep_alive || c->server->last_answers || c->untrusted || body_outstanding(c);
+}
+
 void http_respond(struct http_req *req, const struct http_response *response)
 {
     struct http_conn *c = req->conn;
@@ -174,8 +191,7 @@ void http_respond(struct http_req *req, const struct http_response *response)
         return;
     }
     conn_request_over(c);
-    close =
-        response->close || !req->keep_alive || c->server->last_answers || c->untrusted || body_outstanding(c);
+    close = response->close || response_closes(c);
     send_response(c, response, close);
     conn_settle(c);
 }

@@ -36,10 +36,10 @@ static void set_timeouts(struct http_server *server)
     t[CONN_HANDSHAKE] = t[CONN_HEAD] = t[CONN_CERTIFICATE] = or_never(o->header_timeout_ms);
     t[CONN_IDLE] = or_never(o->idle_timeout_ms);
     t[CONN_BODY] = t[CONN_TRAILERS] = or_never(o->body_timeout_ms);
-    t[CONN_RESPONSE] = or_never(o->write_timeout_ms);
+    t[CONN_RESPONSE] = t[CONN_PIECE] = or_never(o->write_timeout_ms);
     t[CONN_NEXT] = 0;
     t[CONN_LINGER] = LINGER_MS;
-    t[CONN_WORK] = t[CONN_CLOSED] = UINT64_MAX;
+    t[CONN_WORK] = t[CONN_PIECES] = t[CONN_CLOSED] = UINT64_MAX;
 }
 
 struct http_server *http_server_new(struct loop *loop, const struct http_server_opts *opts,

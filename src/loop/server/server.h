@@ -99,6 +99,8 @@ struct http_app {
     bool (*knows)(void *arg, const struct http_peer *);
     /* May one more line about this stranger go to the log? NULL = always. */
     bool (*may_log)(void *arg, const struct http_peer *);
+    /* More pieces may be given, after http_piece() was false. NULL = no response is given in pieces. */
+    void (*drained)(void *arg, struct http_req *);
 };
 
 /* The request has identified a client: its connection is no stranger's from now on. */
@@ -119,6 +121,22 @@ struct http_response {
 
 void http_respond(struct http_req *, const struct http_response *);
 
+/*
+ * A response in pieces: http_begin(), then http_piece() as often as wanted, then http_end(). Its length need
+ * not be known: it is chunked, or to a client of HTTP/1.0 ended with the connection. The request stays open
+ * until http_end(): `gone` is called when the client leaves, or takes none of the waiting bytes for
+ * write_timeout_ms; that may be inside http_piece(). http_abort() with `reset` instead of http_end() ends a
+ * response that cannot be completed: no client can take what it has for the whole.
+ */
+#define HTTP_PIECE_MAX   ((size_t)64 * 1024)
+#define HTTP_PIECES_WAIT ((size_t)256 * 1024) /* bytes at most that wait for the socket */
+
+/* In `message` or later; without a body. False = no piece is wanted, and the request is over: of HEAD. */
+bool http_begin(struct http_req *, const struct http_response *);
+/* Sends and empties a piece of HTTP_PIECE_MAX bytes at most. False = none may follow before `drained`. */
+bool http_piece(struct http_req *, struct buf *piece);
+void http_end(struct http_req *);
+
 /* For simulators: sends the given bytes as they are; more of them follow, and http_abort() ends the response.
  */
 void http_send_part(struct http_req *, const char *bytes, size_t n);
@@ -127,7 +145,7 @@ bool http_is_sending(const struct http_req *);
 
 /*
  * Sends the given bytes as they are (may be none) and closes; `reset` makes it a TCP reset. For servers that
- * must misbehave on purpose (the vault simulator).
+ * must misbehave on purpose (the vault simulator), and for a response in pieces that cannot be completed.
  */
 void http_abort(struct http_req *, const char *bytes, size_t n, bool reset);
 

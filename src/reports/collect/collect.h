@@ -31,6 +31,7 @@ enum collect_source {               /* the order of collect_source_name() and of
                       COLLECT_BACKFILL,
                       COLLECT_FETCH,
                       COLLECT_RUNNING,
+                      COLLECT_PROBE, /* is a running session active? */
                       COLLECT_RECHECK,
                       COLLECT_SWEEP,
                       COLLECT_TEAM,
@@ -170,7 +171,7 @@ struct collect_state {
     bool indexes;    /* the vendor's indexes on events stand */
     bool rederiving; /* derived columns are computed again, after a change of working hours */
 };
-/* Of this moment. It stays until the next call, or until the collector goes on. */
+/* Of this moment. It stays until the next call, or until the collector goes on. NULL when out of memory. */
 const struct collect_state *collect_state(struct collector *);
 
 /* Of a round: sources that were complete, and those that were not. */

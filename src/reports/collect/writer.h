@@ -66,4 +66,15 @@ struct writer {
     void *arg;
 };
 
+/* ---- carrying out (writer.c): what the thread does, and what a test does in its place ---- */
+
+STAILQ_HEAD(writer_queue, writer_task);
+
+/*
+ * Carries out one transaction's worth of `queue`, from its head; what is done goes to `over` with its
+ * outcome. DB_OK; else the database is away (why[] says how), and its tasks are still in the queue.
+ */
+enum db_outcome writer_carry_out(struct report_store *, struct writer_queue *queue, struct writer_queue *over,
+                                 char why[WRITER_TEXT_SIZE]);
+
 #endif

@@ -33,7 +33,8 @@ int collecting_reload(struct collecting *, const struct reports_conf *, char why
 /* Ends calls at once and the transaction that runs; stopped() comes when nothing is left. `drain_ms` later a
  * statement that still runs is interrupted. */
 void collecting_stop(struct collecting *, uint64_t drain_ms, void (*stopped)(void *arg), void *arg);
-void collecting_free(struct collecting *); /* NULL is fine */
+/* One that was never stopped is closed by the loop's next iterations. NULL is fine. */
+void collecting_free(struct collecting *);
 
 /* What the page shows (collect_state()); the same until collecting_free(). */
 struct collector *collecting_collector(struct collecting *);

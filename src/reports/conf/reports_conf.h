@@ -163,6 +163,12 @@ int reports_conf_load(const char *path, struct reports_conf **out, struct buf *e
 bool reports_conf_log_json(const char *path);
 void reports_conf_free(struct reports_conf *); /* NULL is fine */
 
+/* What differs, and what of it only a restart can change (conf/table/conf_compare.h). 0 or -ENOMEM; the
+ * caller frees the result with conf_change_free() in both cases. */
+struct conf_change;
+int reports_conf_compare(const struct reports_conf *now, const struct reports_conf *next,
+                         struct conf_change *);
+
 void reports_conf_print_defaults(struct buf *); /* the annotated file, conf/reports.conf */
 void reports_conf_print_doc(struct buf *);      /* docs/reports-configuration.md */
 void reports_conf_print_man(struct buf *);      /* jumpgate-reports.conf(5) */

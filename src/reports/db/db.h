@@ -105,6 +105,10 @@ struct db_ops {
      * makes sure that the connection is not closed meanwhile. */
     void (*interrupt)(struct db *);
     void (*resume)(struct db *);
+
+    /* The owner: statements end with DB_INTERRUPTED when they run on beyond so many milliseconds from now; 0
+     * = no such limit. NULL: the engine has none. */
+    void (*limit)(struct db *, unsigned ms);
 };
 
 extern const struct db_ops db_sqlite, db_postgresql, db_sqlserver;

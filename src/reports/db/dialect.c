@@ -42,6 +42,8 @@ static const struct dialect dialects[DB_NENGINES] = {
             .reclaim = "PRAGMA incremental_vacuum(512)",
             .month_of = "CAST(strftime('%s', {}, 'unixepoch', 'start of month') AS INTEGER)",
             .bigint = "CAST({} AS INTEGER)",
+            .like = "{} LIKE ? ESCAPE '!'", /* takes ASCII letters of both cases as one, and no others */
+            .join_second = " CROSS JOIN ",
         },
     [DB_POSTGRESQL] =
         {
@@ -85,6 +87,8 @@ static const struct dialect dialects[DB_NENGINES] = {
             .month_of = "CAST(extract(epoch FROM date_trunc('month', to_timestamp({}) AT TIME ZONE 'UTC'))"
                         " AS bigint)",
             .bigint = "CAST({} AS bigint)",
+            .like = "lower({} COLLATE \"C\") LIKE ? ESCAPE '!'",
+            .join_second = " JOIN ",
         },
     [DB_SQLSERVER] =
         {
@@ -134,6 +138,9 @@ static const struct dialect dialects[DB_NENGINES] = {
             .month_of = "CAST(DATEDIFF(day, '1970-01-01', DATEADD(month, DATEDIFF(month, '1970-01-01',"
                         " " SQLSERVER_DAY("{}") "), '1970-01-01')) AS bigint) * 86400",
             .bigint = "CAST({} AS bigint)",
+            .like = "TRANSLATE({} COLLATE Latin1_General_100_BIN2, N'ABCDEFGHIJKLMNOPQRSTUVWXYZ',"
+                    " N'abcdefghijklmnopqrstuvwxyz') LIKE ? ESCAPE '!'",
+            .join_second = " JOIN ",
         },
 };
 

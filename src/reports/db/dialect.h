@@ -58,6 +58,11 @@ struct dialect {
     /* Expressions. */
     const char *month_of; /* {} = Unix seconds: the start of their month (UTC) in Unix seconds */
     const char *bigint;   /* {} = a text of digits, as a number */
+    const char *like; /* {} = a text: whether a pattern (`?`, in lower case, escaped with !) fits it, ASCII
+                         letters in any case */
+
+    /* Joins. */
+    const char *join_second; /* the table before it is read first, whatever the engine thinks */
 };
 
 const struct dialect *dialect_of(enum db_engine);

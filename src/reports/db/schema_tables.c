@@ -222,6 +222,11 @@ static const struct schema_column jg_counter[] = {
     INT("seq", O, "the newest `seq` of any table; one row"),
 };
 
+static const struct schema_column jg_commit[] = {
+    INT("at", O, "Unix seconds: a second in which rows were stored"),
+    INT("seq", O, "the newest `seq` before it"),
+};
+
 static const struct schema_column jg_layout[] = {
     WORD("user_name", 256, O, "of the page"),
     INT("revision", O, ""),
@@ -367,6 +372,7 @@ const struct schema_table schema_tables[] = {
     {COLUMNS(jg_cursor), .key = "host_name source", .text = "How far each source of a site is read."},
     {COLUMNS(jg_todo), .key = "host_name lsid", .text = "Sessions to read."},
     {COLUMNS(jg_counter), .key = "seq", .text = "The counter behind every `seq`."},
+    {COLUMNS(jg_commit), .key = "at", .text = "When each `seq` was stored."},
     {COLUMNS(jg_layout), .key = "user_name", .text = "Dashboards that users have arranged."},
     {COLUMNS(jg_tally), .key = "grain slot host_name jump_group_name dim label",
      .text = "Counts by day and month. A session counts where it began, an event where it happened.\nRows "

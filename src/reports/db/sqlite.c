@@ -17,6 +17,7 @@
  */
 #include "reports/db/db.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 
 #include <sqlite3.h>
@@ -42,6 +43,7 @@ struct sqlite {
     LIST_HEAD(, db_stmt) stmts;
     struct db_stmt *begin_read, *begin_write, *commit, *rollback;
     atomic_bool interrupted;
+    uint64_t limit_ms; /* of the monotonic clock; 0 = none */
     char path[PATH_BYTES];
 };
 
@@ -102,7 +104,15 @@ static enum db_outcome failed(struct sqlite *s, int rc)
 
 static int on_progress(void *arg)
 {
-    return atomic_load_explicit(&((struct sqlite *)arg)->interrupted, memory_order_relaxed);
+    const struct sqlite *s = arg;
+
+    return atomic_load_explicit(&s->interrupted, memory_order_relaxed) ||
+           (s->limit_ms && clock_now(&clock_system) >= s->limit_ms);
+}
+
+static void sqlite_limit(struct db *db, unsigned ms)
+{
+    sqlite_of(db)->limit_ms = ms ? clock_now(&clock_system) + ms : 0;
 }
 
 static void sqlite_interrupt_now(struct db *db)
@@ -394,4 +404,5 @@ const struct db_ops db_sqlite = {
     .changes = sqlite_changes,
     .interrupt = sqlite_interrupt_now,
     .resume = sqlite_resume,
+    .limit = sqlite_limit,
 };

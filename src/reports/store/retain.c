@@ -3,7 +3,8 @@
  * retain.c - what is older than `keep` goes, in chunks of one transaction each; see store.h.
  *
  * A session that goes takes its counts out of the tallies, so a day or month whose sessions are gone has no
- * rows left, and a recount finds the same. Its check-outs and its todo row go with it.
+ * rows left, and a recount finds the same. Its check-outs and its todo row go with it. The times of commits
+ * before that go too.
  */
 #include "reports/store/store_internal.h"
 
@@ -60,6 +61,8 @@ static enum db_outcome retain_sessions(struct report_store *s, int64_t before, b
                            before, &c);
     for (size_t i = 0; outcome == DB_OK && i < c.n; i++)
         outcome = delete_session(s, c.ids[i]);
+    if (outcome == DB_OK)
+        outcome = store_run_id(s, "DELETE FROM \"jg_commit\" WHERE \"at\" < ?", before);
     *more |= c.n == STORE_CHUNK;
     return outcome;
 }

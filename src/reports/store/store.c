@@ -229,13 +229,30 @@ void store_rollback(struct report_store *s)
     forget(s);
 }
 
+/* The counter, and the first commit of this second. */
+static enum db_outcome write_seq(struct report_store *s, int64_t at)
+{
+    enum db_outcome outcome = store_run_id(s, "UPDATE \"jg_counter\" SET \"seq\" = ?", s->seq);
+
+    if (outcome != DB_OK || at == s->noted_at)
+        return outcome;
+    struct db_stmt *stmt = store_upsert(s, &s->put_commit, "jg_commit", "at", UPSERT_NOTHING);
+    if (stmt) {
+        put_int(s, stmt, 1, at);
+        put_int(s, stmt, 2, s->committed_seq);
+    }
+    return store_run(s, stmt);
+}
+
 enum db_outcome store_commit(struct report_store *s)
 {
+    int64_t at = clock_wall(s->clock) / 1000;
+    bool moved = s->seq != s->committed_seq;
     enum db_outcome outcome =
         s->in_transaction ? write_tallies(s) : store_fail(s, DB_FAILED, "no transaction is open");
 
-    if (outcome == DB_OK && s->seq != s->committed_seq)
-        outcome = store_run_id(s, "UPDATE \"jg_counter\" SET \"seq\" = ?", s->seq);
+    if (outcome == DB_OK && moved)
+        outcome = write_seq(s, at);
     crash_point("reports.store.before_commit");
     if (outcome == DB_OK)
         outcome = s->db->ops->commit(s->db);
@@ -248,6 +265,7 @@ enum db_outcome store_commit(struct report_store *s)
     crash_point("reports.store.after_commit");
     s->counts.commits++;
     s->committed_seq = s->seq;
+    s->noted_at = moved ? at : s->noted_at;
     s->committed = s->counts;
     forget(s);
     return DB_OK;
@@ -326,6 +344,7 @@ struct report_store *store_open(const struct store_params *p, int64_t now, struc
         return NULL;
     }
     s->vendor_indexes = p->vendor_indexes;
+    s->clock = p->clock ? p->clock : &clock_system;
     s->scratch = BUF_INIT(TEXT_MAX);
     if (p->ops->open(&p->db, &s->db, error) != DB_OK) {
         free(s);

@@ -11,7 +11,7 @@
  * are absent. Records are read during the call only.
  *
  * `seq` is one number for the whole database: every row that is new or changed takes the next one in the
- * writing transaction, so that a reader of `seq > n` misses nothing.
+ * writing transaction, so that a reader of `seq > n` misses nothing. jg_commit says when each was stored.
  *
  * Not here: when to ask which site (collect/), reading for people (query/).
  */
@@ -19,6 +19,7 @@
 #define JG_REPORTS_STORE_STORE_H
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "reports/db/db.h"
 #include "reports/records.h"
 #include "reports/store/working_hours.h"
@@ -29,7 +30,8 @@ struct store_params {
     const struct db_ops *ops;
     struct db_params db;
     bool vendor_indexes;
-    bool migrate; /* brings an older schema of this program up; else it is refused */
+    bool migrate;              /* brings an older schema of this program up; else it is refused */
+    const struct clock *clock; /* by which jg_commit is written; NULL = the system's */
     /* The collector's lock is held from open to close, under this name (db/lock.h); NULL = no lock. */
     const char *holder;
     const char *lock_file; /* of SQLite */
@@ -63,6 +65,12 @@ struct store_site {
     bool enabled;
 };
 enum db_outcome store_put_site(struct report_store *, const struct store_site *);
+/* Calls `row` for each stored site; a value other than 0 ends it. Needs no transaction, and `row` must not
+ * call the store. */
+enum db_outcome store_sites(struct report_store *, int (*row)(void *arg, const struct store_site *),
+                            void *arg);
+/* A site that is configured no more: its state is Off, its rows stay. */
+enum db_outcome store_site_off(struct report_store *, const char *host_name, int64_t now);
 /* When this site's people work; `hours` outlives the store. Without it no session is outside. No transaction
  * is needed. 0 or -ENOMEM. */
 int store_set_hours(struct report_store *, const char *host_name, const struct working_hours *hours);
@@ -114,10 +122,13 @@ struct store_todo {
     int64_t tries, next_at;
     const char *error; /* of the last try; NULL */
 };
-/* Puts it in, or moves its next_at to the earlier time; tries and error stay. *added = it is new; may be
- * NULL. */
+/* Puts it in, or moves its next_at to the earlier time, unless it has failed: then it waits as long as
+ * store_todo_failed() said. *added = it is new; may be NULL. */
 enum db_outcome store_todo_add(struct report_store *, const char *host_name, const char *lsid,
                                const char *why, int64_t next_at, bool *added);
+/* Puts it in where it is absent. */
+enum db_outcome store_todo_add_absent(struct report_store *, const char *host_name, const char *lsid,
+                                      const char *why, int64_t next_at, bool *added);
 /* A try failed: tries + 1. */
 enum db_outcome store_todo_failed(struct report_store *, const char *host_name, const char *lsid,
                                   const char *error, int64_t next_at);

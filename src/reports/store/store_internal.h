@@ -56,14 +56,16 @@ struct report_store {
     uint64_t connections; /* of the database, when ids and seq were read */
     bool vendor_indexes, in_transaction;
     int64_t seq, committed_seq;
+    const struct clock *clock;
+    int64_t noted_at; /* the second of the newest row of jg_commit that is committed */
     struct {
         const char *sql; /* the address is the key */
         struct db_stmt *stmt;
     } kept[KEPT_SLOTS];
     struct inserter ins[ROWS_NTABLES];
     int64_t next_id[ROWS_NTABLES];
-    struct db_stmt *add_tally, *add_slot, *put_site, *put_cursor, *put_team, *put_vault, *put_syslog,
-        *put_use, *put_item[STORE_NKINDS];
+    struct db_stmt *add_tally, *add_slot, *put_commit, *put_site, *put_cursor, *put_team, *put_vault,
+        *put_syslog, *put_use, *put_item[STORE_NKINDS];
     struct tally tally;
     struct site_hours *hours;
     struct round rounds[STORE_NKINDS];

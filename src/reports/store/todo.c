@@ -25,6 +25,47 @@ enum db_outcome store_put_site(struct report_store *s, const struct store_site *
     return store_run(s, stmt);
 }
 
+enum db_outcome store_sites(struct report_store *s, int (*row)(void *arg, const struct store_site *),
+                            void *arg)
+{
+    struct db_stmt *stmt = store_stmt(
+        s, "SELECT \"host_name\", \"name\", \"state\", \"reason\", \"since\", \"skew_ms\", \"api_version\", "
+           "\"permissions\", \"last_success\", \"enabled\" FROM \"jg_site\" ORDER BY \"host_name\"");
+    enum db_outcome outcome;
+
+    if (!stmt)
+        return store_failed(s);
+    while ((outcome = s->db->ops->step(stmt)) == DB_ROW) {
+        const struct store_site site = {.host_name = get_text(s, stmt, 0),
+                                        .name = get_text(s, stmt, 1),
+                                        .state = get_text(s, stmt, 2),
+                                        .reason = get_text(s, stmt, 3),
+                                        .since = get_int(s, stmt, 4),
+                                        .skew_ms = get_int(s, stmt, 5),
+                                        .api_version = get_text(s, stmt, 6),
+                                        .permissions = get_text(s, stmt, 7),
+                                        .last_success = get_int(s, stmt, 8),
+                                        .enabled = get_int(s, stmt, 9) == 1};
+        if (row(arg, &site))
+            break;
+    }
+    s->db->ops->reset(stmt);
+    return outcome == DB_ROW ? DB_OK : outcome;
+}
+
+enum db_outcome store_site_off(struct report_store *s, const char *host_name, int64_t now)
+{
+    struct db_stmt *stmt =
+        store_stmt(s, "UPDATE \"jg_site\" SET \"state\" = 'Off', \"reason\" = NULL, \"since\" = ?, "
+                      "\"enabled\" = 0 WHERE \"host_name\" = ? AND (\"state\" <> 'Off' OR \"enabled\" <> 0)");
+
+    if (!stmt)
+        return store_failed(s);
+    put_int(s, stmt, 1, now);
+    put_text(s, stmt, 2, host_name);
+    return store_run(s, stmt);
+}
+
 /* ---- cursors ---- */
 
 enum db_outcome store_set_cursor(struct report_store *s, const char *host_name, const char *source,
@@ -64,9 +105,8 @@ enum db_outcome store_get_cursor(struct report_store *s, const char *host_name, 
 
 /* ---- todo ---- */
 
-/* Inserts it where it is absent; changes() says whether it did. */
-static enum db_outcome todo_insert(struct report_store *s, const char *host_name, const char *lsid,
-                                   const char *why, int64_t next_at, bool *added)
+enum db_outcome store_todo_add_absent(struct report_store *s, const char *host_name, const char *lsid,
+                                      const char *why, int64_t next_at, bool *added)
 {
     struct db_stmt *stmt =
         store_stmt(s, "INSERT INTO \"jg_todo\" (\"host_name\", \"lsid\", \"why\", \"tries\", \"next_at\") "
@@ -90,14 +130,15 @@ enum db_outcome store_todo_add(struct report_store *s, const char *host_name, co
                                const char *why, int64_t next_at, bool *added)
 {
     bool new = false;
-    enum db_outcome outcome = todo_insert(s, host_name, lsid, why, next_at, &new);
+    enum db_outcome outcome = store_todo_add_absent(s, host_name, lsid, why, next_at, &new);
 
     if (added)
         *added = new;
     if (outcome != DB_OK || new)
         return outcome;
     struct db_stmt *stmt = store_stmt(s, "UPDATE \"jg_todo\" SET \"next_at\" = ?, \"why\" = ? WHERE "
-                                         "\"host_name\" = ? AND \"lsid\" = ? AND \"next_at\" > ?");
+                                         "\"host_name\" = ? AND \"lsid\" = ? AND \"next_at\" > ? AND "
+                                         "\"tries\" = 0");
     if (!stmt)
         return store_failed(s);
     put_int(s, stmt, 1, next_at);

@@ -2,12 +2,14 @@
 /*
  * working_hours.c - working hours as one bit per minute of the week, in a time zone; see working_hours.h.
  *
- * The week begins on Monday at 00:00 local time. Only this file knows GLib.
+ * The week begins on Monday at 00:00 local time.
  */
 #include "reports/store/working_hours.h"
 
+#include "base/text.h"
+#include "reports/zones.h"
+
 #include <ctype.h>
-#include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,23 +20,13 @@
 #define EPOCH_DAY    3 /* 1970-01-01 was a Thursday; Monday is 0 */
 
 struct working_hours {
-    GTimeZone *zone;
+    struct zone *zone;
     unsigned char working[(WEEK_MINUTES + 7) / 8];
 };
 
-static GTimeZone *zone_of(const char *name)
-{
-    return *name ? g_time_zone_new_identifier(name) : NULL;
-}
-
 bool working_hours_zone_exists(const char *name)
 {
-    GTimeZone *zone = zone_of(name);
-
-    if (!zone)
-        return false;
-    g_time_zone_unref(zone);
-    return true;
+    return zone_exists(name);
 }
 
 /* ---- reading ---- */
@@ -43,8 +35,8 @@ static int day_named(const char *text, size_t n)
 {
     static const char names[7][4] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 
-    for (int i = 0; n == 3 && i < 7; i++)
-        if (g_ascii_strncasecmp(text, names[i], 3) == 0)
+    for (int i = 0; i < 7; i++)
+        if (text_equal_nocase_n(text, n, names[i], 3))
             return i;
     return -1;
 }
@@ -139,7 +131,7 @@ struct working_hours *working_hours_new(const char *zone, const char *hours, cha
         (void)snprintf(why, size, "out of memory");
         return NULL;
     }
-    w->zone = zone_of(zone);
+    w->zone = zone_open(zone);
     if (!w->zone)
         (void)snprintf(why, size, "`%.64s` is not a time zone of this system (Europe/Berlin, UTC)", zone);
     else if (read_hours(w, hours, why, size))
@@ -152,15 +144,13 @@ void working_hours_free(struct working_hours *w)
 {
     if (!w)
         return;
-    if (w->zone)
-        g_time_zone_unref(w->zone);
+    zone_close(w->zone);
     free(w);
 }
 
 bool working_hours_outside(const struct working_hours *w, int64_t unix_time)
 {
-    int interval = g_time_zone_find_interval(w->zone, G_TIME_TYPE_UNIVERSAL, unix_time);
-    int64_t local = unix_time + (interval < 0 ? 0 : g_time_zone_get_offset(w->zone, interval));
+    int64_t local = unix_time + zone_offset(w->zone, unix_time);
     int64_t minute = (local >= 0 ? local : local - 59) / 60 + EPOCH_DAY * DAY_MINUTES;
     unsigned of_week = (unsigned)((minute % WEEK_MINUTES + WEEK_MINUTES) % WEEK_MINUTES);
 

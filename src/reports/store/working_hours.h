@@ -3,7 +3,7 @@
  *
  * Written as in the configuration: days, then ranges of hours, separated by blanks or commas:
  * `mon-fri 07:00-19:00, sat 08:00-12:00 13:00-17:00`. A range that ends before it begins goes on into the
- * next day; 24:00 is the end of a day. The only file that knows time zones (GLib's GTimeZone).
+ * next day; 24:00 is the end of a day.
  */
 #ifndef JG_REPORTS_STORE_WORKING_HOURS_H
 #define JG_REPORTS_STORE_WORKING_HOURS_H

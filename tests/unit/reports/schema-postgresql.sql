@@ -167,6 +167,11 @@ CREATE TABLE IF NOT EXISTS "jg_counter" (
     "seq" bigint NOT NULL,
     PRIMARY KEY ("seq")
 );
+CREATE TABLE IF NOT EXISTS "jg_commit" (
+    "at" bigint NOT NULL,
+    "seq" bigint NOT NULL,
+    PRIMARY KEY ("at")
+);
 CREATE TABLE IF NOT EXISTS "jg_layout" (
     "user_name" text NOT NULL,
     "revision" bigint NOT NULL,

@@ -167,6 +167,11 @@ CREATE TABLE IF NOT EXISTS "jg_counter" (
     "seq" INTEGER NOT NULL,
     PRIMARY KEY ("seq")
 ) WITHOUT ROWID, STRICT;
+CREATE TABLE IF NOT EXISTS "jg_commit" (
+    "at" INTEGER NOT NULL,
+    "seq" INTEGER NOT NULL,
+    PRIMARY KEY ("at")
+) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS "jg_layout" (
     "user_name" TEXT NOT NULL,
     "revision" INTEGER NOT NULL,

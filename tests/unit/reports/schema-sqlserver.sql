@@ -167,6 +167,11 @@ IF OBJECT_ID(N'"jg_counter"', N'U') IS NULL CREATE TABLE "jg_counter" (
     "seq" bigint NOT NULL,
     PRIMARY KEY NONCLUSTERED ("seq")
 );
+IF OBJECT_ID(N'"jg_commit"', N'U') IS NULL CREATE TABLE "jg_commit" (
+    "at" bigint NOT NULL,
+    "seq" bigint NOT NULL,
+    PRIMARY KEY NONCLUSTERED ("at")
+);
 IF OBJECT_ID(N'"jg_layout"', N'U') IS NULL CREATE TABLE "jg_layout" (
     "user_name" nvarchar(256) NOT NULL,
     "revision" bigint NOT NULL,

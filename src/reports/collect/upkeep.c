@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * upkeep.c - what the collector does beside collecting: retention every hour, the vendor's indexes on events
+ * off while a large backlog is worked off, derived columns computed again when working hours change.
+ *
+ * Each is a chain of tasks that have transactions of their own; a chain is open at most once. The hours of a
+ * site are in jg_cursor (source `hours`) once all its sessions are computed by them: a chain that broke off
+ * begins again with the next start.
+ */
+#include "reports/collect/collect_internal.h"
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UPKEEP_MS       60000u
+#define RETAIN_EVERY_S  3600
+#define SOURCE_HOURS    "hours"
+#define INDEXES_ON_TODO 1000
+
+struct keep_task {
+    struct writer_task task;
+    struct collector *collector;
+    enum db_outcome (*apply)(struct keep_task *, struct report_store *);
+    void (*after)(struct keep_task *, bool good);
+    int64_t now;
+    struct store_keep keep;
+    bool more, on;
+    int64_t position, changed;
+    struct keep_hours {
+        char host_name[256], digest[65];
+        struct working_hours *hours; /* that follow; NULL = the same */
+        bool differs, is_first;
+    } * sites;
+    size_t nsites;
+};
+
+static enum db_outcome run(struct writer_task *task, struct report_store *store)
+{
+    struct keep_task *t = CONTAINER_OF(task, struct keep_task, task);
+
+    return t->apply(t, store);
+}
+
+static void done(struct writer_task *task, enum db_outcome outcome, const char *why)
+{
+    struct keep_task *t = CONTAINER_OF(task, struct keep_task, task);
+    struct collector *c = t->collector;
+
+    if (outcome != DB_OK && !c->stopping)
+        log_error("upkeep_failed", "why=%s", why);
+    t->after(t, outcome == DB_OK);
+    free(t->sites);
+    free(t);
+    collect_task_done(c);
+}
+
+static struct keep_task *keep_task_new(struct collector *c,
+                                       enum db_outcome (*apply)(struct keep_task *, struct report_store *),
+                                       void (*after)(struct keep_task *, bool good))
+{
+    struct keep_task *t = c->stopping ? NULL : calloc(1, sizeof(*t));
+
+    if (!t)
+        return NULL;
+    t->task.run = run;
+    t->task.done = done;
+    t->task.alone = true;
+    t->collector = c;
+    t->apply = apply;
+    t->after = after;
+    t->now = collect_now(c);
+    return t;
+}
+
+void collect_retire_hours(struct collector *c, struct working_hours *hours)
+{
+    struct working_hours **retired;
+
+    if (!hours)
+        return;
+    retired = reallocarray(c->retired, c->nretired + 1, sizeof(*retired));
+    if (!retired)
+        return; /* lost, since it may be in use */
+    c->retired = retired;
+    c->retired[c->nretired++] = hours;
+}
+
+/* ---- retention ---- */
+
+/* Times of rows are those of sites, whose clocks may be behind ours: the earliest present decides. */
+static int64_t earliest_now(const struct collector *c)
+{
+    int64_t now = collect_now(c);
+
+    for (size_t i = 0; i < c->nsites; i++)
+        if (c->order[i]->has_skew && collect_site_now(c->order[i]) < now)
+            now = collect_site_now(c->order[i]);
+    return now;
+}
+
+static enum db_outcome retain_apply(struct keep_task *t, struct report_store *store)
+{
+    return store_retain(store, &t->keep, &t->more);
+}
+
+static void retain(struct collector *);
+
+static void retain_after(struct keep_task *t, bool good)
+{
+    struct collector *c = t->collector;
+
+    c->keeping.retaining = false;
+    if (!good)
+        return;
+    if (t->more)
+        retain(c);
+    else
+        c->keeping.retained = collect_now(c);
+}
+
+static void retain(struct collector *c)
+{
+    struct keep_task *t = c->keeping.retaining ? NULL : keep_task_new(c, retain_apply, retain_after);
+    int64_t now = earliest_now(c);
+
+    if (!t)
+        return;
+    t->keep = (struct store_keep){.sessions = now - c->settings.keep,
+                                  .activity = now - c->settings.keep,
+                                  .syslog = now - c->settings.keep_syslog};
+    c->keeping.retaining = true;
+    collect_submit(c, &t->task);
+}
+
+/* ---- indexes ---- */
+
+static enum db_outcome indexes_apply(struct keep_task *t, struct report_store *store)
+{
+    return store_event_indexes(store, t->on);
+}
+
+static void indexes_after(struct keep_task *t, bool good)
+{
+    struct upkeep_state *k = &t->collector->keeping;
+
+    k->indexing = false;
+    if (!good)
+        return;
+    if (!k->indexes_known || k->indexes != t->on)
+        log_info("event_indexes", "on=%d", t->on);
+    k->indexes = t->on;
+    k->indexes_known = true;
+}
+
+void upkeep_indexes(struct collector *c)
+{
+    struct upkeep_state *k = &c->keeping;
+    int64_t todo = 0;
+    bool backfills = false, on;
+
+    if (k->indexing || c->away || c->stopping)
+        return;
+    for (size_t i = 0; i < c->nsites; i++) {
+        todo += c->order[i]->todo;
+        backfills |= source_is_wanted(&c->order[i]->sources[COLLECT_BACKFILL]) &&
+                     !c->order[i]->sources[COLLECT_BACKFILL].denied &&
+                     (!c->order[i]->planned || listing_backfills(c->order[i]));
+    }
+    if (todo > COLLECT_BACKLOG)
+        on = false;
+    else if (todo < INDEXES_ON_TODO && !backfills)
+        on = true;
+    else
+        return;
+    if (k->indexes_known && k->indexes == on)
+        return;
+    struct keep_task *t = keep_task_new(c, indexes_apply, indexes_after);
+    if (!t)
+        return;
+    t->on = on;
+    k->indexing = true;
+    collect_submit(c, &t->task);
+}
+
+/* ---- working hours ---- */
+
+static void hours_chain(struct collector *, int64_t position);
+
+static enum db_outcome hours_apply(struct keep_task *t, struct report_store *store)
+{
+    enum db_outcome outcome = DB_OK;
+
+    for (size_t i = 0; outcome == DB_OK && i < t->nsites; i++) {
+        struct keep_hours *h = &t->sites[i];
+        char old[STORE_POSITION_SIZE];
+
+        if (h->hours && store_set_hours(store, h->host_name, h->hours))
+            outcome = DB_NO_MEMORY;
+        else
+            outcome = store_get_cursor(store, h->host_name, SOURCE_HOURS, old);
+        h->is_first = outcome == DB_OK && !old[0];
+        h->differs = outcome == DB_OK && strcmp(old, h->digest) != 0;
+        t->more |= h->differs && !h->is_first;
+    }
+    return outcome;
+}
+
+static enum db_outcome note_hours(struct keep_task *t, struct report_store *store)
+{
+    enum db_outcome outcome = store_begin(store);
+
+    if (outcome != DB_OK)
+        return outcome;
+    for (size_t i = 0; outcome == DB_OK && i < t->nsites; i++)
+        outcome = store_set_cursor(store, t->sites[i].host_name, SOURCE_HOURS, t->sites[i].digest, t->now);
+    if (outcome == DB_OK)
+        return store_commit(store);
+    store_rollback(store);
+    return outcome;
+}
+
+static enum db_outcome rederive_apply(struct keep_task *t, struct report_store *store)
+{
+    int64_t after = t->position;
+    enum db_outcome outcome = store_rederive(store, t->now, false, &after, &t->changed);
+
+    if (outcome == DB_OK && !after)
+        outcome = note_hours(t, store);
+    if (outcome == DB_OK)
+        t->position = after;
+    return outcome;
+}
+
+static void rederive_after(struct keep_task *t, bool good)
+{
+    struct upkeep_state *k = &t->collector->keeping;
+
+    if (good && t->position && !k->rederive_again) {
+        hours_chain(t->collector, t->position);
+        return;
+    }
+    k->rederiving = false;
+    if (good)
+        log_info("hours_applied", "sites=%zu", t->nsites);
+    if (k->rederive_again)
+        upkeep_hours(t->collector);
+}
+
+static bool take_hours(struct keep_task *t)
+{
+    struct collector *c = t->collector;
+
+    t->sites = calloc(c->nsites ? c->nsites : 1, sizeof(*t->sites));
+    if (!t->sites)
+        return false;
+    for (size_t i = 0; i < c->nsites; i++) {
+        unsigned char digest[DIGEST_SIZE];
+        const char *text = c->order[i]->hours_text;
+        struct keep_hours *h = &t->sites[t->nsites++];
+
+        if (digest_sha256(text, strlen(text), digest))
+            return false;
+        text_hex(h->digest, digest, sizeof(digest));
+        text_copy(h->host_name, sizeof(h->host_name), c->order[i]->host_name);
+        h->hours = c->order[i]->next_hours;
+    }
+    return true;
+}
+
+static struct keep_task *hours_task(struct collector *c,
+                                    enum db_outcome (*apply)(struct keep_task *, struct report_store *),
+                                    void (*after)(struct keep_task *, bool good))
+{
+    struct keep_task *t = keep_task_new(c, apply, after);
+
+    if (t && !take_hours(t)) {
+        free(t->sites);
+        free(t);
+        t = NULL;
+    }
+    if (!t)
+        c->keeping.rederiving = false; /* the next start sees the difference */
+    return t;
+}
+
+static void hours_chain(struct collector *c, int64_t position)
+{
+    struct keep_task *t = hours_task(c, rederive_apply, rederive_after);
+
+    if (!t)
+        return;
+    t->position = position;
+    c->keeping.rederiving = true;
+    collect_submit(c, &t->task);
+}
+
+/* The store has the next hours: those before are no longer used. */
+static void hours_are_set(struct collector *c, const struct keep_task *t)
+{
+    for (size_t i = 0; i < c->nsites; i++)
+        for (size_t k = 0; k < t->nsites; k++) {
+            struct collect_site *site = c->order[i];
+            if (!t->sites[k].hours || strcmp(site->host_name, t->sites[k].host_name) != 0)
+                continue;
+            if (site->next_hours == t->sites[k].hours) {
+                collect_retire_hours(c, site->hours);
+                site->hours = site->next_hours;
+                site->next_hours = NULL;
+            }
+        }
+}
+
+static enum db_outcome first_apply(struct keep_task *t, struct report_store *store)
+{
+    return note_hours(t, store);
+}
+
+static void first_after(struct keep_task *t, bool good)
+{
+    (void)good;
+    t->collector->keeping.rederiving = false;
+    if (t->collector->keeping.rederive_again)
+        upkeep_hours(t->collector);
+}
+
+static void hours_after(struct keep_task *t, bool good)
+{
+    struct collector *c = t->collector;
+    bool differs = false;
+
+    if (good)
+        hours_are_set(c, t);
+    for (size_t i = 0; i < t->nsites; i++)
+        differs |= t->sites[i].differs;
+    if (good && t->more) {
+        log_info("hours_changed", "what=%s", "derived columns are computed again");
+        hours_chain(c, 0);
+        return;
+    }
+    c->keeping.rederiving = false;
+    struct keep_task *first = good && differs ? hours_task(c, first_apply, first_after) : NULL;
+    if (!first)
+        return;
+    c->keeping.rederiving = true;
+    collect_submit(c, &first->task);
+}
+
+void upkeep_hours(struct collector *c)
+{
+    struct keep_task *t;
+
+    c->keeping.rederive_again = c->keeping.rederiving;
+    if (c->keeping.rederiving || c->stopping)
+        return;
+    c->keeping.rederiving = true;
+    t = hours_task(c, hours_apply, hours_after);
+    if (t)
+        collect_submit(c, &t->task);
+}
+
+/* ---- sites that are configured no more ---- */
+
+struct names {
+    struct record_arena arena;
+    const char **rows;
+    size_t n, room;
+    const struct keep_task *task;
+    bool failed;
+};
+
+static int take_unknown(void *arg, const struct store_site *row)
+{
+    struct names *names = arg;
+    const char **name;
+
+    for (size_t i = 0; i < names->task->nsites; i++)
+        if (strcmp(names->task->sites[i].host_name, row->host_name) == 0)
+            return 0;
+    name = record_append(&names->arena, &names->rows, &names->n, &names->room, sizeof(*name));
+    if (name)
+        *name = record_text(&names->arena, row->host_name, strlen(row->host_name));
+    names->failed = !name || !*name;
+    return names->failed;
+}
+
+static enum db_outcome off_apply(struct keep_task *t, struct report_store *store)
+{
+    struct names names = {.task = t};
+    enum db_outcome outcome = store_sites(store, take_unknown, &names);
+
+    if (outcome == DB_OK && names.failed)
+        outcome = DB_NO_MEMORY;
+    if (outcome == DB_OK)
+        outcome = store_begin(store);
+    for (size_t i = 0; outcome == DB_OK && i < names.n; i++)
+        outcome = store_site_off(store, names.rows[i], t->now);
+    outcome = outcome == DB_OK ? store_commit(store) : outcome;
+    if (outcome != DB_OK)
+        store_rollback(store);
+    record_arena_free(&names.arena);
+    return outcome;
+}
+
+static void off_after(struct keep_task *t, bool good)
+{
+    (void)t;
+    (void)good;
+}
+
+/* A round of one site says nothing about the others. */
+static void turn_off(struct collector *c)
+{
+    struct keep_task *t = c->once ? NULL : keep_task_new(c, off_apply, off_after);
+
+    if (!t)
+        return;
+    if (take_hours(t)) {
+        collect_submit(c, &t->task);
+        return;
+    }
+    free(t->sites);
+    free(t);
+}
+
+/* ---- life ---- */
+
+static void tick(struct deadline *d)
+{
+    struct collector *c = CONTAINER_OF(d, struct collector, upkeep);
+
+    if (!c->away && collect_now(c) - c->keeping.retained >= RETAIN_EVERY_S)
+        retain(c);
+    upkeep_indexes(c);
+    for (size_t i = 0; i < c->nsites; i++)
+        collect_site_judge(c->order[i]);
+    c->hooks->check_end(c);
+    if (!c->stopping && timer_start(c->timers, &c->upkeep, UPKEEP_MS, tick))
+        log_error("upkeep_failed", "why=%s", "out of memory");
+}
+
+void upkeep_last(struct collector *c)
+{
+    retain(c);
+    upkeep_indexes(c);
+}
+
+int upkeep_start(struct collector *c)
+{
+    upkeep_hours(c);
+    turn_off(c);
+    return timer_start(c->timers, &c->upkeep, 1000, tick);
+}
+
+void upkeep_stop(struct collector *c)
+{
+    timer_stop(c->timers, &c->upkeep);
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// cells.js - a value of a record as the content of a cell, by its column's type and name.
+
+import { sessionPath } from "./address.js";
+import { h, icon, siteText } from "./dom.js";
+import { clock, count, time, visible } from "./format.js";
+
+const STATES = { running: ["pending", "Running"], closed: ["ok", "Closed"], abnormal: ["warning", "Abnormal"] };
+
+/** A session's state: a drawing and a word. */
+export function stateBadge(state) {
+  const [drawing, word] = STATES[state] ?? ["off", visible(state)];
+  return h("span", { class: "state", dataset: { state } }, icon(drawing), word);
+}
+
+/** Whether a column's values line up at the right. */
+export function isNumeric(column) {
+  return ["number", "duration"].includes(column.type) && !/(?:^|_)id$/.test(column.name);
+}
+
+const yes = (value) => value === true || value === 1 || value === "1";
+
+function number(value, column) {
+  return isNumeric(column) && typeof value === "number" ? count(value) : visible(value);
+}
+
+const TYPES = {
+  time: (value) => h("time", { datetime: visible(value) }, time(value)),
+  duration: (value) => (typeof value === "number" ? clock(value) : visible(value)),
+  number,
+  bool: (value) => (yes(value) ? "Yes" : "No"),
+};
+
+/** Content of a cell; `query` is what links to other pages of ours keep. */
+export function cell(row, column, query = "") {
+  const value = row[column.name];
+  if (value === null || value === undefined || value === "") return h("span", { class: "none" }, "–");
+  if (column.name === "lsid") {
+    const host = row.site ?? row.host_name;
+    return host ? h("a", { class: "mono", href: sessionPath(host, value) + query }, visible(value)) : h("span", { class: "mono" }, visible(value));
+  }
+  if (column.name === "state") return stateBadge(value);
+  if (typeof value === "object") return visible(JSON.stringify(value));
+  return TYPES[column.type]?.(value, column) ?? siteText(value);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * where.c - a query as a condition in SQL, the same one for tiles, grids, totals and exports.
+ *
+ * A value that is empty stands for rows without a value, which in the tables are null or "". So `ne` and
+ * `notin` take rows without a value in, unless "" is among what they leave out: for every list, `in` and
+ * `notin` together give each row once.
+ */
+#include "reports/query/query_internal.h"
+
+#include <stdio.h>
+
+void where_and(struct sql *sql, bool *any)
+{
+    sql_str(sql, *any ? " AND " : " WHERE ");
+    *any = true;
+}
+
+static void write_texts(struct sql *sql, const struct text_list *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        sql_str(sql, i ? ", " : "");
+        sql_text(sql, list->texts[i]);
+    }
+}
+
+static void write_numbers(struct sql *sql, const struct filter *f)
+{
+    for (size_t i = 0; i < f->list.n; i++) {
+        sql_str(sql, i ? ", " : "");
+        sql_int(sql, f->numbers[i]);
+    }
+}
+
+/* expression IN (values), or its opposite; `numbers` are those of a column that is no text. */
+static void write_list(struct sql *sql, const char *expression, const struct text_list *list,
+                       const struct filter *numbers, bool negated)
+{
+    bool empty_is_in = list->empty != negated;
+    const char *between = "";
+
+    sql_str(sql, "(");
+    if (list->n) {
+        sql_expression(sql, expression);
+        sql_str(sql, negated ? " NOT IN (" : " IN (");
+        if (numbers)
+            write_numbers(sql, numbers);
+        else
+            write_texts(sql, list);
+        sql_str(sql, ")");
+        between = negated && !empty_is_in ? " AND " : " OR ";
+    }
+    if (list->empty && negated) {
+        sql_str(sql, between);
+        sql_expression(sql, expression);
+        sql_str(sql, numbers ? " IS NOT NULL" : " <> ''");
+    } else if (empty_is_in) {
+        sql_str(sql, between);
+        sql_expression(sql, expression);
+        sql_str(sql, " IS NULL");
+        if (!numbers && !negated) { /* negated: "" is not in the list, so it is in already */
+            sql_str(sql, " OR ");
+            sql_expression(sql, expression);
+            sql_str(sql, " = ''");
+        }
+    }
+    sql_str(sql, ")");
+}
+
+void where_list(struct sql *sql, const char *expression, const struct text_list *list, bool negated)
+{
+    write_list(sql, expression, list, NULL, negated);
+}
+
+void where_hosts(struct sql *sql, const struct query *q, const char *expression, bool *any)
+{
+    const struct text_list hosts = {.texts = (const char **)(uintptr_t)q->hosts, .n = q->nhosts};
+
+    if (q->all_hosts)
+        return;
+    where_and(sql, any);
+    if (q->nhosts)
+        write_list(sql, expression, &hosts, NULL, false);
+    else
+        sql_str(sql, "1 = 0");
+}
+
+void where_like(struct sql *sql, const char *expression, const char *pattern)
+{
+    const char *like = sql->dialect->like, *place = strstr(like, "{}"), *mark = strchr(like, '?');
+    char text[256];
+
+    /* What stands before the expression, between it and the pattern, behind the pattern. */
+    (void)snprintf(text, sizeof(text), "%.*s", (int)(place - like), like);
+    sql_str(sql, text);
+    sql_expression(sql, expression);
+    (void)snprintf(text, sizeof(text), "%.*s", (int)(mark - place - 2), place + 2);
+    sql_str(sql, text);
+    sql_text(sql, pattern);
+    sql_str(sql, mark + 1);
+}
+
+/* ---- conditions on columns ---- */
+
+static void write_compared(struct sql *sql, const struct filter *f, const char *op, int64_t value)
+{
+    sql_expression(sql, f->column->expression);
+    sql_str(sql, op);
+    sql_int(sql, value);
+}
+
+static void write_empty(struct sql *sql, const struct filter *f)
+{
+    const struct text_list none = {.empty = true};
+
+    write_list(sql, f->column->expression, &none, f->column->type == VALUE_TEXT ? NULL : f, f->negated);
+}
+
+void where_filter(struct sql *sql, const struct filter *f)
+{
+    const struct filter *numbers = f->column->type == VALUE_TEXT ? NULL : f;
+
+    switch (f->op) {
+    case OP_EQ:
+    case OP_IN: write_list(sql, f->column->expression, &f->list, numbers, false); break;
+    case OP_NE:
+    case OP_NOTIN: write_list(sql, f->column->expression, &f->list, numbers, true); break;
+    case OP_CONTAINS:
+    case OP_STARTS: where_like(sql, f->column->expression, f->pattern); break;
+    case OP_GE: write_compared(sql, f, " >= ", f->numbers[0]); break;
+    case OP_LE: write_compared(sql, f, " <= ", f->numbers[0]); break;
+    case OP_BETWEEN:
+        write_compared(sql, f, " >= ", f->numbers[0]);
+        sql_str(sql, " AND ");
+        write_compared(sql, f, " <= ", f->numbers[1]);
+        break;
+    case OP_EMPTY: write_empty(sql, f); break;
+    case OP_NOPS: break;
+    }
+}
+
+/* ---- the whole ---- */
+
+static bool is_given(const struct text_list *list)
+{
+    return list->n || list->empty;
+}
+
+static void write_frame(struct sql *sql, const struct query *q, bool *any, struct needs *needs)
+{
+    const struct dataset *d = q->dataset;
+    const struct {
+        const char *expression;
+        const struct text_list *list;
+        bool of_parent, few;
+    } rows[] = {
+        {d->group, &q->group, true, false},
+        {d->user, &q->user, d->user_of_parent, true},
+        {d->endpoint, &q->endpoint, true, true},
+    };
+
+    where_hosts(sql, q, d->host, any);
+    needs->parent |= !q->all_hosts && d->host_of_parent;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (!rows[i].expression || !is_given(rows[i].list))
+            continue;
+        where_and(sql, any);
+        where_list(sql, rows[i].expression, rows[i].list, false);
+        needs->parent |= rows[i].of_parent;
+        needs->parent_first |= rows[i].of_parent && rows[i].few;
+    }
+}
+
+/* Whether it leaves few sessions: a person, an endpoint, one session. */
+static bool leaves_few(const struct dataset *d, const struct filter *f)
+{
+    return f->column->flags & COL_PARENT && (f->op == OP_EQ || f->op == OP_IN) && !f->list.empty &&
+           f->column->expression != d->host && f->column->expression != d->group;
+}
+
+void where_write(struct sql *sql, const struct query *q, const struct window *window, struct needs *needs)
+{
+    const struct dataset *d = q->dataset;
+    bool any = false;
+
+    if (d->time && window->from != ALWAYS_FROM) {
+        where_and(sql, &any);
+        sql_str(sql, d->time);
+        sql_str(sql, " >= ");
+        sql_int(sql, window->from);
+    }
+    if (d->time && window->to != ALWAYS_TO) {
+        where_and(sql, &any);
+        sql_str(sql, d->time);
+        sql_str(sql, " < ");
+        sql_int(sql, window->to);
+    }
+    write_frame(sql, q, &any, needs);
+    for (size_t i = 0; i < q->nfilters; i++) {
+        const struct filter *f = &q->filters[i];
+        where_and(sql, &any);
+        where_filter(sql, f);
+        needs->parent |= f->column->flags & COL_PARENT;
+        needs->parent_first |= leaves_few(d, f);
+    }
+}
+
+void from_write(struct sql *sql, const struct query *q, const struct needs *needs)
+{
+    const struct dataset *d = q->dataset;
+
+    sql_str(sql, " FROM ");
+    sql_str(sql, d->table);
+    if (!d->parent || !needs->parent)
+        return;
+    sql_str(sql, d->parent_absent      ? " LEFT JOIN "
+                 : needs->parent_first ? " JOIN "
+                                       : sql->dialect->join_second);
+    sql_str(sql, d->parent);
+}
