@@ -3,7 +3,8 @@
  * check_command.c - `check`: all mistakes of a configuration, and with --connect what sites and database
  * answer; see commands.h.
  *
- * A line of --connect is `WHAT: TOPIC: ANSWER`. Nothing is changed: no table is made, no session is asked for.
+ * A line of --connect is `WHAT: TOPIC: ANSWER`. Nothing is changed: no table is made, no session is asked
+ * for.
  */
 #include "base/json.h"
 #include "base/memory/secret.h"

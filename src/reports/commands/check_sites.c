@@ -128,8 +128,10 @@ static const struct {
     enum report_ask ask;
     const char *name;
 } sources[] = {
-    {REPORTS_FETCH_SESSIONS, REPORT_ASK_SESSIONS, "sessions"}, {REPORTS_FETCH_TEAM, REPORT_ASK_TEAM, "team"},
-    {REPORTS_FETCH_VAULT, REPORT_ASK_VAULT, "vault"},          {REPORTS_FETCH_SYSLOG, REPORT_ASK_SYSLOG, "syslog"},
+    {REPORTS_FETCH_SESSIONS, REPORT_ASK_SESSIONS, "sessions"},
+    {REPORTS_FETCH_TEAM, REPORT_ASK_TEAM, "team"},
+    {REPORTS_FETCH_VAULT, REPORT_ASK_VAULT, "vault"},
+    {REPORTS_FETCH_SYSLOG, REPORT_ASK_SYSLOG, "syslog"},
     {REPORTS_FETCH_INVENTORY, REPORT_ASK_PAGE, "inventory"},
 };
 

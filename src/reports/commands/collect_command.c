@@ -77,7 +77,8 @@ static int read_time(const struct command_args *args, const char *flag, int64_t 
     good = utc && zone_read(utc, text, when);
     zone_close(utc);
     return good ? EXIT_DONE
-                : args_wrong(args, "%s needs a time (2026-11-28T14:00:00Z), a date (2026-11-28) or an age (30d)",
+                : args_wrong(args,
+                             "%s needs a time (2026-11-28T14:00:00Z), a date (2026-11-28) or an age (30d)",
                              flag);
 }
 
@@ -193,8 +194,8 @@ int reports_collect(const struct command_args *args)
     r.conf = reports_load(args->conf);
     if (!r.conf)
         return EXIT_FAILED;
-    (void)log_open(
-        &(struct log_opts){.level = r.conf->reports.log_level, .json = r.conf->reports.log_json, .file = "-"});
+    (void)log_open(&(struct log_opts){
+        .level = r.conf->reports.log_level, .json = r.conf->reports.log_json, .file = "-"});
     code = open_and_run(&r);
     close_round(&r);
     return code;
