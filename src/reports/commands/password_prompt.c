@@ -70,7 +70,7 @@ static int ask(const char *question, const char *user, struct secret *line)
 {
     int err;
 
-    (void)dprintf(terminal, question, user);
+    (void)dprintf(terminal, "%s%s: ", question, user);
     err = read_line(terminal, line);
     (void)dprintf(terminal, "\n");
     return err;
@@ -79,10 +79,10 @@ static int ask(const char *question, const char *user, struct secret *line)
 static int ask_twice(const char *user, struct secret *password)
 {
     struct secret again = {0};
-    int err = ask("Password for %s: ", user, password);
+    int err = ask("Password for ", user, password);
 
     if (!err)
-        err = ask("The same once more: ", user, &again);
+        err = ask("The same once more for ", user, &again);
     if (!err && !secret_equal(password, again.p, again.len))
         err = -EKEYREJECTED;
     secret_clear(&again);

@@ -137,7 +137,7 @@ static void close_all(struct run *r)
     set_state(r, CLOSING);
     timer_stop(loop_timers(r->loop), &r->drain_end);
     /* One more is counted, so that the last callback comes after every close has been called. */
-    r->open_parts = 1 + (r->web ? 1 : 0) + (r->collecting && !r->collecting_stopped ? 1 : 0);
+    r->open_parts = 1U + (r->web ? 1U : 0U) + (r->collecting && !r->collecting_stopped ? 1U : 0U);
     if (r->web)
         web_close(r->web, on_half_closed, r);
     r->web = NULL;
