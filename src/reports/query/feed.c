@@ -178,7 +178,6 @@ struct page { /* one that is being made */
     struct feed_layout layout;
     struct feed_batch batch;
     struct feed_bounds at; /* behind the newest record of the page */
-    int64_t of;            /* what tells databases apart */
     struct buf record;     /* of one record */
     struct buf *out;
     size_t begin; /* of the page in `out` */
@@ -206,7 +205,7 @@ static enum query_outcome find_bounds(struct page *p, struct query_error *error)
     enum db_outcome outcome = db_get_int(p->db, "SELECT max(\"seq\") FROM \"jg_counter\"", 0, &newest);
 
     if (outcome == DB_OK)
-        outcome = db_get_int(p->db, "SELECT min(\"applied_at\") FROM \"jg_schema\"", 0, &p->of);
+        outcome = db_get_int(p->db, "SELECT min(\"applied_at\") FROM \"jg_schema\"", 0, &p->answer->database);
     p->at = (struct feed_bounds){.seq = 0, .position = FEED_WHOLE, .until = newest};
     if (outcome == DB_OK && p->request->until != QUERY_NONE)
         outcome = seq_before(p->db, p->request->until, newest, &p->at.until, &before);
@@ -214,7 +213,7 @@ static enum query_outcome find_bounds(struct page *p, struct query_error *error)
         return QUERY_DATABASE;
     if (!p->request->cursor[0])
         return begin_since(p, newest) == DB_OK ? QUERY_OK : QUERY_DATABASE;
-    int err = feed_cursor_read(p->request->dataset, p->of, p->request->cursor, &place);
+    int err = feed_cursor_read(p->request->dataset, p->answer->database, p->request->cursor, &place);
     if (err == -ENOMEM)
         return QUERY_NO_MEMORY;
     if (err || place.seq > newest) {
@@ -263,6 +262,9 @@ static enum query_outcome add_batch(struct page *p)
         a->last_seq = r->seq;
         p->at.seq = r->seq;
         p->at.position = p->layout.source->of_session ? r->position : FEED_WHOLE;
+        if (p->request->marks)
+            p->request->marks[a->records - 1] =
+                (struct feed_mark){p->out->len - p->begin, p->at.seq, p->at.position};
     }
     return QUERY_OK;
 }
@@ -310,9 +312,17 @@ static enum query_outcome make_page(struct page *p, struct query_error *error)
     if (outcome != QUERY_OK)
         return outcome;
     const struct feed_place place = {p->at.seq, p->at.position};
-    if (p->out->failed || feed_cursor_write(p->request->dataset, p->of, &place, p->answer->next))
+    if (p->out->failed ||
+        feed_cursor_write(p->request->dataset, p->answer->database, &place, p->answer->next))
         return QUERY_NO_MEMORY;
     return QUERY_OK;
+}
+
+int feed_mark_cursor(const struct feed_request *r, const struct feed_answer *a, const struct feed_mark *mark,
+                     char cursor[FEED_CURSOR_SIZE])
+{
+    return feed_cursor_write(r->dataset, a->database, &(struct feed_place){mark->seq, mark->position},
+                             cursor);
 }
 
 enum query_outcome feed_read(struct db *db, const struct query_context *ctx, const struct feed_request *r,

@@ -141,9 +141,7 @@ void feed_fill(struct reports_rig *rig)
 
 /* ---- readers ---- */
 
-static enum query_outcome read_page(struct reports_rig *rig, const struct query_context *ctx,
-                                    const struct feed_request *r, struct buf *out, struct feed_answer *answer,
-                                    struct query_error *error)
+struct db *feed_connect(struct reports_rig *rig)
 {
     const struct db_params params = {.path = rig->path, .read_only = true, .busy_ms = 2000};
     struct db_error why;
@@ -151,6 +149,14 @@ static enum query_outcome read_page(struct reports_rig *rig, const struct query_
 
     if (db_sqlite.open(&params, &db, &why) != DB_OK)
         fail_msg("%s", why.text);
+    return db;
+}
+
+static enum query_outcome read_page(struct reports_rig *rig, const struct query_context *ctx,
+                                    const struct feed_request *r, struct buf *out, struct feed_answer *answer,
+                                    struct query_error *error)
+{
+    struct db *db = feed_connect(rig);
     enum query_outcome outcome = feed_read(db, ctx, r, out, answer, error);
     if (outcome == QUERY_DATABASE)
         print_error("%s\n", db->error.text);

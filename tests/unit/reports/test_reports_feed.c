@@ -8,9 +8,15 @@
 #include "base/json.h"
 #include "check.h"
 #include "feed_rig.h"
+#include "reports/query/feed_export.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct reports_rig rig;
 static struct buf page;
@@ -79,7 +85,7 @@ TEST(pages_one_behind_another_are_the_whole)
     struct buf all = feed_buf();
 
     feed_fill(&rig);
-    for (int i = 0; i < FEED_NDATASETS * FEED_NFORMATS * 4; i++) {
+    for (int i = 0; i < FEED_NDATASETS * FEED_NFORMATS; i++) {
         struct feed_request r = feed_request((enum feed_dataset)(i % FEED_NDATASETS));
         struct feed_answer whole;
 
@@ -89,7 +95,7 @@ TEST(pages_one_behind_another_are_the_whole)
         assert_false(whole.more);
         buf_clear(&all);
         assert_int_equal(buf_append(&all, page.data, page.len), 0);
-        r.limit = 1 + (unsigned)i / (FEED_NDATASETS * FEED_NFORMATS);
+        r.limit = 1 + (unsigned)i % 3;
         size_t at = 0;
         int64_t records = 0;
         do {
@@ -512,7 +518,6 @@ TEST(a_record_that_fits_into_no_page_is_shortened)
     } cases[] = {
         {1000000, 0, '\x01'},      /* six bytes a letter in JSON */
         {1000000, 3, 'x'},         /* over the limit of a part */
-        {100000, 200, 'x'},        /* over the limit of all parts */
         {(2 << 20) - 500, 0, '"'}, /* fits as text, not as JSON */
     };
 
@@ -533,9 +538,189 @@ TEST(a_record_that_fits_into_no_page_is_shortened)
             (void)snprintf(r.cursor, sizeof(r.cursor), "%s", answer.next);
         } while (answer.more);
         case_label("format %d", f);
-        assert_int_equal(records, 8);
-        assert_int_equal(shortened, f == FEED_CSV ? 3 : 4);
+        assert_int_equal(records, 6);
+        assert_int_equal(shortened, f == FEED_CSV ? 2 : 3);
     }
+}
+
+/* ---- the command ---- */
+
+static volatile sig_atomic_t stop;
+
+static int export_to(int fd, struct feed_request *r, bool follow, char why[DB_TEXT_SIZE])
+{
+    const struct query_context ctx = {.now = RIG_T0, .all_hosts = true};
+    struct feed_export export = {.db = feed_connect(&rig),
+                                 .ctx = &ctx,
+                                 .request = *r,
+                                 .fd = fd,
+                                 .follow = follow,
+                                 .interval_ms = 5,
+                                 .stop = &stop};
+    int outcome = feed_export(&export, r->cursor, why);
+
+    export.db->ops->close(export.db);
+    return outcome;
+}
+
+static int new_file(void)
+{
+    char name[160];
+
+    (void)snprintf(name, sizeof(name), "%s/out", rig.dir);
+    int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* Appends what is in the file, and closes it. */
+static void take_file(int fd, struct buf *all)
+{
+    char bytes[4096];
+    ssize_t n;
+
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    while ((n = read(fd, bytes, sizeof(bytes))) > 0)
+        assert_int_equal(buf_append(all, bytes, (size_t)n), 0);
+    assert_int_equal(n, 0);
+    assert_int_equal(close(fd), 0);
+}
+
+static void check_is_page(const struct buf *all)
+{
+    assert_int_equal(all->len, page.len);
+    assert_memory_equal(all->data, page.data, page.len);
+}
+
+/* The bytes of records that are whole: CSV of this rig has one record with a line break within. */
+static void cut_to_records(struct buf *all, const struct feed_mark *marks)
+{
+    size_t whole = 0;
+
+    for (int64_t i = 0; i < answer.records && marks[i].end <= all->len; i++)
+        whole = marks[i].end;
+    all->len = whole;
+}
+
+TEST(the_command_writes_the_bytes_of_the_feed)
+{
+    char why[DB_TEXT_SIZE];
+    struct buf all = feed_buf();
+
+    feed_fill(&rig);
+    for (int i = 0; i < FEED_NDATASETS * FEED_NFORMATS; i++) {
+        struct feed_request r = feed_request((enum feed_dataset)(i % FEED_NDATASETS));
+        int fd = new_file();
+
+        r.format = (enum feed_format)(i / FEED_NDATASETS);
+        feed_page(&rig, &r, &page, &answer);
+        r.limit = 2;
+        assert_int_equal(export_to(fd, &r, false, why), 0);
+        buf_clear(&all);
+        take_file(fd, &all);
+        check_is_page(&all);
+        assert_string_equal(r.cursor, answer.next);
+    }
+    buf_free(&all);
+}
+
+TEST(after_a_failed_write_the_cursor_is_behind_the_last_whole_record)
+{
+    struct feed_mark marks[FEED_LIMIT_MAX];
+    char why[DB_TEXT_SIZE];
+    struct buf all = feed_buf();
+    struct rlimit before;
+
+    feed_fill(&rig);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    for (size_t size = 0; size < 8000; size += 397) {
+        struct feed_request r = feed_request(FEED_EVENTS);
+
+        r.format = size % 2 ? FEED_CSV : FEED_NDJSON;
+        case_label("%zu bytes", size);
+        r.marks = marks;
+        feed_page(&rig, &r, &page, &answer);
+        r.marks = NULL;
+        r.limit = 1 + (unsigned)size % 7;
+        int fd = new_file();
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){size, before.rlim_max}), 0);
+        bool fails = export_to(fd, &r, false, why) != 0;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        assert_int_equal(fails, size < page.len);
+        assert_int_equal(strncmp(why, "cannot write", 12) == 0, fails);
+        buf_clear(&all);
+        take_file(fd, &all);
+        cut_to_records(&all, marks);
+        fd = new_file();
+        r.no_header = all.len > 0;
+        assert_int_equal(export_to(fd, &r, false, why), 0);
+        take_file(fd, &all);
+        check_is_page(&all);
+    }
+    buf_free(&all);
+}
+
+static void on_alarm(int signal)
+{
+    (void)signal;
+    stop = 1;
+}
+
+/* Reads all of a pipe in a process of its own, slowly, into the file. */
+static pid_t read_pipe(int from, int not_ours, int to)
+{
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid)
+        return pid;
+    char bytes[512];
+    ssize_t n;
+    (void)close(not_ours);
+    while ((n = read(from, bytes, sizeof(bytes))) > 0) {
+        if (write(to, bytes, (size_t)n) != n)
+            _exit(1);
+        (void)usleep(200);
+    }
+    _exit(0);
+}
+
+TEST(told_to_stop_it_ends_between_records)
+{
+    const struct sigaction action = {.sa_handler = on_alarm};
+    char why[DB_TEXT_SIZE];
+    struct buf all = feed_buf();
+
+    feed_fill(&rig);
+    for (int64_t i = 0; i < 40; i++)
+        store_at(RIG_T0 + i, 100 + i);
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    for (suseconds_t delay = 1; delay < 20000; delay = delay * 3 + 500) {
+        struct feed_request r = feed_request(FEED_EVENTS);
+        int fds[2], status, fd = new_file();
+
+        feed_page(&rig, &r, &page, &answer);
+        assert_int_equal(pipe(fds), 0);
+        assert_true(fcntl(fds[1], F_SETPIPE_SZ, 4096) > 0);
+        pid_t reader = read_pipe(fds[0], fds[1], fd);
+        (void)close(fds[0]);
+        stop = 0;
+        assert_int_equal(setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {0, delay}}, NULL), 0);
+        assert_int_equal(export_to(fds[1], &r, true, why), 0);
+        (void)close(fds[1]);
+        assert_int_equal(waitpid(reader, &status, 0), reader);
+        assert_int_equal(status, 0);
+        stop = 0;
+        buf_clear(&all);
+        take_file(fd, &all);
+        assert_true(all.len == 0 || all.data[all.len - 1] == '\n');
+        fd = new_file();
+        assert_int_equal(export_to(fd, &r, false, why), 0);
+        take_file(fd, &all);
+        check_is_page(&all);
+    }
+    buf_free(&all);
 }
 
 #define RUN(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -556,6 +741,9 @@ int main(void)
         RUN(a_reader_sees_its_sites_alone),
         RUN(a_page_ends_before_4_mib_and_nothing_is_lost),
         RUN(a_record_that_fits_into_no_page_is_shortened),
+        RUN(the_command_writes_the_bytes_of_the_feed),
+        RUN(after_a_failed_write_the_cursor_is_behind_the_last_whole_record),
+        RUN(told_to_stop_it_ends_between_records),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
