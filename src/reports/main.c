@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A descriptor opened later must not become standard output or error by accident. */
@@ -25,6 +26,7 @@ int main(int argc, char **argv)
 {
     if (argc < 1 || !fill_standard_streams())
         return EXIT_FAILED;
+    (void)umask(077); /* what is written is for its owner alone */
     log_identify(reports_program.name);
     return command_line(&reports_program, argv + 1);
 }

@@ -8,8 +8,8 @@
  */
 #include "base/json.h"
 #include "base/memory/secret.h"
-#include "commands/line/terminal.h"
 #include "loop/upstream/upstream.h"
+#include "reports/commands/check_say.h"
 #include "reports/commands/check_sites.h"
 #include "reports/commands/commands.h"
 #include "reports/commands/database.h"
@@ -17,27 +17,11 @@
 #include "reports/db/schema.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define SECRETS_MAX (4U << 20)
-
-bool check_say(bool good, const char *what, const char *topic, const char *fmt, ...)
-{
-    char text[1024];
-    va_list ap;
-
-    va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    terminal_text(stdout, what);
-    printf(": %s: ", topic);
-    terminal_text(stdout, text);
-    putchar('\n');
-    return good;
-}
 
 /* ---- the database ---- */
 
@@ -137,7 +121,7 @@ static bool connect_all(const struct reports_conf *conf)
         return false;
     }
     good = check_database(conf);
-    good = check_sites(conf) && good;
+    good = check_connect_sites(conf) && good;
     upstream_global_cleanup();
     (void)secret_close();
     return good;

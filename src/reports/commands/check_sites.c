@@ -10,6 +10,7 @@
 #include "base/container_of.h"
 #include "base/memory/secret.h"
 #include "loop/loop.h"
+#include "reports/commands/check_say.h"
 #include "reports/pra/pra_open.h"
 
 #include <inttypes.h>
@@ -212,7 +213,7 @@ static void ask_all(struct checking *all)
         (void)loop_run(all->loop);
 }
 
-bool check_sites(const struct reports_conf *conf)
+bool check_connect_sites(const struct reports_conf *conf)
 {
     struct checking all = {.loop = loop_new(), .n = conf->nsites};
     bool good = true;

@@ -9,9 +9,6 @@
 #include <stdbool.h>
 
 /* Asks every site that is enabled. False: one does not answer as it should. */
-bool check_sites(const struct reports_conf *);
-/* One line, `WHAT: TOPIC: …`. Returns `good`. */
-bool check_say(bool good, const char *what, const char *topic, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+bool check_connect_sites(const struct reports_conf *);
 
 #endif

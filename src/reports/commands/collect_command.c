@@ -15,9 +15,8 @@
 #include "reports/commands/commands.h"
 #include "reports/commands/database.h"
 #include "reports/commands/load.h"
-#include "reports/zones.h"
+#include "reports/query/moment.h"
 
-#include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,47 +38,14 @@ struct round {
     bool stopping;
 };
 
-/* ---- times ---- */
-
-/* An age: "30d", "12h", "90m", "45s". */
-static bool read_age(const char *text, int64_t now, int64_t *when)
-{
-    static const struct {
-        char unit;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    size_t digits = strspn(text, "0123456789");
-    int64_t n = 0;
-
-    if (!digits || digits > 6 || !text[digits] || text[digits + 1])
-        return false;
-    for (size_t i = 0; i < digits; i++)
-        n = n * 10 + (text[i] - '0');
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (units[i].unit == text[digits]) {
-            *when = now - n * units[i].seconds;
-            return true;
-        }
-    return false;
-}
-
 /* 0, or an exit code after saying what is wrong. */
 static int read_time(const struct command_args *args, const char *flag, int64_t *when)
 {
     const char *text = args_value(args, flag);
-    struct zone *utc;
-    bool good;
 
     *when = RECORD_NONE;
-    if (!text || read_age(text, time(NULL), when))
-        return EXIT_DONE;
-    utc = zone_open("UTC");
-    good = utc && zone_read(utc, text, when);
-    zone_close(utc);
-    return good ? EXIT_DONE
-                : args_wrong(args,
-                             "%s needs a time (2026-11-28T14:00:00Z), a date (2026-11-28) or an age (30d)",
-                             flag);
+    return !text || moment_read(text, time(NULL), when) ? EXIT_DONE
+                                                        : args_wrong(args, "%s " MOMENT_NEEDS, flag);
 }
 
 /* ---- the round ---- */

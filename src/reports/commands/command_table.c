@@ -18,6 +18,7 @@
 
 /* clang-format off */
 
+static const char *const feed_formats[] = {"ndjson", "ocsf", "csv", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 
 #define USER_EXITS \
@@ -106,6 +107,31 @@ const struct command reports_commands[] = {
           { EXIT_FAILED, "nothing was complete, or it could not begin; the reason is on standard error" },
           { EXIT_USAGE, "the command line is wrong" },
           { REPORTS_SOME_FAILED, "some sources were not complete" },
+          END } },
+    { .name = "export", .run = reports_export, .operands = "sessions|events|accounts|syslog", .min_words = 1, .max_words = 1,
+      .summary = "write the feed to standard output",
+      .about = "Every record once per revision, in the order in which it was stored: the bytes of GET /feed. The last line "
+               "on standard error is the next cursor, `cursor=...`; going on from it leaves nothing out.\n\n"
+               "TIME is RFC 3339, a date (UTC) or an age such as 30d, and goes by the time of storing.",
+      .forms = (const char *const[]){
+          "[-c FILE] [--since TIME] [--until TIME] [--format FORMAT] [--follow] sessions|events|accounts|syslog",
+          "[-c FILE] --cursor CURSOR [--until TIME] [--format FORMAT] [--follow] sessions|events|accounts|syslog", NULL },
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--since", FLAG_TEXT, "TIME", "begin with what was stored then (default: with the oldest)", NULL },
+          { "--cursor", FLAG_TEXT, "CURSOR", "begin behind this one", NULL },
+          { "--until", FLAG_TEXT, "TIME", "leave out what was stored later", NULL },
+          { "--format", FLAG_TEXT, "FORMAT", "one of (default: ndjson)", feed_formats },
+          { "--follow", FLAG_SWITCH, NULL, "go on with what is stored later, until SIGTERM", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "export sessions > sessions.ndjson", NULL },
+          { "export --format ocsf --follow events", "for a log shipper" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "written" },
+          { EXIT_FAILED, "not written, or not all; the reason is on standard error, before the cursor" },
+          { EXIT_USAGE, "the command line is wrong" },
           END } },
     { .name = "migrate", .run = reports_migrate,
       .summary = "bring the tables of the database up to this version",

@@ -14,6 +14,7 @@ extern const struct command reports_commands[];
 
 int reports_run(const struct command_args *);
 int reports_collect(const struct command_args *);
+int reports_export(const struct command_args *);
 int reports_migrate(const struct command_args *);
 int reports_check_command(const struct command_args *);
 int reports_user_add(const struct command_args *);

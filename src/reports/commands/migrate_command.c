@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define SAID_MAX    (1U << 20)
-#define SECRETS_MAX (1024 * 1024)
+#define SECRETS_MAX (4U << 20)
 
 struct migrate {
     const struct reports_conf *conf;

@@ -18,7 +18,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define SECRETS_MAX (64 * 1024)
+#define SECRETS_MAX (4U << 20)
 
 /* ---- a line ---- */
 
