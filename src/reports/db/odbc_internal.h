@@ -1,0 +1,118 @@
+/*
+ * odbc_internal.h - what the files of the ODBC engine share; see odbc.c.
+ */
+#ifndef JG_REPORTS_DB_ODBC_INTERNAL_H
+#define JG_REPORTS_DB_ODBC_INTERNAL_H
+
+#include "reports/db/db.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <sql.h>
+#include <sqlext.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+/* ---- texts (odbc_text.c): UTF-8 here, UTF-16 there, so that no driver asks for the locale ---- */
+
+struct wide { /* grows */
+    SQLWCHAR *units;
+    size_t n, room;
+};
+/* Appends a text, ill-formed bytes as U+FFFD. False when memory runs out. */
+bool wide_append(struct wide *, const char *text, size_t len);
+bool wide_reserve(struct wide *, size_t more);
+void wide_free(struct wide *); /* wipes */
+
+struct narrow { /* grows */
+    char *bytes;
+    size_t n, room;
+};
+/* Appends n units as UTF-8 and a NUL, lone surrogates as U+FFFD. False when memory runs out. */
+bool narrow_append(struct narrow *, const SQLWCHAR *units, size_t n);
+
+/* ---- cancelling (odbc_cancel.c) ---- */
+
+/*
+ * A thread of its own cancels the running statement, and again every 100 ms while it runs: a cancel that
+ * comes before the server has begun with the statement is lost, and to cancel may block as connecting does.
+ */
+struct canceller {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    sem_t wake;
+    SQLHSTMT running; /* SQL_NULL_HSTMT = none */
+    bool stop;
+    atomic_bool interrupted;
+};
+int canceller_start(struct canceller *); /* 0 or -errno */
+void canceller_stop(struct canceller *);
+void canceller_running(struct canceller *, SQLHSTMT); /* or SQL_NULL_HSTMT: it has ended */
+void canceller_interrupt(struct canceller *);
+void canceller_resume(struct canceller *);
+
+/* ---- connections (odbc.c) ---- */
+
+struct odbc {
+    struct db db; /* first */
+    SQLHENV env;
+    SQLHDBC dbc;
+    bool connected;
+    bool lost; /* the connection is of no use any more */
+    bool in_transaction;
+    bool spoilt; /* a statement of the transaction failed */
+    bool read_only;
+    unsigned busy_ms, connect_timeout_s;
+    char *connect;    /* a secret */
+    char *secrets[2]; /* passwords in it, which no text of an error may hold; NULL */
+    int64_t changes;
+    SQLHSTMT plain; /* for exec(); SQL_NULL_HSTMT = not made */
+    LIST_HEAD(, db_stmt) stmts;
+    struct canceller canceller;
+};
+
+static inline struct odbc *odbc_of(struct db *db)
+{
+    return (struct odbc *)(void *)db;
+}
+
+/* What open() of both engines is. */
+enum db_outcome odbc_open(const struct db_ops *, const struct dialect *, const struct db_params *,
+                          struct db **, struct db_error *);
+/* Connects unless there is a connection that works. */
+enum db_outcome odbc_connect(struct odbc *);
+/* Outside of a transaction connects if that is needed; within one a lost connection is DB_AWAY. */
+enum db_outcome odbc_ready(struct odbc *);
+bool odbc_is_interrupted(struct odbc *);
+
+/* ---- statements (odbc_stmt.c) ---- */
+
+enum db_outcome odbc_prepare(struct db *, const char *sql, struct db_stmt **);
+void odbc_finalize(struct db_stmt *);
+void odbc_bind_int(struct db_stmt *, int n, int64_t value);
+void odbc_bind_text(struct db_stmt *, int n, const char *text, size_t len);
+void odbc_bind_null(struct db_stmt *, int n);
+enum db_outcome odbc_step(struct db_stmt *);
+void odbc_reset(struct db_stmt *);
+bool odbc_column_is_null(struct db_stmt *, int n);
+int64_t odbc_column_int(struct db_stmt *, int n);
+const char *odbc_column_text(struct db_stmt *, int n, size_t *len);
+void odbc_release_all(struct odbc *); /* the driver's part of each, before a disconnect */
+void odbc_reset_all(struct odbc *);
+void odbc_finalize_all(struct odbc *);
+/* Runs statements without parameters. */
+enum db_outcome odbc_exec(struct db *, const char *sql);
+/* Reads away what a statement that was run still has to say: counts, and failures of later parts of it. */
+SQLRETURN odbc_drain(struct odbc *, SQLHSTMT, bool until_rows);
+
+/* ---- errors (odbc_error.c) ---- */
+
+/* Reads the diagnosis of a failed call into db->error. */
+enum db_outcome odbc_failed(struct odbc *, SQLSMALLINT handle_type, SQLHANDLE);
+enum db_outcome odbc_no_memory(struct odbc *);
+/* The outcome of a diagnosis; `native` is the server's own number (SQL Server). */
+enum db_outcome odbc_outcome(enum db_engine, const char *state, int native);
+/* The passwords in a connection string. False when memory runs out. */
+bool odbc_find_secrets(const char *connect, char *secrets[2]);
+
+#endif
