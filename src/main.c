@@ -2,13 +2,14 @@
 /*
  * main.c - where the process begins.
  *
- * Not here: the commands (commands/command_table.h), the words behind the program's name
- * (commands/command_line.h).
+ * Not here: the commands (commands/command_table.c), the words behind the program's name
+ * (commands/line/command_line.h).
  */
-#include "commands/command_line.h"
+#include "commands/commands.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
 /* A descriptor opened later must not become standard output or error by accident: output would go into a
@@ -23,7 +24,9 @@ static bool fill_standard_streams(void)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "reports") == 0)
+        return command_reports_exec(argv + 1);
     if (argc < 1 || !fill_standard_streams())
         return EXIT_FAILED;
-    return command_line(argv + 1);
+    return command_line(&jumpgate_program, argv + 1);
 }

@@ -20,7 +20,7 @@
 #include "audit/audit_source.h"
 #include "audit/audit_verify.h"
 #include "base/jsonw.h"
-#include "commands/terminal.h"
+#include "commands/line/terminal.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * command_table.c - the rows of the commands; see command_table.h.
+ * command_table.c - the rows of the commands; see line/command_table.h.
  */
-#include "commands/command_table.h"
-
 #include "commands/commands.h"
 #include "commands/run/exit.h"
 

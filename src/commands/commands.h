@@ -5,7 +5,10 @@
 #ifndef JG_COMMANDS_COMMANDS_H
 #define JG_COMMANDS_COMMANDS_H
 
-#include "commands/command_line.h"
+#include "commands/line/command_line.h"
+
+extern const struct program jumpgate_program;
+extern const struct command command_table[]; /* its commands */
 
 /* Exit codes of `jumpgate leases release`. */
 #define EXIT_NO_LEASE      4
@@ -24,6 +27,9 @@ int command_leases_release(const struct command_args *);
 int command_top(const struct command_args *);
 int command_audit_verify(const struct command_args *);
 int command_config(const struct command_args *);
-int command_help(const struct command_args *);
+
+/* Runs `jumpgate-reports` with these words in place of this program. Comes back where that fails, after
+ * saying why: EXIT_FAILED. */
+int command_reports_exec(char **words);
 
 #endif

@@ -12,9 +12,9 @@
 #include "commands/conf_diff.h"
 
 #include "base/json.h"
-#include "commands/command_table.h"
 #include "commands/control.h"
-#include "commands/terminal.h"
+#include "commands/line/command_table.h"
+#include "commands/line/terminal.h"
 #include "conf/conf_values.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  */
 #include "commands/control_command.h"
 
-#include "commands/terminal.h"
+#include "commands/line/terminal.h"
 #include "loop/upstream/upstream.h"
 
 #include <errno.h>
@@ -15,14 +15,6 @@
 #define ERRORS_MAX (1U << 20)
 #define READ_DEPTH 32
 #define GRACE_MS   5000 /* added to the gateway's own timeout */
-
-int command_failed(const char *why)
-{
-    fputs("jumpgate: ", stderr);
-    terminal_text(stderr, why);
-    fputc('\n', stderr);
-    return EXIT_FAILED;
-}
 
 /* ---- calls ---- */
 

@@ -14,8 +14,8 @@
 #define JG_COMMANDS_CONTROL_COMMAND_H
 
 #include "base/json.h"
-#include "commands/command_line.h"
 #include "commands/control.h"
+#include "commands/line/command_line.h"
 #include "conf/conf.h"
 
 struct control_command {
@@ -47,7 +47,5 @@ int control_not_running(const struct control_command *);
 /* For a command that works on the files of [gateway] itself: false after saying that the section has
  * mistakes. */
 bool control_conf_sound(const struct control_command *);
-/* `jumpgate: WHY` on stderr. EXIT_FAILED. */
-int command_failed(const char *why);
 
 #endif

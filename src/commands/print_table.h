@@ -12,7 +12,7 @@
 #define JG_COMMANDS_PRINT_TABLE_H
 
 #include "base/buf.h"
-#include "commands/terminal.h"
+#include "commands/line/terminal.h"
 
 #include <stdbool.h>
 #include <stddef.h>

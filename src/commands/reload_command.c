@@ -9,7 +9,7 @@
  */
 #include "commands/commands.h"
 #include "commands/control_command.h"
-#include "commands/terminal.h"
+#include "commands/line/terminal.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
  * test_command_table.c - the rows of the commands are whole and agree with themselves.
  */
 #include "check.h"
-#include "commands/command_table.h"
-#include "commands/help/help.h"
+#include "commands/commands.h"
+#include "commands/line/help.h"
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -194,5 +194,6 @@ int main(void)
         cmocka_unit_test(help_fits_its_lines_and_leaves_nothing_out),
     };
 
+    command_program_is(&jumpgate_program);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

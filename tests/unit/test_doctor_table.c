@@ -3,7 +3,7 @@
  * test_doctor_table.c - the stages of the doctor: names and codes are unlike, and docs/doctor.md has the rows
  * of the table, in its order and no others.
  */
-#include "commands/command_table.h"
+#include "commands/commands.h"
 #include "commands/doctor/table.h"
 
 #include "check.h"

@@ -8,7 +8,7 @@
 #define JG_COMMANDS_LEASES_CHOICE_H
 
 #include "broker/broker.h"
-#include "commands/command_line.h"
+#include "commands/line/command_line.h"
 
 struct leases_choice {
     struct lease_filter filter;

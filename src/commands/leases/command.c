@@ -24,7 +24,7 @@
 #include "commands/leases/choice.h"
 #include "commands/leases/offline.h"
 #include "commands/leases/print.h"
-#include "commands/terminal.h"
+#include "commands/line/terminal.h"
 
 #include <errno.h>
 #include <stdio.h>

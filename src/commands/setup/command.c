@@ -12,8 +12,8 @@
  * that end a command wait, so that a command that is interrupted removes what it has made.
  */
 #include "commands/commands.h"
+#include "commands/line/terminal.h"
 #include "commands/setup/setup.h"
-#include "commands/terminal.h"
 
 #include "base/log.h"
 #include "base/sandbox.h"

@@ -20,7 +20,7 @@
 
 #include "base/buf.h"
 #include "base/memory/secret.h"
-#include "commands/command_line.h"
+#include "commands/line/command_line.h"
 
 #include <limits.h>
 #include <stdbool.h>

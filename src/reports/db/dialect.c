@@ -44,6 +44,7 @@ static const struct dialect dialects[DB_NENGINES] = {
             .bigint = "CAST({} AS INTEGER)",
             .like = "{} LIKE ? ESCAPE '!'", /* takes ASCII letters of both cases as one, and no others */
             .join_second = " CROSS JOIN ",
+            .not_indexed = "+{}",
         },
     [DB_POSTGRESQL] =
         {
@@ -89,6 +90,7 @@ static const struct dialect dialects[DB_NENGINES] = {
             .bigint = "CAST({} AS bigint)",
             .like = "lower({} COLLATE \"C\") LIKE ? ESCAPE '!'",
             .join_second = " JOIN ",
+            .not_indexed = "{}",
         },
     [DB_SQLSERVER] =
         {
@@ -141,6 +143,7 @@ static const struct dialect dialects[DB_NENGINES] = {
             .like = "TRANSLATE({} COLLATE Latin1_General_100_BIN2, N'ABCDEFGHIJKLMNOPQRSTUVWXYZ',"
                     " N'abcdefghijklmnopqrstuvwxyz') LIKE ? ESCAPE '!'",
             .join_second = " JOIN ",
+            .not_indexed = "{}",
         },
 };
 

@@ -61,8 +61,9 @@ struct dialect {
     const char *like; /* {} = a text: whether a pattern (`?`, in lower case, escaped with !) fits it, ASCII
                          letters in any case */
 
-    /* Joins. */
-    const char *join_second; /* the table before it is read first, whatever the engine thinks */
+    /* For engines that know nothing of how values are spread. */
+    const char *join_second; /* join whose second table is read second */
+    const char *not_indexed; /* {} = a column: the same, but no index is chosen for it */
 };
 
 const struct dialect *dialect_of(enum db_engine);

@@ -29,6 +29,11 @@ enum feed_format { FEED_NDJSON, FEED_OCSF, FEED_CSV, FEED_NFORMATS };
 #define FEED_LIMIT_MAX   1000              /* records of a page */
 #define FEED_PAGE_MAX    (4 * 1024 * 1024) /* bytes of a page */
 
+struct feed_mark { /* where a record ends */
+    size_t end;    /* bytes of the page up to there */
+    int64_t seq, position;
+};
+
 struct feed_request {
     enum feed_dataset dataset;
     enum feed_format format;
@@ -37,6 +42,7 @@ struct feed_request {
     int64_t until;                 /* Unix seconds: what was stored since then stays out; QUERY_NONE */
     unsigned limit;                /* 1 to FEED_LIMIT_MAX */
     bool no_header;                /* CSV: without the line of names: a page behind another */
+    struct feed_mark *marks;       /* `limit` of them, filled for each record; NULL = not wanted */
 };
 
 struct feed_answer {
@@ -44,6 +50,7 @@ struct feed_answer {
     bool more;                   /* further records are there already */
     int64_t records;
     int64_t first_seq, last_seq; /* of the records; 0 without any */
+    int64_t database;            /* what tells databases apart */
 };
 
 const char *feed_dataset_name(enum feed_dataset); /* "sessions" */
@@ -69,5 +76,9 @@ enum query_outcome feed_parse(const char *dataset, const char *text, const struc
  */
 enum query_outcome feed_read(struct db *, const struct query_context *, const struct feed_request *,
                              struct buf *out, struct feed_answer *, struct query_error *);
+
+/* The cursor behind a record of a page. 0 or -ENOMEM. */
+int feed_mark_cursor(const struct feed_request *, const struct feed_answer *, const struct feed_mark *,
+                     char cursor[FEED_CURSOR_SIZE]);
 
 #endif

@@ -48,8 +48,9 @@ static int64_t border_before(const struct query *q, int64_t when, enum zone_unit
 /* Days of it from tallies where there are any. */
 static void add_side(struct parts *p, const struct query *q, int64_t from, int64_t to, bool by_day)
 {
+    if (from >= to)
+        return;
     int64_t first = ceiling(q, from, ZONE_DAY), last = border_before(q, to, ZONE_DAY);
-
     if (!by_day || first >= last) {
         add_part(p, PART_ROWS, from, to);
         return;

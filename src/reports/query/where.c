@@ -32,6 +32,17 @@ static void write_numbers(struct sql *sql, const struct filter *f)
     }
 }
 
+static bool is_site(const char *expression)
+{
+    return strstr(expression, "\"host_name\"");
+}
+
+/* Sites are few, so that an index that begins with one is of no use. */
+static void write_host(struct sql *sql, const char *expression)
+{
+    dialect_write(&sql->text, sql->dialect->not_indexed, expression);
+}
+
 /* expression IN (values), or its opposite; `numbers` are those of a column that is no text. */
 static void write_list(struct sql *sql, const char *expression, const struct text_list *list,
                        const struct filter *numbers, bool negated)
@@ -41,7 +52,10 @@ static void write_list(struct sql *sql, const char *expression, const struct tex
 
     sql_str(sql, "(");
     if (list->n) {
-        sql_expression(sql, expression);
+        if (is_site(expression))
+            write_host(sql, expression);
+        else
+            sql_expression(sql, expression);
         sql_str(sql, negated ? " NOT IN (" : " IN (");
         if (numbers)
             write_numbers(sql, numbers);
@@ -74,15 +88,20 @@ void where_list(struct sql *sql, const char *expression, const struct text_list 
 
 void where_hosts(struct sql *sql, const struct query *q, const char *expression, bool *any)
 {
-    const struct text_list hosts = {.texts = (const char **)(uintptr_t)q->hosts, .n = q->nhosts};
-
     if (q->all_hosts)
         return;
     where_and(sql, any);
-    if (q->nhosts)
-        write_list(sql, expression, &hosts, NULL, false);
-    else
+    if (!q->nhosts) {
         sql_str(sql, "1 = 0");
+        return;
+    }
+    write_host(sql, expression);
+    sql_str(sql, " IN (");
+    for (size_t i = 0; i < q->nhosts; i++) {
+        sql_str(sql, i ? ", " : "");
+        sql_text(sql, q->hosts[i]);
+    }
+    sql_str(sql, ")");
 }
 
 void where_like(struct sql *sql, const char *expression, const char *pattern)
@@ -107,6 +126,42 @@ static void write_compared(struct sql *sql, const struct filter *f, const char *
     sql_expression(sql, f->column->expression);
     sql_str(sql, op);
     sql_int(sql, value);
+}
+
+/* ---- partial indexes: an engine takes one only where the condition itself stands in the statement ---- */
+
+static bool is_not_closed(const struct filter *f)
+{
+    for (size_t i = 0; i < f->list.n; i++)
+        if (strcmp(f->list.texts[i], "closed") == 0)
+            return false;
+    return (f->op == OP_EQ || f->op == OP_IN) && !f->list.empty;
+}
+
+static bool is_true(const struct filter *f)
+{
+    return f->op == OP_EQ && f->list.n == 1 && f->numbers[0] == 1;
+}
+
+static bool is_above_0(const struct filter *f)
+{
+    return (f->op == OP_EQ || f->op == OP_GE || f->op == OP_BETWEEN) && f->list.n && f->numbers[0] > 0;
+}
+
+static const struct {
+    const char *expression, *condition;
+    bool (*implied)(const struct filter *);
+} partial[] = {
+    {"s.\"state\"", "s.\"state\" <> 'closed' AND ", is_not_closed},
+    {"s.\"outside_hours\"", "s.\"outside_hours\" = 1 AND ", is_true},
+    {"s.\"injections_failed\"", "s.\"injections_failed\" > 0 AND ", is_above_0},
+};
+
+static void write_partial(struct sql *sql, const struct filter *f)
+{
+    for (size_t i = 0; i < sizeof(partial) / sizeof(*partial); i++)
+        if (strcmp(partial[i].expression, f->column->expression) == 0 && partial[i].implied(f))
+            sql_str(sql, partial[i].condition);
 }
 
 static void write_empty(struct sql *sql, const struct filter *f)
@@ -199,6 +254,7 @@ void where_write(struct sql *sql, const struct query *q, const struct window *wi
     for (size_t i = 0; i < q->nfilters; i++) {
         const struct filter *f = &q->filters[i];
         where_and(sql, &any);
+        write_partial(sql, f);
         where_filter(sql, f);
         needs->parent |= f->column->flags & COL_PARENT;
         needs->parent_first |= leaves_few(d, f);

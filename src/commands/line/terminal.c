@@ -2,7 +2,7 @@
 /*
  * terminal.c - is a person looking, and what is different then; see terminal.h.
  */
-#include "commands/terminal.h"
+#include "commands/line/terminal.h"
 
 #include "base/buf.h"
 #include "base/utf8.h"

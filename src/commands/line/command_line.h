@@ -8,16 +8,14 @@
  *
  * No flag takes a secret: every user of the machine can read a command line.
  */
-#ifndef JG_COMMANDS_COMMAND_LINE_H
-#define JG_COMMANDS_COMMAND_LINE_H
+#ifndef JG_COMMANDS_LINE_COMMAND_LINE_H
+#define JG_COMMANDS_LINE_COMMAND_LINE_H
 
 #include "base/did_you_mean.h"
-#include "commands/command_table.h"
+#include "commands/line/command_table.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-#define COMMAND_DEFAULT_CONF "/etc/jumpgate/jumpgate.conf"
 
 struct command_args {
     const struct command *parent, *command; /* parent NULL = it is no sub-command */
@@ -27,9 +25,8 @@ struct command_args {
     const char *values[COMMAND_FLAGS_MAX]; /* in the order of the row's flags; NULL = not given */
 };
 
-/* The program: runs what the words behind its name say. The exit code. `words` end with NULL; they are moved.
- */
-int command_line(char **words);
+/* Runs what the words behind the program's name say. The exit code. `words` end with NULL; they are moved. */
+int command_line(const struct program *, char **words);
 
 /* Was the flag given? False for a flag that the row does not have. */
 bool args_given(const struct command_args *, const char *flag);
@@ -48,5 +45,10 @@ int command_wrong_word(const char *what, const char *word, const struct did_you_
 /* What was written to standard output is on its way. EXIT_DONE, or EXIT_FAILED after saying that it is not: a
  * full disk, a closed pipe. */
 int command_finish_output(void);
+/* `PROGRAM: WHY` on stderr. EXIT_FAILED. */
+int command_failed(const char *why);
+
+/* `help` of any program: the help of a command, and what else its rows give. */
+int command_help(const struct command_args *);
 
 #endif

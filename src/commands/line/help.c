@@ -5,7 +5,7 @@
  * Lines are at most WIDTH letters where the words allow it. All texts are the table's own and plain ASCII, so
  * bytes are letters.
  */
-#include "commands/help/help.h"
+#include "commands/line/help.h"
 
 #include <string.h>
 
@@ -94,8 +94,8 @@ static void write_items(FILE *out, const char *items, size_t indent, size_t *at)
 static void usage_line(FILE *out, const char *before, const struct command *parent,
                        const struct command *command, const char *form)
 {
-    int n = fprintf(out, "%sjumpgate %s%s%s", before, parent ? parent->name : "", parent ? " " : "",
-                    command->name);
+    int n = fprintf(out, "%s%s %s%s%s", before, command_program()->name, parent ? parent->name : "",
+                    parent ? " " : "", command->name);
     size_t at = n < 0 ? 0 : (size_t)n, indent = at;
 
     if (form) {
@@ -150,7 +150,7 @@ static void write_examples(FILE *out, const struct command *command)
         return;
     fputs("\nexamples:\n", out);
     for (const struct command_example *e = command->examples; e->line; e++) {
-        fprintf(out, "  jumpgate %s\n", e->line);
+        fprintf(out, "  %s %s\n", command_program()->name, e->line);
         if (e->what) {
             fputs("      ", out);
             (void)write_wrapped(out, e->what, strlen(e->what), 6, 6);
@@ -174,8 +174,8 @@ static void write_exits(FILE *out, const struct command *command)
 
 void help_command(FILE *out, const struct command *parent, const struct command *command)
 {
-    fprintf(out, "jumpgate %s%s%s - %s\n\n", parent ? parent->name : "", parent ? " " : "", command->name,
-            command->summary);
+    fprintf(out, "%s %s%s%s - %s\n\n", command_program()->name, parent ? parent->name : "", parent ? " " : "",
+            command->name, command->summary);
     help_usage(out, parent, command);
     fputc('\n', out);
     if (command->about)
@@ -184,8 +184,8 @@ void help_command(FILE *out, const struct command *parent, const struct command 
         fputs("commands:\n", out);
         for (const struct command *sub = command->subs; sub->name; sub++)
             write_term(out, sub->name, NAME_COLUMN, sub->summary);
-        fprintf(out, "\n`jumpgate %s COMMAND --help` has the options, examples and exit codes of one.\n",
-                command->name);
+        fprintf(out, "\n`%s %s COMMAND --help` has the options, examples and exit codes of one.\n",
+                command_program()->name, command->name);
         return;
     }
     write_flags(out, command);
@@ -195,13 +195,19 @@ void help_command(FILE *out, const struct command *parent, const struct command 
 
 void help_overview(FILE *out)
 {
-    fputs("jumpgate brokers Password Safe credentials for Privileged Remote Access.\n\n"
-          "usage: jumpgate COMMAND [OPTION...]\n\ncommands:\n",
-          out);
-    for (const struct command *row = command_table; row->name; row++)
+    const struct program *program = command_program();
+
+    fprintf(out, "%s\n\nusage: %s COMMAND [OPTION...]\n\ncommands:\n", program->about, program->name);
+    for (const struct command *row = program->commands; row->name; row++)
         write_term(out, row->name, NAME_COLUMN, row->summary);
-    fputs("\n  -V, --version  print the version\n"
-          "  --help         print this text\n\n"
-          "`jumpgate COMMAND --help` has the options, examples and exit codes of one.\n",
-          out);
+    fprintf(out,
+            "\n  -V, --version  print the version\n"
+            "  --help         print this text\n\n"
+            "`%s COMMAND --help` has the options, examples and exit codes of one.\n",
+            program->name);
+    if (program->also) {
+        fputc('\n', out);
+        (void)write_wrapped(out, program->also, strlen(program->also), 0, 0);
+        fputc('\n', out);
+    }
 }

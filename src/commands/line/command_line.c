@@ -6,12 +6,12 @@
  * flags of all sub-commands have a value; the second takes flags and operands by the row that was found. The
  * operands are moved to the front of the words themselves, so there is no limit to their number.
  */
-#include "commands/command_line.h"
+#include "commands/line/command_line.h"
 
 #include "base/buf.h"
 #include "base/did_you_mean.h"
-#include "commands/help/help.h"
-#include "commands/terminal.h"
+#include "commands/line/help.h"
+#include "commands/line/terminal.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -22,13 +22,17 @@
 #define HINT_SIZE 80
 #define WRONG_MAX (1U << 16)
 
+int command_failed(const char *why)
+{
+    fprintf(stderr, "%s: ", command_program()->name);
+    terminal_text(stderr, why);
+    fputc('\n', stderr);
+    return EXIT_FAILED;
+}
+
 int command_finish_output(void)
 {
-    if (fflush(stdout) || ferror(stdout)) {
-        fputs("jumpgate: cannot write to standard output\n", stderr);
-        return EXIT_FAILED;
-    }
-    return EXIT_DONE;
+    return fflush(stdout) || ferror(stdout) ? command_failed("cannot write to standard output") : EXIT_DONE;
 }
 
 /* ---- what is wrong ---- */
@@ -46,9 +50,9 @@ int command_wrong_word(const char *what, const char *word, const struct did_you_
 {
     char hint[HINT_SIZE];
 
-    fprintf(stderr, "jumpgate: unknown %s `", what);
+    fprintf(stderr, "%s: unknown %s `", command_program()->name, what);
     terminal_text(stderr, word);
-    fprintf(stderr, "`%s\ntry: jumpgate ", did_you_mean_hint(near, hint, sizeof(hint)));
+    fprintf(stderr, "`%s\ntry: %s ", did_you_mean_hint(near, hint, sizeof(hint)), command_program()->name);
     if (of) {
         write_name(stderr, parent, of);
         fputc(' ', stderr);
@@ -67,7 +71,7 @@ int args_wrong(const struct command_args *args, const char *fmt, ...)
     va_end(ap);
     const char *why = buf_cstr(&text);
 
-    fputs("jumpgate: ", stderr);
+    fprintf(stderr, "%s: ", command_program()->name);
     terminal_text(stderr, why && !text.failed ? why : "the words do not fit together");
     fputc('\n', stderr);
     buf_free(&text);
@@ -249,9 +253,9 @@ static int find_conf(struct command_args *args)
     for (size_t i = 0; args->command->flags && args->command->flags[i].name; i++) {
         if (args->command->flags[i].takes != FLAG_CONF)
             continue;
-        args->conf = args->values[i] ? args->values[i] : COMMAND_DEFAULT_CONF;
+        args->conf = args->values[i] ? args->values[i] : command_program()->conf;
         if (!args->values[i] && access(args->conf, F_OK) && errno == ENOENT)
-            return args_wrong(args, "-c FILE is missing, and there is no " COMMAND_DEFAULT_CONF);
+            return args_wrong(args, "-c FILE is missing, and there is no %s", command_program()->conf);
     }
     return EXIT_DONE;
 }
@@ -302,17 +306,18 @@ static int unknown_command(const char *word)
 {
     struct did_you_mean near = DID_YOU_MEAN(word);
 
-    for (const struct command *row = command_table; row->name; row++)
+    for (const struct command *row = command_program()->commands; row->name; row++)
         did_you_mean_offer(&near, row->name);
     did_you_mean_offer(&near, "--version");
     did_you_mean_offer(&near, "--help");
     return command_wrong_word(word[0] == '-' ? "flag" : "command", word, &near, NULL, NULL);
 }
 
-int command_line(char **words)
+int command_line(const struct program *is, char **words)
 {
-    const struct command *command = *words ? command_find(command_table, *words) : NULL;
+    const struct command *command = *words ? command_find(is->commands, *words) : NULL;
 
+    command_program_is(is);
     if (!*words) {
         help_overview(stderr);
         return EXIT_USAGE;
@@ -324,7 +329,7 @@ int command_line(char **words)
         return command_finish_output();
     }
     if (strcmp(*words, "--version") == 0 || strcmp(*words, "-V") == 0) {
-        puts("jumpgate " JG_VERSION);
+        printf("%s " JG_VERSION "\n", command_program()->name);
         return command_finish_output();
     }
     return unknown_command(*words);

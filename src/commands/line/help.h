@@ -1,10 +1,10 @@
 /*
  * help.h - the help that the rows of command_table.h give.
  */
-#ifndef JG_COMMANDS_HELP_HELP_H
-#define JG_COMMANDS_HELP_HELP_H
+#ifndef JG_COMMANDS_LINE_HELP_H
+#define JG_COMMANDS_LINE_HELP_H
 
-#include "commands/command_table.h"
+#include "commands/line/command_table.h"
 
 #include <stdio.h>
 

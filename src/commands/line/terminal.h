@@ -8,8 +8,8 @@
  * the escape sequences in them and reorder what a bidirectional mark is in: terminal_text() and
  * terminal_style() write hidden letters visibly (utf8_visible()). To a file or a pipe the same is written.
  */
-#ifndef JG_COMMANDS_TERMINAL_H
-#define JG_COMMANDS_TERMINAL_H
+#ifndef JG_COMMANDS_LINE_TERMINAL_H
+#define JG_COMMANDS_LINE_TERMINAL_H
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * man.c - jumpgate(1) from the rows of the commands; see pages.h.
+ * man.c - the man page of a program from the rows of its commands; see pages.h.
  */
 #include "base/roff.h"
-#include "commands/help/help.h"
-#include "commands/help/pages.h"
+#include "commands/line/help.h"
+#include "commands/line/pages.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void command_each(void (*each)(struct buf *, const struct command *parent, const struct command *),
                   struct buf *out)
 {
-    for (const struct command *row = command_table; row->name; row++) {
+    for (const struct command *row = command_program()->commands; row->name; row++) {
         if (!row->subs)
             each(out, NULL, row);
         for (const struct command *sub = row->subs; sub && sub->name; sub++)
@@ -32,8 +33,9 @@ static void sentence(struct buf *out, const char *phrase, const char *end)
 /* "jumpgate leases list" */
 static void bold_name(struct buf *out, const struct command *parent, const struct command *row)
 {
-    (void)buf_printf(out, "\\fBjumpgate\\ %s%s%s\\fR", parent ? parent->name : "", parent ? "\\ " : "",
-                     row->name);
+    (void)buf_str(out, "\\fB");
+    roff_fixed(out, command_program()->name, strlen(command_program()->name));
+    (void)buf_printf(out, "\\ %s%s%s\\fR", parent ? parent->name : "", parent ? "\\ " : "", row->name);
 }
 
 /* A word of a usage line: a flag is bold, in capitals is the name of a value, brackets are themselves. */
@@ -123,7 +125,8 @@ static void examples(struct buf *out, const struct command *row)
 {
     for (const struct command_example *e = row->examples; e && e->line; e++) {
         (void)buf_str(out, ".TP\n\\fB");
-        roff_fixed(out, "jumpgate ", 9);
+        roff_fixed(out, command_program()->name, strlen(command_program()->name));
+        roff_fixed(out, " ", 1);
         roff_inline(out, e->line, strlen(e->line));
         (void)buf_str(out, "\\fR\n");
         if (e->what) {
@@ -138,8 +141,8 @@ static void section(struct buf *out, const struct command *parent, const struct 
 {
     char title[80];
 
-    (void)snprintf(title, sizeof(title), "jumpgate %s%s%s", parent ? parent->name : "", parent ? " " : "",
-                   row->name);
+    (void)snprintf(title, sizeof(title), "%s %s%s%s", command_program()->name, parent ? parent->name : "",
+                   parent ? " " : "", row->name);
     roff_macro(out, "SS", title);
     sentence(out, row->summary, ".\n");
     synopsis(out, parent, row);
@@ -159,51 +162,31 @@ static void section(struct buf *out, const struct command *parent, const struct 
     examples(out, row);
 }
 
-static const char description[] =
-    "`jumpgate` brokers credentials of BeyondTrust Password Safe for sessions of BeyondTrust Privileged "
-    "Remote "
-    "Access. `jumpgate run` is the gateway; the other commands prepare it, look at it and end leases. "
-    "`status`, "
-    "`explain`, `leases`, `top` and `reload` call the running gateway over a socket in its state directory, "
-    "so they run as "
-    "the "
-    "gateway's user or as root.\n\n"
-    "`jumpgate COMMAND --help` prints what this page says of one command. No flag takes a secret.";
-
-static const char tail[] =
-    ".SH EXIT STATUS\n"
-    ".TP\n0\nThe command did what it was asked to.\n"
-    ".TP\n1\nIt failed; the reason is on standard error.\n"
-    ".TP\n2\nThe command line was wrong.\n"
-    ".PP\nA command may have more codes, which its section lists.\n"
-    ".SH ENVIRONMENT\n"
-    ".TP\n\\fBNO_COLOR\\fR\nWhere it is set and not empty, nothing is coloured. Output "
-    "is coloured on a terminal only.\n"
-    ".TP\n\\fBTERM\\fR\nNothing is coloured where it is \\fBdumb\\fR or missing.\n"
-    ".TP\n\\fBCREDENTIALS_DIRECTORY\\fR\nWhere the secrets are that systemd hands over; "
-    "see \\fBjumpgate.conf\\fR(5). "
-    "Where it is not set, check and doctor of root take those of jumpgate.service.\n"
-    ".SH FILES\n"
-    ".TP\n\\fI/etc/jumpgate/jumpgate.conf\\fR\nThe configuration that is used without "
-    "\\fB\\-c\\fR.\n"
-    ".TP\n\\fI/var/lib/jumpgate\\fR\nThe lease store and the audit trail, and the socket "
-    "of the commands.\n"
-    ".SH SEE ALSO\n\\fBjumpgate.conf\\fR(5), \\fBsystemctl\\fR(1), "
-    "\\fBjournalctl\\fR(1)\n";
+/* "JUMPGATE" */
+static void print_title(struct buf *out, const char *name)
+{
+    for (; *name; name++)
+        (void)buf_char(out, (char)toupper((unsigned char)*name));
+}
 
 void command_man(struct buf *out)
 {
-    (void)buf_str(out, ".TH JUMPGATE 1 \"\" \"jumpgate " JG_VERSION "\" \"User Commands\"\n"
+    const struct program *program = command_program();
+
+    (void)buf_str(out, ".TH ");
+    print_title(out, program->name);
+    (void)buf_str(out, " 1 \"\" \"jumpgate " JG_VERSION "\" \"User Commands\"\n"
                        ".nh\n.ad l\n"
-                       ".SH NAME\n"
-                       "jumpgate \\- broker Password Safe credentials for Privileged Remote Access\n"
-                       ".SH SYNOPSIS\n"
-                       "\\fBjumpgate\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR...]\n"
+                       ".SH NAME\n");
+    (void)buf_str(out, program->man_name);
+    (void)buf_str(out, "\n.SH SYNOPSIS\n\\fB");
+    roff_fixed(out, program->name, strlen(program->name));
+    (void)buf_str(out, "\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR...]\n"
                        ".SH DESCRIPTION\n");
-    roff_paragraphs(out, description);
+    roff_paragraphs(out, program->man_about);
     (void)buf_str(out, ".SH COMMANDS\n");
     command_each(section, out);
     (void)buf_str(out, ".SH OPTIONS\n.TP\n\\fB\\-V\\fR, \\fB\\-\\-version\\fR\nPrint the version.\n"
                        ".TP\n\\fB\\-\\-help\\fR\nPrint the commands; behind a command, its help.\n");
-    (void)buf_str(out, tail);
+    (void)buf_str(out, program->man_tail);
 }

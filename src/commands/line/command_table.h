@@ -1,17 +1,18 @@
 /*
- * command_table.h - the commands of jumpgate, one row each.
+ * command_table.h - the commands of a program, one row each.
  *
  * The rows are the only place that knows a command's name, flags, operands, examples and exit codes. From
- * them come the command line's rules (command_line.h) and the help (help/help.h). A new command is a row
- * in command_table.c and a function in commands.h.
+ * them come the command line's rules (command_line.h), the help (help.h), man page and completion (pages.h).
+ * Each program has a table of its own, in a struct program: the gateway's is in commands/command_table.c. A
+ * new command is a row there and a function.
  *
  * A command with sub-commands (`leases release`) has a row for each of them; its own function is NULL.
  *
  * Invariants (test_command_table holds them): every text is there, a summary begins small and has no full
  * stop, names are unique, `forms` name exactly the flags of the row.
  */
-#ifndef JG_COMMANDS_COMMAND_TABLE_H
-#define JG_COMMANDS_COMMAND_TABLE_H
+#ifndef JG_COMMANDS_LINE_COMMAND_TABLE_H
+#define JG_COMMANDS_LINE_COMMAND_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,7 +42,7 @@ struct command_flag {
 };
 
 struct command_example {
-    const char *line; /* as typed, without "jumpgate "; NULL ends the list */
+    const char *line; /* as typed, without the name of the program; NULL ends the list */
     const char *what; /* what it does; NULL = the line says it */
 };
 
@@ -67,7 +68,20 @@ struct command {
     int (*run)(const struct command_args *);
 };
 
-/* All commands, in the order of the help. */
-extern const struct command command_table[];
+struct program {
+    const char *name;               /* "jumpgate" */
+    const char *symbol;             /* the same as the name of a function in a shell's script */
+    const char *conf;               /* the configuration that is used without -c */
+    const struct command *commands; /* in the order of the help, ended by a row without a name */
+    const char *about;              /* what it does: the first line of its help */
+    const char *also;               /* a paragraph behind the commands; NULL = none */
+    /* Texts of the pages around the commands: name and description of the man page, its end from EXIT STATUS
+     * on, and the beginning of the page in Markdown. */
+    const char *man_name, *man_about, *man_tail, *doc_intro;
+};
+
+/* The program that runs; command_line() sets it, and a test does. */
+const struct program *command_program(void);
+void command_program_is(const struct program *);
 
 #endif

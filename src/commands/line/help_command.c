@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * help_command.c - `jumpgate help`: the help of a command, and what else its rows give; see commands.h.
+ * help_command.c - `help`: the help of a command, and what else its rows give; see command_line.h.
  */
-#include "commands/commands.h"
-
-#include "commands/control_command.h"
-#include "commands/help/help.h"
-#include "commands/help/pages.h"
+#include "commands/line/command_line.h"
+#include "commands/line/help.h"
+#include "commands/line/pages.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +33,7 @@ static int print_completion(const char *shell)
 /* COMMAND [SUB-COMMAND] */
 static int print_help(const struct command_args *args)
 {
-    const struct command *parent = NULL, *command = NULL, *rows = command_table;
+    const struct command *parent = NULL, *command = NULL, *rows = command_program()->commands;
 
     for (size_t i = 0; i < args->nwords; i++, rows = command->subs) {
         struct did_you_mean near = DID_YOU_MEAN(args->words[i]);

@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_reports_web_data.c - answers of the page's server that hold data: their audit records, exports in
+ * pieces, layouts of dashboards, time-outs, overload and the end.
+ */
+#include "web_rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JSON    "Content-Type: application/json\r\n"
+#define SESSION "/api/sessions/" RIG_HOST "/00000000000000000000000000000001"
+
+static struct web_rig rig;
+static struct browser b;
+static struct answer a;
+
+static int setup(void **state)
+{
+    (void)state;
+    web_rig_init(&rig);
+    memset(&b, 0, sizeof(b));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    browser_close(&b);
+    web_rig_end(&rig);
+    return 0;
+}
+
+static void start(const char *user)
+{
+    web_rig_start(&rig);
+    browser_open(&b, &rig);
+    if (user)
+        browser_sign_in_ok(&b, user);
+}
+
+/* ---- audit ---- */
+
+TEST(views_are_recorded_before_they_are_answered)
+{
+    start("ann");
+    assert_int_equal(browser_get(&b, &a, "/api/records/sessions?range=all&f.user=eq:user%203"), 200);
+    assert_int_equal(
+        web_rig_records(&rig,
+                        "\"event\":\"viewed\",\"user\":\"ann\",\"peer\":\"127.0.0.1\",\"request_id\":\""),
+        1);
+    assert_int_equal(web_rig_records(&rig, "\"dataset\":\"sessions\",\"filters\":\"range=all&f.user=eq:user"
+                                           "%203\",\"rows\":6"),
+                     1);
+    assert_int_equal(browser_get(&b, &a, SESSION), 200);
+    assert_int_equal(web_rig_records(&rig, "\"host_name\":\"" RIG_HOST
+                                           "\",\"lsid\":\"00000000000000000000000000000001\",\"links\":true"),
+                     1);
+    assert_int_equal(browser_get(&b, &a, SESSION "/events"), 200);
+    assert_int_equal(web_rig_records(&rig, "\"dataset\":\"session_events\""), 1);
+    web_rig_forget_records(&rig);
+    assert_int_equal(browser_get(&b, &a, "/api/tiles/top_users?range=all"), 200);
+    assert_int_equal(browser_get(&b, &a, "/api/records/nothing"), 404);
+    assert_int_equal(browser_get(&b, &a, "/api/records/sessions?x=1"), 400);
+    assert_int_equal(rig.trail.n, 0);
+
+    rig.trail.held = true;
+    browser_begin(&b, "GET", "/api/records/sessions", NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_records(&rig, "viewed") == 1);
+    rig_iterate_n(&rig.http, 5);
+    client_poll(&b.client);
+    assert_int_equal(b.client.len, 0); /* the record is not on disk */
+    rig.trail.held = false;
+    rig.trail.waits[0]->done(rig.trail.waits[0], 0);
+    rig.trail.waits[0] = NULL;
+    browser_read(&b, &a);
+    assert_int_equal(a.status, 200);
+}
+
+static const char *const shown[] = {"/api/records/sessions?range=all", SESSION, SESSION "/events",
+                                    "/api/export/sessions.csv?range=all"};
+
+TEST(strict_shows_nothing_that_cannot_be_recorded)
+{
+    static const char token[] = "Authorization: Bearer feed-token\r\n";
+
+    start("ann");
+    rig.trail.down = true;
+    for (size_t i = 0; i < 4; i++) {
+        case_label("%s", shown[i]);
+        assert_int_equal(browser_get(&b, &a, shown[i]), 503);
+        assert_true(answer_has(&a, "\"code\":\"audit_unavailable\""));
+    }
+    assert_int_equal(browser_ask(&b, &a, "GET", "/feed/sessions", token, NULL), 503);
+    assert_int_equal(browser_get(&b, &a, "/api/tiles/top_users?range=all"), 200);
+    assert_int_equal(browser_get(&b, &a, "/readyz"), 503);
+    assert_true(answer_has(&a, "audit trail"));
+    rig.trail.down = false;
+    assert_int_equal(browser_get(&b, &a, "/readyz"), 200);
+
+    rig.trail.held = true; /* it fails after the query was answered */
+    for (size_t i = 0; i < 4; i++) {
+        case_label("%s", shown[i]);
+        browser_begin(&b, "GET", shown[i], NULL, NULL);
+        rig_wait_for(&rig.http, rig.trail.waits[0] != NULL);
+        rig.trail.waits[0]->done(rig.trail.waits[0], -5);
+        rig.trail.waits[0] = NULL;
+        browser_read(&b, &a);
+        assert_int_equal(a.status, 503);
+        assert_false(answer_has(&a, "user 1"));
+    }
+}
+
+TEST(degraded_shows_it_all_the_same)
+{
+    rig.conf.reports.audit_policy = REPORTS_AUDIT_DEGRADED;
+    start("ann");
+    rig.trail.down = true;
+    for (size_t i = 0; i < 4; i++) {
+        case_label("%s", shown[i]);
+        assert_int_equal(browser_get(&b, &a, shown[i]), 200);
+    }
+    assert_int_equal(web_rig_records(&rig, "\"event\":\"viewed\""), 2); /* they follow */
+}
+
+TEST(what_the_page_asks_again_is_no_view_and_nothing_else_is_hidden)
+{
+    static const char again[] = "X-Jumpgate-Refresh: 1\r\n";
+    struct browser other = {0};
+
+    start("ann");
+    assert_int_equal(browser_ask(&b, &a, "GET", SESSION, again, NULL), 200);
+    assert_int_equal(web_rig_records(&rig, "session_viewed"), 1); /* not viewed before: a view */
+    assert_int_equal(browser_ask(&b, &a, "GET", SESSION, again, NULL), 200);
+    assert_int_equal(web_rig_records(&rig, "session_viewed"), 1);
+    assert_int_equal(browser_get(&b, &a, SESSION), 200);
+    assert_int_equal(web_rig_records(&rig, "session_viewed"), 2);
+    assert_int_equal(browser_ask(&b, &a, "GET", "/api/records/sessions", again, NULL), 200);
+    assert_int_equal(browser_ask(&b, &a, "GET", "/api/records/sessions?range=all", again, NULL), 200);
+    assert_int_equal(web_rig_records(&rig, "\"event\":\"viewed\""), 2);
+    browser_open(&other, &rig);
+    browser_sign_in_ok(&other, "bob");
+    assert_int_equal(browser_ask(&other, &a, "GET", SESSION, again, NULL), 200);
+    assert_int_equal(web_rig_records(&rig, "session_viewed"), 3);
+    browser_close(&other);
+}
+
+TEST(a_client_may_leave_before_its_record_is_written)
+{
+    start("ann");
+    for (size_t i = 0; i < 4; i++) {
+        rig.trail.held = true;
+        browser_begin(&b, "GET", shown[i], NULL, NULL);
+        rig_wait_for(&rig.http, rig.trail.waits[0] != NULL);
+        browser_close(&b);
+        rig_wait_for(&rig.http, rig.trail.waits[0] == NULL);
+        rig.trail.held = false;
+        browser_open(&b, &rig);
+        assert_int_equal(browser_get(&b, &a, shown[i]), 200);
+    }
+}
+
+/* ---- exports ---- */
+
+static unsigned lines_of(const struct answer *answer)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < answer->len; i++)
+        n += answer->body[i] == '\n';
+    return n;
+}
+
+TEST(an_export_is_the_whole_set)
+{
+    start("ann");
+    assert_int_equal(browser_get(&b, &a, "/api/export/sessions.csv?range=all"), 200);
+    assert_int_equal(lines_of(&a), WEB_SESSIONS + 1);
+    assert_string_equal(answer_header(&a, "Content-Type"), "text/csv; charset=utf-8");
+    assert_string_equal(answer_header(&a, "Content-Disposition"),
+                        "attachment; filename=\"sessions-20260102T000000Z.csv\"");
+    assert_non_null(strstr(a.head, "Transfer-Encoding: chunked"));
+    assert_int_equal(web_rig_records(&rig, "\"event\":\"export_begun\""), 1);
+    assert_int_equal(web_rig_records(&rig, "\"format\":\"csv\",\"filters\":\"range=all\",\"rows\":40,"
+                                           "\"complete\":true"),
+                     1);
+    assert_int_equal(browser_get(&b, &a, "/api/export/sessions.ndjson?range=all&f.user=eq:user%203"), 200);
+    assert_int_equal(lines_of(&a), 6);
+    assert_int_equal(browser_ask(&b, &a, "HEAD", "/api/export/sessions.csv?range=all", NULL, NULL), 200);
+    assert_int_equal(browser_get(&b, &a, "/api/me"), 200); /* on the same connection */
+}
+
+TEST(a_failure_in_the_middle_of_an_export_breaks_the_connection)
+{
+    start("ann");
+    assert_int_equal(browser_get(&b, &a, "/api/export/session_events.csv"), 404);
+    web_rig_fail_database(2);
+    assert_int_equal(browser_get(&b, &a, "/api/export/sessions.csv?range=all"), 503);
+    assert_true(answer_has(&a, "database_unavailable"));
+    assert_int_equal(browser_get(&b, &a, "/api/export/sessions.csv?range=all"), 200);
+    assert_int_equal(lines_of(&a), WEB_SESSIONS + 1);
+}
+
+/* Enough events that an export of them is several pieces, and does not fit into the sockets. */
+static void store_events(unsigned sessions)
+{
+    for (unsigned i = 0; i < sessions; i++) {
+        struct record_arena arena = {0};
+        struct rig_session of = {
+            .number = 1000 + i, .start = RIG_T0 + 3600, .end = RIG_T0 + 7200, .variant = 2, .events = 1000};
+
+        (void)rig_store(&rig.store, rig_session(&arena, &of), STORE_CLOSED, RIG_T0 + 8000);
+        record_arena_free(&arena);
+    }
+}
+
+/* Reads on and counts; true when the last chunk has come. */
+static bool read_on(size_t *bytes)
+{
+    bool last;
+
+    client_poll(&b.client);
+    *bytes += b.client.len;
+    last = b.client.len >= 5 && memcmp(b.client.in + b.client.len - 5, "0\r\n\r\n", 5) == 0;
+    client_forget(&b.client);
+    return last;
+}
+
+static bool busy(void)
+{
+    struct browser other = {0};
+    bool is_busy;
+
+    browser_open(&other, &rig);
+    assert_int_equal(
+        browser_ask(&other, &a, "GET", "/metrics", "Authorization: Bearer other-token\r\n", NULL), 200);
+    is_busy = answer_has(&a, "jumpgate_reports_exports_total{complete=\"yes\"} 0\n") &&
+              answer_has(&a, "jumpgate_reports_exports_total{complete=\"no\"} 0\n");
+    browser_close(&other);
+    return is_busy;
+}
+
+TEST(a_large_export_waits_for_its_reader_and_delays_no_page)
+{
+    struct browser other = {0};
+    size_t bytes = 0;
+    bool last = false;
+
+    store_events(40);
+    rig.conf.reports.readers = 1;
+    start("ann");
+    browser_begin(&b, "GET", "/api/export/events.ndjson?range=all", NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_records(&rig, "export_begun") == 1);
+    browser_open(&other, &rig);
+    memcpy(other.cookie, b.cookie, sizeof(b.cookie));
+    assert_int_equal(browser_get(&other, &a, "/api/records/sessions?range=all"), 200);
+    rig_iterate_n(&rig.http, 50);
+    assert_true(busy()); /* the socket is full */
+    for (int i = 0; i < 200000 && !last; i++)
+        last = read_on(&bytes);
+    assert_true(last);
+    assert_in_range(bytes, 4 << 20, 40 << 20);
+    assert_int_equal(web_rig_records(&rig, "\"complete\":true"), 1);
+    browser_close(&other);
+}
+
+TEST(an_export_ends_with_its_client)
+{
+    store_events(40);
+    start("ann");
+    for (int i = 0; i < 2; i++) {
+        browser_begin(&b, "GET", "/api/export/events.ndjson?range=all", NULL, NULL);
+        rig_wait_for(&rig.http, web_rig_records(&rig, "export_begun") == (unsigned)i + 1);
+        rig_iterate_n(&rig.http, i * 40); /* at its beginning, and with the socket full */
+        browser_close(&b);
+        rig_wait_for(&rig.http, web_rig_records(&rig, "\"complete\":false") == (unsigned)i + 1);
+        browser_open(&b, &rig);
+    }
+    assert_int_equal(browser_get(&b, &a, "/api/export/sessions.csv?range=all"), 200);
+}
+
+static void check_broken(const char *why)
+{
+    size_t bytes = 0;
+    bool last = false;
+
+    for (int i = 0; i < 200000 && !last && !b.client.eof && !b.client.reset; i++)
+        last = read_on(&bytes);
+    case_label("%s", why);
+    assert_false(last);
+    assert_int_equal(web_rig_records(&rig, "\"complete\":false"), 1);
+    web_rig_forget_records(&rig);
+}
+
+TEST(an_export_that_ends_early_is_no_whole_one)
+{
+    store_events(40);
+    start("ann");
+    browser_begin(&b, "GET", "/api/export/events.ndjson?range=all", NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_records(&rig, "export_begun") == 1);
+    web_rig_fail_database(5);
+    check_broken("the database fails");
+
+    browser_begin(&b, "GET", "/api/export/events.ndjson?range=all", NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_records(&rig, "export_begun") == 1);
+    rig.conf.web.session_idle_ms = HOURS(2);
+    web_rig_advance(&rig, MINUTES(10)); /* export_timeout, and the client has read nothing */
+    check_broken("its time is over");
+}
+
+/* ---- layouts ---- */
+
+TEST(a_layout_is_kept_for_its_user_by_revision)
+{
+    static const char good[] =
+        "{\"tiles\":[{\"id\":\"top_users\",\"width\":4,\"height\":2},{\"id\":\"by_site\",\"width\":12,"
+        "\"height\":1}]}";
+    struct browser other = {0};
+
+    start("bob");
+    assert_int_equal(browser_get(&b, &a, "/api/layout"), 200);
+    assert_true(answer_has(&a, "{\"revision\":0,\"tiles\":[{\"id\":\"sessions_over_time\","));
+    assert_int_equal(browser_change(&b, &a, "PUT", "/api/layout", JSON, good), 400); /* no If-Match */
+    assert_int_equal(browser_change(&b, &a, "PUT", "/api/layout", JSON "If-Match: \"0\"\r\n", good), 200);
+    assert_true(
+        answer_has(&a, "{\"revision\":1,\"tiles\":[{\"id\":\"top_users\",\"width\":4,\"height\":2},"));
+    assert_string_equal(answer_header(&a, "ETag"), "\"1\"");
+    assert_int_equal(browser_change(&b, &a, "PUT", "/api/layout", JSON "If-Match: \"0\"\r\n", good), 412);
+    assert_true(answer_has(&a, "\"code\":\"conflict\""));
+    assert_int_equal(browser_get(&b, &a, "/api/layout"), 200);
+    assert_true(answer_has(&a, "\"revision\":1,\"tiles\":[{\"id\":\"top_users\""));
+    browser_open(&other, &rig);
+    browser_sign_in_ok(&other, "ann");
+    assert_int_equal(browser_get(&other, &a, "/api/layout"), 200);
+    assert_true(answer_has(&a, "\"revision\":0"));
+    browser_close(&other);
+    assert_int_equal(browser_change(&b, &a, "DELETE", "/api/layout", NULL, NULL), 200);
+    assert_true(answer_has(&a, "{\"revision\":2,\"tiles\":[{\"id\":\"sessions_over_time\","));
+    assert_int_equal(web_rig_records(&rig, "\"event\":\"layout_saved\",\"user\":\"bob\""), 2);
+}
+
+TEST(a_layout_has_known_tiles_once_each)
+{
+    static const char *const rows[] = {
+        "",
+        "[]",
+        "{}",
+        "{\"tiles\":{}}",
+        "{\"tiles\":[1]}",
+        "{\"tiles\":[],\"x\":1}",
+        "{\"tiles\":[{\"id\":\"nothing\",\"width\":4,\"height\":1}]}",
+        "{\"tiles\":[{\"id\":\"top_users\",\"width\":5,\"height\":1}]}",
+        "{\"tiles\":[{\"id\":\"top_users\",\"width\":4,\"height\":4}]}",
+        "{\"tiles\":[{\"id\":\"top_users\",\"width\":4,\"height\":0}]}",
+        "{\"tiles\":[{\"id\":\"top_users\",\"width\":4.5,\"height\":1}]}",
+        "{\"tiles\":[{\"id\":\"top_users\",\"width\":\"4\",\"height\":1}]}",
+        "{\"tiles\":[{\"id\":\"top_users\",\"width\":4}]}",
+        "{\"tiles\":[{\"id\":\"top_users\",\"width\":4,\"height\":1,\"x\":1}]}",
+        "{\"tiles\":[{\"id\":\"top_users\",\"width\":4,\"height\":1},"
+        "{\"id\":\"top_users\",\"width\":4,\"height\":1}]}",
+        "{\"tiles\":[[[[[[[[]]]]]]]]}",
+    };
+    static const char *const matches[] = {
+        "0", "\"\"", "W/\"0\"", "*", "\"0\", \"1\"", "\"-1\"", "\"99999999999999999999\""};
+    char match[64], *large = malloc(70000);
+
+    start("bob");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i]);
+        assert_int_equal(browser_change(&b, &a, "PUT", "/api/layout", JSON "If-Match: \"0\"\r\n", rows[i]),
+                         400);
+    }
+    for (size_t i = 0; i < sizeof(matches) / sizeof(matches[0]); i++) {
+        snprintf(match, sizeof(match), JSON "If-Match: %s\r\n", matches[i]);
+        case_label("%s", matches[i]);
+        assert_int_equal(browser_change(&b, &a, "PUT", "/api/layout", match, "{\"tiles\":[]}"), 400);
+    }
+    assert_non_null(large);
+    memset(large, ' ', 69999);
+    large[69999] = '\0';
+    assert_int_equal(browser_change(&b, &a, "PUT", "/api/layout", JSON "If-Match: \"0\"\r\n", large), 413);
+    free(large);
+    assert_int_equal(browser_get(&b, &a, "/api/layout"), 200);
+    assert_true(answer_has(&a, "\"revision\":0"));
+}
+
+TEST(a_layout_waits_for_the_collectors_transaction)
+{
+    start("bob");
+    assert_int_equal(store_begin(rig.store.store), DB_OK);
+    browser_begin(&b, "PUT", "/api/layout", "", "");
+    browser_read(&b, &a);
+    assert_int_equal(a.status, 403);
+    char headers[256];
+    snprintf(headers, sizeof(headers), "X-Jumpgate-Csrf: %s\r\n" JSON "If-Match: \"0\"\r\n", b.csrf);
+    browser_begin(&b, "PUT", "/api/layout", headers, "{\"tiles\":[]}");
+    rig_iterate_n(&rig.http, 50);
+    assert_int_equal(store_commit(rig.store.store), DB_OK);
+    browser_read(&b, &a);
+    assert_int_equal(a.status, 200);
+}
+
+/* ---- time and load ---- */
+
+TEST(a_query_that_takes_too_long_is_interrupted)
+{
+    start("ann");
+    web_rig_hold_database(true);
+    browser_begin(&b, "GET", "/api/tiles/top_users?range=all", NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_database_held());
+    web_rig_advance(&rig, SECONDS(10));
+    browser_read(&b, &a);
+    assert_int_equal(a.status, 504);
+    assert_true(answer_has(&a, "\"code\":\"deadline_exceeded\""));
+    web_rig_hold_database(false);
+    assert_int_equal(browser_get(&b, &a, "/api/tiles/top_users?range=all"), 200);
+    assert_int_equal(browser_get(&b, &a, "/readyz"), 200);
+}
+
+TEST(a_query_ends_with_its_client)
+{
+    rig.conf.reports.readers = 1;
+    start("ann");
+    web_rig_hold_database(true);
+    browser_begin(&b, "GET", "/api/tiles/top_users?range=all", NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_database_held());
+    browser_close(&b);
+    rig_wait_for(&rig.http, !web_rig_database_held()); /* interrupted, though it is still held */
+    web_rig_hold_database(false);
+    browser_open(&b, &rig);
+    assert_int_equal(browser_get(&b, &a, "/api/tiles/top_users?range=all"), 200);
+}
+
+TEST(a_lost_database_is_said_and_found_again)
+{
+    char away[128];
+
+    rig.conf.reports.readers = 1;
+    start("ann");
+    snprintf(away, sizeof(away), "%s.away", rig.store.path);
+    web_rig_fail_database(1);
+    assert_int_equal(browser_get(&b, &a, "/api/tiles/top_users?range=all"), 503);
+    assert_int_equal(rename(rig.store.path, away), 0);
+    assert_int_equal(browser_get(&b, &a, "/api/tiles/top_users?range=all"), 503);
+    assert_true(answer_has(&a, "\"code\":\"database_unavailable\""));
+    assert_non_null(answer_header(&a, "Retry-After"));
+    assert_int_equal(browser_get(&b, &a, "/readyz"), 503);
+    assert_int_equal(browser_get(&b, &a, "/livez"), 200);
+    assert_int_equal(rename(away, rig.store.path), 0);
+    assert_int_equal(browser_get(&b, &a, "/api/tiles/top_users?range=all"), 200);
+    assert_int_equal(browser_get(&b, &a, "/readyz"), 200);
+}
+
+#define MANY (256 + 40)
+
+TEST(too_many_queries_are_refused)
+{
+    static struct browser many[MANY];
+    unsigned refused = 0, interrupted = 0;
+
+    memset(many, 0, sizeof(many));
+    rig.conf.reports.readers = 1;
+    start("ann");
+    web_rig_hold_database(true);
+    for (size_t i = 0; i < MANY; i++) {
+        char source[32];
+
+        snprintf(source, sizeof(source), "127.0.0.%zu", 2 + i % 3);
+        rig.source = source;
+        browser_open(&many[i], &rig);
+        memcpy(many[i].cookie, b.cookie, sizeof(b.cookie));
+        browser_begin(&many[i], "GET", "/api/tiles/running_now", NULL, NULL);
+        rig_iterate_n(&rig.http, 1);
+    }
+    rig.source = NULL;
+    web_rig_hold_database(false);
+    for (size_t i = 0; i < MANY; i++) {
+        browser_read(&many[i], &a);
+        refused += a.status == 503 && answer_has(&a, "\"code\":\"overloaded\"");
+        interrupted += a.status != 503 && a.status != 200;
+        browser_close(&many[i]);
+    }
+    assert_in_range(refused, 30, 40);
+    assert_int_equal(interrupted, 0);
+}
+
+/* ---- the end ---- */
+
+static void on_drained(void *arg)
+{
+    ((struct web_rig *)arg)->drained = true;
+}
+
+TEST(draining_lets_answers_end)
+{
+    start("ann");
+    web_rig_hold_database(true);
+    browser_begin(&b, "GET", "/api/tiles/top_users?range=all", NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_database_held());
+    web_drain(rig.web, on_drained, &rig);
+    rig_iterate_n(&rig.http, 3);
+    assert_false(rig.drained);
+    web_rig_hold_database(false);
+    browser_read(&b, &a);
+    assert_int_equal(a.status, 200);
+    web_rig_advance(&rig, 100);
+    rig_wait_for(&rig.http, rig.drained);
+}
+
+TEST(draining_does_not_wait_for_ever)
+{
+    store_events(40);
+    start("ann");
+    browser_begin(&b, "GET", "/api/export/events.ndjson?range=all", NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_records(&rig, "export_begun") == 1);
+    web_drain(rig.web, on_drained, &rig);
+    web_rig_advance(&rig, SECONDS(9));
+    assert_false(rig.drained);
+    web_rig_advance(&rig, SECONDS(2));
+    rig_wait_for(&rig.http, rig.drained);
+}
+
+TEST(closing_ends_whatever_is_at_work)
+{
+    struct browser others[4];
+
+    memset(others, 0, sizeof(others));
+    store_events(40);
+    start("ann");
+    browser_begin(&b, "GET", "/api/export/events.ndjson?range=all", NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_records(&rig, "export_begun") == 1);
+    web_rig_hold_database(true);
+    for (size_t i = 0; i < 4; i++) {
+        browser_open(&others[i], &rig);
+        memcpy(others[i].cookie, b.cookie, sizeof(b.cookie));
+        browser_begin(&others[i], i == 3 ? "POST" : "GET", i == 3 ? "/api/sign-in" : "/api/tiles/running_now",
+                      i == 3 ? JSON : NULL, i == 3 ? "{\"user\":\"bob\",\"password\":\"x\"}" : NULL);
+    }
+    rig_wait_for(&rig.http, web_rig_database_held());
+    for (size_t i = 0; i < 4; i++)
+        browser_close(&others[i]);
+    /* the teardown closes the web and finds nothing left */
+}
+
+/* ---- assets, metrics ---- */
+
+TEST(files_of_the_page_are_kept_for_ever_and_pages_not_at_all)
+{
+    char target[256];
+    const char *at;
+
+    start("bob");
+    assert_int_equal(browser_get(&b, &a, "/"), 200);
+    at = strstr(a.body, "/assets/");
+    assert_non_null(at);
+    snprintf(target, sizeof(target), "%.*s", (int)strcspn(at, "\"' >"), at);
+    b.cookie[0] = '\0'; /* the sign-in page needs them */
+    assert_int_equal(browser_get(&b, &a, target), 200);
+    assert_string_equal(answer_header(&a, "Cache-Control"), "public, max-age=31536000, immutable");
+    assert_null(answer_header(&a, "Content-Encoding"));
+    assert_string_equal(answer_header(&a, "Vary"), "Accept-Encoding");
+    assert_int_equal(browser_ask(&b, &a, "GET", target, "Accept-Encoding: br, gzip\r\n", NULL), 200);
+    assert_string_equal(answer_header(&a, "Content-Encoding"), "gzip");
+    assert_memory_equal(a.body, "\x1f\x8b", 2);
+    assert_int_equal(browser_ask(&b, &a, "GET", target, "Accept-Encoding: gzip;q=0\r\n", NULL), 200);
+    assert_null(answer_header(&a, "Content-Encoding"));
+    target[10]++; /* another hash */
+    assert_int_equal(browser_get(&b, &a, target), 404);
+    assert_int_equal(browser_get(&b, &a, "/assets/../index.html"), 404);
+    assert_int_equal(browser_get(&b, &a, "/assets/%2e%2e/index.html"), 404);
+}
+
+TEST(metrics_name_no_person)
+{
+    start("ann");
+    assert_int_equal(browser_get(&b, &a, "/api/tiles/top_users?range=all"), 200);
+    assert_int_equal(browser_sign_in(&b, &a, "bob", "wrong"), 401);
+    assert_int_equal(browser_ask(&b, &a, "GET", "/metrics", "Authorization: Bearer other-token\r\n", NULL),
+                     200);
+    assert_true(answer_has(&a, "\njumpgate_reports_sign_ins_total{outcome=\"failed\"} 1\n"));
+    assert_true(answer_has(&a, "\njumpgate_reports_tile_seconds_count{tile=\"top_users\"} 1\n"));
+    assert_true(answer_has(&a, "\njumpgate_reports_web_sessions 1\n"));
+    assert_true(answer_has(&a, "\njumpgate_reports_site_state{site=\"" RIG_HOST "\",state=\"Pending\"} 1\n"));
+    assert_true(answer_has(&a, "\njumpgate_reports_audit_writable 1\n"));
+    assert_false(answer_has(&a, "ann"));
+    assert_false(answer_has(&a, "user "));
+}
+
+#define WEB_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WEB_TEST(views_are_recorded_before_they_are_answered),
+        WEB_TEST(strict_shows_nothing_that_cannot_be_recorded),
+        WEB_TEST(degraded_shows_it_all_the_same),
+        WEB_TEST(what_the_page_asks_again_is_no_view_and_nothing_else_is_hidden),
+        WEB_TEST(a_client_may_leave_before_its_record_is_written),
+        WEB_TEST(an_export_is_the_whole_set),
+        WEB_TEST(a_failure_in_the_middle_of_an_export_breaks_the_connection),
+        WEB_TEST(a_large_export_waits_for_its_reader_and_delays_no_page),
+        WEB_TEST(an_export_ends_with_its_client),
+        WEB_TEST(an_export_that_ends_early_is_no_whole_one),
+        WEB_TEST(a_layout_is_kept_for_its_user_by_revision),
+        WEB_TEST(a_layout_has_known_tiles_once_each),
+        WEB_TEST(a_layout_waits_for_the_collectors_transaction),
+        WEB_TEST(a_query_that_takes_too_long_is_interrupted),
+        WEB_TEST(a_query_ends_with_its_client),
+        WEB_TEST(a_lost_database_is_said_and_found_again),
+        WEB_TEST(too_many_queries_are_refused),
+        WEB_TEST(draining_lets_answers_end),
+        WEB_TEST(draining_does_not_wait_for_ever),
+        WEB_TEST(closing_ends_whatever_is_at_work),
+        WEB_TEST(files_of_the_page_are_kept_for_ever_and_pages_not_at_all),
+        WEB_TEST(metrics_name_no_person),
+    };
+
+    return cmocka_run_group_tests(tests, tls_files_setup, tls_files_teardown);
+}
