@@ -123,6 +123,13 @@ struct fetcher {
     unsigned sessions_failed;        /* in this round */
 };
 
+#define FORGOTTEN_MAX 256
+
+struct forgotten { /* an lsid that the site did not know: lists may name it for a while */
+    char lsid[LSID_SIZE];
+    int64_t until;
+};
+
 struct probe { /* a running session: is it active? */
     char lsid[LSID_SIZE];
     int64_t asked; /* when; RECORD_NONE = never */
@@ -165,6 +172,8 @@ struct collect_site {
     char *hours_text;
     struct source sources[COLLECT_NSOURCES];
     bool planned; /* closed and backfill know where they begin */
+    bool missing; /* sessions of the backfill's range are not stored yet */
+    int64_t missing_from;
     struct lister closed, backfill, sweep, running;
     struct fetcher fetcher;
     struct probes probes;
@@ -184,6 +193,8 @@ struct collect_site {
     char *permissions; /* JSON */
     int64_t todo, failed;
     uint64_t dropped, refused, texts_cut;
+    struct forgotten *forgotten; /* a ring of FORGOTTEN_MAX; NULL = none yet */
+    size_t next_forgotten;
 
     enum collect_word word;
     char reason[128];
@@ -311,6 +322,7 @@ extern const struct source_row info_row, closed_row, backfill_row, sweep_row, ru
 void listing_init(struct collect_site *);
 void listing_stop(struct collect_site *); /* what a cancelled answer brought */
 void listing_free(struct collect_site *);
+void listing_forget(struct collect_site *, const char *lsid); /* the site does not know it */
 bool listing_backfills(const struct collect_site *);
 bool listing_is_complete(const struct collect_site *); /* of a round: no listing will add sessions */
 

@@ -243,6 +243,7 @@ static void session_unknown(struct source *s, const char *lsid)
     if (!t)
         return;
     t->unknown = true;
+    listing_forget(s->site, lsid);
     site_task_submit(&t->base);
 }
 
@@ -312,6 +313,8 @@ static void nothing_due(struct source *s)
     struct fetcher *f = fetcher_of(s);
     bool once = s->site->collector->once, complete = listing_is_complete(s->site);
 
+    if (!listing_backfills(s->site))
+        s->site->missing = false;
     if (!once || complete) {
         if (once && f->sessions_failed)
             s->result = ROUND_FAILED;

@@ -83,14 +83,15 @@ static void info_ended(struct source *s, const struct report_outcome *o)
     } else if (!report_end_is_whole(o->end)) {
         site->has_info_time = false;
     }
+    /* While the site is Off, this is its one try a day. */
+    if (!site->collector->stopping && (report_end_is_whole(o->end) || site->word != COLLECT_OFF))
+        greet(site);
     if (report_end_is_whole(o->end)) {
         source_succeeded(s, SOURCE_INTERVAL);
-    } else {
-        site->command_denied |= o->end == REPORT_DENIED;
-        source_failed(s, o);
+        return;
     }
-    if (!site->collector->stopping)
-        greet(site);
+    site->command_denied |= o->end == REPORT_DENIED;
+    source_failed(s, o);
 }
 
 static int64_t info_interval(const struct collect_site *site)

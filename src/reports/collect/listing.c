@@ -24,7 +24,8 @@
 #define PART_BYTES    (1024 * 1024)
 #define GAP_LEAST     3600 /* a cursor that is older leaves its gap to the backfill */
 #define THROTTLE_MS   5000u
-#define DUE_FIRST     0 /* next_at of what is fetched before all others */
+#define DUE_FIRST     0    /* next_at of what is fetched before all others */
+#define FORGET_S      1800 /* a report may come later than its row in a list */
 #define SWEEP_CHECK_S 300
 
 /* ---- parts of an answer ---- */
@@ -195,6 +196,38 @@ static struct listed_task *listed_task_new(struct source *s, const struct report
     return t;
 }
 
+/* ---- lsids that the site does not know ---- */
+
+void listing_forget(struct collect_site *site, const char *lsid)
+{
+    struct forgotten *f;
+
+    if (!site->forgotten)
+        site->forgotten = calloc(FORGOTTEN_MAX, sizeof(*site->forgotten));
+    if (!site->forgotten)
+        return; /* it is asked for once more */
+    f = &site->forgotten[site->next_forgotten++ % FORGOTTEN_MAX];
+    text_copy(f->lsid, sizeof(f->lsid), lsid);
+    f->until = collect_now(site->collector) + FORGET_S;
+}
+
+/* Takes them out of an answer: each would be asked for again with every poll. */
+static size_t leave_out_forgotten(const struct collect_site *site, struct record_listed *rows, size_t n)
+{
+    int64_t now = collect_now(site->collector);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        bool known = true;
+        for (size_t k = 0; site->forgotten && known && k < FORGOTTEN_MAX; k++)
+            known = site->forgotten[k].until <= now || !rows[i].lsid ||
+                    strcmp(site->forgotten[k].lsid, rows[i].lsid) != 0;
+        if (known)
+            rows[kept++] = rows[i];
+    }
+    return kept;
+}
+
 static void listing_batch(struct source *s, struct report_batch *batch)
 {
     struct lister *l = lister_of(s);
@@ -209,6 +242,7 @@ static void listing_batch(struct source *s, struct report_batch *batch)
     STAILQ_INSERT_TAIL(&l->parts, p, link);
     l->bytes += p->arena.used;
     l->rows += p->n;
+    p->n = leave_out_forgotten(s->site, p->rows, p->n);
     if (l->bytes < PART_BYTES)
         return;
     struct listed_task *t = listed_task_new(s, NULL);
@@ -307,6 +341,8 @@ static void plan_after(struct site_task *base, enum db_outcome outcome, const ch
     text_copy(closed->cursor, sizeof(closed->cursor), t->closed);
     text_copy(backfill->cursor, sizeof(backfill->cursor), t->backfill);
     (void)read_range(t->backfill, &site->backfill.from, &site->backfill.to);
+    site->missing = site->backfill.from < site->backfill.to;
+    site->missing_from = site->backfill.from;
     site->planned = true;
     if (site->gone || site->collector->stopping || !site->site) {
         closed->busy = false;
@@ -621,6 +657,7 @@ void listing_stop(struct collect_site *site)
 void listing_free(struct collect_site *site)
 {
     listing_stop(site);
+    free(site->forgotten);
 }
 
 bool listing_is_complete(const struct collect_site *site)

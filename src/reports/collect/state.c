@@ -62,8 +62,6 @@ static void take_source(const struct source *s, struct collect_source_state *out
 
 static void take_site(const struct collect_site *site, struct collect_site_state *out)
 {
-    bool backfills = listing_backfills(site);
-
     *out = (struct collect_site_state){.name = site->name,
                                        .host_name = site->host_name,
                                        .word = site->word,
@@ -79,8 +77,8 @@ static void take_site(const struct collect_site *site, struct collect_site_state
                                        .dropped = site->dropped,
                                        .refused = site->refused,
                                        .texts_cut = site->texts_cut,
-                                       .missing_from = backfills ? site->backfill.from : RECORD_NONE,
-                                       .missing_to = backfills ? site->backfill.to : RECORD_NONE};
+                                       .missing_from = site->missing ? site->missing_from : RECORD_NONE,
+                                       .missing_to = site->missing ? site->backfill.to : RECORD_NONE};
     for (int i = 0; i < COLLECT_NSOURCES; i++)
         take_source(&site->sources[i], &out->sources[i]);
 }

@@ -151,7 +151,7 @@ static void indexes_after(struct keep_task *t, bool good)
     k->indexing = false;
     if (!good)
         return;
-    if (!k->indexes_known || k->indexes != t->on)
+    if (k->indexes_known ? k->indexes != t->on : !t->on)
         log_info("event_indexes", "on=%d", t->on);
     k->indexes = t->on;
     k->indexes_known = true;

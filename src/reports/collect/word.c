@@ -90,7 +90,8 @@ void collect_site_judge(struct collect_site *site)
     int64_t now = collect_now(site->collector);
     bool same_reason;
 
-    if (!site->loaded)
+    /* What is stored holds until the site has answered. */
+    if (!site->loaded || (!site->greeted && site->enabled && site->site))
         return;
     j = judge(site);
     same_reason = strcmp(j.reason, site->reason) == 0;
@@ -101,6 +102,7 @@ void collect_site_judge(struct collect_site *site)
         if (j.word != COLLECT_OFF || !same_reason)
             site->since = now;
         site->word = j.word;
+        site->greeted &= j.word != COLLECT_OFF; /* its other sources wait for get_api_info */
         text_copy(site->reason, sizeof(site->reason), j.reason);
         site->put_wanted = true;
     }

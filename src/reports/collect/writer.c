@@ -8,7 +8,6 @@
 #include "reports/collect/writer.h"
 
 #include "base/clock.h"
-#include "base/crash_point.h"
 #include "base/text.h"
 
 #include <stdlib.h>
@@ -31,17 +30,6 @@ static void finish(struct writer_queue *queue, struct writer_queue *over, enum d
     STAILQ_INSERT_TAIL(over, task, link);
 }
 
-static enum db_outcome commit(struct report_store *store)
-{
-    enum db_outcome outcome;
-
-    crash_point("reports_before_commit");
-    outcome = store_commit(store);
-    if (outcome == DB_OK)
-        crash_point("reports_after_commit");
-    return outcome;
-}
-
 /* The first task of the queue, in a transaction of its own. */
 static enum db_outcome carry_out_one(struct report_store *store, struct writer_queue *queue,
                                      struct writer_queue *over, char why[WRITER_TEXT_SIZE])
@@ -49,14 +37,10 @@ static enum db_outcome carry_out_one(struct report_store *store, struct writer_q
     struct writer_task *task = STAILQ_FIRST(queue);
     enum db_outcome outcome = task->alone ? DB_OK : store_begin(store);
 
-    if (task->alone)
-        crash_point("reports_before_upkeep");
     if (outcome == DB_OK)
         outcome = task->run(task, store);
     if (outcome == DB_OK && !task->alone)
-        outcome = commit(store);
-    if (outcome == DB_OK && task->alone)
-        crash_point("reports_after_upkeep");
+        outcome = store_commit(store);
     if (outcome != DB_OK) {
         text_copy(why, WRITER_TEXT_SIZE, store_error(store)->text);
         store_rollback(store);
@@ -105,7 +89,7 @@ enum db_outcome writer_carry_out(struct report_store *store, struct writer_queue
     if (outcome == DB_OK)
         outcome = run_many(store, queue, &n);
     if (outcome == DB_OK)
-        outcome = commit(store);
+        outcome = store_commit(store);
     if (outcome == DB_OK) {
         while (n--)
             finish(queue, over, DB_OK, NULL);
