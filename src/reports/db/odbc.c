@@ -225,6 +225,11 @@ static void odbc_resume(struct db *db)
     canceller_resume(&odbc_of(db)->canceller);
 }
 
+static void odbc_limit(struct db *db, unsigned ms)
+{
+    canceller_limit(&odbc_of(db)->canceller, ms);
+}
+
 #define ODBC_OPS(engine, opens)                                                                              \
     {                                                                                                        \
         .name = engine, .open = opens, .close = odbc_close, .begin = odbc_begin, .commit = odbc_commit,      \
@@ -232,7 +237,7 @@ static void odbc_resume(struct db *db)
         .bind_int = odbc_bind_int, .bind_text = odbc_bind_text, .bind_null = odbc_bind_null,                 \
         .step = odbc_step, .reset = odbc_reset, .column_is_null = odbc_column_is_null,                       \
         .column_int = odbc_column_int, .column_text = odbc_column_text, .changes = odbc_changes,             \
-        .interrupt = odbc_interrupt, .resume = odbc_resume,                                                  \
+        .interrupt = odbc_interrupt, .resume = odbc_resume, .limit = odbc_limit,                             \
     }
 
 const struct db_ops db_postgresql = ODBC_OPS("postgresql", open_postgresql);

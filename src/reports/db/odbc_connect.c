@@ -11,7 +11,7 @@
 
 bool odbc_is_interrupted(struct odbc *o)
 {
-    if (!atomic_load_explicit(&o->canceller.interrupted, memory_order_relaxed))
+    if (!canceller_forbids(&o->canceller))
         return false;
     (void)db_fail(&o->db, DB_INTERRUPTED, 0, "interrupted");
     return true;

@@ -44,12 +44,15 @@ struct canceller {
     SQLHSTMT running; /* SQL_NULL_HSTMT = none */
     bool stop;
     atomic_bool interrupted;
+    atomic_uint_least64_t limit_ms; /* of the monotonic clock; 0 = none */
 };
 int canceller_start(struct canceller *); /* 0 or -errno */
 void canceller_stop(struct canceller *);
 void canceller_running(struct canceller *, SQLHSTMT); /* or SQL_NULL_HSTMT: it has ended */
 void canceller_interrupt(struct canceller *);
 void canceller_resume(struct canceller *);
+void canceller_limit(struct canceller *, unsigned ms); /* from now; 0 = none */
+bool canceller_forbids(const struct canceller *);      /* interrupted, or beyond the limit */
 
 /* ---- connections (odbc_connect.c) ---- */
 
