@@ -259,6 +259,11 @@ void postgres_rig_again(void)
     give_up("the server does not start");
 }
 
+bool postgres_rig_running(void)
+{
+    return rig.pid > 0;
+}
+
 void postgres_rig_kill(void)
 {
     if (rig.pid > 0 && kill(rig.pid, SIGQUIT) == 0)

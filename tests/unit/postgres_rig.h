@@ -16,6 +16,7 @@ bool postgres_rig_installed(void);
 
 /* Once for a program; ends it with a message when that is not possible. */
 void postgres_rig_start(bool tls);
+bool postgres_rig_running(void);
 void postgres_rig_end(void);
 /* At once, as by a power failure; and again on the same files. */
 void postgres_rig_kill(void);

@@ -17,28 +17,14 @@
 
 #ifdef RIG_POSTGRESQL
 
-bool rig_possible(void)
-{
-    return postgres_rig_installed();
-}
-
-int rig_before_all(void **unused)
-{
-    (void)unused;
-    postgres_rig_start(false);
-    return 0;
-}
-
-int rig_after_all(void **unused)
-{
-    (void)unused;
-    postgres_rig_end();
-    return 0;
-}
-
 void rig_make(struct reports_rig *rig)
 {
     *rig = (struct reports_rig){.store = NULL};
+    if (!postgres_rig_running()) {
+        if (!postgres_rig_installed())
+            exit(0);
+        postgres_rig_start(false);
+    }
     postgres_rig_clear();
 }
 
@@ -60,23 +46,6 @@ void rig_remove(struct reports_rig *rig)
 }
 
 #else
-
-bool rig_possible(void)
-{
-    return true;
-}
-
-int rig_before_all(void **unused)
-{
-    (void)unused;
-    return 0;
-}
-
-int rig_after_all(void **unused)
-{
-    (void)unused;
-    return 0;
-}
 
 void rig_make(struct reports_rig *rig)
 {

@@ -1,7 +1,8 @@
 /*
  * reports_rig.h - a store of session reports on a real file, and sessions to put into it.
  *
- * Compiled with RIG_POSTGRESQL, the store is on a real server (postgres_rig.h) in place of a file.
+ * Compiled with RIG_POSTGRESQL, the store is on a real server (postgres_rig.h) in place of a file: the first
+ * rig_make() starts it, or ends the program with one line where there is none.
  */
 #ifndef JG_TESTS_REPORTS_RIG_H
 #define JG_TESTS_REPORTS_RIG_H
@@ -32,10 +33,6 @@ struct reports_rig {
     const struct clock *clock; /* of the store, from the next rig_open() on; NULL = the system's */
 };
 
-/* For cmocka_run_group_tests(): before and after all tests of a program. */
-int rig_before_all(void **unused);
-int rig_after_all(void **unused);
-bool rig_possible(void);             /* the engine is installed; else one line says so */
 void rig_make(struct reports_rig *); /* a folder or a schema; no store yet */
 struct store_params rig_params(const struct reports_rig *, bool read_only); /* to open it with */
 bool rig_open(struct reports_rig *, bool vendor_indexes);

@@ -398,12 +398,10 @@ TEST(killed_at_any_crash_point_nothing_is_lost_or_doubled)
 
 int main(void)
 {
-    if (!rig_possible())
-        return 0;
     const struct CMUnitTest tests[] = {
         RUN(tallies_equal_a_recount_after_any_history),
         RUN(killed_at_any_crash_point_nothing_is_lost_or_doubled),
     };
 
-    return cmocka_run_group_tests(tests, rig_before_all, rig_after_all);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * odbc.c - PostgreSQL and SQL Server behind db.h, through unixODBC: connections and transactions.
+ * odbc.c - PostgreSQL and SQL Server behind db.h, through unixODBC.
  *
  * One path for both; where they differ, a text of the dialect differs. Texts go to the driver and come from
  * it as UTF-16, which no locale changes. A connection that is lost is dropped with the driver's part of all
@@ -15,125 +15,13 @@
  * transaction in which a statement failed is never committed, since some servers answer such a commit with
  * success.
  *
- * Not here: statements (odbc_stmt.c), diagnoses (odbc_error.c), cancelling (odbc_cancel.c), connection
- * strings (server.c).
+ * Not here: connecting (odbc_connect.c), statements (odbc_stmt.c), diagnoses (odbc_error.c), cancelling
+ * (odbc_cancel.c), connection strings (server.c).
  */
 #include "reports/db/odbc_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SETUP_SIZE 1024
-
-bool odbc_is_interrupted(struct odbc *o)
-{
-    if (!atomic_load_explicit(&o->canceller.interrupted, memory_order_relaxed))
-        return false;
-    (void)db_fail(&o->db, DB_INTERRUPTED, 0, "interrupted");
-    return true;
-}
-
-/* ---- connecting ---- */
-
-static void disconnect(struct odbc *o)
-{
-    o->in_transaction = o->spoilt = o->lost = false;
-    if (o->dbc == SQL_NULL_HDBC)
-        return;
-    odbc_release_all(o);
-    if (o->plain != SQL_NULL_HSTMT)
-        (void)SQLFreeHandle(SQL_HANDLE_STMT, o->plain);
-    o->plain = SQL_NULL_HSTMT;
-    if (o->connected && !SQL_SUCCEEDED(SQLDisconnect(o->dbc))) {
-        (void)SQLEndTran(SQL_HANDLE_DBC, o->dbc, SQL_ROLLBACK); /* it refuses while a transaction is open */
-        (void)SQLDisconnect(o->dbc);
-    }
-    o->connected = false;
-    (void)SQLFreeHandle(SQL_HANDLE_DBC, o->dbc);
-    o->dbc = SQL_NULL_HDBC;
-}
-
-/* A text of the dialect with the time to wait for locks; at least 1 ms, since 0 is for ever or not at all. */
-static enum db_outcome run_setup(struct odbc *o, const char *text)
-{
-    char ms[16];
-    struct buf sql = BUF_INIT(SETUP_SIZE);
-
-    if (!text)
-        return DB_OK;
-    (void)snprintf(ms, sizeof(ms), "%u", o->busy_ms ? o->busy_ms : 1);
-    dialect_write(&sql, text, ms);
-    const char *whole = sql.failed ? NULL : buf_cstr(&sql);
-    enum db_outcome outcome = whole ? odbc_exec(&o->db, whole) : odbc_no_memory(o);
-    buf_free(&sql);
-    return outcome;
-}
-
-/* What every connection does first. */
-static enum db_outcome set_up(struct odbc *o)
-{
-    const struct dialect *d = o->db.dialect;
-    int64_t mine = 1;
-    enum db_outcome outcome = run_setup(o, o->read_only ? d->open_reader : d->open_writer);
-
-    if (outcome == DB_OK && o->db.collector_lock)
-        outcome = db_get_int(&o->db, d->collector_lock, 0, &mine);
-    if (outcome == DB_OK && mine != 1)
-        outcome =
-            db_fail(&o->db, DB_BUSY, 0,
-                    "another collector has taken the lock of this database while the connection was lost");
-    return outcome;
-}
-
-static enum db_outcome driver_connect(struct odbc *o)
-{
-    struct wide text = {.n = 0};
-    SQLSMALLINT len;
-
-    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, o->env, &o->dbc))) {
-        o->dbc = SQL_NULL_HDBC;
-        return odbc_failed(o, SQL_HANDLE_ENV, o->env);
-    }
-    if (!wide_append(&text, o->connect, strlen(o->connect)))
-        return odbc_no_memory(o);
-    if (o->connect_timeout_s && o->db.dialect->engine == DB_SQLSERVER) /* PostgreSQL's is in the string */
-        (void)SQLSetConnectAttr(o->dbc, SQL_ATTR_LOGIN_TIMEOUT, (SQLPOINTER)(SQLULEN)o->connect_timeout_s,
-                                SQL_IS_UINTEGER);
-    SQLRETURN rc =
-        SQLDriverConnectW(o->dbc, NULL, text.units, (SQLSMALLINT)text.n, NULL, 0, &len, SQL_DRIVER_NOPROMPT);
-    wide_free(&text);
-    if (!SQL_SUCCEEDED(rc)) {
-        enum db_outcome outcome = odbc_failed(o, SQL_HANDLE_DBC, o->dbc);
-        /* Whatever else it is, there is no connection. */
-        return outcome == DB_FAILED ? o->db.error.outcome = DB_AWAY : outcome;
-    }
-    o->connected = true;
-    o->db.connections++;
-    return DB_OK;
-}
-
-enum db_outcome odbc_connect(struct odbc *o)
-{
-    if (o->connected && !o->lost)
-        return DB_OK;
-    disconnect(o);
-    enum db_outcome outcome = driver_connect(o);
-    if (outcome == DB_OK)
-        outcome = set_up(o);
-    if (outcome != DB_OK)
-        disconnect(o);
-    return outcome;
-}
-
-enum db_outcome odbc_ready(struct odbc *o)
-{
-    if (o->connected && !o->lost)
-        return DB_OK;
-    if (o->in_transaction)
-        return db_fail(&o->db, DB_AWAY, 0, "the connection was lost within the transaction");
-    return odbc_connect(o);
-}
 
 /* ---- transactions ---- */
 
@@ -163,17 +51,19 @@ static enum db_outcome begin_here(struct odbc *o, bool write)
     if (outcome != DB_OK)
         return outcome;
     o->in_transaction = true;
-    return write ? run_setup(o, o->db.dialect->write_lock) : DB_OK;
+    return write ? odbc_run_dialect(o, o->db.dialect->write_lock) : DB_OK;
 }
 
 static void odbc_rollback(struct db *db)
 {
     struct odbc *o = odbc_of(db);
     struct db_error kept = db->error; /* of what failed before, not of the rollback */
+    struct odbc_handle *h;
 
     if (!o->in_transaction)
         return;
-    odbc_reset_all(o);
+    LIST_FOREACH(h, &o->handles, link)
+    odbc_close_rows(h);
     if (o->connected && !o->lost && !SQL_SUCCEEDED(SQLEndTran(SQL_HANDLE_DBC, o->dbc, SQL_ROLLBACK)))
         o->lost = true; /* the server rolls back what its connection leaves */
     leave(o);
@@ -200,6 +90,7 @@ static enum db_outcome odbc_begin(struct db *db, bool write)
 static enum db_outcome odbc_commit(struct db *db)
 {
     struct odbc *o = odbc_of(db);
+    struct odbc_handle *h;
 
     if (!o->in_transaction)
         return db_fail(db, DB_FAILED, 0, "no transaction is open");
@@ -211,7 +102,8 @@ static enum db_outcome odbc_commit(struct db *db)
         odbc_rollback(db);
         return db->error.outcome;
     }
-    odbc_reset_all(o);
+    LIST_FOREACH(h, &o->handles, link)
+    odbc_close_rows(h);
     if (!SQL_SUCCEEDED(SQLEndTran(SQL_HANDLE_DBC, o->dbc, SQL_COMMIT))) {
         enum db_outcome outcome = odbc_failed(o, SQL_HANDLE_DBC, o->dbc);
         odbc_rollback(db);
@@ -219,6 +111,19 @@ static enum db_outcome odbc_commit(struct db *db)
     }
     leave(o);
     return DB_OK;
+}
+
+static enum db_outcome odbc_exec(struct db *db, const char *sql)
+{
+    struct odbc *o = odbc_of(db);
+
+    if (odbc_is_interrupted(o))
+        return DB_INTERRUPTED;
+    enum db_outcome outcome = odbc_ready(o);
+    if (outcome == DB_OK)
+        outcome = odbc_run(o, sql);
+    o->spoilt |= outcome != DB_OK && o->in_transaction;
+    return outcome;
 }
 
 /* ---- opening ---- */
@@ -231,7 +136,7 @@ static void odbc_close(struct db *db)
     odbc_rollback(db);
     odbc_finalize_all(o);
     canceller_stop(&o->canceller);
-    disconnect(o);
+    odbc_disconnect(o);
     if (o->env != SQL_NULL_HENV)
         (void)SQLFreeHandle(SQL_HANDLE_ENV, o->env);
     for (int i = 0; i < 2; i++) {
@@ -265,7 +170,7 @@ static enum db_outcome open_with(const struct db_params *p, struct odbc *o)
     if (!o->connect || !odbc_find_secrets(o->connect, o->secrets))
         return odbc_no_memory(o);
     enum db_outcome outcome = make_environment(o);
-    return outcome == DB_OK ? odbc_connect(o) : outcome;
+    return outcome == DB_OK ? odbc_ready(o) : outcome;
 }
 
 enum db_outcome odbc_open(const struct db_ops *ops, const struct dialect *dialect, const struct db_params *p,
@@ -284,7 +189,7 @@ enum db_outcome odbc_open(const struct db_ops *ops, const struct dialect *dialec
     o->env = SQL_NULL_HENV;
     o->dbc = SQL_NULL_HDBC;
     o->plain = SQL_NULL_HSTMT;
-    LIST_INIT(&o->stmts);
+    LIST_INIT(&o->handles);
     enum db_outcome outcome = open_with(p, o);
     if (outcome != DB_OK) {
         *error = o->db.error;
@@ -320,6 +225,11 @@ static void odbc_resume(struct db *db)
     canceller_resume(&odbc_of(db)->canceller);
 }
 
+static void odbc_limit(struct db *db, unsigned ms)
+{
+    canceller_limit(&odbc_of(db)->canceller, ms);
+}
+
 #define ODBC_OPS(engine, opens)                                                                              \
     {                                                                                                        \
         .name = engine, .open = opens, .close = odbc_close, .begin = odbc_begin, .commit = odbc_commit,      \
@@ -327,7 +237,7 @@ static void odbc_resume(struct db *db)
         .bind_int = odbc_bind_int, .bind_text = odbc_bind_text, .bind_null = odbc_bind_null,                 \
         .step = odbc_step, .reset = odbc_reset, .column_is_null = odbc_column_is_null,                       \
         .column_int = odbc_column_int, .column_text = odbc_column_text, .changes = odbc_changes,             \
-        .interrupt = odbc_interrupt, .resume = odbc_resume,                                                  \
+        .interrupt = odbc_interrupt, .resume = odbc_resume, .limit = odbc_limit,                             \
     }
 
 const struct db_ops db_postgresql = ODBC_OPS("postgresql", open_postgresql);

@@ -44,14 +44,24 @@ struct canceller {
     SQLHSTMT running; /* SQL_NULL_HSTMT = none */
     bool stop;
     atomic_bool interrupted;
+    atomic_uint_least64_t limit_ms; /* of the monotonic clock; 0 = none */
 };
 int canceller_start(struct canceller *); /* 0 or -errno */
 void canceller_stop(struct canceller *);
 void canceller_running(struct canceller *, SQLHSTMT); /* or SQL_NULL_HSTMT: it has ended */
 void canceller_interrupt(struct canceller *);
 void canceller_resume(struct canceller *);
+void canceller_limit(struct canceller *, unsigned ms); /* from now; 0 = none */
+bool canceller_forbids(const struct canceller *);      /* interrupted, or beyond the limit */
 
-/* ---- connections (odbc.c) ---- */
+/* ---- connections (odbc_connect.c) ---- */
+
+struct odbc_handle { /* the driver's part of a statement, which a lost connection takes with it */
+    SQLHSTMT handle; /* SQL_NULL_HSTMT: not prepared on this connection */
+    bool open;       /* the driver has rows to give */
+    bool described;  /* the columns are known */
+    LIST_ENTRY(odbc_handle) link;
+};
 
 struct odbc {
     struct db db; /* first */
@@ -66,8 +76,8 @@ struct odbc {
     char *connect;    /* a secret */
     char *secrets[2]; /* passwords in it, which no text of an error may hold; NULL */
     int64_t changes;
-    SQLHSTMT plain; /* for exec(); SQL_NULL_HSTMT = not made */
-    LIST_HEAD(, db_stmt) stmts;
+    SQLHSTMT plain;                   /* for exec(); SQL_NULL_HSTMT = not made */
+    LIST_HEAD(, odbc_handle) handles; /* of all statements */
     struct canceller canceller;
 };
 
@@ -76,14 +86,22 @@ static inline struct odbc *odbc_of(struct db *db)
     return (struct odbc *)(void *)db;
 }
 
-/* What open() of both engines is. */
-enum db_outcome odbc_open(const struct db_ops *, const struct dialect *, const struct db_params *,
-                          struct db **, struct db_error *);
-/* Connects unless there is a connection that works. */
-enum db_outcome odbc_connect(struct odbc *);
 /* Outside of a transaction connects if that is needed; within one a lost connection is DB_AWAY. */
 enum db_outcome odbc_ready(struct odbc *);
+void odbc_disconnect(struct odbc *);
 bool odbc_is_interrupted(struct odbc *);
+/* Runs statements without parameters on the connection that is there. */
+enum db_outcome odbc_run(struct odbc *, const char *sql);
+/* The same of a text of the dialect, with the time to wait for locks in it; NULL = nothing to do. */
+enum db_outcome odbc_run_dialect(struct odbc *, const char *text);
+/* `call` with the text as UTF-16. */
+SQLRETURN odbc_with_text(SQLHSTMT, const char *sql, SQLRETURN (*call)(SQLHSTMT, SQLWCHAR *, SQLINTEGER),
+                         bool *no_memory);
+/* Reads away what a statement that was run still has to say: counts, and failures of later parts of it. */
+SQLRETURN odbc_drain(struct odbc *, SQLHSTMT, bool until_rows);
+/* Its rows are given up; its handle too. */
+void odbc_close_rows(struct odbc_handle *);
+void odbc_release(struct odbc_handle *);
 
 /* ---- statements (odbc_stmt.c) ---- */
 
@@ -97,13 +115,7 @@ void odbc_reset(struct db_stmt *);
 bool odbc_column_is_null(struct db_stmt *, int n);
 int64_t odbc_column_int(struct db_stmt *, int n);
 const char *odbc_column_text(struct db_stmt *, int n, size_t *len);
-void odbc_release_all(struct odbc *); /* the driver's part of each, before a disconnect */
-void odbc_reset_all(struct odbc *);
 void odbc_finalize_all(struct odbc *);
-/* Runs statements without parameters. */
-enum db_outcome odbc_exec(struct db *, const char *sql);
-/* Reads away what a statement that was run still has to say: counts, and failures of later parts of it. */
-SQLRETURN odbc_drain(struct odbc *, SQLHSTMT, bool until_rows);
 
 /* ---- errors (odbc_error.c) ---- */
 
@@ -114,5 +126,11 @@ enum db_outcome odbc_no_memory(struct odbc *);
 enum db_outcome odbc_outcome(enum db_engine, const char *state, int native);
 /* The passwords in a connection string. False when memory runs out. */
 bool odbc_find_secrets(const char *connect, char *secrets[2]);
+
+/* ---- opening (odbc.c) ---- */
+
+/* What open() of both engines is. */
+enum db_outcome odbc_open(const struct db_ops *, const struct dialect *, const struct db_params *,
+                          struct db **, struct db_error *);
 
 #endif

@@ -6,8 +6,7 @@
  * on a connection; so it outlives a lost connection. Texts become UTF-16 when it runs. A row is read whole
  * by step(), column after column in pieces, since drivers give columns in their order only once.
  *
- * Invariants: `handle` is of the connection that stands (odbc_release() drops it with it). `open`: the driver
- * has rows to give.
+ * Invariants: `handle` is of the connection that stands, which drops it (odbc_connect.c).
  */
 #include "reports/db/odbc_internal.h"
 
@@ -39,21 +38,18 @@ struct column { /* of the row that is there */
 };
 
 struct db_stmt {
+    struct odbc_handle h; /* first */
     struct odbc *owner;
     char *sql;
-    SQLHSTMT handle; /* SQL_NULL_HSTMT: not prepared on this connection */
     struct value *params;
     unsigned nparams;
     enum db_outcome bind_outcome; /* of the first bind that failed */
     struct wide wide;
     struct column *columns;
     unsigned ncolumns;
-    bool described; /* the columns are known */
-    bool select;    /* changes nothing */
-    bool open;
+    bool select; /* changes nothing */
     struct narrow row;
     struct wide piece;
-    LIST_ENTRY(db_stmt) link;
 };
 
 /* ---- life ---- */
@@ -94,25 +90,17 @@ enum db_outcome odbc_prepare(struct db *db, const char *sql, struct db_stmt **st
         return odbc_no_memory(o);
     }
     new->owner = o;
-    LIST_INSERT_HEAD(&o->stmts, new, link);
+    LIST_INSERT_HEAD(&o->handles, &new->h, link);
     *stmt = new;
     return DB_OK;
-}
-
-static void release(struct db_stmt *s)
-{
-    if (s->handle != SQL_NULL_HSTMT)
-        (void)SQLFreeHandle(SQL_HANDLE_STMT, s->handle);
-    s->handle = SQL_NULL_HSTMT;
-    s->open = s->described = false;
 }
 
 void odbc_finalize(struct db_stmt *s)
 {
     if (!s)
         return;
-    release(s);
-    LIST_REMOVE(s, link);
+    odbc_release(&s->h);
+    LIST_REMOVE(&s->h, link);
     wide_free(&s->wide);
     wide_free(&s->piece);
     free(s->row.bytes);
@@ -124,32 +112,14 @@ void odbc_finalize(struct db_stmt *s)
 
 void odbc_reset(struct db_stmt *s)
 {
-    if (s->handle != SQL_NULL_HSTMT && s->open)
-        (void)SQLFreeStmt(s->handle, SQL_CLOSE);
-    s->open = false;
+    odbc_close_rows(&s->h);
     s->bind_outcome = DB_OK;
-}
-
-void odbc_release_all(struct odbc *o)
-{
-    struct db_stmt *s;
-
-    LIST_FOREACH(s, &o->stmts, link)
-    release(s);
-}
-
-void odbc_reset_all(struct odbc *o)
-{
-    struct db_stmt *s;
-
-    LIST_FOREACH(s, &o->stmts, link)
-    odbc_reset(s);
 }
 
 void odbc_finalize_all(struct odbc *o)
 {
-    while (!LIST_EMPTY(&o->stmts))
-        odbc_finalize(LIST_FIRST(&o->stmts));
+    while (!LIST_EMPTY(&o->handles))
+        odbc_finalize((struct db_stmt *)(void *)LIST_FIRST(&o->handles));
 }
 
 /* ---- parameters ---- */
@@ -216,12 +186,12 @@ static SQLRETURN bind_one(struct db_stmt *s, unsigned i)
     SQLUSMALLINT n = (SQLUSMALLINT)(i + 1);
 
     if (v->kind == VALUE_INT)
-        return SQLBindParameter(s->handle, n, SQL_PARAM_INPUT, SQL_C_SBIGINT, SQL_BIGINT, 0, 0, &v->number, 0,
-                                NULL);
+        return SQLBindParameter(s->h.handle, n, SQL_PARAM_INPUT, SQL_C_SBIGINT, SQL_BIGINT, 0, 0, &v->number,
+                                0, NULL);
     SQLLEN bytes = v->kind == VALUE_TEXT ? v->indicator : 0;
     SQLULEN units = (SQLULEN)bytes / sizeof(SQLWCHAR);
     bool is_long = units > NVARCHAR_UNITS;
-    return SQLBindParameter(s->handle, n, SQL_PARAM_INPUT, SQL_C_WCHAR,
+    return SQLBindParameter(s->h.handle, n, SQL_PARAM_INPUT, SQL_C_WCHAR,
                             is_long ? SQL_WLONGVARCHAR : SQL_WVARCHAR, is_long ? units : NVARCHAR_UNITS, 0,
                             bytes ? s->wide.units + v->at : s->wide.units, bytes, &v->indicator);
 }
@@ -234,58 +204,29 @@ static enum db_outcome bind_all(struct db_stmt *s)
         if (s->params[i].kind == VALUE_UNSET)
             return db_fail(&s->owner->db, DB_FAILED, 0, "parameter %u has no value", i + 1);
         if (!SQL_SUCCEEDED(bind_one(s, i)))
-            return odbc_failed(s->owner, SQL_HANDLE_STMT, s->handle);
+            return odbc_failed(s->owner, SQL_HANDLE_STMT, s->h.handle);
     }
     return DB_OK;
 }
 
 /* ---- running ---- */
 
-static SQLRETURN with_text(SQLHSTMT handle, const char *sql,
-                           SQLRETURN (*call)(SQLHSTMT, SQLWCHAR *, SQLINTEGER), bool *no_memory)
-{
-    struct wide text = {.n = 0};
-
-    *no_memory = !wide_append(&text, sql, strlen(sql));
-    SQLRETURN rc = *no_memory ? SQL_ERROR : call(handle, text.units, (SQLINTEGER)text.n);
-    wide_free(&text);
-    return rc;
-}
-
 static enum db_outcome prepare_here(struct db_stmt *s)
 {
     struct odbc *o = s->owner;
     bool no_memory;
 
-    if (s->handle != SQL_NULL_HSTMT)
+    if (s->h.handle != SQL_NULL_HSTMT)
         return DB_OK;
-    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, o->dbc, &s->handle))) {
-        s->handle = SQL_NULL_HSTMT;
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, o->dbc, &s->h.handle))) {
+        s->h.handle = SQL_NULL_HSTMT;
         return odbc_failed(o, SQL_HANDLE_DBC, o->dbc);
     }
-    if (SQL_SUCCEEDED(with_text(s->handle, s->sql, SQLPrepareW, &no_memory)))
+    if (SQL_SUCCEEDED(odbc_with_text(s->h.handle, s->sql, SQLPrepareW, &no_memory)))
         return DB_OK;
-    enum db_outcome outcome = no_memory ? odbc_no_memory(o) : odbc_failed(o, SQL_HANDLE_STMT, s->handle);
-    release(s);
+    enum db_outcome outcome = no_memory ? odbc_no_memory(o) : odbc_failed(o, SQL_HANDLE_STMT, s->h.handle);
+    odbc_release(&s->h);
     return outcome;
-}
-
-SQLRETURN odbc_drain(struct odbc *o, SQLHSTMT handle, bool until_rows)
-{
-    SQLRETURN rc;
-
-    do {
-        SQLSMALLINT columns = 0;
-        SQLLEN rows = 0;
-
-        rc = SQLNumResultCols(handle, &columns);
-        if (!SQL_SUCCEEDED(rc) || (columns > 0 && until_rows))
-            return rc;
-        if (columns == 0 && SQL_SUCCEEDED(SQLRowCount(handle, &rows)) && rows > 0)
-            o->changes = rows;
-        rc = SQLMoreResults(handle);
-    } while (SQL_SUCCEEDED(rc));
-    return rc; /* SQL_NO_DATA: that was all */
 }
 
 static bool is_number(SQLSMALLINT type)
@@ -302,10 +243,10 @@ static enum db_outcome describe(struct db_stmt *s)
 {
     SQLSMALLINT n = 0;
 
-    if (s->described)
+    if (s->h.described)
         return DB_OK;
-    if (!SQL_SUCCEEDED(SQLNumResultCols(s->handle, &n)))
-        return odbc_failed(s->owner, SQL_HANDLE_STMT, s->handle);
+    if (!SQL_SUCCEEDED(SQLNumResultCols(s->h.handle, &n)))
+        return odbc_failed(s->owner, SQL_HANDLE_STMT, s->h.handle);
     struct column *columns = calloc((size_t)n + 1, sizeof(*columns));
     if (!columns)
         return odbc_no_memory(s->owner);
@@ -317,12 +258,12 @@ static enum db_outcome describe(struct db_stmt *s)
         SQLULEN size;
         SQLWCHAR name[2];
 
-        if (!SQL_SUCCEEDED(SQLDescribeColW(s->handle, (SQLUSMALLINT)(i + 1), name, 2, &len, &type, &size,
+        if (!SQL_SUCCEEDED(SQLDescribeColW(s->h.handle, (SQLUSMALLINT)(i + 1), name, 2, &len, &type, &size,
                                            &digits, &null)))
-            return odbc_failed(s->owner, SQL_HANDLE_STMT, s->handle);
+            return odbc_failed(s->owner, SQL_HANDLE_STMT, s->h.handle);
         columns[i].number = is_number(type);
     }
-    s->described = true;
+    s->h.described = true;
     return DB_OK;
 }
 
@@ -336,18 +277,18 @@ static enum db_outcome execute(struct db_stmt *s)
     if (outcome != DB_OK)
         return outcome;
     o->changes = 0;
-    canceller_running(&o->canceller, s->handle);
-    SQLRETURN rc = SQLExecute(s->handle);
+    canceller_running(&o->canceller, s->h.handle);
+    SQLRETURN rc = SQLExecute(s->h.handle);
     if (SQL_SUCCEEDED(rc))
-        rc = odbc_drain(o, s->handle, true);
+        rc = odbc_drain(o, s->h.handle, true);
     canceller_running(&o->canceller, SQL_NULL_HSTMT);
     if (rc == SQL_NO_DATA) { /* no rows to give, or none changed */
-        (void)SQLFreeStmt(s->handle, SQL_CLOSE);
+        (void)SQLFreeStmt(s->h.handle, SQL_CLOSE);
         return DB_OK;
     }
     if (!SQL_SUCCEEDED(rc))
-        return odbc_failed(o, SQL_HANDLE_STMT, s->handle);
-    s->open = true;
+        return odbc_failed(o, SQL_HANDLE_STMT, s->h.handle);
+    s->h.open = true;
     return describe(s);
 }
 
@@ -358,9 +299,9 @@ static enum db_outcome get_number(struct db_stmt *s, unsigned i)
     SQLLEN indicator = 0;
     struct column *c = &s->columns[i];
 
-    if (!SQL_SUCCEEDED(SQLGetData(s->handle, (SQLUSMALLINT)(i + 1), SQL_C_SBIGINT, &c->value,
+    if (!SQL_SUCCEEDED(SQLGetData(s->h.handle, (SQLUSMALLINT)(i + 1), SQL_C_SBIGINT, &c->value,
                                   sizeof(c->value), &indicator)))
-        return odbc_failed(s->owner, SQL_HANDLE_STMT, s->handle);
+        return odbc_failed(s->owner, SQL_HANDLE_STMT, s->h.handle);
     c->null = indicator == SQL_NULL_DATA;
     return DB_OK;
 }
@@ -370,7 +311,7 @@ static SQLRETURN get_piece(struct db_stmt *s, unsigned i, SQLLEN *indicator)
 {
     struct wide *p = &s->piece;
 
-    SQLRETURN rc = SQLGetData(s->handle, (SQLUSMALLINT)(i + 1), SQL_C_WCHAR, p->units + p->n,
+    SQLRETURN rc = SQLGetData(s->h.handle, (SQLUSMALLINT)(i + 1), SQL_C_WCHAR, p->units + p->n,
                               (SQLLEN)((p->room - p->n) * sizeof(*p->units)), indicator);
     if (!SQL_SUCCEEDED(rc) || *indicator == SQL_NULL_DATA)
         return rc;
@@ -394,7 +335,7 @@ static enum db_outcome get_text(struct db_stmt *s, unsigned i)
     } while (rc == SQL_SUCCESS_WITH_INFO);
     c->null = rc == SQL_SUCCESS && indicator == SQL_NULL_DATA;
     if (!SQL_SUCCEEDED(rc) && rc != SQL_NO_DATA)
-        return odbc_failed(s->owner, SQL_HANDLE_STMT, s->handle);
+        return odbc_failed(s->owner, SQL_HANDLE_STMT, s->h.handle);
     c->at = s->row.n;
     if (!narrow_append(&s->row, s->piece.units, s->piece.n))
         return odbc_no_memory(s->owner);
@@ -404,19 +345,20 @@ static enum db_outcome get_text(struct db_stmt *s, unsigned i)
 
 static enum db_outcome fetch_row(struct db_stmt *s)
 {
-    SQLRETURN rc = SQLFetch(s->handle);
+    SQLRETURN rc = SQLFetch(s->h.handle);
     enum db_outcome outcome = DB_ROW;
 
     if (rc == SQL_NO_DATA) {
-        rc = odbc_drain(s->owner, s->handle, false); /* closes the rows; later parts of the text may fail */
-        outcome = rc == SQL_NO_DATA || SQL_SUCCEEDED(rc) ? DB_OK
-                                                         : odbc_failed(s->owner, SQL_HANDLE_STMT, s->handle);
-        (void)SQLFreeStmt(s->handle, SQL_CLOSE);
-        s->open = false;
+        rc = odbc_drain(s->owner, s->h.handle, false); /* closes the rows; later parts of the text may fail */
+        outcome = rc == SQL_NO_DATA || SQL_SUCCEEDED(rc)
+                      ? DB_OK
+                      : odbc_failed(s->owner, SQL_HANDLE_STMT, s->h.handle);
+        (void)SQLFreeStmt(s->h.handle, SQL_CLOSE);
+        s->h.open = false;
         return outcome;
     }
     if (!SQL_SUCCEEDED(rc))
-        return odbc_failed(s->owner, SQL_HANDLE_STMT, s->handle);
+        return odbc_failed(s->owner, SQL_HANDLE_STMT, s->h.handle);
     s->row.n = 0;
     for (unsigned i = 0; outcome == DB_ROW && i < s->ncolumns; i++) {
         enum db_outcome got = s->columns[i].number ? get_number(s, i) : get_text(s, i);
@@ -427,7 +369,7 @@ static enum db_outcome fetch_row(struct db_stmt *s)
 
 static enum db_outcome fetch(struct db_stmt *s)
 {
-    canceller_running(&s->owner->canceller, s->handle);
+    canceller_running(&s->owner->canceller, s->h.handle);
     enum db_outcome outcome = fetch_row(s);
     canceller_running(&s->owner->canceller, SQL_NULL_HSTMT);
     return outcome;
@@ -458,10 +400,10 @@ enum db_outcome odbc_step(struct db_stmt *s)
 
     if (outcome == DB_OK && odbc_is_interrupted(o))
         outcome = DB_INTERRUPTED;
-    bool first = !s->open;
+    bool first = !s->h.open;
     if (outcome == DB_OK && first)
         outcome = first_step(s);
-    if (outcome == DB_OK && s->open)
+    if (outcome == DB_OK && s->h.open)
         outcome = fetch(s);
     if (outcome != DB_OK && outcome != DB_ROW) {
         o->spoilt |= o->in_transaction;
@@ -470,39 +412,11 @@ enum db_outcome odbc_step(struct db_stmt *s)
     return outcome;
 }
 
-enum db_outcome odbc_exec(struct db *db, const char *sql)
-{
-    struct odbc *o = odbc_of(db);
-    bool no_memory;
-
-    if (odbc_is_interrupted(o))
-        return DB_INTERRUPTED;
-    enum db_outcome outcome = odbc_ready(o);
-    if (outcome == DB_OK && o->plain == SQL_NULL_HSTMT &&
-        !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, o->dbc, &o->plain))) {
-        o->plain = SQL_NULL_HSTMT;
-        outcome = odbc_failed(o, SQL_HANDLE_DBC, o->dbc);
-    }
-    if (outcome != DB_OK)
-        return outcome;
-    o->changes = 0;
-    canceller_running(&o->canceller, o->plain);
-    SQLRETURN rc = with_text(o->plain, sql, SQLExecDirectW, &no_memory);
-    if (SQL_SUCCEEDED(rc))
-        rc = odbc_drain(o, o->plain, false);
-    canceller_running(&o->canceller, SQL_NULL_HSTMT);
-    if (!SQL_SUCCEEDED(rc) && rc != SQL_NO_DATA)
-        outcome = no_memory ? odbc_no_memory(o) : odbc_failed(o, SQL_HANDLE_STMT, o->plain);
-    (void)SQLFreeStmt(o->plain, SQL_CLOSE);
-    o->spoilt |= outcome != DB_OK && o->in_transaction;
-    return outcome;
-}
-
 /* ---- columns ---- */
 
 static struct column *column(struct db_stmt *s, int n)
 {
-    return s->open && n >= 0 && (unsigned)n < s->ncolumns && !s->columns[n].null ? &s->columns[n] : NULL;
+    return s->h.open && n >= 0 && (unsigned)n < s->ncolumns && !s->columns[n].null ? &s->columns[n] : NULL;
 }
 
 bool odbc_column_is_null(struct db_stmt *s, int n)

@@ -8,8 +8,8 @@
 #ifndef JG_REPORTS_STORE_STORE_INTERNAL_H
 #define JG_REPORTS_STORE_STORE_INTERNAL_H
 
-#include "reports/store/inserter.h"
 #include "reports/db/lock.h"
+#include "reports/store/inserter.h"
 #include "reports/store/store.h"
 #include "reports/store/tally.h"
 
