@@ -284,6 +284,8 @@ def test_health_and_metrics(reports):
     metrics = browser.ask("GET", "/metrics", headers=OBSERVE).body.decode()
     families = re.findall(r"^# TYPE (\S+)", metrics, re.M)
     assert len(families) == len(set(families)) and all(name.startswith("jumpgate_reports_") for name in families)
+    series = re.findall(r"^([^#\s]\S*(?: \S+})?) \S+$", metrics, re.M)
+    assert len(series) == len(set(series)) > 50
     for name in ("site_state", "database_seconds", "tile_seconds", "exports_total", "sign_ins_total", "web_sessions", "audit_writable"):
         assert f"jumpgate_reports_{name}" in families, name
     assert not re.search(r"user [012]|[0-9a-f]{32}|=cmd", metrics)
