@@ -8,6 +8,8 @@ endif()
 
 set(JG_MAINTAINER "jumpgate maintainers <maintainers@jumpgate.invalid>" CACHE STRING "Maintainer: of the packages")
 
+set(JG_PACKAGE_VERSION ${PROJECT_VERSION}${JG_VERSION_SUFFIX})
+
 # jg_package(COMPONENT NAME section summary text [variable value]...) - the package NAME of an install component;
 # the variables are those of CPack's DEB generator, less CPACK_DEBIAN_COMPONENT_.
 set(CPACK_COMPONENTS_ALL)
@@ -24,6 +26,9 @@ function(jg_package component name section summary text)
   endwhile()
 endfunction()
 
+set(JG_SYSTEMD_TOOLS
+  "systemd | systemd-standalone-sysusers | systemd-sysusers, systemd | systemd-standalone-tmpfiles | systemd-tmpfiles")
+
 jg_package(jumpgate jumpgate net "gateway from Privileged Remote Access to Password Safe"
 "jumpgate lists the credentials that a user of BeyondTrust Privileged Remote
 Access may use on an endpoint, checks one out of BeyondTrust Password Safe so
@@ -31,17 +36,31 @@ that it is injected into the session, and checks it in when the session ends.
 Each check-out is held by a lease that survives a restart, and is on disk in
 a hash-chained audit trail before the secret leaves the gateway."
   PACKAGE_SHLIBDEPS ON
-  PACKAGE_DEPENDS
-    "systemd | systemd-standalone-sysusers | systemd-sysusers, systemd | systemd-standalone-tmpfiles | systemd-tmpfiles"
+  PACKAGE_DEPENDS ${JG_SYSTEMD_TOOLS}
   PACKAGE_RECOMMENDS "ca-certificates, logrotate"
-  PACKAGE_SUGGESTS "jumpgate-ecm-plugin, prometheus")
-set(scripts ${CMAKE_SOURCE_DIR}/packaging/debian/jumpgate)
-set(CPACK_DEBIAN_JUMPGATE_PACKAGE_CONTROL_EXTRA
-  ${scripts}/preinst ${scripts}/postinst ${scripts}/prerm ${scripts}/postrm ${scripts}/conffiles)
+  PACKAGE_SUGGESTS "jumpgate-ecm-plugin, jumpgate-reports, prometheus")
+
+jg_package(jumpgate-reports jumpgate-reports net "reports on the sessions of Privileged Remote Access sites"
+"jumpgate-reports collects what BeyondTrust Privileged Remote Access sites
+report about sessions into a database (SQLite, PostgreSQL or SQL Server), shows
+it on a page with charts, tables and exports, and passes it on to a SIEM. With
+the audit trail of a jumpgate gateway it also shows which credential of Password
+Safe each session used. It needs no gateway."
+  PACKAGE_SHLIBDEPS ON
+  PACKAGE_DEPENDS ${JG_SYSTEMD_TOOLS}
+  PACKAGE_RECOMMENDS "ca-certificates, logrotate"
+  PACKAGE_SUGGESTS "jumpgate, odbc-postgresql, tdsodbc, prometheus")
+
+foreach(package jumpgate jumpgate-reports)
+  set(scripts ${CMAKE_SOURCE_DIR}/packaging/debian/${package})
+  string(TOUPPER ${package} upper)
+  set(CPACK_DEBIAN_${upper}_PACKAGE_CONTROL_EXTRA
+    ${scripts}/preinst ${scripts}/postinst ${scripts}/prerm ${scripts}/postrm ${scripts}/conffiles)
+endforeach()
 
 jg_package(dbgsym jumpgate-dbgsym debug "debug symbols for jumpgate"
 "gdb and the like find the symbols of the programs by their build ids."
-  PACKAGE_DEPENDS "jumpgate (= ${PROJECT_VERSION}${JG_VERSION_SUFFIX})")
+  PACKAGE_DEPENDS "jumpgate (= ${JG_PACKAGE_VERSION}) | jumpgate-reports (= ${JG_PACKAGE_VERSION})")
 
 jg_package(ecm-plugin jumpgate-ecm-plugin net "plug-in of the Endpoint Credential Manager for jumpgate (sources)"
 "The plug-in lets the vendor's ECM service, which connects to a Privileged
@@ -53,7 +72,7 @@ vendor's SDK, which may not be passed on, so the package has the sources;
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME jumpgate)
-set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION}${JG_VERSION_SUFFIX})
+set(CPACK_PACKAGE_VERSION ${JG_PACKAGE_VERSION})
 set(CPACK_PACKAGE_CONTACT ${JG_MAINTAINER})
 set(CPACK_INSTALL_PREFIX /usr)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)

@@ -17,28 +17,30 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = {page.name for page in (ROOT / "docs").glob("*.md")}
-# What the package has besides the pages of docs/.
+PROGRAMS = {"jumpgate": "jumpgate.conf", "jumpgate-reports": "reports.conf"}  # package and program: configuration
+# What a program's package has besides pages of docs/.
 FILES = """
-etc/logrotate.d/jumpgate
-usr/bin/jumpgate
-usr/lib/systemd/system/jumpgate.service
-usr/lib/systemd/system/jumpgate.socket
-usr/lib/sysusers.d/jumpgate.conf
-usr/lib/tmpfiles.d/jumpgate.conf
-usr/share/bash-completion/completions/jumpgate
-usr/share/doc/jumpgate/changelog.gz
-usr/share/doc/jumpgate/copyright
-usr/share/doc/jumpgate/jumpgate.spdx.json
-usr/share/doc/jumpgate/openapi.yaml
-usr/share/fish/vendor_completions.d/jumpgate.fish
-usr/share/jumpgate/alerts.yml
-usr/share/jumpgate/dashboard.json
-usr/share/jumpgate/jumpgate.conf
-usr/share/jumpgate/openapi.yaml
-usr/share/man/man1/jumpgate.1.gz
-usr/share/man/man5/jumpgate.conf.5.gz
-usr/share/zsh/vendor-completions/_jumpgate
+etc/logrotate.d/NAME
+usr/bin/NAME
+usr/lib/systemd/system/NAME.service
+usr/lib/sysusers.d/NAME.conf
+usr/lib/tmpfiles.d/NAME.conf
+usr/share/bash-completion/completions/NAME
+usr/share/doc/NAME/changelog.gz
+usr/share/doc/NAME/copyright
+usr/share/doc/NAME/NAME.spdx.json
+usr/share/doc/NAME/openapi.yaml
+usr/share/fish/vendor_completions.d/NAME.fish
+usr/share/NAME/alerts.yml
+usr/share/NAME/dashboard.json
+usr/share/NAME/CONF
+usr/share/NAME/openapi.yaml
+usr/share/man/man1/NAME.1.gz
+usr/share/man/man5/CONF.5.gz
+usr/share/zsh/vendor-completions/_NAME
 """.split()
+MORE = {"jumpgate": {"usr/lib/systemd/system/jumpgate.socket"}, "jumpgate-reports": set()}
+each_program = pytest.mark.parametrize("name", PROGRAMS)
 
 
 def run(*command, **more):
@@ -78,13 +80,15 @@ def names(package):
     return {row[5].removeprefix("./").split(" -> ")[0]: row[0] for row in rows if not row[5].endswith("/")}
 
 
-def test_what_is_in_the_package(packages):
-    found = names(packages["jumpgate"])
-    expected = set(FILES) | {f"usr/share/doc/jumpgate/{page}" for page in PAGES}
-    assert set(found) == expected
-    for name, mode in found.items():
-        assert mode == ("-rwxr-xr-x" if name.startswith("usr/bin/") else
-                        "lrwxrwxrwx" if name.endswith("doc/jumpgate/openapi.yaml") else "-rw-r--r--"), name
+@each_program
+def test_what_is_in_the_package(packages, name):
+    found = names(packages[name])
+    pages = {page for page in PAGES if page.startswith("reports") == (name == "jumpgate-reports")}
+    expected = {file.replace("NAME", name).replace("CONF", PROGRAMS[name]) for file in FILES} | MORE[name]
+    assert len(pages) >= 4 and set(found) == expected | {f"usr/share/doc/{name}/{page}" for page in pages}
+    for file, mode in found.items():
+        assert mode == ("-rwxr-xr-x" if file.startswith("usr/bin/") else
+                        "lrwxrwxrwx" if file.endswith(f"doc/{name}/openapi.yaml") else "-rw-r--r--"), file
 
 
 def test_the_plug_in_is_its_sources(packages):
@@ -95,33 +99,47 @@ def test_the_plug_in_is_its_sources(packages):
     assert found == expected and len(found) > 40
 
 
-def test_depends_on_what_is_linked(packages):
-    depends = run("dpkg-deb", "-f", packages["jumpgate"], "Depends")
-    for library in "libc6 libcjson1 libcurl4 libexpat1 libinih1 libseccomp2 libsqlite3-0 libssl3 libsystemd0 libuv1 zlib1g".split():
-        assert re.search(rf"\b{library}(t64)?\b", depends), (library, depends)
-    version = run("dpkg-deb", "-f", packages["jumpgate"], "Version").strip()
-    assert run("dpkg-deb", "-f", packages["jumpgate-dbgsym"], "Depends").strip() == f"jumpgate (= {version})"
+LIBRARIES = "libc6 libcjson1 libcurl4 libexpat1 libinih1 libseccomp2 libsqlite3-0 libssl3 libsystemd0 libuv1 zlib1g".split()
+OF_REPORTS = ["libglib2.0-0", "libodbc2", "libzip"]
 
 
-def test_the_configuration_is_the_text_of_the_program(tree):
-    text = run(tree / "usr/bin/jumpgate", "config", "--defaults")
-    assert (tree / "usr/share/jumpgate/jumpgate.conf").read_text(encoding="utf-8") == text
+@each_program
+def test_depends_on_what_is_linked(packages, name):
+    depends = run("dpkg-deb", "-f", packages[name], "Depends")
+    for library in LIBRARIES + (OF_REPORTS if name == "jumpgate-reports" else []):
+        assert re.search(rf"\b{library}\d?(t64)?\b", depends), (library, depends)
+    version = run("dpkg-deb", "-f", packages[name], "Version").strip()
+    symbols = run("dpkg-deb", "-f", packages["jumpgate-dbgsym"], "Depends").strip()
+    assert symbols == f"jumpgate (= {version}) | jumpgate-reports (= {version})"
+
+
+def test_the_gateway_needs_nothing_of_the_reports(packages, tree):
+    assert not [library for library in OF_REPORTS if library in run("dpkg-deb", "-f", packages["jumpgate"], "Depends")]
+    loaded = run("ldd", tree / "usr/bin/jumpgate")
+    assert "libuv" in loaded and not re.search("libzip|libodbc|libglib", loaded), loaded
+
+
+@each_program
+def test_the_configuration_is_the_text_of_the_program(tree, name):
+    text = run(tree / "usr/bin" / name, "config", "--defaults")
+    assert (tree / "usr/share" / name / PROGRAMS[name]).read_text(encoding="utf-8") == text
 
 
 def test_links_of_the_documents_lead_to_packaged_files(tree):
-    folder = tree / "usr/share/doc/jumpgate"
-    links = [(page.name, link) for page in folder.glob("*.md")
+    folder = tree / "usr/share/doc"
+    links = [(page, link) for page in folder.glob("*/*.md")
              for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))]
-    assert len(links) > 100 and not [(page, link) for page, link in links if not (folder / link).exists()]
-    assert "bench/report.md (in the sources)" in (folder / "README.md").read_text(encoding="utf-8")
+    assert len(links) > 100 and not [(page, link) for page, link in links if not (page.parent / link).exists()]
+    assert "bench/report.md (in the sources)" in (folder / "jumpgate/README.md").read_text(encoding="utf-8")
 
 
-def test_the_scripts_are_sound(packages, tmp_path):
-    run("dpkg-deb", "-e", packages["jumpgate"], tmp_path)
-    for name in ("preinst", "postinst", "prerm", "postrm"):
-        assert (tmp_path / name).stat().st_mode & 0o777 == 0o755
-        run("sh", "-n", tmp_path / name)
-    assert (tmp_path / "conffiles").read_text(encoding="ascii") == "/etc/logrotate.d/jumpgate\n"
+@each_program
+def test_the_scripts_are_sound(packages, tmp_path, name):
+    run("dpkg-deb", "-e", packages[name], tmp_path)
+    for script in ("preinst", "postinst", "prerm", "postrm"):
+        assert (tmp_path / script).stat().st_mode & 0o777 == 0o755
+        run("sh", "-n", tmp_path / script)
+    assert (tmp_path / "conffiles").read_text(encoding="ascii") == f"/etc/logrotate.d/{name}\n"
 
 
 def test_users_and_folders(tree, tmp_path):
@@ -148,8 +166,9 @@ def test_users_and_folders(tree, tmp_path):
         assert (found.st_mode & 0o777, (found.st_uid, found.st_gid)) == (mode, owner), name
 
 
-def test_the_program_is_hardened(tree):
-    program = tree / "usr/bin/jumpgate"
+@each_program
+def test_the_program_is_hardened(tree, name):
+    program = tree / "usr/bin" / name
     header, dynamic = run("readelf", "-h", program), run("readelf", "-dlW", program)
     assert "DYN (Position-Independent Executable" in header
     assert "BIND_NOW" in dynamic and "GNU_RELRO" in dynamic
@@ -159,11 +178,12 @@ def test_the_program_is_hardened(tree):
     assert str(ROOT).encode() not in program.read_bytes()
 
 
-def test_the_symbols_belong_to_the_program(tree):
-    build_id = re.search(r"Build ID: (\w\w)(\w+)", run("readelf", "-n", tree / "usr/bin/jumpgate"))
+@pytest.mark.parametrize("name, function", [("jumpgate", "broker_checkout"), ("jumpgate-reports", "store_open")])
+def test_the_symbols_belong_to_the_program(tree, name, function):
+    build_id = re.search(r"Build ID: (\w\w)(\w+)", run("readelf", "-n", tree / "usr/bin" / name))
     symbols = tree / "usr/lib/debug/.build-id" / build_id[1] / f"{build_id[2]}.debug"
-    assert re.search(r"FUNC .* broker_checkout$", run("readelf", "-sW", symbols), re.MULTILINE)
-    assert ".symtab" not in run("readelf", "-SW", tree / "usr/bin/jumpgate")
+    assert re.search(rf"FUNC .* {function}$", run("readelf", "-sW", symbols), re.MULTILINE)
+    assert ".symtab" not in run("readelf", "-SW", tree / "usr/bin" / name)
     assert str(ROOT) not in run("readelf", "--debug-dump=line", symbols)
 
 
@@ -176,13 +196,14 @@ def test_the_changelog_begins_with_the_version(packages, tree):
 
 # ---- what it is made from ----
 
-@pytest.fixture(scope="module", name="sbom")
-def _sbom(tree):
-    return json.loads((tree / "usr/share/doc/jumpgate/jumpgate.spdx.json").read_text(encoding="utf-8"))
+def read_list(tree, name):
+    return json.loads((tree / f"usr/share/doc/{name}/{name}.spdx.json").read_text(encoding="utf-8"))
 
 
-def test_the_list_is_spdx(sbom):
+@each_program
+def test_the_list_is_spdx(tree, name):
     """What SPDX 2.3 requires of a document, its packages and their relationships."""
+    sbom = read_list(tree, name)
     assert (sbom["spdxVersion"], sbom["dataLicense"], sbom["SPDXID"]) == ("SPDX-2.3", "CC0-1.0", "SPDXRef-DOCUMENT")
     assert sbom["name"] and re.fullmatch(r"https://[^#\s]+", sbom["documentNamespace"])
     made = sbom["creationInfo"]
@@ -204,18 +225,20 @@ def test_the_list_is_spdx(sbom):
     assert {row["relatedSpdxElement"] for row in sbom["relationships"]} == set(ids), "each package is in a relationship"
 
 
-def test_the_list_is_what_is_linked(sbom, packages, tree):
-    related = {}
+@each_program
+def test_the_list_is_what_is_linked(packages, tree, name):
+    sbom, related = read_list(tree, name), {}
     for row in sbom["relationships"]:
         related.setdefault(row["relationshipType"], set()).add(row["relatedSpdxElement"].removeprefix("SPDXRef-Package-"))
     assert "uthash-dev" in related["STATIC_LINK"]
-    depends = run("dpkg-deb", "-f", packages["jumpgate"], "Depends")
+    assert ("libjs-chart.js" in related["STATIC_LINK"]) == (name == "jumpgate-reports")
+    depends = run("dpkg-deb", "-f", packages[name], "Depends")
     linked = {word.split(" ")[0] for word in depends.split(", ") if not word.startswith("systemd")}
     assert related["DYNAMIC_LINK"] == linked
     declared = {package["name"]: package["licenseDeclared"] for package in sbom["packages"]}
-    assert not [name for name in related["DYNAMIC_LINK"] | related["STATIC_LINK"] if declared[name] == "NOASSERTION"]
-    notices = (tree / "usr/share/doc/jumpgate/copyright").read_text(encoding="utf-8")
-    assert not [name for name in related["DYNAMIC_LINK"] if not re.search(rf"\b{re.escape(name.removesuffix('t64'))}\b", notices)]
+    assert not [one for one in related["DYNAMIC_LINK"] | related["STATIC_LINK"] if declared[one] == "NOASSERTION"]
+    notices = (tree / f"usr/share/doc/{name}/copyright").read_text(encoding="utf-8")
+    assert not [one for one in related["DYNAMIC_LINK"] if not re.search(rf"\b{re.escape(one.removesuffix('t64'))}\b", notices)]
 
 
 # ---- the whole ----
