@@ -4,6 +4,7 @@
 import os
 import pathlib
 import pwd
+import re
 import signal
 
 import pytest
@@ -234,6 +235,12 @@ def test_no_unix_socket_and_no_code_can_come():
     with Gateway("http://127.0.0.1:9/BeyondTrust/api/public/v3") as gateway:
         maps = pathlib.Path(f"/proc/{gateway.process.pid}/maps").read_text()
         assert not [line for line in maps.splitlines() if "wx" in line.split()[1]]
+
+
+def test_no_library_of_the_session_reports_is_loaded():
+    with Gateway("http://127.0.0.1:9/BeyondTrust/api/public/v3") as gateway:
+        maps = pathlib.Path(f"/proc/{gateway.process.pid}/maps").read_text()
+        assert "libuv" in maps and not re.search("libzip|libodbc|libglib", maps)
 
 
 def test_little_memory_for_secrets_is_enough_for_a_few():
