@@ -55,18 +55,14 @@ static void list_jumpoints(struct dispatch *d, int kind)
     const struct vec *all = &d->site->jumpoints;
     struct page p;
     struct jsonw w;
-    size_t n = 0;
 
     (void)kind;
-    if (!config_read_page(d, &p))
+    if (!config_begin_list(d, &p, &w))
         return;
-    w = answer_json(d, 200);
-    jsonw_array(&w, NULL);
     for (size_t i = 0; i < all->n; i++)
-        if (!jumpoint_gone(d, all->item[i]) && jumpoint_matches(d, all->item[i]) && config_on_page(&p, n++))
+        if (!jumpoint_gone(d, all->item[i]) && jumpoint_matches(d, all->item[i]) && config_on_page(&p))
             put_jumpoint(&w, all->item[i]);
-    jsonw_end(&w);
-    config_put_page(d, &p, n);
+    config_end_list(d, &p, &w);
 }
 
 static const struct jumpoint *jumpoint_of(struct dispatch *d, int id)
@@ -145,15 +141,12 @@ static void list_accounts(struct dispatch *d, int kind)
     struct jsonw w;
 
     (void)kind;
-    if (!config_read_page(d, &p))
+    if (!config_begin_list(d, &p, &w))
         return;
-    w = answer_json(d, 200);
-    jsonw_array(&w, NULL);
     for (size_t i = 0; i < all->n; i++)
-        if (config_on_page(&p, i))
+        if (config_on_page(&p))
             put_account(d, &w, all->item[i]);
-    jsonw_end(&w);
-    config_put_page(d, &p, all->n);
+    config_end_list(d, &p, &w);
 }
 
 static void one_account(struct dispatch *d, int kind, int id)

@@ -125,22 +125,18 @@ void items_list(struct dispatch *d, int type)
     char kind[PATH];
     struct page p;
     struct jsonw w;
-    size_t n = 0;
 
-    if (!config_read_page(d, &p))
+    if (!config_begin_list(d, &p, &w))
         return;
     (void)kind_of((enum item_type)type, kind);
-    w = answer_json(d, 200);
-    jsonw_array(&w, NULL);
     for (uint64_t i = 0; m && i < month_nitems(m); i++) {
         if (month_item_type(m, i) != (enum item_type)type)
             continue;
         month_item(m, i, &item);
-        if (!gone(d, kind, item.id) && item_matches(d, &item) && config_on_page(&p, n++))
+        if (!gone(d, kind, item.id) && item_matches(d, &item) && config_on_page(&p))
             put_item(d, &w, &item);
     }
-    jsonw_end(&w);
-    config_put_page(d, &p, n);
+    config_end_list(d, &p, &w);
 }
 
 void items_one(struct dispatch *d, int type, int id)
@@ -188,22 +184,18 @@ void items_list_groups(struct dispatch *d, int unused)
     char name[MONTH_TEXT], code[MONTH_TEXT];
     struct page p;
     struct jsonw w;
-    size_t n = 0;
 
     (void)unused;
-    if (!config_read_page(d, &p))
+    if (!config_begin_list(d, &p, &w))
         return;
-    w = answer_json(d, 200);
-    jsonw_array(&w, NULL);
     for (uint64_t i = 0; i < ngroups(d); i++) {
         name_group(i, name, code);
         if (!gone(d, "jump-group", (int64_t)i + 1) && config_filter(d, "name", name) &&
             config_filter(d, "code_name", code) && config_filter(d, "ecm_group_id", "1") &&
-            config_on_page(&p, n++))
+            config_on_page(&p))
             put_group(&w, i, name, code);
     }
-    jsonw_end(&w);
-    config_put_page(d, &p, n);
+    config_end_list(d, &p, &w);
 }
 
 void items_one_group(struct dispatch *d, int unused, int id)
@@ -305,20 +297,16 @@ void items_list_accounts(struct dispatch *d, int unused)
     struct vault_account a;
     struct page p;
     struct jsonw w;
-    size_t n = 0;
 
     (void)unused;
-    if (!config_read_page(d, &p))
+    if (!config_begin_list(d, &p, &w))
         return;
-    w = answer_json(d, 200);
-    jsonw_array(&w, NULL);
     for (uint64_t i = 0; i < naccounts(d); i++) {
         read_account(d, i, &a);
-        if (!gone(d, "vault/account", a.id) && account_matches(d, &a) && config_on_page(&p, n++))
+        if (!gone(d, "vault/account", a.id) && account_matches(d, &a) && config_on_page(&p))
             put_vault_account(d, &w, &a);
     }
-    jsonw_end(&w);
-    config_put_page(d, &p, n);
+    config_end_list(d, &p, &w);
 }
 
 void items_one_account(struct dispatch *d, int unused, int id)

@@ -20,11 +20,15 @@ static bool page_number(struct dispatch *d, const char *name, int64_t min, int64
     return false;
 }
 
-bool config_read_page(struct dispatch *d, struct page *p)
+bool config_begin_list(struct dispatch *d, struct page *p, struct jsonw *w)
 {
     *p = (struct page){.per_page = 100, .current = 1};
-    return page_number(d, "per_page", 5, 100, &p->per_page) &&
-           page_number(d, "current_page", 1, INT32_MAX, &p->current);
+    if (!page_number(d, "per_page", 5, 100, &p->per_page) ||
+        !page_number(d, "current_page", 1, INT32_MAX, &p->current))
+        return false;
+    *w = answer_json(d, 200);
+    jsonw_array(w, NULL);
+    return true;
 }
 
 static void put_link(struct dispatch *d, const struct page *p, const char *rel, int64_t page, bool *first)
@@ -35,27 +39,27 @@ static void put_link(struct dispatch *d, const struct page *p, const char *rel, 
     *first = false;
 }
 
-void config_put_page(struct dispatch *d, struct page *p, size_t total)
+void config_end_list(struct dispatch *d, const struct page *p, struct jsonw *w)
 {
+    int64_t last = p->rows ? (p->rows + p->per_page - 1) / p->per_page : 1;
     bool first = true;
 
-    p->total = (int64_t)total;
-    p->last = p->total ? (p->total + p->per_page - 1) / p->per_page : 1;
+    jsonw_end(w);
     put_link(d, p, "first", 1, &first);
     if (p->current > 1)
         put_link(d, p, "previous", p->current - 1, &first);
-    if (p->current < p->last)
+    if (p->current < last)
         put_link(d, p, "next", p->current + 1, &first);
-    put_link(d, p, "last", p->last, &first);
+    put_link(d, p, "last", last, &first);
     (void)buf_printf(&d->answer->headers,
                      "\r\nX-BT-Pagination-Current-Page: %lld\r\nX-BT-Pagination-Last-Page: %lld\r\n"
                      "X-BT-Pagination-Per-Page: %lld\r\nX-BT-Pagination-Total: %lld\r\n",
-                     (long long)p->current, (long long)p->last, (long long)p->per_page, (long long)p->total);
+                     (long long)p->current, (long long)last, (long long)p->per_page, (long long)p->rows);
 }
 
-bool config_on_page(const struct page *p, size_t index)
+bool config_on_page(struct page *p)
 {
-    return (int64_t)index / p->per_page == p->current - 1;
+    return p->rows++ / p->per_page == p->current - 1;
 }
 
 bool config_filter(const struct dispatch *d, const char *name, const char *value)

@@ -11,15 +11,15 @@
 #include "pra-sim/dispatch.h"
 
 struct page {
-    int64_t per_page, current, last, total;
+    int64_t per_page, current, rows; /* rows: counted so far */
 };
 
-/* False, and answered, when the parameters are wrong. */
-bool config_read_page(struct dispatch *, struct page *);
-/* Is the row of that index, from 0, on the page? */
-bool config_on_page(const struct page *, size_t index);
-/* The headers, once all rows are counted. */
-void config_put_page(struct dispatch *, struct page *, size_t total);
+/* Begins the array of rows. False, and answered, when the parameters are wrong. */
+bool config_begin_list(struct dispatch *, struct page *, struct jsonw *);
+/* Counts the next row that matches. Is it on the page? */
+bool config_on_page(struct page *);
+/* Ends the array, and writes the headers for all rows counted. */
+void config_end_list(struct dispatch *, const struct page *, struct jsonw *);
 /* Is the parameter absent, or that value? */
 bool config_filter(const struct dispatch *, const char *name, const char *value);
 bool config_filter_int(const struct dispatch *, const char *name, int64_t value);

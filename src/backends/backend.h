@@ -231,8 +231,8 @@ struct vault_state {
     char detail[160];        /* why it is not reachable */
     int64_t certificate_end; /* of the certificate presented to the vault, seconds since 1970; 0 = none */
     uint64_t wait_ms;        /* estimate: how long a call of a new user would wait */
-    uint64_t sign_ins;       /* that the vault has accepted */
-    uint64_t refused;        /* calls and operations not admitted, or admitted and not begun in time */
+    uint64_t sign_ins, sign_ins_refused; /* since the start; `sign_ins`: accepted */
+    uint64_t refused; /* calls and operations not admitted, or admitted and not begun in time */
 };
 
 struct vault_ops {

@@ -91,13 +91,20 @@ static void add_skew(struct buf *text, const cJSON *one)
                          skew < 0 ? "behind" : "ahead");
 }
 
+/* "1 call", "2 calls" */
+static void add_count(struct buf *text, const char *before, int64_t n, const char *noun)
+{
+    (void)buf_printf(text, "%s%" PRId64 " %s%s", before, n, noun, n == 1 ? "" : "s");
+}
+
 static void vault_detail(struct buf *text, const cJSON *one)
 {
     add_age(text, one);
     add_skew(text, one);
-    (void)buf_printf(text, ", %" PRId64 " connections, %" PRId64 " sessions, %" PRId64 " calls waiting",
-                     json_number(one, "connections"), json_number(one, "sessions"),
-                     json_number(one, "calls_queued"));
+    add_count(text, ", ", json_number(one, "connections"), "connection");
+    add_count(text, ", ", json_number(one, "sessions"), "session");
+    add_count(text, ", ", json_number(one, "calls_queued"), "call");
+    (void)buf_str(text, " waiting");
 }
 
 static void site_detail(struct buf *text, const cJSON *one)
@@ -109,13 +116,16 @@ static void site_detail(struct buf *text, const cJSON *one)
     if (*json_text(one, "failover_role") && strcmp(json_text(one, "failover_role"), "none") != 0)
         (void)buf_printf(text, ", %s", json_text(one, "failover_role"));
     int missing = cJSON_GetArraySize(json_get(one, "missing"));
-    if (missing)
-        (void)buf_printf(text, ", %d permissions are missing", missing);
+    if (missing) {
+        add_count(text, ", ", missing, "permission");
+        (void)buf_str(text, missing == 1 ? " is missing" : " are missing");
+    }
 }
 
 static void audit_detail(struct buf *text, const cJSON *one)
 {
-    (void)buf_printf(text, "%s, %" PRId64 " records", json_text(one, "type"), json_number(one, "records"));
+    (void)buf_printf(text, "%s, ", json_text(one, "type"));
+    add_count(text, "", json_number(one, "records"), "record");
     if (json_number(one, "lost"))
         (void)buf_printf(text, ", %" PRId64 " lost", json_number(one, "lost"));
 }
@@ -138,9 +148,10 @@ static void dependency_row(struct print_table *t, const cJSON *one)
     struct buf text = BUF_INIT(1U << 16);
     enum terminal_style style = style_of(state);
 
-    if (store)
-        (void)buf_printf(&text, "%s, %" PRId64 " commits", type, json_number(one, "commits"));
-    else if (audit)
+    if (store) {
+        (void)buf_printf(&text, "%s, ", type);
+        add_count(&text, "", json_number(one, "commits"), "commit");
+    } else if (audit)
         audit_detail(&text, one);
     else if (site)
         site_detail(&text, one);
@@ -178,14 +189,16 @@ static void load_rows(struct print_table *t, const cJSON *status)
 {
     const cJSON *operations = json_get(status, "operations");
     double lag = get_double(status, "loop_lag_ms");
+    struct buf text = BUF_INIT(1U << 10);
 
     print_table_cell(t, STYLE_PLAIN, "operations");
     print_table_cellf(t, STYLE_PLAIN, "%" PRId64 " in flight", json_number(operations, "in_flight"));
-    print_table_cellf(t, STYLE_PLAIN,
-                      "%" PRId64 " client connections; %" PRId64 " check-outs and %" PRId64
-                      " releases since the start",
-                      json_number(status, "connections"), json_number(operations, "checkouts"),
-                      json_number(operations, "releases"));
+    add_count(&text, "", json_number(status, "connections"), "client connection");
+    add_count(&text, "; ", json_number(operations, "checkouts"), "check-out");
+    add_count(&text, " and ", json_number(operations, "releases"), "release");
+    (void)buf_str(&text, " since the start");
+    print_table_cell(t, STYLE_PLAIN, buf_cstr(&text));
+    buf_free(&text);
     print_table_cell(t, STYLE_PLAIN, "event loop");
     print_table_cellf(t, lag < LAG_MS ? STYLE_PLAIN : STYLE_WARN, "%.1f ms late", lag);
     print_table_cell(t, STYLE_PLAIN,
@@ -215,7 +228,7 @@ static void certificate_row(struct print_table *t, const cJSON *one)
                       days <= VERY_SOON_DAYS ? STYLE_BAD
                       : days <= SOON_DAYS    ? STYLE_WARN
                                              : STYLE_GOOD,
-                      "%" PRId64 " days left", days);
+                      "%" PRId64 " day%s left", days, days == 1 ? "" : "s");
     print_table_cellf(t, STYLE_PLAIN, "%s, until %s", json_text(one, "kind"), json_text(one, "not_after"));
 }
 

@@ -109,6 +109,13 @@ static bool credential_in(const char *line, char name[NAME_BYTES])
     return false;
 }
 
+bool unit_command_has_credentials(void)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+
+    return folder && *folder;
+}
+
 /* ---- run with them ---- */
 
 struct unit_call {
@@ -189,11 +196,10 @@ static void add_self(struct unit_call *c)
 
 void unit_command_run(const char *conf_file, bool as_gateway)
 {
-    const char *has = getenv("CREDENTIALS_DIRECTORY");
     struct unit_call c = {.n = 0};
     char capabilities[LINE_BYTES];
 
-    if (geteuid() != 0 || (has && *has) || *conf_file != '/' || access(BOOTED, F_OK) != 0)
+    if (geteuid() != 0 || unit_command_has_credentials() || *conf_file != '/' || access(BOOTED, F_OK) != 0)
         return;
     add_word(&c, SYSTEMD_RUN);
     for (size_t i = 0; i < sizeof(run_options) / sizeof(run_options[0]); i++)
@@ -216,9 +222,8 @@ void unit_command_run(const char *conf_file, bool as_gateway)
 
 void unit_command_write(struct buf *out, const char *root, const char *conf_file, const char *command)
 {
-    const char *has = getenv("CREDENTIALS_DIRECTORY");
     char line[LINE_BYTES], name[NAME_BYTES], file[LINE_BYTES], option[LINE_BYTES + 2 * NAME_BYTES];
-    int fd = has && *has ? -1 : open(conf_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open(conf_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
     bool any = false;
 
@@ -249,10 +254,8 @@ void unit_command_hint(const char *conf_file, const char *command)
 
     unit_command_write(&line, "", conf_file, command);
     if (line.len && !line.failed)
-        fprintf(
-            stderr,
-            "jumpgate: the configuration names credentials of the systemd unit, which this command was not "
-            "given. With them:\n  %.*s\n",
-            (int)line.len, line.data);
+        fprintf(stderr,
+                "jumpgate: the configuration names credentials of the systemd unit. With them:\n  %.*s\n",
+                (int)line.len, line.data);
     buf_free(&line);
 }

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+/* Has the process a folder of credentials? */
+bool unit_command_has_credentials(void);
 /*
  * Where the configuration names credentials, the process is root's and has none of them, and systemd runs the
  * machine: the same command with the same words takes the place of this process, as a transient unit with the
@@ -16,9 +18,9 @@
  */
 void unit_command_run(const char *conf_file, bool as_gateway);
 /*
- * Where the configuration names credentials and the process has none: the one line that runs `command` (what
- * follows "jumpgate ") as the unit's user with the unit's credentials. Nothing is written otherwise. `root`:
- * where the files of systemd are, "" for the machine's own.
+ * Where the configuration names credentials: the one line that runs `command` (what follows "jumpgate ") as
+ * the unit's user with the unit's credentials. Nothing is written otherwise. `root`: where the files of
+ * systemd are, "" for the machine's own.
  */
 void unit_command_write(struct buf *out, const char *root, const char *conf_file, const char *command);
 /* The same to stderr, with a word before it. */

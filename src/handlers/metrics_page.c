@@ -74,6 +74,7 @@ struct gateway_metrics {
 
 /* clang-format off */
 #define CLOSED "jumpgate_strangers_closed_total", "Connections without a client closed in favour of others.", METRIC_COUNTER
+#define SIGN_INS "jumpgate_vault_sign_ins_total", "Sign-ins at the vault by its answer; refused of all users: the key is wrong.", METRIC_COUNTER
 #define LEASES "jumpgate_leases", "Leases by state.", METRIC_GAUGE
 
 static const struct gauge_row page_rows[] = {
@@ -128,6 +129,8 @@ static const struct gauge_row vault_rows[] = {
     {"jumpgate_vault_up", "1 while the vault answers, or has not been asked yet.", METRIC_GAUGE, VAULT(up, 1)},
     {"jumpgate_vault_last_success_age_seconds", "Since the vault's last answer; -1 = never.", METRIC_GAUGE, VAULT(success_age_s, 1)},
     {"jumpgate_partial_answers_total", "Lists answered without the rows of this vault, which did not answer.", METRIC_COUNTER, VAULT(partial, 1)},
+    {SIGN_INS, VAULT(state.sign_ins, 1), .labels = "outcome=\"accepted\""},
+    {SIGN_INS, VAULT(state.sign_ins_refused, 1), .labels = "outcome=\"refused\""},
     {"jumpgate_vault_clock_skew_seconds", "The vault's clock minus ours.", METRIC_GAUGE, VAULT(state.skew_ms, 1000)},
     {"jumpgate_vault_connections", "Open connections to the vault.", METRIC_GAUGE, VAULT(state.connections, 1)},
     {"jumpgate_vault_calls_queued", "Calls that wait for a connection.", METRIC_GAUGE, VAULT(state.queued, 1)},
@@ -265,7 +268,8 @@ static void add_gauges(struct gateway_metrics *m, const struct gauge_row *rows, 
                                     .read = read_field,
                                     .arg = g};
         if (vault) {
-            snprintf(g->labels, sizeof(g->labels), "vault=\"%s\"", vault);
+            snprintf(g->labels, sizeof(g->labels), "vault=\"%s\"%s%s", vault, row->labels ? "," : "",
+                     row->labels ? row->labels : "");
             g->metric.labels = g->labels;
         }
         metric_register(&g->metric);

@@ -49,6 +49,11 @@ CASES = [
                                       'jumpgate_audit_writable{instance="b"}': "1x20"}, quiet=[4, 12], fires=[5, 9]),
     grown_for_a_while("JumpgateRefusesLoad", "jumpgate_vault_refusals_total", ',reason="deadline"'),
     grown_for_a_while("JumpgateListsPartial", "jumpgate_partial_answers_total"),
+    # refused from minute 10 on; in the second vault one is accepted now and then
+    Case("JumpgateVaultRefusesSignIns",
+         {**dict(zip(per_vault("jumpgate_vault_sign_ins_total", ',outcome="refused"'), ["0x10 0+2x40 80x40", "0+2x90"])),
+          **dict(zip(per_vault("jumpgate_vault_sign_ins_total", ',outcome="accepted"'), ["7x90", "0+1x90"]))},
+         quiet=[10, 24, 75], fires=[28, 50], labels=MAIN),
     Case("JumpgateReleaseOverdue", {'jumpgate_lease_oldest_overdue_seconds{instance="a"}': "0x4 200x4 301x9 0x5",
                                     'jumpgate_lease_oldest_overdue_seconds{instance="b"}': "300x30"},
          quiet=[4, 9, 14, 21], fires=[16, 19]),

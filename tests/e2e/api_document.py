@@ -2,6 +2,7 @@
 """docs/openapi.yaml as a contract: whether an answer of the gateway is one that the document describes.
 
     document().check("POST", "/v1/credentials/find", 200, headers, body)      # AssertionError where it is not
+    document("reports-openapi.yaml").check(…)                                 # the same of session reports
 
 An answer is looked up by path, method and status; its content type, its headers and its body must be the document's.
 The document lets later versions add members. Here an object is closed: a member that is not described is an offence.
@@ -19,7 +20,7 @@ import re
 import fastjsonschema
 import yaml
 
-PATH = pathlib.Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 METHODS = ("get", "head", "post", "put", "delete", "patch", "options", "trace")
 OF_HTTP = {"date", "content-length", "content-type", "connection", "transfer-encoding"}
 PROBLEM = "application/problem+json"
@@ -29,7 +30,8 @@ offences = []
 class Document:
     """The document, with references followed."""
 
-    def __init__(self, text):
+    def __init__(self, text, name="openapi.yaml"):
+        self.name = name
         self.tree = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         self.paths = self.tree["paths"]
         self.templates = [(re.compile(re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(path))), path)
@@ -111,7 +113,7 @@ class Document:
         if not why and status >= 400:
             why = other_status(status, headers, body)
         if why:
-            offence(f"{method} {target}: {status}: {why}: {body[:400]!r}")
+            offence(self.name, f"{method} {target}: {status}: {why}: {body[:400]!r}")
 
     def check_any(self, status, headers, body):
         """The same where the request is not known: some operation has this answer."""
@@ -125,7 +127,7 @@ class Document:
         if not why and status >= 400:
             why = other_status(status, headers, body)
         if why:
-            offence(f"{status}: {why}: {body[:400]!r}")
+            offence(self.name, f"{status}: {why}: {body[:400]!r}")
 
     def differs(self, response, method, headers, body):
         """What is not as described; None where all is."""
@@ -134,6 +136,8 @@ class Document:
 
     def headers_differ(self, response, named):
         described = {name.lower(): self.resolve(header) for name, header in response.get("headers", {}).items()}
+        for name, schema in self.tree["components"].get("x-headers-of-all", {}).items():
+            described[name.lower()] = {"required": True, "schema": schema}
         for name, header in described.items():
             if name not in named:
                 if header.get("required"):
@@ -157,7 +161,7 @@ class Document:
         if method == "HEAD":
             return "a body" if body else None
         try:
-            value = body.decode() if kind == "text/plain" else json.loads(body)
+            value = json.loads(body) if kind.endswith("json") and not kind.endswith("-ndjson") else body.decode()
             self.validator(content[kind]["schema"])(value)
         except ValueError as error:
             return str(error)
@@ -196,13 +200,13 @@ def other_status(status, headers, body):
     return f"a problem of status {json.loads(body)['status']}"
 
 
-def offence(text):
-    text = f"docs/openapi.yaml does not describe this answer: {text}"
+def offence(name, text):
+    text = f"docs/{name} does not describe this answer: {text}"
     offences.append(text)
     raise AssertionError(text)
 
 
-@functools.lru_cache(maxsize=1)
-def document():
+@functools.lru_cache(maxsize=2)
+def document(name="openapi.yaml"):
     """The document of this tree."""
-    return Document(PATH.read_text(encoding="utf-8"))
+    return Document((DOCS / name).read_text(encoding="utf-8"), name)

@@ -188,8 +188,12 @@ def test_credentials_of_root(gateway):
     done = check(gateway, environment=environment)
     assert (done.returncode, done.stderr) == (0, ""), done
     gateway.sections["gateway"]["user"] = "nobody"  # such a gateway reads them itself
+    path = gateway.write_configuration()
+    path.chmod(0o644)
+    gateway.write_configuration = lambda: path
     done = check(gateway, environment=environment)
-    assert done.returncode == 1 and "cannot read" in done.stderr, done
+    assert done.returncode == 1 and f"`api_key_file`: cannot read {secrets}/api-key: Permission denied" in done.stderr, done
+    assert "-p LoadCredential=api-key:/etc/jumpgate/secrets/api-key /usr/bin/jumpgate check" in done.stderr
 
 
 def test_folder_of_a_socket(gateway):

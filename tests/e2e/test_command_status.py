@@ -153,6 +153,24 @@ def test_page_names_what_is_wrong(pretended):
     assert "\x1b" not in text and "\u202e" not in text
 
 
+def test_one_is_singular(pretended):
+    one = {"connections": 1, "sessions": 1, "calls_queued": 1, "records": 1, "commits": 1, "last_success_age_ms": 1000}
+    pretended.answers["/status"] = (200, json.dumps({
+        "connections": 1, "operations": {"checkouts": 1, "releases": 1},
+        "dependencies": [
+            {"name": "v", "type": "password_safe", "state": "reachable", **one},
+            {"name": "store", "type": "sqlite", "state": "writable", "writable": True, **one},
+            {"name": "audit", "type": "file", "state": "writable", "writable": True, **one},
+            {"name": "s", "type": "pra", "state": "limited", "missing": [{}]}],
+        "certificates": [{"name": "main", "kind": "listener", "not_after": "2026-12-01T00:00:00Z", "days_left": 1}]}))
+    rows, _ = page(pretended.gateway)
+    assert rows["vault v"][1] == "answered 1s ago, 1 connection, 1 session, 1 call waiting"
+    assert rows["lease store"][1] == "sqlite, 1 commit" and rows["audit trail"][1] == "file, 1 record"
+    assert rows["site s"][1] == "has not answered yet, 1 permission is missing"
+    assert rows["operations"][1] == "1 client connection; 1 check-out and 1 release since the start"
+    assert rows["certificate main"][0] == "1 day left"
+
+
 @pytest.mark.parametrize("path", ["/readyz", "/status"])
 @pytest.mark.parametrize("answer, said", [
     ((200, "[]"), "the gateway's answer is not understood"),

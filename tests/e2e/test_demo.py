@@ -50,6 +50,20 @@ def test_a_session_ends_at_the_site_and_the_kill_switch(demo):
     assert not left
 
 
+def test_session_reports(demo):
+    code, out, err, left = demo("--reports", "--sessions", "60", "--events", "8", "--running", "3", "--faults")
+    assert code == 0, out + err
+    assert re.search(r"the page is on https://localhost:\d+, for the user demo with the password [0-9a-f]{18}$", out, re.M)
+    totals = dict(re.findall(r"^(\w+) +total (\d+)$", out, re.M))
+    assert int(totals["running_now"]) >= 3 and totals["by_site"] == totals["top_users"] == totals["sessions_over_time"]
+    grids = re.search(r"grid of all sessions (\d+), events (\d+), syslog (\d+), check-outs (\d+)", out)
+    assert int(grids[1]) >= 60 and int(grids[2]) > int(grids[1]) and int(grids[3]) > 0 and grids[4] == "3"
+    assert '"class_uid":4001' in out and "X-Jumpgate-More: 1" in out
+    assert re.search(r"on standard error: cursor=[0-9a-f]{52}$", out, re.M)
+    assert not left
+
+
 def test_a_wrong_word(demo):
-    code, _, err, left = demo("--prae")
-    assert code == 2 and err.startswith("usage: ") and not left
+    for words in (["--prae"], ["--pra", "--reports"], ["--reports", "--sessions", "many"]):
+        code, _, err, left = demo(*words)
+        assert code == 2 and err.startswith("usage: ") and not left

@@ -375,7 +375,8 @@ def test_folder_that_others_can_write_is_refused(run):
     ({"--oauth-id": "x", "--api-key-file": None, "--oauth-secret-file": "/dev/null"}, "--oauth-secret-file: "),
     ({"--oauth-id": "x", "--api-key-file": None, "--oauth-secret-file": __file__}, "is longer than 4096 bytes"),
     ({"--oauth-id": "x", "--api-key-file": None, "--oauth-secret-file": "/proc/sys/kernel/ostype"}, "--oauth-shared-identity is missing"),
-    ({"--user": "ann", "--host": None}, "--host is missing"),
+    ({"--user": "CORP\\ann", "--host": None}, "--host is missing"),
+    *(({"--user": user}, f"--user: `{user}` must be DOMAIN\\NAME") for user in ("ann", "ann@corp", "CORP\\", "\\ann", "A\\b\\c")),
     ({"--pra-url": "site.example.test"}, "--pra-id is missing"),
 ])
 def test_bad_flags(run, changed, words):
@@ -461,6 +462,55 @@ def test_questions(vault, run, authority):
         assert "jumpgate run -c " in terminal.text
     assert "release_duration = 120m" in run.text(CONF)
     serves(vault, run)
+
+
+def test_answers_outlive_a_vault_that_cannot_be_used(vault, run):
+    """They are the defaults of the second round; what a flag has answered is not asked again."""
+    words = run.words({"--vault-url": None, "--api-key-file": None, "--pra-url": None, "--user": None, "--host": None,
+                       "--release-duration": "60", "--client": "pra", "--listen": None, "--client-uid": None})
+    with Terminal(words) as terminal:
+        terminal.answer("address of its API: ", "https://127.0.0.1:1/BeyondTrust/api/public/v3")
+        terminal.answer("[api-key]: ", "")
+        terminal.answer("(not shown): ", API_KEY, hidden=True)
+        terminal.answer("[unix:/run/jumpgate/broker.sock]: ", "127.0.0.1:0")
+        terminal.answer("[token]: ", "certificate")
+        terminal.answer("[own-ca]: ", "")
+        terminal.answer("call this gateway [", "gw.example.com")
+        terminal.answer("PRA site", "")
+        terminal.answer("A PRA user", "CORP\\ann")
+        terminal.answer("A machine", run.box.name)
+        terminal.answer("Write them? [y/N] ", "y")
+        terminal.answer("Change the answers and try again? [y/N] ", "y")
+        assert run.made() == []
+        terminal.answer("[https://127.0.0.1:1/BeyondTrust/api/public/v3]: ", vault.vault.url)
+        terminal.answer("[api-key]: ", "")
+        terminal.answer("(not shown; empty: the same): ", "", hidden=True)
+        terminal.answer("[127.0.0.1:0]: ", f"unix:{run.root}/broker.sock")
+        terminal.answer("[uid]: ", "")
+        terminal.answer("name or number: ", str(os.getuid()))
+        terminal.answer("PRA site", "")
+        terminal.answer("[CORP\\ann] (- for none): ", "")
+        terminal.answer(f"[{run.box.name}]: ", "")
+        assert terminal.end() == 0, terminal.text
+        assert API_KEY not in terminal.text
+    assert "tls" not in run.text(CONF).replace(f"{run.root}/etc/jumpgate/tls/vault-ca.pem", "")
+    assert not (run.root / "etc/jumpgate/secrets/server.key").exists()
+    serves(vault, run)
+
+
+def test_try_without_the_vault_keeps_the_files(run):
+    """A single - takes an answer back."""
+    with Terminal(run.words({"--vault-url": "https://127.0.0.1:1/x", "--pra-url": None, "--sign-in": "api-key", "--user": None,
+                             "--host": None, "--release-duration": "60", "--client": "pra", "--client-by": "uid"})) as terminal:
+        terminal.answer("PRA site", "")
+        terminal.answer("A PRA user", "CORP\\ann")
+        terminal.answer("A machine", run.box.name)
+        terminal.answer("Write them? [y/N] ", "y")
+        terminal.answer("Change the answers and try again? [y/N] ", "y")
+        terminal.answer("PRA site", "")
+        terminal.answer("(- for none): ", "-")
+        assert terminal.end() == 0 and "The vault was not asked" in terminal.text, terminal.text
+    assert "127.0.0.1:1" in run.text(CONF)
 
 
 def test_secret_of_standard_input_is_not_shown_on_a_terminal(run):

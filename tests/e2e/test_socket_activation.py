@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sockets that the service manager passes, and restarts that lose no request."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -199,6 +200,21 @@ def test_silent_connections_do_not_hold_up_a_restart(manager, vault, tmp_path):
         assert silent.recv(1) == b""
         with pytest.raises(BrokenPipeError):
             silent.send(b"GET")
+
+
+def test_half_requests_do_not_hold_up_a_restart(manager, vault, tmp_path):
+    path = tmp_path / "broker.sock"
+    manager.unix("broker", path)
+    sections = {"gateway": {"drain_timeout": "1h", "drain_notice": "200ms", "header_timeout": "10m", "body_timeout": "10m"},
+                "listener broker": {"address": f"unix:{path}"}}
+    whole = head("POST", FIND, Content_Length=100, Content_Type="application/json").encode()
+    with gateway_with(manager, vault, sections) as gateway, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(2)]
+        for client, sent in zip(clients, (whole[:40], whole + b"{")):
+            client.connect(str(path))
+            client.sendall(sent)
+        gateway.stop()
+        assert [client.recv(12) for client in clients] == [b"HTTP/1.1 408"] * 2
 
 
 def test_idle_connection_may_ask_once_more(manager, vault, tmp_path):

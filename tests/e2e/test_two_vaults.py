@@ -35,6 +35,12 @@ class Two:
     def count(self):
         return self.gateway.metrics()['jumpgate_partial_answers_total{vault="second"}']
 
+    def sign_ins(self, vault):
+        """(accepted, refused)"""
+        metrics = self.gateway.metrics()
+        return tuple(metrics[f'jumpgate_vault_sign_ins_total{{vault="{vault}",outcome="{outcome}"}}']
+                     for outcome in ("accepted", "refused"))
+
     def lines(self, event):
         return [line for line in self.gateway.err.lines if f" {event} " in f" {line} "]
 
@@ -122,6 +128,16 @@ def test_a_vault_that_refuses_the_user_has_answered(two):
     finally:
         two.second.change("users", id=41, name="CORP\\ann", groups=["all"])
     eventually(lambda: vaults(two.find().json["credentials"]) == ["main", "second"])
+
+
+def test_refused_sign_ins_are_counted(two):
+    """A vault that refuses all of them, since its key was revoked, looks to each user as one that refuses that user."""
+    main, second = two.sign_ins("main"), two.sign_ins("second")
+    two.second.change("users", id=43, name="CORP\\carol", groups=["no key"])
+    answer = two.find("carol")
+    assert answer.json["partial"] == [] and vaults(answer.json["credentials"]) == ["main"]
+    assert two.sign_ins("main")[0] > main[0] and two.sign_ins("main")[1] == main[1]
+    assert two.sign_ins("second")[0] == second[0] and two.sign_ins("second")[1] > second[1]
 
 
 def test_a_kept_catalogue_has_answered_until_it_is_too_old():

@@ -108,6 +108,14 @@ def test_the_configuration_is_the_text_of_the_program(tree):
     assert (tree / "usr/share/jumpgate/jumpgate.conf").read_text(encoding="utf-8") == text
 
 
+def test_links_of_the_documents_lead_to_packaged_files(tree):
+    folder = tree / "usr/share/doc/jumpgate"
+    links = [(page.name, link) for page in folder.glob("*.md")
+             for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))]
+    assert len(links) > 100 and not [(page, link) for page, link in links if not (folder / link).exists()]
+    assert "bench/report.md (in the sources)" in (folder / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_scripts_are_sound(packages, tmp_path):
     run("dpkg-deb", "-e", packages["jumpgate"], tmp_path)
     for name in ("preinst", "postinst", "prerm", "postrm"):

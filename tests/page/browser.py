@@ -6,6 +6,7 @@ import time
 
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
@@ -13,8 +14,12 @@ from selenium.webdriver.support.ui import Select
 WAIT_S = 10
 # Roles of Chromium's tree that have another name in ARIA.
 ROLES = {"image": "img"}
-# Policies that were broken are collected in the document, by a script that the policy does not hold for.
+# Policies that were broken are collected in the document, by a script that the policy does not hold for; what the page
+# repeats is kept there too, so that a test need not wait for it.
 WATCH = """
+window.repeated = [];
+const wait = window.setInterval;
+window.setInterval = (run, ms) => (window.repeated.push([run, ms]), wait(run, ms));
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (e) => window.violations.push(e.violatedDirective + " " + e.blockedURI + " " + e.sample));
 window.addEventListener("error", (e) => window.violations.push("error " + e.message));
@@ -67,11 +72,23 @@ class Browser:
             options.add_argument("--no-sandbox")
         self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
         self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
+        self.driver.set_page_load_timeout(60)
         self.driver.execute_cdp_cmd("Accessibility.enable", {})
         self.driver.execute_cdp_cmd("DOM.enable", {})
 
     def close(self):
         self.driver.quit()
+
+    def forget(self, url):
+        """No cookie, nothing stored, no page, the usual size and colours."""
+        self.driver.get("about:blank")
+        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+        self.driver.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": url, "storageTypes": "all"})
+        self.size(1280)
+        self.scheme("light")
+
+    def cookie(self, url, value):
+        self.driver.execute_cdp_cmd("Network.setCookie", {"name": "__Host-jumpgate", "value": value, "url": url, "path": "/", "secure": True, "httpOnly": True, "sameSite": "Strict"})
 
     def get(self, url):
         self.driver.get(url)
@@ -83,11 +100,19 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
 
     def tree(self):
-        nodes = self.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
-        return [Node(self, raw) for raw in nodes if not raw.get("ignored") and "backendDOMNodeId" in raw]
+        """All elements. Takes a second on a large page: for messages, and for what has no name."""
+        return self.nodes(self.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"])
+
+    def nodes(self, raws):
+        return [Node(self, raw) for raw in raws if not raw.get("ignored") and "backendDOMNodeId" in raw]
 
     def all(self, role, name=None):
-        return [node for node in self.tree() if node.role == role and (name is None or node.name == name)]
+        """Elements of this role, in the order of the document."""
+        root = self.driver.execute_cdp_cmd("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
+        query = {"nodeId": root, "role": next((theirs for theirs, ours in ROLES.items() if ours == role), role)}
+        if name is not None:
+            query["accessibleName"] = name
+        return self.nodes(self.driver.execute_cdp_cmd("Accessibility.queryAXTree", query)["nodes"])
 
     def wait(self, test, what):
         """What `test` gives, as soon as it is true."""
@@ -121,12 +146,28 @@ class Browser:
 
     @property
     def focused(self):
-        """Role and name of what has the focus."""
-        return next(((node.role, node.name) for node in self.tree() if node.properties.get("focused") and node.role != "RootWebArea"), None)
+        """Role and name of what has the focus; None where nothing has it."""
+        found = self.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": "document.activeElement === document.body ? null : document.activeElement"})["result"]
+        if "objectId" not in found:
+            return None
+        nodes = self.driver.execute_cdp_cmd("Accessibility.getPartialAXTree", {"objectId": found["objectId"], "fetchRelatives": False})["nodes"]
+        node = Node(self, nodes[0])
+        return node.role, node.name
 
     @property
     def path(self):
         return self.js("return location.pathname + location.search")
 
     def violations(self):
-        return self.js("return window.violations")
+        return self.js("return window.violations || []")
+
+    def pass_time(self, seconds):
+        """What the page does every so many seconds, now."""
+        assert self.js("const due = window.repeated.filter(([, ms]) => ms === arguments[0] * 1000); due.forEach(([run]) => run()); return due.length", seconds)
+
+    def press(self, *keys):
+        """Keys to whatever has the focus."""
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def names(self, role):
+        return [node.name for node in self.all(role)]

@@ -42,11 +42,11 @@ USERS = {"demo": ("demo", ["view", "export", "recordings", "admin"]), "viewer": 
 TILES = [
     ("sessions_over_time", "Sessions over time", "series", "sessions", []), ("running_now", "Running now", "number", "sessions", ["range"]),
     ("by_site", "Sessions by site", "bars", "sessions", []), ("by_jump_group", "Sessions by jump group", "bars", "sessions", []),
-    ("top_users", "Top users", "bars", "sessions", []), ("top_endpoints", "Top endpoints", "bars", "sessions", []),
+    ("top_users", "Top users", "table", "sessions", []), ("top_endpoints", "Top endpoints", "table", "sessions", []),
     ("by_jumpoint", "Sessions by Jumpoint", "bars", "sessions", []), ("by_type", "Sessions by jump item type", "bars", "sessions", []),
-    ("durations", "Session durations", "bars", "sessions", []), ("injections", "Credential injections", "table", "events", []),
+    ("durations", "Session durations", "bars", "sessions", []), ("injections", "Credential injections", "bars", "events", []),
     ("injection_failures", "Injection failures by reason", "bars", "events", []), ("file_transfers", "File transfers", "bars", "events", []),
-    ("event_types", "Event types", "table", "events", []), ("outside_hours", "Outside working hours", "bars", "sessions", []),
+    ("event_types", "Event types", "bars", "events", []), ("outside_hours", "Outside working hours", "bars", "sessions", []),
     ("abnormal", "Closed abnormally", "bars", "sessions", []), ("vault_activity", "Vault account activity", "bars", "vault_activity", ["group", "user", "endpoint"]),
     ("unused_accounts", "Accounts never used", "bars", "accounts", ["range", "group", "user", "endpoint"]),
     ("config_changes", "Configuration changes", "bars", "syslog", ["group", "user", "endpoint"]),
@@ -57,8 +57,8 @@ TILES = [
 COUNTS = {
     "by_site": ("site", {}), "by_jump_group": ("jump_group", {}), "top_users": ("user", {}), "top_endpoints": ("endpoint", {}), "by_jumpoint": ("jumpoint", {}),
     "by_type": ("type", {}), "injection_failures": ("failure_reason", {"type": "eq:Credential Injection Attempt Failed"}),
-    "file_transfers": ("type", {"type": "starts:File "}), "event_types": ("type", {}), "outside_hours": ("user", {"outside_hours": "eq:1"}),
-    "abnormal": ("site", {"state": "eq:abnormal"}), "vault_activity": ("event_type", {}), "unused_accounts": ("type", {"last_used": "empty:1"}),
+    "file_transfers": ("type", {"type": "starts:File "}), "event_types": ("type", {}), "outside_hours": ("user", {"outside_hours": "eq:true"}),
+    "abnormal": ("site", {"state": "eq:abnormal"}), "vault_activity": ("event_type", {}), "unused_accounts": ("type", {"last_used": "empty:"}),
     "config_changes": ("event", {"event": "in:user_changed,jump_group_added,security_provider_changed,team_removed"}),
     "checkouts_without_session": ("user_name", {"joined_by": "eq:none"}), "late_releases": ("user_name", {"late_seconds": "ge:301"}),
     "failed_sign_ins": ("who", {"event": "eq:login", "status": "ne:success"}),
@@ -115,9 +115,12 @@ class Records:
     def matches(self, row, column, text):
         op, _, operand = text.partition(":")
         value = row[column["name"]]
-        typed = self.instant if column["type"] == "time" else int if column["type"] in ("number", "duration", "bool") else str
+        numbers = column["type"] in ("number", "duration", "bool")
+        typed = self.instant if column["type"] == "time" else (lambda one: int({"true": "1", "false": "0"}.get(one, one))) if numbers else str
+        operands = split_list(operand) if op in ("in", "notin", "between") else [re.sub(r"\\([\\,])", r"\1", operand)]
         try:
-            operands = [typed(one) for one in split_list(operand)] if op in ("in", "notin", "between") else [operand if op in ("empty", "contains", "starts") else typed(operand)]
+            if op != "empty":
+                operands = [typed(one) for one in operands]
         except ValueError:
             raise Problem(400, "invalid_request", f"the parameter `f.{column['name']}` is not a number") from None
         lower = str(value).lower()
@@ -125,7 +128,7 @@ class Records:
             "eq": lambda: value == operands[0], "ne": lambda: value is not None and value != operands[0], "in": lambda: value in operands,
             "notin": lambda: value not in operands, "contains": lambda: operands[0].lower() in lower, "starts": lambda: lower.startswith(operands[0].lower()),
             "ge": lambda: value is not None and value >= operands[0], "le": lambda: value is not None and value <= operands[0],
-            "between": lambda: value is not None and operands[0] <= value <= operands[1], "empty": lambda: (value in (None, "")) == (operands[0] != "0"),
+            "between": lambda: value is not None and operands[0] <= value <= operands[1], "empty": lambda: (value in (None, "")) == (operands[0] not in ("0", "no", "false")),
         }.get(op)
         if test is None:
             raise Problem(400, "invalid_request", f"the parameter `f.{column['name']}` has no known operator")
@@ -178,7 +181,7 @@ class Tiles:
         if "range" in ignores:
             base = [("range", "all")] + [(k, v) for k, v in base if k not in ("range", "from", "to")]
         if ident == "collector":
-            answer["items"] = [{"label": site, "value": word, "seconds": age, "href": "/collector" if admin else None} for site, word, age in zip(fake_data.SITES, ["Connected", "Action Required"], [42, 9000])]
+            answer["items"] = [{"label": site, "value": age, "seconds": age, "state": word, "reason": None, "href": "/collector" if admin else None} for site, word, age in zip(fake_data.SITES, ["Connected", "Action Required"], [42, 9000])]
         elif ident == "sessions_over_time":
             self.series(answer, self.records.select(dataset, query, zone), base, zone)
         elif ident == "running_now":
@@ -192,6 +195,7 @@ class Tiles:
                 answer["items"].append({"label": label, "value": n, "href": f"/records/events{encode(base + [('f.type', f'eq:{word}')])}"})
         else:
             self.counts(answer, ident, dataset, query, zone, base, ignores)
+            answer["href"] = f"/records/{dataset}{encode(base + [(f'f.{name}', text) for name, text in COUNTS[ident][1].items()])}"
         return answer
 
     def series(self, answer, rows, base, zone):
@@ -224,7 +228,7 @@ class Tiles:
         for row in rows:
             seconds[row[column]] += row.get("duration") or 0
         for value, n in counted[:10]:
-            own = "empty:1" if value is None else f"eq:{value}"
+            own = "empty:" if value is None else f"eq:{escaped(value)}"
             links = [(k, v) for k, v in extra.items() if k != f"f.{column}"] + [(f"f.{column}", own)]
             item = {"label": "(none)" if value is None else value, "value": n, "href": f"/records/{dataset}{encode(base + links)}"}
             answer["items"].append(item | ({"seconds": seconds[value]} if ident in ("top_users", "top_endpoints") else {}))
@@ -254,6 +258,16 @@ class FakeApi:
 
     def sign_out(self):
         self.sessions.clear()
+
+    def new_session(self, user):
+        """The cookie of a user who has just signed in."""
+        cookie = os.urandom(32).hex()
+        self.sessions[cookie] = {"user": user, "allow": USERS[user][1], "csrf": os.urandom(16).hex()}
+        return cookie
+
+    def asked(self, path, method="GET"):
+        """Calls of a path's beginning, as (path, headers)."""
+        return [(called, headers) for verb, called, headers in self.calls if verb == method and called.startswith(path)]
 
     def __enter__(self):
         self.start()
@@ -397,9 +411,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if USERS.get(user, (None,))[0] != password:
             self.fake.failures[user] += 1
             raise Problem(401, "unauthenticated", "wrong")
-        cookie = os.urandom(32).hex()
-        self.fake.sessions[cookie] = {"user": user, "allow": USERS[user][1], "csrf": os.urandom(16).hex()}
-        return self.answer(204, headers={"Set-Cookie": f"__Host-jumpgate={cookie}; Secure; HttpOnly; SameSite=Strict; Path=/"})
+        return self.answer(204, headers={"Set-Cookie": f"__Host-jumpgate={self.fake.new_session(user)}; Secure; HttpOnly; SameSite=Strict; Path=/"})
 
     def api_sign_out(self, me):
         self.fake.sessions = {cookie: one for cookie, one in self.fake.sessions.items() if one is not me}
@@ -488,15 +500,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                  "session_owner": True, "seconds_involved": session["duration"] or 80, "invited": None}],
             "customers": [{"username": session["endpoint"], "public_ip": None, "private_ip": "10.9.8.7", "hostname": f"{session['endpoint']}.example.com", "os": "Windows Server 2022"}],
             "custom_attributes": [{"display_name": "Ticket", "code_name": "ticket", "value": session["external_key"] or "none"}],
-            "system_information": [{"category": "Processor", "row_number": 0, "field": "Name", "value": "Intel Xeon"}] + [
-                {"category": "Disks", "row_number": n, "field": field, "value": value} for n in range(2) for field, value in (("Drive", "CD"[n] + ":"), ("Size", "120 GB"))],
+            "system_information": [{"category": "Processor", "row": 0, "field": "Name", "value": "Intel Xeon"}] + [
+                {"category": "Disks", "row": n, "field": field, "value": value} for n in range(2) for field, value in (("Drive", "CD"[n] + ":"), ("Size", "120 GB"))],
             "credentials": [{"user_name": session["user"], "vault": "east", "system": session["endpoint"], "account": "root", "checkout": shown(session["start_time"] + 5, {"type": "time"}, self.zone), "joined_by": "lsid"}],
             "event_types": dict(collections.Counter(row["type"] for row in rows)), "event_count": len(rows),
         }
         if "recordings" in me["allow"]:
             answer["recordings"] = [
-                {"kind": "session", "view_url": f"https://{session['site']}/session_download?key=1", "download_url": f"https://{session['site']}/session_download?key=2"},
-                {"kind": "chat", "view_url": "http://elsewhere.example.net/chat", "download_url": None},
+                {"kind": "recording", "view_url": f"https://{session['site']}/session_download?key=1", "download_url": f"https://{session['site']}/session_download?key=2"},
+                {"kind": "chat", "view_url": None, "view_text": "http://elsewhere.example.net/chat", "download_url": None},
             ]
         return answer
 

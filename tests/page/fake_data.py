@@ -35,8 +35,8 @@ def column(name, title, kind="text", sortable=False, default=True):
 SESSION_COLUMNS = [
     column("start_time", "Start", "time", True), column("end_time", "End", "time", True, False), column("duration", "Duration", "duration", True),
     column("state", "State", default=False), column("site", "Site"), column("user", "User", sortable=True), column("endpoint", "Endpoint", sortable=True),
-    column("jump_group", "Jump group", sortable=True), column("jumpoint", "Jumpoint"), column("type", "Type"), column("injections", "Injections", "number"),
-    column("injections_failed", "Failed injections", "number", default=True), column("file_transfers", "File transfers", "number", default=False),
+    column("jump_group", "Jump group", sortable=True), column("jumpoint", "Jumpoint"), column("type", "Type"), column("injections", "Injections", "number", default=False),
+    column("injections_failed", "Failed injections", "number", default=False), column("file_transfers", "File transfers", "number", default=False),
     column("external_key", "External key", default=False), column("outside_hours", "Outside hours", "bool", default=False), column("lsid", "Session"),
 ]
 EVENT_COLUMNS = [

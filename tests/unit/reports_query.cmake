@@ -1,8 +1,11 @@
 # What the page asks of the database. Each program fills one by the real store; the rig says which engine.
 foreach(part tiles grids)
-  jg_test(reports_query_${part}_test
-    SOURCES reports/test_query_${part}.c reports/query_rig.c reports_rig.c
-    DEPENDS jumpgate_reports_query jumpgate_reports_store jg_base PkgConfig::CJSON)
+  set(sources reports/test_query_${part}.c reports/query_rig.c reports_rig.c)
+  set(rooms jumpgate_reports_query jumpgate_reports_store jg_base PkgConfig::CJSON)
+  jg_test(reports_query_${part}_test SOURCES ${sources} DEPENDS ${rooms})
+  jg_test(reports_query_${part}_postgresql_test
+    SOURCES ${sources} postgres_rig.c tls_files.c DEPENDS ${rooms} OpenSSL::Crypto)
+  target_compile_definitions(reports_query_${part}_postgresql_test PRIVATE RIG_POSTGRESQL)
 endforeach()
 jg_test(reports_query_parse_test
   SOURCES reports/test_query_parse.c

@@ -5,12 +5,47 @@
 #include "reports_rig.h"
 
 #include "check.h"
+#include "postgres_rig.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* ---- engines ---- */
+
+#ifdef RIG_POSTGRESQL
+
+void rig_make(struct reports_rig *rig)
+{
+    *rig = (struct reports_rig){.store = NULL};
+    if (!postgres_rig_running()) {
+        if (!postgres_rig_installed())
+            exit(0);
+        postgres_rig_start(false);
+    }
+    postgres_rig_clear();
+}
+
+struct store_params rig_params(const struct reports_rig *rig, bool read_only)
+{
+    struct db_server server = postgres_rig_server();
+
+    (void)rig;
+    server.read_only = read_only;
+    return (struct store_params){
+        .ops = &db_postgresql,
+        .db = {.connect = postgres_rig_connect(&server), .busy_ms = 2000, .read_only = read_only},
+        .migrate = true};
+}
+
+void rig_remove(struct reports_rig *rig)
+{
+    rig_close(rig);
+}
+
+#else
 
 void rig_make(struct reports_rig *rig)
 {
@@ -22,34 +57,12 @@ void rig_make(struct reports_rig *rig)
     (void)snprintf(rig->path, sizeof(rig->path), "%s/reports.db", rig->dir);
 }
 
-bool rig_open(struct reports_rig *rig, bool vendor_indexes)
+struct store_params rig_params(const struct reports_rig *rig, bool read_only)
 {
-    const struct store_params params = {.ops = &db_sqlite,
-                                        .db = {.path = rig->path, .busy_ms = 2000, .cache_kib = 4096},
-                                        .vendor_indexes = vendor_indexes,
-                                        .migrate = true,
-                                        .clock = rig->clock};
-
-    rig->store = store_open(&params, RIG_T0, &rig->error);
-    return rig->store;
-}
-
-struct db *rig_reader(struct reports_rig *rig)
-{
-    const struct db_ops *ops = store_db(rig->store)->ops;
-    const struct db_params params = {
-        .path = rig->path, .read_only = true, .busy_ms = 2000, .cache_kib = 4096};
-    struct db *db;
-
-    if (ops->open(&params, &db, &rig->error) != DB_OK)
-        fail_msg("%s", rig->error.text);
-    return db;
-}
-
-void rig_close(struct reports_rig *rig)
-{
-    store_close(rig->store);
-    rig->store = NULL;
+    return (struct store_params){
+        .ops = &db_sqlite,
+        .db = {.path = rig->path, .busy_ms = 2000, .cache_kib = 4096, .read_only = read_only},
+        .migrate = true};
 }
 
 void rig_remove(struct reports_rig *rig)
@@ -59,6 +72,34 @@ void rig_remove(struct reports_rig *rig)
     rig_close(rig);
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", rig->dir);
     assert_int_equal(system(command), 0);
+}
+
+#endif
+
+bool rig_open(struct reports_rig *rig, bool vendor_indexes)
+{
+    struct store_params params = rig_params(rig, false);
+
+    params.vendor_indexes = vendor_indexes;
+    params.clock = rig->clock;
+    rig->store = store_open(&params, RIG_T0, &rig->error);
+    return rig->store;
+}
+
+struct db *rig_reader(struct reports_rig *rig)
+{
+    const struct store_params params = rig_params(rig, true);
+    struct db *db;
+
+    if (params.ops->open(&params.db, &db, &rig->error) != DB_OK)
+        fail_msg("%s", rig->error.text);
+    return db;
+}
+
+void rig_close(struct reports_rig *rig)
+{
+    store_close(rig->store);
+    rig->store = NULL;
 }
 
 int64_t rig_int(struct reports_rig *rig, const char *sql)

@@ -1,5 +1,8 @@
 /*
  * reports_rig.h - a store of session reports on a real file, and sessions to put into it.
+ *
+ * Compiled with RIG_POSTGRESQL, the store is on a real server (postgres_rig.h) in place of a file: the first
+ * rig_make() starts it, or ends the program with one line where there is none.
  */
 #ifndef JG_TESTS_REPORTS_RIG_H
 #define JG_TESTS_REPORTS_RIG_H
@@ -9,6 +12,20 @@
 #define RIG_HOST "pra.example.com"
 #define RIG_T0   1767225600 /* 2026-01-01 00:00:00 UTC, a Thursday */
 
+/* SQL of the tests in which the engines differ: all values of a text, separated by commas; a source of
+ * indexes, to be followed by a condition on the name. */
+#ifdef RIG_POSTGRESQL
+#define RIG_STRIDE     20 /* of crash points: a server costs more time than a file */
+#define RIG_SEEDS      1  /* of random histories, likewise */
+#define RIG_LIST(text) "string_agg(" text ", ',')"
+#define RIG_INDEXES    "pg_indexes WHERE schemaname = current_schema() AND indexname"
+#else
+#define RIG_STRIDE     1
+#define RIG_SEEDS      3
+#define RIG_LIST(text) "group_concat(" text ")"
+#define RIG_INDEXES    "sqlite_master WHERE name"
+#endif
+
 struct reports_rig {
     char dir[64], path[96];
     struct report_store *store;
@@ -16,7 +33,8 @@ struct reports_rig {
     const struct clock *clock; /* of the store, from the next rig_open() on; NULL = the system's */
 };
 
-void rig_make(struct reports_rig *); /* a folder; no store yet */
+void rig_make(struct reports_rig *); /* a folder or a schema; no store yet */
+struct store_params rig_params(const struct reports_rig *, bool read_only); /* to open it with */
 bool rig_open(struct reports_rig *, bool vendor_indexes);
 void rig_close(struct reports_rig *);
 /* A connection that only reads, as the page's; the caller closes it before the rig is removed. */

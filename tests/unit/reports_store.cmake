@@ -3,3 +3,14 @@ jg_test(test_reports_db SOURCES test_reports_db.c DEPENDS jumpgate_reports_db jg
 jg_test(test_reports_hours SOURCES test_reports_hours.c DEPENDS jumpgate_reports_store jg_base)
 jg_test(test_reports_store SOURCES test_reports_store.c reports_rig.c DEPENDS jumpgate_reports_store jg_base)
 jg_test(test_reports_history SOURCES test_reports_history.c reports_rig.c DEPENDS jumpgate_reports_store jg_base)
+
+# The same on a PostgreSQL server that each program starts (postgres_rig.h).
+set(postgres_rig postgres_rig.c tls_files.c)
+jg_test(test_reports_postgresql SOURCES test_reports_postgresql.c reports_rig.c ${postgres_rig}
+  DEPENDS jumpgate_reports_store jg_base OpenSSL::Crypto)
+target_compile_definitions(test_reports_postgresql PRIVATE RIG_POSTGRESQL)
+foreach(name store history)
+  jg_test(test_reports_${name}_postgresql SOURCES test_reports_${name}.c reports_rig.c ${postgres_rig}
+    DEPENDS jumpgate_reports_store jg_base OpenSSL::Crypto)
+  target_compile_definitions(test_reports_${name}_postgresql PRIVATE RIG_POSTGRESQL)
+endforeach()

@@ -28,10 +28,9 @@ static FILE *create(struct fixture *f, const char *name)
     return out;
 }
 
-/* Writes NAME.key, and NAME.pem valid for `days` from now (negative: expired). */
-static void make_pair(struct fixture *f, const char *name, long days)
+/* Writes NAME.key, and NAME.pem valid for `days` from now (negative: expired). Takes the key. */
+static void make_pair_of(struct fixture *f, const char *name, long days, EVP_PKEY *key)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = X509_new();
     char file[64];
     FILE *out;
@@ -53,6 +52,11 @@ static void make_pair(struct fixture *f, const char *name, long days)
     assert_int_equal(fclose(out), 0);
     X509_free(cert);
     EVP_PKEY_free(key);
+}
+
+static void make_pair(struct fixture *f, const char *name, long days)
+{
+    make_pair_of(f, name, days, EVP_EC_gen("P-256"));
 }
 
 static void make_encrypted_key(struct fixture *f, const char *name)
@@ -100,6 +104,16 @@ TEST(pairs_that_do_not_fit)
     assert_mistake(f, "@GOOD@\nca_file = @DIR@/key\n", 9, "`ca_file`: ");
     assert_mistake(f, "@GOOD@\nclient_certificate = @DIR@/b.pem\nclient_key = @DIR@/a.key\n", 10,
                    "`client_key`: ");
+}
+
+TEST(certificate_with_a_weak_key_is_refused)
+{
+    struct fixture *f = *state;
+
+    make_pair_of(f, "weak", 30, EVP_RSA_gen(1024));
+    assert_mistake(f, "@GOOD@\nclient_certificate = @DIR@/weak.pem\nclient_key = @DIR@/weak.key\n", 9,
+                   "`client_certificate`: OpenSSL refuses the certificate in ");
+    assert_non_null(strstr(buf_cstr(&f->errors), "ee key too small"));
 }
 
 /* The first certificate is whole, and libcurl would refuse the file at each call. */
@@ -288,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_matching_pair_is_fine),
         T(pairs_that_do_not_fit),
+        T(certificate_with_a_weak_key_is_refused),
         T(every_certificate_of_a_file_is_read),
         T(an_expired_certificate_is_warned_of),
         T(files_that_are_not_there),

@@ -103,8 +103,8 @@ TEST(a_session_is_stored_with_all_its_rows)
     assert_string_equal(
         rig_text(&rig, "SELECT instance || view_url || download_url FROM command_shell_recording"),
         "1https://pra.example.com/vhttps://pra.example.com/d");
-    assert_string_equal(rig_text(&rig, "SELECT group_concat(username || session_owner || seconds_involved || "
-                                       "public_ip) FROM representative"),
+    assert_string_equal(rig_text(&rig, "SELECT " RIG_LIST("username || session_owner || seconds_involved || "
+                                                          "public_ip") " FROM representative"),
                         "user 4160192.0.2.7:51234,guest 4060192.0.2.7:51234");
     assert_string_equal(rig_text(&rig, "SELECT username || gsnumber || hostname FROM customer"),
                         "endpoint 42host");
@@ -288,9 +288,10 @@ TEST(other_working_hours_recount_what_is_stored)
         ok(store_rederive(rig.store, 9000, false, &after, &changed));
         total += changed;
     } while (after);
-    int64_t outside =
-        rig_int(&rig, "SELECT count(*) FROM session WHERE start_time NOT LIKE '2026-01-01 01:%' AND "
-                      "outside_hours = 1");
+    int64_t outside = rig_int(
+        &rig,
+        "SELECT count(*) FROM session WHERE CAST(start_time AS varchar(20)) NOT LIKE '2026-01-01 01:%' AND "
+        "outside_hours = 1");
     assert_int_equal(total, outside);
     assert_true(outside > 550 && outside < 600);
     assert_int_equal(rig_int(&rig, "SELECT sum(outside_hours) FROM jg_slot"), outside);
@@ -446,9 +447,9 @@ TEST(cursors_and_sites)
     ok(store_commit(rig.store));
     ok(store_get_cursor(rig.store, RIG_HOST, "closed", position));
     assert_string_equal(position, "18");
-    assert_string_equal(
-        rig_text(&rig, "SELECT name || state || last_success || enabled || (skew_ms IS NULL) FROM jg_site"),
-        "mainConnected911");
+    assert_string_equal(rig_text(&rig, "SELECT name || state || last_success || enabled || CASE WHEN skew_ms "
+                                       "IS NULL THEN 1 ELSE 0 END FROM jg_site"),
+                        "mainConnected911");
 }
 
 /* ---- activity ---- */
@@ -551,9 +552,11 @@ TEST(a_round_marks_what_is_gone_and_what_came_back)
         if (now == 200)
             assert_int_equal(rig_int(&rig, "SELECT gone_at FROM jg_vault_account WHERE account_id = 2"), 200);
     }
-    assert_string_equal(rig_text(&rig, "SELECT name || first_seen || changed_at || (gone_at IS NULL) || "
-                                       "last_used_unix || seq FROM jg_vault_account WHERE account_id = 2"),
-                        "renamed1004001505");
+    assert_string_equal(
+        rig_text(&rig,
+                 "SELECT name || first_seen || changed_at || CASE WHEN gone_at IS NULL THEN 1 ELSE 0 END || "
+                 "last_used_unix || seq FROM jg_vault_account WHERE account_id = 2"),
+        "renamed1004001505");
     assert_string_equal(
         rig_text(&rig,
                  "SELECT name || first_seen || changed_at || seq FROM jg_vault_account WHERE account_id = 1"),
@@ -586,9 +589,13 @@ TEST(an_unfinished_round_and_another_site_mark_nothing)
     store_round_begin(rig.store, STORE_JUMPOINTS, RIG_HOST, 300);
     ok(store_round_end(rig.store, STORE_JUMPOINTS, NULL));
     ok(store_commit(rig.store));
-    assert_string_equal(rig_text(&rig, "SELECT group_concat(host_name || coalesce(gone_at, '-')) FROM "
-                                       "(SELECT * FROM jg_jumpoint ORDER BY host_name)"),
-                        "other.example.com-,pra.example.com300");
+    assert_string_equal(
+        rig_text(&rig,
+                 "SELECT " RIG_LIST(
+                     "host_name || coalesce(CAST(gone_at AS varchar(20)), '-')") " FROM "
+                                                                                 "(SELECT * FROM jg_jumpoint "
+                                                                                 "ORDER BY host_name) x"),
+        "other.example.com-,pra.example.com300");
 }
 
 TEST(jump_items_are_told_apart_by_type_and_id)
@@ -680,9 +687,11 @@ TEST(a_lease_is_joined_whichever_comes_first)
     put_use(&other);
     assert_int_equal(rig_int(&rig, "SELECT count(*) FROM jg_credential_use WHERE session_id IS NULL"), 2);
     (void)rig_store(&rig, late, STORE_CLOSED, 6000);
-    assert_string_equal(rig_text(&rig, "SELECT group_concat(lease_id || joined_by || coalesce(session_id, "
-                                       "'-')) FROM (SELECT * FROM jg_credential_use ORDER BY lease_id)"),
-                        "Alsid1,Bsession1,Clsid2,Dlsid-");
+    assert_string_equal(
+        rig_text(&rig,
+                 "SELECT " RIG_LIST("lease_id || joined_by || coalesce(CAST(session_id AS varchar(20)), "
+                                    "'-')") " FROM (SELECT * FROM jg_credential_use ORDER BY lease_id) x"),
+        "Alsid1,Bsession1,Clsid2,Dlsid-");
 }
 
 TEST(a_lease_is_joined_by_its_credential)
@@ -724,7 +733,8 @@ TEST(a_lease_is_joined_by_its_credential)
             char sql[200];
             case_label("%d %s", session_first, cases[i].lease);
             (void)snprintf(sql, sizeof(sql),
-                           "SELECT joined_by || coalesce(session_id, '-') FROM jg_credential_use WHERE "
+                           "SELECT joined_by || coalesce(CAST(session_id AS varchar(20)), '-') FROM "
+                           "jg_credential_use WHERE "
                            "lease_id = '%s' AND gateway = '%s'",
                            cases[i].lease, session_first ? "later" : "earlier");
             assert_string_equal(rig_text(&rig, sql), !cases[i].joined ? "none-"
@@ -839,7 +849,7 @@ TEST(each_second_of_commits_has_the_seq_before_it)
 
 TEST(the_vendors_event_indexes_go_and_come)
 {
-    static const char count[] = "SELECT count(*) FROM sqlite_master WHERE name LIKE 'session_event__type%'";
+    static const char count[] = "SELECT count(*) FROM " RIG_INDEXES " LIKE 'session_event__type%'";
 
     assert_int_equal(rig_int(&rig, count), 3);
     ok(store_event_indexes(rig.store, false));

@@ -340,6 +340,8 @@ TEST(a_layout_is_kept_for_its_user_by_revision)
     assert_int_equal(web_rig_records(&rig, "\"event\":\"layout_saved\",\"user\":\"bob\""), 2);
 }
 
+#define TILE "{\"id\":\"top_users\",\"width\":4,\"height\":1}"
+
 TEST(a_layout_has_known_tiles_once_each)
 {
     static const char *const rows[] = {
@@ -357,8 +359,7 @@ TEST(a_layout_has_known_tiles_once_each)
         "{\"tiles\":[{\"id\":\"top_users\",\"width\":\"4\",\"height\":1}]}",
         "{\"tiles\":[{\"id\":\"top_users\",\"width\":4}]}",
         "{\"tiles\":[{\"id\":\"top_users\",\"width\":4,\"height\":1,\"x\":1}]}",
-        "{\"tiles\":[{\"id\":\"top_users\",\"width\":4,\"height\":1},"
-        "{\"id\":\"top_users\",\"width\":4,\"height\":1}]}",
+        "{\"tiles\":[" TILE "," TILE "]}",
         "{\"tiles\":[[[[[[[[]]]]]]]]}",
     };
     static const char *const matches[] = {

@@ -291,6 +291,7 @@ void ps_reachability_state(const struct ps *ps, struct vault_state *state)
     state->last_success_age_ms =
         ps->last_success_ms ? clock_now(ps->clock) - ps->last_success_ms : UINT64_MAX;
     state->sign_ins = ps->sign_ins;
+    state->sign_ins_refused = ps->sign_ins_refused;
     state->skew_ms = ps->skew_ms;
     state->skew_known = ps->skew_known;
     (void)text_copy(state->detail, sizeof(state->detail), ps->last_ok ? "" : ps->trouble);

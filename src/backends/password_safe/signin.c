@@ -140,6 +140,7 @@ static void end_refused(struct ps_signin *signin)
     if (delay > PS_REFUSED_MAX || *http->value[CALL_2FA])
         delay = PS_REFUSED_MAX;
     user->refusals++;
+    ps->sign_ins_refused++;
     user->refused_until_ms = clock_now(ps->clock) + delay;
     ps_backoff_answered(user);
     ps_error_refused(&user->last_fault, http);

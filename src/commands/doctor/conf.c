@@ -47,7 +47,7 @@ static void note_unit_command(struct doctor *d)
     if (d->args->pra)
         (void)buf_str(&words, " --pra");
     (void)buf_printf(&words, " -c %s", d->args->conf);
-    if (!words.failed)
+    if (!words.failed && !unit_command_has_credentials())
         unit_command_write(&line, "", d->args->conf, buf_cstr(&words));
     if (line.len && !line.failed)
         report_note(d, "with the credentials of the systemd unit: %s", buf_cstr(&line));

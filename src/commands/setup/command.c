@@ -2,10 +2,10 @@
 /*
  * command.c - `jumpgate setup`: the order of the first run; see setup.h.
  *
- *   answers --> keys, certificates, texts --> shown (--dry-run ends here) --> files --> check --> doctor -->
- * kept
- *                                                                              +---------+--------+-->
- * removed
+ *   answers --> keys, certificates, texts --> shown (--dry-run ends here) --> files --> check --> doctor
+ *
+ * What check or doctor refuse is removed. On a terminal the questions may be asked again then, with the
+ * answers so far as defaults.
  *
  * check and doctor are this program itself, run as the operator would run it, with a directory of
  * credentials that the gateway's user can read (trial.c). While files are made and tried the signals
@@ -268,6 +268,25 @@ static void list_files(const struct setup *s)
             fprintf(stderr, "    %s\n", s->plan.files[i].path);
 }
 
+/* What was answered on the terminal is not lost: the questions may be asked again, with it as defaults. */
+static int make_files_until_good(struct setup *s, bool terminal)
+{
+    int code = make_files(s);
+
+    while (code == EXIT_FAILED && s->asked && terminal_ask("Change the answers and try again?")) {
+        char why[SETUP_WHY_SIZE] = "";
+
+        code = setup_ask_all(s, terminal);
+        setup_plan_free(s);
+        if (!code)
+            code = make_plan(s);
+        if (code)
+            return code;
+        code = setup_plan_possible(s, why) ? make_files(s) : failed(why);
+    }
+    return code;
+}
+
 static int carry_out(struct setup *s, bool terminal)
 {
     char why[SETUP_WHY_SIZE] = "";
@@ -287,7 +306,7 @@ static int carry_out(struct setup *s, bool terminal)
         if (!terminal_ask("Write them?"))
             return failed("nothing was written");
     }
-    code = make_files(s);
+    code = make_files_until_good(s, terminal);
     if (code)
         return code;
     setup_say_next(s, stdout);

@@ -5,6 +5,9 @@
  * A row is one question: its flag, its words on the terminal, its default, when it matters, and how an answer
  * is judged. Values that become keys of the configuration are judged by the rows of the configuration's own
  * table. A bad answer on the terminal is asked again with the reason; a bad flag ends the command.
+ *
+ * All questions may be asked a second time: an answer that is there is then the default, a secret that is
+ * there is kept by an empty line, and what a flag has answered is not asked.
  */
 #include "commands/setup/setup.h"
 
@@ -56,11 +59,21 @@ static bool is_plain(const char *text, char why[SETUP_WHY_SIZE])
     return plain;
 }
 
+/* `text` may be the answer that it replaces. */
 static bool keep(struct setup *s, enum setup_key key, const char *text)
 {
+    char *copy = strdup(text);
+
     free(s->answers[key]);
-    s->answers[key] = strdup(text);
-    return s->answers[key];
+    s->answers[key] = copy;
+    return copy;
+}
+
+static void forget(struct setup *s, enum setup_key key)
+{
+    free(s->answers[key]);
+    s->answers[key] = NULL;
+    secret_clear(&s->secrets[key]);
 }
 
 /* `vault.example.com` and `https://vault.example.com` become the address of the API. */
@@ -206,10 +219,14 @@ static bool take_uid(struct setup *s, enum setup_key key, const char *text, char
     return keep(s, key, number);
 }
 
+static bool is_known_by(const struct setup *s, const char *text)
+{
+    return !strcmp(text, "token") || !strcmp(text, setup_is_unix(s) ? "uid" : "certificate");
+}
+
 static bool take_client_by(struct setup *s, enum setup_key key, const char *text, char why[SETUP_WHY_SIZE])
 {
-    if (!strcmp(text, "token") || (!strcmp(text, "uid") && setup_is_unix(s)) ||
-        (!strcmp(text, "certificate") && !setup_is_unix(s)))
+    if (is_known_by(s, text))
         return keep(s, key, text);
     (void)snprintf(why, SETUP_WHY_SIZE,
                    setup_is_unix(s) ? "must be uid or token: a Unix socket has no certificates"
@@ -247,6 +264,18 @@ static bool take_certificate(struct setup *s, enum setup_key key, const char *te
     if (request || !strcmp(text, "own-ca"))
         return keep(s, key, text);
     (void)snprintf(why, SETUP_WHY_SIZE, "must be own-ca or request");
+    return false;
+}
+
+/* With an API key the vault user is {domain}\{username}: setup writes no other rule. */
+static bool take_user(struct setup *s, enum setup_key key, const char *text, char why[SETUP_WHY_SIZE])
+{
+    const char *name = strchr(text, '\\');
+    bool whole = name && name != text && name[1] && !strchr(name + 1, '\\');
+
+    if (!*text || whole || setup_is(s, SETUP_SIGN_IN, "oauth"))
+        return keep(s, key, text);
+    (void)snprintf(why, SETUP_WHY_SIZE, "must be DOMAIN\\NAME: the vault user is made of both");
     return false;
 }
 
@@ -332,7 +361,7 @@ static const struct question {
     [SETUP_PRA_SECRET] = {"--pra-secret-file", "OAuth client secret of the API account", NULL, true,
                           with_site, NULL},
     [SETUP_USER] = {"--user", "A PRA user to try it with, DOMAIN\\NAME (empty: the vault is not asked now)",
-                    "", false, NULL, take_text},
+                    "", false, NULL, take_user},
     [SETUP_HOST] = {"--host", "A machine on which that user gets a credential", NULL, false, with_user,
                     take_text},
 };
@@ -347,6 +376,8 @@ static const char *words_of(const struct setup *s, enum setup_key key)
 
 static const char *default_of(const struct setup *s, enum setup_key key, char host[256])
 {
+    if (s->answers[key] && (key != SETUP_CLIENT_BY || is_known_by(s, s->answers[key])))
+        return s->answers[key];
     if (key == SETUP_CLIENT_BY && setup_is_unix(s))
         return "uid";
     if (key == SETUP_SIGN_IN && args_given(s->args, "--oauth-id"))
@@ -393,12 +424,21 @@ static int end_of_answers(int err)
     return EXIT_FAILED;
 }
 
+static bool is_optional(enum setup_key key)
+{
+    return questions[key].fallback && !*questions[key].fallback;
+}
+
 static void show_question(const struct setup *s, enum setup_key key, const char *fallback)
 {
     fputs(words_of(s, key), stderr);
     if (fallback && *fallback)
         fprintf(stderr, " [%s]", fallback);
-    fputs(questions[key].secret ? " (not shown): " : ": ", stderr);
+    if (s->answers[key] && *fallback && is_optional(key))
+        fputs(" (- for none)", stderr);
+    if (questions[key].secret)
+        fputs(s->secrets[key].p ? " (not shown; empty: the same)" : " (not shown)", stderr);
+    fputs(": ", stderr);
     (void)fflush(stderr);
 }
 
@@ -408,6 +448,10 @@ static bool judge_line(struct setup *s, enum setup_key key, struct secret *line,
     char why[SETUP_WHY_SIZE] = "out of memory";
     const char *text = line->len ? line->p : fallback;
 
+    if (q->secret && !line->len && s->secrets[key].p)
+        return true;
+    if (is_optional(key) && s->answers[key] && text && !strcmp(text, "-"))
+        text = "";
     if (!text) {
         fputs("  an answer is needed\n", stderr);
         return false;
@@ -433,6 +477,7 @@ static int ask(struct setup *s, enum setup_key key)
     struct secret line = {0};
     bool good = false;
 
+    s->asked = true;
     while (!good) {
         show_question(s, key, fallback);
         int err = setup_read_line(&line, !questions[key].secret);
@@ -481,7 +526,13 @@ int setup_ask_all(struct setup *s, bool terminal)
         const struct question *q = &questions[key];
         const char *given = args_value(s->args, q->flag);
 
-        if (q->matters && !q->matters(s))
+        bool matters = !q->matters || q->matters(s);
+
+        if (!matters)
+            forget(s, (enum setup_key)key);
+        if (given && (s->answers[key] || s->secrets[key].p))
+            continue;
+        if (!matters)
             code = given ? refuse_needless(s, (enum setup_key)key) : EXIT_DONE;
         else if (given)
             code = take_given(s, (enum setup_key)key, given);

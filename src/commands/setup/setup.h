@@ -86,6 +86,7 @@ struct setup {
     struct secret token; /* of the client */
     char token_sha256[65];
     struct setup_plan plan;
+    bool asked; /* a question was asked on the terminal */
 };
 
 /* answers.c. An answer, or "". */
@@ -94,8 +95,8 @@ bool setup_is(const struct setup *, enum setup_key, const char *answer);
 bool setup_is_unix(const struct setup *);   /* the listener is a Unix socket */
 bool setup_has_group(const struct setup *); /* the group of those who may open it is there */
 
-/* questions.c: takes the flags, asks for the rest where `terminal`. 0 or the exit code; said on stderr.
- */
+/* questions.c: takes the flags, asks for the rest where `terminal`. 0 or the exit code; said on stderr. May
+ * be called again: answers that are there are the defaults then. */
 int setup_ask_all(struct setup *, bool terminal);
 
 /* secrets.c: 0, or -errno and why. `path` "-" is standard input. */

@@ -16,6 +16,7 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,6 +179,22 @@ static EVP_PKEY *check_key(struct conf_draft *d, const struct conf_part *part, c
     return private;
 }
 
+/* A key or digest under the security level of this machine: no connection would open. */
+static void check_strength(struct conf_draft *d, const struct conf_part *part, const char *key,
+                           const char *path)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_method());
+
+    ERR_clear_error();
+    if (context && SSL_CTX_use_certificate_chain_file(context, path) != 1) {
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+        conf_error(d, conf_part_line(part, key), "`%s`: OpenSSL refuses the certificate in %s: %s", key, path,
+                   reason ? reason : "not usable");
+    }
+    SSL_CTX_free(context);
+}
+
 void conf_check_pair(struct conf_draft *d, const struct conf_part *part, const bool *sound,
                      const char *cert_key, const char *key_key)
 {
@@ -188,6 +205,8 @@ void conf_check_pair(struct conf_draft *d, const struct conf_part *part, const b
     if (cert && key && X509_check_private_key(cert, key) != 1)
         conf_error(d, conf_part_line(part, key_key), "`%s`: %s is not the key of the certificate in %s",
                    key_key, key_path, cert_path);
+    else if (cert && key)
+        check_strength(d, part, cert_key, cert_path);
     ERR_clear_error();
     X509_free(cert);
     EVP_PKEY_free(key);

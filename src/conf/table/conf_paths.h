@@ -3,9 +3,9 @@
  *
  * Each must be a readable, regular file that is not empty. For a file with a secret there is a warning unless
  * its owner alone can read it; credentials of the service manager are exempt, since it protects their
- * directory. PEM files are read with OpenSSL, and a certificate must belong to its key: otherwise the first
- * connection would fail. A path that users other than its owner and root could change is refused
- * (base/safe_path.h).
+ * directory. PEM files are read with OpenSSL; a certificate must belong to its key, and be strong enough for
+ * the security level of this machine: otherwise the first connection would fail. A path that users other than
+ * its owner and root could change is refused (base/safe_path.h).
  *
  * `sound`: one flag for each row of the table, set where conf_file_check() was true; checks of contents pass
  * over the other files, which have their message already.

@@ -77,6 +77,14 @@ void conn_goto(struct http_conn *c, enum conn_phase phase)
 
 static void arm_deadline(struct http_conn *c, uint64_t due_ms);
 
+void conn_expire(struct http_conn *c)
+{
+    if (!phase_rows[c->phase].late)
+        return;
+    phase_rows[c->phase].late(c);
+    conn_settle(c);
+}
+
 static void on_deadline(struct deadline *deadline)
 {
     struct http_conn *c = CONTAINER_OF(deadline, struct http_conn, deadline);
@@ -85,10 +93,7 @@ static void on_deadline(struct deadline *deadline)
         arm_deadline(c, c->due_ms);
         return;
     }
-    if (!phase_rows[c->phase].late)
-        return;
-    phase_rows[c->phase].late(c);
-    conn_settle(c);
+    conn_expire(c);
 }
 
 /* A later time leaves the running deadline as it is and is noted: a usual request costs no timer change. */

@@ -218,6 +218,7 @@ void conn_accept(struct listener *, int fd, const struct sockaddr *from, enum co
 void conn_goto(struct http_conn *, enum conn_phase);
 void conn_settle(
     struct http_conn *); /* sets the phase's deadline; the last call of every entry from outside */
+void conn_expire(struct http_conn *);                 /* what the end of its phase's time does */
 void conn_close(struct http_conn *, const char *why); /* any number of times; calls gone() */
 void conn_reset(struct http_conn *, const char *why); /* the same as a TCP reset */
 void conn_distrust(struct http_conn *);               /* closes it, after its pending response */

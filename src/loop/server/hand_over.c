@@ -10,7 +10,8 @@
  *   http_hand_over      for sockets that the service manager keeps (passed_socket.c): those connections have
  *                       `notice_ms` to send one more request and to be told. Then the passed sockets are no
  *                       longer accepted from; what connects afterwards waits in the kernel for the next
- *                       process. Connections that were accepted have `notice_ms` for their first request.
+ *                       process. Connections that were accepted have `notice_ms` for their first request;
+ *                       a request that has arrived in part by then ends as at the end of its phase's time.
  *                       done() is called when every request of a passed listener has its response.
  *
  * An idle connection is closed only if no byte of its client waits to be read. Over a Unix socket the
@@ -26,7 +27,8 @@
 
 #include <sys/socket.h>
 
-#define LOOK_MS 20
+#define LOOK_MS       20
+#define UNFINISHED_MS 1000 /* a begun request has at least so long to arrive, however short the notice is */
 
 static bool was_answered(const struct http_conn *c)
 {
@@ -116,6 +118,22 @@ static void end_silent(struct http_server *server)
     }
 }
 
+/* Requests that have arrived in part: the next process is not to wait for their clients. */
+static void end_unfinished(struct http_server *server)
+{
+    struct http_conn *c;
+    uv_os_fd_t fd;
+
+    TAILQ_FOREACH(c, &server->conns, link)
+    {
+        bool unfinished = c->phase == CONN_HEAD || c->phase == CONN_CERTIFICATE || c->phase == CONN_BODY ||
+                          c->phase == CONN_TRAILERS;
+
+        if (c->listener->passed && unfinished && !uv_fileno(&c->u.handle, &fd) && !has_sent(fd))
+            conn_expire(c);
+    }
+}
+
 /* Is a response, or the first request of a connection, still to come on a passed listener? */
 static bool any_expected(const struct http_server *server)
 {
@@ -133,12 +151,16 @@ static void on_look(struct deadline *deadline)
 {
     struct http_server *server = CONTAINER_OF(deadline, struct http_server, hand_over.look);
     struct hand_over *h = &server->hand_over;
-    bool over = server_now(server) - h->since_ms >= h->notice_ms;
+    uint64_t passed_ms = server_now(server) - h->since_ms;
+    bool over = passed_ms >= h->notice_ms;
 
     if (!h->stopped && (over || !any_answered(server)))
         stop_accepting(server);
-    else if (h->stopped && over)
+    else if (h->stopped && over) {
         end_silent(server);
+        if (passed_ms >= UNFINISHED_MS)
+            end_unfinished(server);
+    }
     if ((h->stopped && !any_expected(server)) ||
         timer_start(loop_timers(server->loop), &h->look, LOOK_MS, on_look))
         h->done(h->arg);

@@ -53,6 +53,7 @@ struct db_params {
     bool read_only;      /* nothing but SELECT is possible */
     bool full_sync;      /* SQLite: each commit is on disk when commit() returns (writers of layouts) */
     unsigned busy_ms;    /* how long a statement waits for another's lock; 0 = not at all */
+    unsigned connect_ms; /* SQL Server: how long connecting may take; 0 = the driver's own time */
     unsigned cache_kib;  /* SQLite: page cache; 0 = the engine's own size */
 };
 

@@ -69,6 +69,18 @@ static const struct dialect dialects[DB_NENGINES] = {
             .max_parameters = 32767,
             .max_rows = 500,
             .limit = " LIMIT {}",
+            .open_writer = "SET lock_timeout = {}",
+            .open_reader =
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+                " SET lock_timeout = {}",
+            .write_lock = "SELECT pg_advisory_xact_lock(1246908241)",
+            .lock_holder =
+                "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+                " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0"
+                " AND l.objid = 1246908240 AND l.database ="
+                " (SELECT oid FROM pg_database WHERE datname = current_database())",
+            .collector_unlock = "SELECT pg_advisory_unlock(1246908240)",
+            .name_session = "SELECT set_config('application_name', ?, false)",
             .collector_lock = "SELECT CASE WHEN pg_try_advisory_lock(1246908240) THEN 1 ELSE 0 END",
             .columns_of = "SELECT column_name FROM information_schema.columns"
                           " WHERE table_schema = current_schema() AND table_name = ?"
@@ -105,6 +117,20 @@ static const struct dialect dialects[DB_NENGINES] = {
             .max_rows = 1000,
             .merge = true,
             .limit = " OFFSET 0 ROWS FETCH NEXT {} ROWS ONLY",
+            .open_writer = "SET LOCK_TIMEOUT {}",
+            /* A reader does not wait for writers where the database keeps versions of rows. */
+            .open_reader = "SET LOCK_TIMEOUT {}; IF (SELECT snapshot_isolation_state FROM sys.databases WHERE"
+                           " database_id = DB_ID()) = 1 SET TRANSACTION ISOLATION LEVEL SNAPSHOT",
+            .write_lock = "DECLARE @r int; EXEC @r = sp_getapplock @Resource = N'jumpgate-reports-writer',"
+                          " @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = {};"
+                          " IF @r < 0 THROW 51222, 'another connection is writing', 1",
+            .lock_holder = "SELECT TOP (1) s.program_name + N', ' + s.host_name FROM sys.dm_tran_locks l JOIN"
+                           " sys.dm_exec_sessions s ON s.session_id = l.request_session_id WHERE"
+                           " l.resource_type = 'APPLICATION' AND l.request_status = 'GRANT' AND"
+                           " l.resource_database_id = DB_ID() AND l.resource_description LIKE"
+                           " N'%:_jumpgate-reports_:%' ESCAPE N'!'",
+            .collector_unlock =
+                "EXEC sp_releaseapplock @Resource = N'jumpgate-reports', @LockOwner = 'Session'",
             .collector_lock = "DECLARE @r int; EXEC @r = sp_getapplock @Resource = N'jumpgate-reports',"
                               " @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 0;"
                               " SELECT CASE WHEN @r >= 0 THEN 1 ELSE 0 END",

@@ -4,7 +4,7 @@
  * SQL is written once, with names from schema.h in double quotes (SQL Server: QUOTED_IDENTIFIER is on), and
  * with what stands here where the engines differ. In a text, {} is the place of its argument.
  *
- * Not here: how an engine is called (sqlite.c).
+ * Not here: how an engine is called (sqlite.c, odbc.c).
  */
 #ifndef JG_REPORTS_DB_DIALECT_H
 #define JG_REPORTS_DB_DIALECT_H
@@ -40,11 +40,17 @@ struct dialect {
 
     /* Statements. */
     const char *identity_on,
-        *identity_off;          /* {} = quoted table: around an INSERT with ids; "" = not needed */
-    unsigned max_parameters;    /* of one statement */
-    unsigned max_rows;          /* of one INSERT */
-    bool merge;                 /* upsert is MERGE, not ON CONFLICT */
-    const char *limit;          /* behind ORDER BY; {} = a number or `?` */
+        *identity_off;       /* {} = quoted table: around an INSERT with ids; "" = not needed */
+    unsigned max_parameters; /* of one statement */
+    unsigned max_rows;       /* of one INSERT */
+    bool merge;              /* upsert is MERGE, not ON CONFLICT */
+    const char *limit;       /* behind ORDER BY; {} = a number or `?` */
+    const char *open_writer; /* run once by a connection that writes; {} = milliseconds to wait for a lock */
+    const char *open_reader; /* by one that reads */
+    const char *write_lock;  /* of a transaction, in its first statement; {} = milliseconds to wait */
+    const char *lock_holder; /* its one column names who has the collector's lock */
+    const char *collector_unlock;
+    const char *name_session;   /* one parameter: a name that lock_holder gives; NULL = the connection's */
     const char *collector_lock; /* its one column is 1 when this connection has it; NULL: a lock of files */
     const char *columns_of;     /* one parameter, a table: a row per column, its name */
     const char *reclaim;        /* gives pages back that retention has freed; NULL = the engine does */

@@ -374,7 +374,7 @@ const struct schema_table schema_tables[] = {
     {COLUMNS(jg_counter), .key = "seq", .text = "The counter behind every `seq`."},
     {COLUMNS(jg_commit), .key = "at", .text = "When each `seq` was stored."},
     {COLUMNS(jg_layout), .key = "user_name", .text = "Dashboards that users have arranged."},
-    {COLUMNS(jg_tally), .key = "grain slot host_name jump_group_name dim label",
+    {COLUMNS(jg_tally), .key = "grain dim slot host_name jump_group_name label",
      .text = "Counts by day and month. A session counts where it began, an event where it happened.\nRows "
              "with 0 are "
              "absent."},

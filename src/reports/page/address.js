@@ -24,9 +24,9 @@ export const DATASETS = [
   ["accounts", "Accounts"],
   ["syslog", "Syslog"],
   ["credential_use", "Check-outs"],
-  ["jump_items", "Jump items"],
+  ["jump_items", "Jump Items"],
   ["jumpoints", "Jumpoints"],
-  ["team", "Team"],
+  ["team", "Teams"],
 ];
 export const MAIN_DATASETS = 6;
 

@@ -6,12 +6,18 @@ import { sessionPath } from "./address.js";
 import { h, icon, siteText } from "./dom.js";
 import { clock, count, time, visible } from "./format.js";
 
-const STATES = { running: ["pending", "Running"], closed: ["ok", "Closed"], abnormal: ["warning", "Abnormal"] };
+const SHORT = 32; // characters that stay on one line
+const STATES = {
+  running: ["pending", "Running"], closed: ["ok", "Closed"], abnormal: ["warning", "Abnormal"],
+  connected: ["ok", "Connected"], pending: ["pending", "Pending"], "action required": ["warning", "Action Required"], off: ["off", "Off"],
+  ok: ["ok", "OK"], idle: ["off", "Idle"], working: ["pending", "Working"], failing: ["warning", "Failing"],
+};
 
-/** A session's state: a drawing and a word. */
+/** The state of a session, a site or a source: a drawing and a word. */
 export function stateBadge(state) {
-  const [drawing, word] = STATES[state] ?? ["off", visible(state)];
-  return h("span", { class: "state", dataset: { state } }, icon(drawing), word);
+  const key = String(state ?? "").toLowerCase();
+  const [drawing, word] = STATES[key] ?? ["off", visible(state ?? "–")];
+  return h("span", { class: "state", dataset: { state: key.replaceAll(" ", "-") } }, icon(drawing), word);
 }
 
 /** Whether a column's values line up at the right. */
@@ -42,5 +48,5 @@ export function cell(row, column, query = "") {
   }
   if (column.name === "state") return stateBadge(value);
   if (typeof value === "object") return visible(JSON.stringify(value));
-  return TYPES[column.type]?.(value, column) ?? siteText(value);
+  return TYPES[column.type]?.(value, column) ?? siteText(value, { class: String(value).length <= SHORT ? "short" : null });
 }

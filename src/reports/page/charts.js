@@ -41,7 +41,8 @@ function common(c, items, label, open) {
     responsive: true,
     maintainAspectRatio: false,
     events: ["mousemove", "mouseout", "click"],
-    onClick: (_, hits) => hits[0] && open(items[hits[0].index]),
+    // Later, since going elsewhere destroys the chart, which has not done with the event.
+    onClick: (_, hits) => hits[0] && queueMicrotask(() => open(items[hits[0].index])),
     onHover: (event, hits) => (event.native.target.style.cursor = hits[0] && items[hits[0].index].href ? "pointer" : "default"),
     plugins: { legend: { display: false }, tooltip: tooltip(c, label) },
   };
@@ -72,13 +73,15 @@ function seriesConfig(items, bucket, open, c) {
   return { type: "bar", data: { labels, datasets: [dataset] }, options };
 }
 
+/** "Other" has no bar: it is often longer than all the rest, which would become too short to compare. */
 function barsConfig(items, bucket, open, c) {
+  const values = items.map((item) => (item.rest ? null : item.value));
   const options = common(c, items, (i) => items[i].label, open);
   options.indexAxis = "y";
   options.interaction = { mode: "index", intersect: false, axis: "y" };
-  options.scales = { x: { display: false, beginAtZero: true, max: Math.max(1, ...items.map((item) => item.value)) }, y: { display: false, offset: true } };
+  options.scales = { x: { display: false, beginAtZero: true, max: Math.max(1, ...values) }, y: { display: false, offset: true } };
   options.layout = { padding: 0 };
-  const dataset = { data: items.map((item) => item.value), backgroundColor: c.bar, hoverBackgroundColor: c.hover, borderRadius: 2, minBarLength: 2, categoryPercentage: 1, barPercentage: 0.46 };
+  const dataset = { data: values, backgroundColor: c.bar, hoverBackgroundColor: c.hover, borderRadius: 2, minBarLength: 2, categoryPercentage: 1, barPercentage: 0.46 };
   return { type: "bar", data: { labels: items.map((item) => item.label), datasets: [dataset] }, options };
 }
 

@@ -3,19 +3,14 @@
 // collector_page.js - what is collected from each site, how far, and what is in the way. For users who may administer.
 
 import { call } from "./api.js";
+import { stateBadge } from "./cells.js";
 import { errorBox, h, icon, uid } from "./dom.js";
 import { bytes, count, counted, duration, time, title as titleOf, visible } from "./format.js";
 
 const REFRESH_MS = 60000;
-const DRAWINGS = { connected: "ok", ok: "ok", pending: "pending", "action required": "warning", off: "off" };
 const DATABASE_BYTES = /bytes$/;
 
 const given = (value) => value !== null && value !== undefined && value !== "";
-
-function state(text) {
-  const word = visible(text ?? "");
-  return h("span", { class: "state", dataset: { state: word.toLowerCase().replaceAll(" ", "-") } }, icon(DRAWINGS[word.toLowerCase()] ?? "off"), word);
-}
 
 function facts(pairs) {
   return h("dl", { class: "facts" }, pairs.filter(([, value]) => given(value)).map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
@@ -42,11 +37,11 @@ const HINTS = {
 
 function table(name, heads, rows) {
   return h("div", { class: "grid-region", role: "region", tabindex: "0", "aria-label": `Table of ${name}` },
-    h("table", { "aria-label": name }, h("thead", null, h("tr", null, heads.map((head) => h("th", { scope: "col" }, head)))), h("tbody", null, rows)));
+    h("table", { "aria-label": name }, h("thead", null, h("tr", null, heads.map((head) => h("th", { scope: "col", class: head === "Lag" ? "number" : null }, head)))), h("tbody", null, rows)));
 }
 
 function sourceRow(name, source) {
-  return h("tr", null, h("th", { scope: "row" }, visible(name)), h("td", null, state(source.state)), h("td", { class: "time" }, given(source.cursor) ? time(source.cursor) : "–"),
+  return h("tr", null, h("th", { scope: "row" }, visible(name)), h("td", null, stateBadge(source.state)), h("td", { class: "time" }, given(source.cursor) ? time(source.cursor) : "–"),
     h("td", { class: "number" }, given(source.lag_seconds) ? duration(source.lag_seconds) : "–"), h("td", { class: "wide" }, given(source.error) ? visible(source.error) : "–"));
 }
 
@@ -58,7 +53,7 @@ function panel(title, ...content) {
 function sitePanel(site) {
   const reason = given(site.reason) ? h("p", { class: "reason" }, icon("warning"), `${visible(site.reason)}. ${HINTS[site.reason.split(" ")[0]] ?? ""}`) : null;
   const failed = Array.isArray(site.failed) ? site.failed : null;
-  return panel(site.name ?? site.host_name, h("p", null, state(site.state), given(site.since) ? ` since ${time(site.since)}` : ""), reason,
+  return panel(site.name ?? site.host_name, h("p", null, stateBadge(site.state), given(site.since) ? ` since ${time(site.since)}` : ""), reason,
     facts([["Host name", visible(site.host_name)], ["Last success", given(site.last_success) ? time(site.last_success) : "never"],
       ["Clock", given(site.skew_ms) ? `${count(Math.abs(site.skew_ms))} ms ${site.skew_ms < 0 ? "behind" : "ahead"}` : null],
       ["To fetch", given(site.todo) ? counted(site.todo, "session") : null],
@@ -69,7 +64,7 @@ function sitePanel(site) {
 
 function gatewayPanel(gateways) {
   const names = [...new Set(gateways.flatMap((one) => Object.keys(one)))];
-  return panel("Gateways", table("gateways", names.map(titleOf), gateways.map((one) => h("tr", null, names.map((name) => h("td", null, name === "state" ? state(one[name]) : plain(name, one[name])))))));
+  return panel("Gateways", table("gateways", names.map(titleOf), gateways.map((one) => h("tr", null, names.map((name) => h("td", null, name === "state" ? stateBadge(one[name]) : plain(name, one[name])))))));
 }
 
 export class CollectorPage {

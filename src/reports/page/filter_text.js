@@ -10,6 +10,8 @@ import { clock, time } from "./format.js";
 
 const OPERATORS = ["eq", "ne", "in", "notin", "contains", "starts", "ge", "le", "between", "empty"];
 const LISTS = ["in", "notin", "between"];
+const YES = /^(?:1|yes|true)$/i;
+const NO = /^(?:0|no|false)$/i;
 const SHORT = [["!=", "ne"], [">=", "ge"], ["<=", "le"], ["^", "starts"], ["=", "eq"]];
 
 /** Splits a list at its commas; "\," is a comma in a value, "\\" a backslash. */
@@ -26,6 +28,11 @@ export function splitList(text) {
 /** The other way. */
 export function joinList(values) {
   return values.map((value) => value.replaceAll("\\", "\\\\").replaceAll(",", "\\,")).join(",");
+}
+
+/** A value that stands alone, without the backslashes of a list. */
+function plain(value) {
+  return value.replaceAll(/\\([\\,])/g, "$1");
 }
 
 /** "5m", "1:30:00", "90" as seconds; null if it is none of them. */
@@ -45,8 +52,8 @@ function wire(text, type, zone) {
   }
   if (type === "duration") return String(parseDuration(text) ?? text);
   if (type === "number") return text.replaceAll(/[,\s]/g, "");
-  if (type === "bool") return /^(1|yes|true)$/i.test(text) ? "1" : /^(0|no|false)$/i.test(text) ? "0" : text;
-  return text;
+  if (type === "bool") return YES.test(text) ? "true" : NO.test(text) ? "false" : text;
+  return joinList([text]);
 }
 
 /** A day that was typed alone, from its begin to its last second; null if the text is no date. */
@@ -65,11 +72,11 @@ export function parseFilter(typed, type, zone) {
   if (!text) return null;
   const op = /^([a-z]+):/.exec(text)?.[1];
   if (OPERATORS.includes(op)) return text;
-  if (text === "empty") return "empty:1";
-  if (text === "not empty") return "empty:0";
+  if (text === "empty") return "empty:";
+  if (text === "not empty") return "empty:no";
   const short = SHORT.find(([sign]) => text.startsWith(sign));
   if (short) return `${short[1]}:${wire(text.slice(short[0].length).trim(), type, zone)}`;
-  if (type === "text") return `contains:${text}`;
+  if (type === "text") return `contains:${wire(text, type, zone)}`;
   const range = /^(.+?)\s*\.\.\s*(.+)$/.exec(text);
   if (range) return `between:${joinList([wire(range[1], type, zone), wire(range[2], type, zone)])}`;
   const day = type === "time" ? wholeDay(text, zone) : null;
@@ -78,6 +85,7 @@ export function parseFilter(typed, type, zone) {
 
 /** Operator and value of a filter of the address. A value without a known operator is one to equal. */
 export function splitFilter(text) {
+  if (text === "empty") return { op: "empty", value: "" };
   const m = /^([a-z]+):/.exec(text);
   return m && OPERATORS.includes(m[1]) ? { op: m[1], value: text.slice(m[0].length) } : { op: "eq", value: text };
 }
@@ -85,21 +93,22 @@ export function splitFilter(text) {
 function shown(value, type) {
   if (type === "time") return time(value);
   if (type === "duration" && /^\d+$/.test(value)) return clock(Number(value));
-  if (type === "bool") return value === "1" ? "yes" : value === "0" ? "no" : value;
-  return value;
+  if (type === "bool") return YES.test(value) ? "yes" : NO.test(value) ? "no" : value;
+  return plain(value);
 }
 
 /** A filter of the address as it would be typed; parseFilter() of it gives the same filter. */
 export function showFilter(text, type, zone) {
   const { op, value } = splitFilter(text);
+  if (op === "empty") return NO.test(value) ? "not empty" : "empty";
   let typed = text;
-  if (op === "contains" && type === "text") typed = value;
+  if (op === "contains" && type === "text") typed = shown(value, type);
   else if (op === "eq" && type !== "text") typed = shown(value, type);
-  else if (op === "empty") typed = value === "0" ? "not empty" : "empty";
   else if (op === "between" && type !== "text" && splitList(value).length === 2)
     typed = splitList(value).map((one) => shown(one, type)).join("..");
   else typed = (SHORT.find(([, name]) => name === op)?.[0] ?? `${op}:`) + (LISTS.includes(op) ? value : shown(value, type));
-  return parseFilter(typed, type, zone) === text ? typed : text;
+  const again = parseFilter(typed, type, zone);
+  return again === text || (type === "bool" && op === "eq") ? typed : text;
 }
 
 const WORDS = {
@@ -110,9 +119,10 @@ const WORDS = {
 /** A filter as words: ("Duration", "between:60,300", "duration") → "Duration is between 0:01:00 and 0:05:00". */
 export function describeFilter(title, text, type) {
   const { op, value } = splitFilter(text);
-  if (op === "empty") return `${title} is ${value === "0" ? "not empty" : "empty"}`;
+  if (op === "empty") return `${title} is ${NO.test(value) ? "not empty" : "empty"}`;
   const values = LISTS.includes(op) ? splitList(value) : [value];
-  const texts = values.map((one) => (one === "" ? "(empty)" : shown(one, type)));
+  // Values of a list are without backslashes already.
+  const texts = values.map((one) => (one === "" ? "(empty)" : LISTS.includes(op) && type === "text" ? one : shown(one, type)));
   if (op === "between") return `${title} is between ${texts.join(" and ")}`;
   return `${title} ${WORDS[op]} ${texts.join(", ")}`;
 }

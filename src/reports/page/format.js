@@ -90,6 +90,6 @@ export function bytes(n) {
 
 /** A column's name as a title where the server gives none: "jump_group_type" → "Jump group type". */
 export function title(name) {
-  const words = name.replace(/_unix$/, "").replaceAll("_", " ");
+  const words = name.replace(/_unix$/, "").replaceAll("_", " ").replaceAll(/\b(?:ip|os|id|url)\b/g, (word) => word.toUpperCase());
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

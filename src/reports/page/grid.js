@@ -189,7 +189,7 @@ export class Grid {
   }
 
   defaultSort() {
-    const time = this.all.find((column) => column.sortable && column.type === "time");
+    const time = this.all.find((column) => column.sortable && column.default && column.type === "time");
     return time ? `-${time.name}` : "";
   }
 
@@ -218,7 +218,7 @@ export class Grid {
       const column = this.all.find((one) => one.name === name) ?? { name, title: titleOf(name), type: "text" };
       if (this.filters.has(name) && !texts.has(name)) {
         texts.set(name, showFilter(text, column.type, this.zone));
-        if (showFilter(text, column.type, this.zone) !== text) continue;
+        continue;
       }
       const without = firstPage(new URLSearchParams(this.params));
       without.delete(`f.${name}`);

@@ -10,17 +10,20 @@ import { bytes, clock, count, duration, offset, time, title as titleOf, visible 
 
 const REFRESH_MS = 30000;
 const EVENTS = 200;
+const FOLD = 40; // values of system information that are shown unfolded
 
 /** Titles of what the summary shows, in order; what is not here is not shown. */
 const SUMMARY = [
   ["state", "State"], ["start_time", "Start", "time"], ["end_time", "End", "time"], ["duration", "Duration"], ["site", "Site"], ["user", "User"],
   ["endpoint", "Endpoint"], ["jump_group", "Jump group"], ["jumpoint", "Jumpoint"], ["type", "Jump item type"], ["external_key", "External key"],
   ["injections", "Injections", "number"], ["injections_failed", "Failed injections", "number"], ["file_transfers", "File transfers", "number"],
-  ["file_moves", "Files moved", "number"], ["file_deletes", "Files deleted", "number"], ["outside_hours", "Outside hours", "bool"], ["lsid", "Session"],
+  ["file_moves", "Files moved", "number"], ["file_deletes", "Files deleted", "number"], ["outside_hours", "Outside hours", "bool"],
 ];
 const PERSON_NAMES = ["display_name", "username", "private_display_name", "public_display_name", "hostname"];
+const CREDENTIAL_TITLES = { checkout: "Check-out", checkin: "Check-in", checkin_outcome: "Check-in outcome", late_seconds: "Late", user_name: "User" };
+const PERSON_TITLES = { seconds_involved: "Involved", session_owner: "Owner" };
 const PERSON_SKIP = ["id", "session_id", "gsnumber"];
-const CREDENTIAL_SKIP = ["seq", "session_id", "lsid", "lease_id", "site", "host_name"];
+const CREDENTIAL_SKIP = ["account", "system", "session_id", "lsid", "lease_id", "site"];
 
 function facts(pairs) {
   return h("dl", { class: "facts" }, pairs.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
@@ -34,10 +37,20 @@ function region(name, ...content) {
 }
 
 function plain(name, value) {
-  if (/_time$|^timestamp$/.test(name)) return h("time", { datetime: visible(value) }, time(value));
+  if (/_time$|^timestamp$|^check(?:out|in)$|^(?:expires|released)$/.test(name)) return h("time", { datetime: visible(value) }, time(value));
   if (/seconds/.test(name) && typeof value === "number") return duration(value);
   if (typeof value === "boolean" || /^(session_owner|invited)$/.test(name)) return value === true || value === 1 ? "Yes" : "No";
   return typeof value === "object" ? visible(JSON.stringify(value)) : siteText(value);
+}
+
+/** A recording's address: a link where the server says that it leads to the site itself, else its text. */
+function address(recording, what, word) {
+  const url = recording[`${what}_url`];
+  const text = recording[`${what}_text`];
+  if (given(text)) return h("span", { class: "mono" }, `${word}: ${visible(text)}`);
+  if (!given(url)) return null;
+  if (!/^https:\/\//i.test(url)) return h("span", { class: "mono" }, `${word}: ${visible(url)}`);
+  return h("a", { href: url, target: "_blank", rel: "noopener noreferrer", "aria-label": `${word} ${visible(titleOf(recording.kind))} (opens a new tab)` }, word, icon("external"));
 }
 
 export class SessionPage {
@@ -52,6 +65,9 @@ export class SessionPage {
     this.element = h("div", { class: "session-page" }, h("div", { class: "title-row" }, this.heading), this.running, this.notices, this.content);
     this.timer = setInterval(() => this.refresh(), REFRESH_MS);
     this.makeTimeline();
+    this.top = h("div", { class: "session-top" });
+    this.side = h("div", { class: "session-side" });
+    this.lower = h("div", { class: "session-lower" }, this.side, this.timeline);
   }
 
   title() {
@@ -99,24 +115,20 @@ export class SessionPage {
   show() {
     const { session } = this.answer;
     this.running.hidden = session.state !== "running";
-    const keep = this.timeline;
     this.fillTypes();
-    const parts = [this.summary(), this.people(), keep, this.credentials(), this.attributes(), this.systemInformation(), this.recordings()].filter(Boolean);
-    // The timeline stays in its place, with what is read, unfolded or focused in it.
-    for (const child of [...this.content.children]) if (child !== keep) child.remove();
-    if (!keep.isConnected) this.content.append(keep);
-    const at = parts.indexOf(keep);
-    keep.before(...parts.slice(0, at));
-    keep.after(...parts.slice(at + 1));
+    // The timeline stays as it is, with what is read or focused in it.
+    this.top.replaceChildren(...[this.summary(), this.people()].filter(Boolean));
+    this.side.replaceChildren(...[this.credentials(), this.recordings(), this.attributes(), this.systemInformation()].filter(Boolean));
+    this.side.hidden = this.side.children.length === 0;
+    if (!this.lower.isConnected) this.content.append(this.top, this.lower);
   }
 
   summary() {
     const { session } = this.answer;
     const value = (name) => (name === "site" ? (session.site ?? session.host_name) : session[name]);
     const pairs = SUMMARY.filter(([name]) => given(value(name))).map(([name, title, type]) => {
-      if (name === "duration") return [title, given(session.duration_seconds) ? duration(session.duration_seconds) : visible(session.duration)];
+      if (name === "duration") return [title, duration(session.duration)];
       if (name === "state") return [title, stateBadge(session.state)];
-      if (name === "lsid") return [title, h("span", { class: "mono" }, visible(session.lsid))];
       return [title, cell({ [name]: value(name) }, { name, type: type ?? "text" })];
     });
     const zone = given(session.start_time) ? offset(session.start_time) : "";
@@ -129,7 +141,7 @@ export class SessionPage {
     const person = (kind) => (one) => {
       const main = PERSON_NAMES.find((name) => given(one[name]));
       const pairs = Object.entries(one).filter(([name, value]) => given(value) && name !== main && !PERSON_SKIP.includes(name) && value !== one[main]);
-      return h("li", { class: "card" }, h("h3", null, main ? siteText(one[main]) : kind, h("span", { class: "tag" }, kind)), facts(pairs.map(([name, value]) => [titleOf(name), plain(name, value)])));
+      return h("li", { class: "card" }, h("h3", null, main ? siteText(one[main]) : kind, h("span", { class: "tag" }, kind)), facts(pairs.map(([name, value]) => [PERSON_TITLES[name] ?? titleOf(name), plain(name, value)])));
     };
     const cards = [...(this.answer.representatives ?? []).map(person("Representative")), ...(this.answer.customers ?? []).map(person("Endpoint"))];
     return cards.length ? region("People", h("ul", { class: "cards" }, cards)) : null;
@@ -145,38 +157,25 @@ export class SessionPage {
     const list = this.answer.system_information ?? [];
     if (list.length === 0) return null;
     const groups = Map.groupBy ? Map.groupBy(list, (one) => one.category ?? "") : groupBy(list, (one) => one.category ?? "");
-    return region("System information", [...groups].map(([category, rows]) => h("div", { class: "information" }, h("h3", null, siteText(category || "Other")), informationRows(category, rows))));
+    const parts = [...groups].map(([category, rows]) => h("div", { class: "information" }, h("h3", null, siteText(category || "Other")), informationRows(category, rows)));
+    return region("System information", list.length > FOLD ? h("details", null, h("summary", null, `${count(list.length)} values`), parts) : parts);
   }
 
   credentials() {
     const list = this.answer.credentials ?? [];
     if (list.length === 0) return null;
-    const names = Object.keys(list[0]).filter((name) => !CREDENTIAL_SKIP.includes(name) && list.some((row) => given(row[name])));
-    const head = h("tr", null, names.map((name) => h("th", { scope: "col" }, titleOf(name))));
-    const rows = list.map((row) => h("tr", null, names.map((name) => h("td", null, given(row[name]) ? plain(name, row[name]) : "–"))));
-    return region("Credentials", h("div", { class: "grid-region", role: "region", tabindex: "0", "aria-label": "Table of credentials" }, h("table", { "aria-label": "Credentials" }, h("thead", null, head), h("tbody", null, rows))));
+    const use = (one) => {
+      const name = [one.account, one.system].filter(given).map((text) => siteText(text)).flatMap((text, i) => (i ? [" on ", text] : [text]));
+      const pairs = Object.entries(one).filter(([key, value]) => given(value) && !CREDENTIAL_SKIP.includes(key) && !(key === "late_seconds" && value <= 0));
+      return h("li", { class: "card" }, h("h3", null, name.length ? name : "Check-out"), facts(pairs.map(([key, value]) => [CREDENTIAL_TITLES[key] ?? titleOf(key), plain(key, value)])));
+    };
+    return region("Credentials", h("ul", { class: "cards" }, list.map(use)));
   }
 
   recordings() {
     const list = this.answer.recordings ?? [];
     if (list.length === 0) return null;
-    return region("Recordings", h("ul", { class: "recordings" }, list.map((one) => h("li", null, h("span", { class: "kind" }, visible(titleOf(one.kind ?? "recording"))),
-      this.address(one, "view_url", "View"), this.address(one, "download_url", "Download")))));
-  }
-
-  /** A link where the address is https on the site's own host, else its text. */
-  address(recording, name, word) {
-    const url = recording[name];
-    if (!given(url)) return null;
-    let safe = false;
-    try {
-      const parsed = new URL(url);
-      safe = parsed.protocol === "https:" && parsed.hostname === this.host.toLowerCase() && !parsed.username && !parsed.password;
-    } catch {
-      // Not an address: a text.
-    }
-    if (!safe) return h("span", { class: "mono" }, `${word}: `, visible(url));
-    return h("a", { href: url, target: "_blank", rel: "noopener noreferrer", "aria-label": `${word} ${visible(titleOf(recording.kind ?? "recording"))} (opens a new tab)` }, word, icon("external"));
+    return region("Recordings", h("ul", { class: "recordings" }, list.map((one) => h("li", null, h("span", { class: "kind" }, visible(titleOf(one.kind))), address(one, "view", "View"), address(one, "download", "Download")))));
   }
 
   // Timeline
@@ -277,8 +276,9 @@ export class SessionPage {
     this.begin ??= ms;
     const people = [event.performed_by, event.destination].map((name) => (given(name) ? siteText(name) : null));
     const data = Object.entries(event.data ?? {});
-    return h("li", { dataset: { tone: /fail|denied|error/i.test(event.type ?? "") ? "bad" : null } },
-      h("div", { class: "when" }, h("time", { datetime: visible(event.timestamp ?? "") }, newDay && h("span", { class: "day" }, `${day} `), shown.slice(11)), Number.isNaN(ms) ? null : h("span", { class: "since" }, `+${clock((ms - this.begin) / 1000)}`)),
+    return h("li", { dataset: { tone: /fail|denied|error/i.test(event.type ?? "") ? "bad" : null, day: newDay ? day : null } },
+      h("div", { class: "when" }, newDay && h("span", { class: "day" }, day), Number.isNaN(ms) ? null : h("span", { class: "since" }, `${ms < this.begin ? "" : "+"}${clock((ms - this.begin) / 1000)}`),
+        h("time", { datetime: visible(event.timestamp ?? "") }, shown.slice(11))),
       h("div", { class: "what" }, h("strong", null, siteText(event.type ?? "")),
         people[0] && h("span", { class: "who-did" }, people[0], given(event.performed_by_type) && h("span", { class: "tag" }, visible(event.performed_by_type))),
         people[1] && h("span", { class: "who-did" }, "to ", people[1], given(event.destination_type) && h("span", { class: "tag" }, visible(event.destination_type))),
@@ -300,12 +300,12 @@ function groupBy(list, key) {
 }
 
 function informationRows(category, rows) {
-  const numbers = [...new Set(rows.map((row) => row.row_number ?? 0))];
+  const numbers = [...new Set(rows.map((row) => row.row ?? 0))];
   const value = (row) => (given(row.value) ? siteText(row.value) : "–");
   if (numbers.length < 2) return facts(rows.map((row) => [siteText(row.field ?? ""), value(row)]));
   const fields = [...new Set(rows.map((row) => row.field ?? ""))];
   const body = numbers.filter((n) => n >= 0).map((n) => h("tr", null, fields.map((field) => {
-    const found = rows.find((row) => (row.row_number ?? 0) === n && (row.field ?? "") === field);
+    const found = rows.find((row) => (row.row ?? 0) === n && (row.field ?? "") === field);
     return h("td", null, found ? value(found) : "–");
   })));
   return h("div", { class: "grid-region", role: "region", tabindex: "0", "aria-label": `Table of ${visible(category)}` },

@@ -7,6 +7,7 @@
 import { call } from "./api.js";
 import { Drawing, sentence } from "./charts.js";
 import { errorBox, h, icon, keepFocus, uid } from "./dom.js";
+import { stateBadge } from "./cells.js";
 import { age, count, hours, time, visible } from "./format.js";
 
 const FILTER_WORDS = { range: "date range", site: "site", group: "jump group", user: "user", endpoint: "endpoint" };
@@ -19,6 +20,18 @@ function ownPath(href) {
 /** Value of an item as a text: a count, or the word that it is. */
 function valueText(value) {
   return typeof value === "number" ? count(value) : visible(value ?? "");
+}
+
+/** A site of the collector: its state's word, and how long ago it was last asked with success. */
+function site(item) {
+  const label = visible(item.label ?? "");
+  const state = visible(item.state ?? "");
+  const ago = typeof item.seconds === "number" ? `${age(item.seconds * 1000)} ago` : "never";
+  const href = ownPath(item.href);
+  const parts = [h("bdi", { class: "label" }, label), stateBadge(state), h("span", { class: "extra" }, ago)];
+  const name = `${label}: ${state}, ${ago}`;
+  return h("li", { title: item.reason ? `${name}. ${visible(item.reason)}` : name },
+    href ? h("a", { href, "aria-label": name, dataset: { key: `item ${label}` } }, parts) : h("span", { class: "no-link" }, parts));
 }
 
 export class Tile {
@@ -54,6 +67,7 @@ export class Tile {
     try {
       const data = await call(`/api/tiles/${this.definition.id}${query}`, { signal: controller.signal, refresh });
       if (this.controller !== controller) return;
+      if (data.other > 0 && data.items.length) data.items.at(-1).rest = true;
       Object.assign(this, { data, error: null, at: Date.now() - (data.age_ms ?? 0) });
     } catch (error) {
       if (error.name === "AbortError" || this.controller !== controller) return;
@@ -72,10 +86,19 @@ export class Tile {
       if (this.error) parts.push(this.errorPart());
       if (this.data) parts.push(...this.numbers());
       this.body.replaceChildren(...parts);
-      this.total.textContent = this.data && this.definition.kind !== "number" && this.data.total !== null && this.data.total !== undefined ? count(this.data.total) : "";
+      this.total.replaceChildren(...this.whole());
     });
     this.drawing?.draw(this.data.items, this.data.bucket);
     this.showFoot();
+  }
+
+  /** The sum of all items, which opens all their records. */
+  whole() {
+    const { id, kind, title } = this.definition;
+    if (!this.data || kind === "number" || id === "collector" || typeof this.data.total !== "number") return [];
+    const text = count(this.data.total);
+    const href = ownPath(this.data.href);
+    return [href ? h("a", { href, "aria-label": `All of ${title}: ${text}`, dataset: { key: "whole" } }, text) : text];
   }
 
   errorPart() {
@@ -91,7 +114,7 @@ export class Tile {
     if (kind === "number") return [this.number()];
     if (items.length === 0) return [h("p", { class: "empty" }, "Nothing in this range.")];
     if (kind === "series") return [h("div", { class: "series" }, this.plot(), this.list())];
-    if (kind === "bars") return [h("div", { class: "bars" }, this.list(), this.plot())];
+    if (kind === "bars" || (kind === "table" && this.definition.id !== "collector")) return [h("div", { class: "bars" }, this.list(), this.plot())];
     return [this.list()];
   }
 
@@ -100,37 +123,39 @@ export class Tile {
     const value = valueText(total ?? items[0]?.value ?? 0);
     const href = ownPath(items[0]?.href);
     const name = `${title}: ${value}`;
-    return href ? h("a", { class: "number", href, "aria-label": name, dataset: { key: "number" } }, value) : h("p", { class: "number" }, h("span", { class: "hidden" }, `${title}: `), value);
+    return href ? h("a", { class: "big-number", href, "aria-label": name, dataset: { key: "number" } }, value) : h("p", { class: "big-number" }, h("span", { class: "hidden" }, `${title}: `), value);
   }
 
   plot() {
     const { title } = this.definition;
     const canvas = h("canvas", { role: "img", "aria-label": visible(sentence({ title, kind: this.definition.kind, items: this.data.items })) });
-    this.drawing = new Drawing(canvas, this.definition.kind, (item) => ownPath(item.href) && this.open(item.href));
+    this.drawing = new Drawing(canvas, this.definition.kind === "series" ? "series" : "bars", (item) => ownPath(item.href) && this.open(item.href));
     return h("div", { class: "plot" }, canvas);
   }
 
   list() {
     const { items } = this.data;
-    const rows = items.map((item) => this.item(item));
+    if (this.definition.id === "collector") return h("ul", { class: "items", "aria-label": this.definition.title }, items.map(site));
+    const extras = items.map((item) => this.extra(item));
+    const some = extras.some(Boolean);
+    const rows = items.map((item, i) => this.item(item, some ? (extras[i] ?? "") : null));
     return h("ul", { class: "items", "aria-label": this.definition.title }, rows);
   }
 
-  item(item) {
+  /** `extra`: "" keeps its place in the column, null = the list has no such column. */
+  item(item, extra) {
     const label = visible(item.label ?? "");
     const value = valueText(item.value);
     const href = ownPath(item.href);
     const parts = [h("bdi", { class: "label" }, label), h("span", { class: "value" }, value)];
-    const extra = this.extra(item);
     return h("li", { title: extra ? `${label}: ${value}, ${extra}` : `${label}: ${value}` },
       href ? h("a", { href, "aria-label": `${label}: ${value}`, dataset: { key: `item ${label}` } }, parts) : h("span", { class: "no-link" }, parts[0], h("span", { class: "hidden" }, ": "), parts[1]),
-      extra && h("span", { class: "extra" }, extra));
+      extra !== null && h("span", { class: "extra" }, extra));
   }
 
-  /** What stands beside the number: hours of sessions, of a site the age of its last success. */
+  /** What stands beside the number: hours of sessions. */
   extra(item) {
-    if (typeof item.seconds !== "number") return null;
-    return this.definition.id === "collector" ? `${age(item.seconds * 1000)} ago` : hours(item.seconds);
+    return typeof item.seconds === "number" ? hours(item.seconds) : null;
   }
 
   showFoot() {

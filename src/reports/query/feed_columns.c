@@ -13,15 +13,15 @@
 #define SELECT_MAX (16 * 1024)
 
 static const struct feed_part session_parts[] = {
-    {"representatives", "representative", "session_id", SHAPE_ROWS},
-    {"customers", "customer", "session_id", SHAPE_ROWS},
-    {"custom_attributes", "custom_attribute", "session_id", SHAPE_ROWS},
-    {"event_types", "session_event", "session_id", SHAPE_COUNTS},
+    {"representatives", "representative", "session_id", SHAPE_ROWS, NULL},
+    {"customers", "customer", "session_id", SHAPE_ROWS, NULL},
+    {"custom_attributes", "custom_attribute", "session_id", SHAPE_ROWS, NULL},
+    {"event_types", "session_event", "session_id", SHAPE_COUNTS, NULL},
 };
 
 static const struct feed_part event_parts[] = {
-    {"data", "session_event_data", "session_event_id", SHAPE_PAIRS},
-    {"system_information", "system_information", "session_event_id", SHAPE_ROWS},
+    {"data", "session_event_data", "session_event_id", SHAPE_PAIRS, NULL},
+    {"system_information", "system_information", "session_event_id", SHAPE_ROWS, "session_id"},
 };
 
 #define PARTS(p) .parts = (p), .nparts = sizeof(p) / sizeof(*(p))

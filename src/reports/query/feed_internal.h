@@ -55,6 +55,8 @@ struct feed_part {
         SHAPE_PAIRS, /* an object of `name` and `value`; of equal names the second is name.2, and so on */
         SHAPE_COUNTS /* an object: how many rows there are of each `type` */
     } shape;
+    const char *indexed; /* a column of the same name here and there, by which an index finds the rows; NULL =
+                            the key is indexed */
 };
 
 struct feed_source { /* a dataset */

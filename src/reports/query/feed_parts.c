@@ -57,6 +57,23 @@ static void choose_columns(struct reading *r)
     }
 }
 
+/* The same rows once more by a column that has an index; records of one value come together. */
+static void write_indexed(const struct reading *r, struct sql *sql)
+{
+    int64_t before = INT64_MIN;
+
+    (void)buf_printf(&sql->text, ") AND \"%s\" IN (", r->part->indexed);
+    for (size_t i = 0; i < r->batch->n; i++) {
+        int64_t value = feed_cell(r->batch, &r->batch->records[i], r->part->indexed)->number;
+
+        if (value == before)
+            continue;
+        sql_str(sql, i ? ", " : "");
+        sql_int(sql, value);
+        before = value;
+    }
+}
+
 static void write_select(struct reading *r, struct sql *sql)
 {
     const struct feed_part *p = r->part;
@@ -71,6 +88,8 @@ static void write_select(struct reading *r, struct sql *sql)
         sql_str(sql, i ? ", " : "");
         sql_int(sql, r->batch->records[i].id);
     }
+    if (p->indexed)
+        write_indexed(r, sql);
     if (p->shape == SHAPE_COUNTS)
         (void)buf_printf(&sql->text, ") GROUP BY \"%s\", \"type\" ORDER BY \"%s\", \"type\"", p->key, p->key);
     else

@@ -71,8 +71,8 @@ static void write_select(struct sql *sql, const struct feed_layout *l, const str
         sql_int(sql, bounds->position);
         sql_str(sql, ")");
     }
-    if (!ctx->all_hosts) {
-        (void)buf_printf(&sql->text, " AND %s.\"host_name\" IN (", source->session);
+    if (!ctx->all_hosts) { /* coalesce: an index of sites would give the rows in another order */
+        (void)buf_printf(&sql->text, " AND coalesce(%s.\"host_name\", '') IN (", source->session);
         for (size_t i = 0; i < ctx->nhosts; i++) {
             sql_str(sql, i ? ", " : "");
             sql_text(sql, ctx->hosts[i]);

@@ -190,13 +190,35 @@ static void forget(struct report_store *s)
     s->in_transaction = false;
 }
 
+static enum db_outcome first_ids(struct report_store *s)
+{
+    enum db_outcome outcome = DB_OK;
+    char sql[128];
+
+    for (int i = 0; outcome == DB_OK && i < ROWS_NTABLES; i++) {
+        (void)snprintf(sql, sizeof(sql), "SELECT max(\"id\") FROM \"%s\"", row_tables[i]);
+        outcome = db_get_int(s->db, sql, 0, &s->next_id[i]);
+        s->next_id[i]++;
+    }
+    if (outcome == DB_OK)
+        outcome = db_get_int(s->db, "SELECT max(\"seq\") FROM \"jg_counter\"", 0, &s->seq);
+    s->committed_seq = s->seq;
+    s->connections = s->db->connections;
+    return outcome;
+}
+
 enum db_outcome store_begin(struct report_store *s)
 {
     if (s->in_transaction)
         return store_fail(s, DB_FAILED, "a transaction is open already");
     enum db_outcome outcome = s->db->ops->begin(s->db, true);
     s->in_transaction = outcome == DB_OK;
-    return outcome;
+    if (outcome != DB_OK || s->db->connections == s->connections)
+        return outcome;
+    /* A new connection: the last commit may have been done on the old one, or another collector has written.
+     */
+    outcome = first_ids(s);
+    return outcome == DB_OK ? DB_OK : store_end(s, outcome);
 }
 
 void store_rollback(struct report_store *s)
@@ -290,28 +312,14 @@ int store_set_hours(struct report_store *s, const char *host_name, const struct 
 
 /* ---- opening ---- */
 
-static enum db_outcome first_ids(struct report_store *s)
-{
-    enum db_outcome outcome = DB_OK;
-    char sql[128];
-
-    for (int i = 0; outcome == DB_OK && i < ROWS_NTABLES; i++) {
-        (void)snprintf(sql, sizeof(sql), "SELECT max(\"id\") FROM \"%s\"", row_tables[i]);
-        outcome = db_get_int(s->db, sql, 0, &s->next_id[i]);
-        s->next_id[i]++;
-    }
-    if (outcome == DB_OK)
-        outcome = db_get_int(s->db, "SELECT max(\"seq\") FROM \"jg_counter\"", 0, &s->seq);
-    s->committed_seq = s->seq;
-    return outcome;
-}
-
 static enum db_outcome set_up(struct report_store *s, const struct store_params *p, int64_t now)
 {
     struct schema_state state;
-    enum db_outcome outcome =
-        p->migrate ? schema_migrate(s->db, now, p->vendor_indexes, false, NULL) : schema_check(s->db);
+    enum db_outcome outcome = p->holder ? db_lock_take(s->db, p->lock_file, p->holder, &s->lock) : DB_OK;
 
+    if (outcome == DB_OK)
+        outcome =
+            p->migrate ? schema_migrate(s->db, now, p->vendor_indexes, false, NULL) : schema_check(s->db);
     if (outcome == DB_OK)
         outcome = schema_state(s->db, &state);
     if (outcome == DB_OK && !p->migrate)
@@ -354,6 +362,8 @@ void store_close(struct report_store *s)
 {
     if (!s)
         return;
+    s->db->ops->rollback(s->db);
+    db_lock_release(s->lock);
     s->db->ops->close(s->db);
     for (int i = 0; i < ROWS_NTABLES; i++)
         inserter_free(&s->ins[i]);

@@ -8,6 +8,7 @@
 #ifndef JG_REPORTS_STORE_STORE_INTERNAL_H
 #define JG_REPORTS_STORE_STORE_INTERNAL_H
 
+#include "reports/db/lock.h"
 #include "reports/store/inserter.h"
 #include "reports/store/store.h"
 #include "reports/store/tally.h"
@@ -51,6 +52,8 @@ struct round {
 
 struct report_store {
     struct db *db;
+    struct db_lock *lock; /* the collector's; NULL */
+    uint64_t connections; /* of the database, when ids and seq were read */
     bool vendor_indexes, in_transaction;
     int64_t seq, committed_seq;
     const struct clock *clock;

@@ -2,7 +2,7 @@
 /*
  * metrics.c - the /metrics page: what the web, the collector, the database and the audit trail count.
  *
- * Written anew with each call from what they hold; a family's rows follow its HELP and TYPE. No person, no
+ * Written with each call from what they hold; a family's rows follow its HELP and TYPE. No person, no
  * endpoint and no session is in a label. Sites are those that the reader may see.
  */
 #include "reports/web/web_internal.h"
@@ -55,23 +55,46 @@ static void took(struct buf *b, const char *name, const char *label, const char 
 
 /* ---- the web ---- */
 
+/* Rows of one operation stand together in the table; the first of them speaks for all. */
+static bool is_first(const struct web *web, size_t row)
+{
+    return !row || strcmp(web->routes[row].operation, web->routes[row - 1].operation) != 0;
+}
+
+static struct request_count sum_of(const struct web *web, size_t row)
+{
+    struct request_count sum = {.by_status = {0}};
+
+    for (size_t i = row; i < web->nroutes && (i == row || !is_first(web, i)); i++) {
+        for (size_t k = 0; k < 6; k++)
+            sum.by_status[k] += web->counts.requests[i].by_status[k];
+        sum.took.n += web->counts.requests[i].took.n;
+        sum.took.us += web->counts.requests[i].took.us;
+    }
+    return sum;
+}
+
 static void write_requests(struct buf *b, const struct web *web)
 {
     static const char *const classes[] = {"gone", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
     family(b, "requests_total", "counter",
            "Requests by operation and class of status; gone = the client left.");
-    for (size_t i = 0; i < web->nroutes; i++)
-        for (size_t k = 0; k < 6; k++)
-            if (web->counts.requests[i].by_status[k])
-                labelled(b, "requests_total", (double)web->counts.requests[i].by_status[k],
-                         "operation=\"%s\",method=\"%d\",status=\"%s\"", web->routes[i].operation,
-                         (int)web->routes[i].method, classes[k]);
+    for (size_t i = 0; i < web->nroutes; i++) {
+        struct request_count sum = sum_of(web, i);
+
+        for (size_t k = 0; k < 6 && is_first(web, i); k++)
+            if (sum.by_status[k])
+                labelled(b, "requests_total", (double)sum.by_status[k], "operation=\"%s\",status=\"%s\"",
+                         web->routes[i].operation, classes[k]);
+    }
     family(b, "request_seconds", "summary", "From the head of a request to its answer.");
-    for (size_t i = 0; i < web->nroutes; i++)
-        if (web->counts.requests[i].took.n &&
-            (!i || strcmp(web->routes[i].operation, web->routes[i - 1].operation) != 0))
-            took(b, "request_seconds", "operation", web->routes[i].operation, &web->counts.requests[i].took);
+    for (size_t i = 0; i < web->nroutes; i++) {
+        struct request_count sum = sum_of(web, i);
+
+        if (is_first(web, i) && sum.took.n)
+            took(b, "request_seconds", "operation", web->routes[i].operation, &sum.took);
+    }
 }
 
 static void write_queries(struct buf *b, const struct web *web)
@@ -209,10 +232,19 @@ static void rows_calls(struct buf *b, const char *name, const struct collect_sit
 
 static void rows_call_seconds(struct buf *b, const char *name, const struct collect_site_state *s)
 {
-    for (size_t i = 0; i < COLLECT_NSOURCES; i++)
-        if (s->sources[i].call_ms)
-            labelled(b, name, (double)s->sources[i].call_ms / 1000, "site=\"%s\",source=\"%s\"", s->host_name,
-                     collect_source_name((enum collect_source)i));
+    for (size_t i = 0; i < COLLECT_NSOURCES; i++) {
+        const char *source = collect_source_name((enum collect_source)i);
+        uint64_t calls = 0;
+
+        for (int end = 0; end < REPORT_NENDS; end++)
+            calls += s->sources[i].calls[end];
+        if (calls)
+            (void)buf_printf(b,
+                             PREFIX "%s_sum{site=\"%s\",source=\"%s\"} %.17g\n" PREFIX
+                                    "%s_count{site=\"%s\",source=\"%s\"} %" PRIu64 "\n",
+                             name, s->host_name, source, (double)s->sources[i].call_ms / 1000, name,
+                             s->host_name, source, calls);
+    }
 }
 
 static void site_row(struct buf *b, const char *name, const struct collect_site_state *s, double v)
@@ -248,7 +280,7 @@ static const struct {
     {"last_success_seconds", "gauge", "When a source last succeeded, since 1970.", rows_success},
     {"lag_seconds", "gauge", "Between what a source has collected and now.", rows_lag},
     {"calls_total", "counter", "Calls to a site.", rows_calls},
-    {"call_seconds_total", "counter", "Time of all calls to a site together.", rows_call_seconds},
+    {"call_seconds", "summary", "How long calls to a site took.", rows_call_seconds},
     {"todo", "gauge", "Sessions that wait to be fetched.", rows_todo},
     {"failed_sessions", "gauge", "Sessions whose fetch failed five times.", rows_failed},
     {"rate_remaining", "gauge", "Calls that the site still allows in this hour.", rows_rate},

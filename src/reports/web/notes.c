@@ -131,19 +131,6 @@ void note_await(struct note *n, void (*recorded)(struct web_request *))
     after_record(r, err);
 }
 
-void note_user_changed(struct web *web, const char *user, const char *what)
-{
-    struct note n = {0};
-
-    if (!web->audit)
-        return;
-    begin(&n, "user_changed");
-    note_text(&n, "user", user);
-    note_text(&n, "change", what);
-    if (put(web, &n, AUDIT_KEEP, NULL))
-        log_error("audit_record_lost", "user=%s", user);
-}
-
 bool note_is_refresh(const struct web_request *r)
 {
     const char *sent = http_header(r->req, "X-Jumpgate-Refresh");

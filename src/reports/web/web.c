@@ -199,14 +199,9 @@ static void change_users(struct web *web, const struct reports_conf *before, con
     for (size_t i = 0; i < before->nusers; i++) {
         const struct reports_user *was = &before->users[i], *is = find_user(now, was->name);
 
-        if (is && same_user(was, is))
-            continue;
-        web_sessions_drop_user(&web->sessions, was->name);
-        note_user_changed(web, was->name, is ? "changed" : "removed");
+        if (!is || !same_user(was, is))
+            web_sessions_drop_user(&web->sessions, was->name);
     }
-    for (size_t i = 0; i < now->nusers; i++)
-        if (!find_user(before, now->users[i].name))
-            note_user_changed(web, now->users[i].name, "added");
 }
 
 void web_reload(struct web *web, struct web_next *next)

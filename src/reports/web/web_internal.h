@@ -264,8 +264,6 @@ void note_write(struct note *); /* soon, with others */
 void note_await(struct note *, void (*recorded)(struct web_request *));
 /* Can the trail be written, or may it be missing? */
 bool notes_possible(const struct web *);
-/* A record about a user that no request made. */
-void note_user_changed(struct web *, const char *user, const char *what);
 /* Is this what the page asks again on its own, and was viewed before? */
 bool note_is_refresh(const struct web_request *);
 

@@ -141,22 +141,11 @@ void feed_fill(struct reports_rig *rig)
 
 /* ---- readers ---- */
 
-struct db *feed_connect(struct reports_rig *rig)
-{
-    const struct db_params params = {.path = rig->path, .read_only = true, .busy_ms = 2000};
-    struct db_error why;
-    struct db *db;
-
-    if (db_sqlite.open(&params, &db, &why) != DB_OK)
-        fail_msg("%s", why.text);
-    return db;
-}
-
 static enum query_outcome read_page(struct reports_rig *rig, const struct query_context *ctx,
                                     const struct feed_request *r, struct buf *out, struct feed_answer *answer,
                                     struct query_error *error)
 {
-    struct db *db = feed_connect(rig);
+    struct db *db = rig_reader(rig);
     enum query_outcome outcome = feed_read(db, ctx, r, out, answer, error);
     if (outcome == QUERY_DATABASE)
         print_error("%s\n", db->error.text);

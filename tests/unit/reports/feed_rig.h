@@ -24,6 +24,5 @@ void feed_page_of(struct reports_rig *, const struct feed_request *, const char 
                   struct buf *out, struct feed_answer *);
 enum query_outcome feed_try(struct reports_rig *, const struct feed_request *, struct query_error *);
 struct buf feed_buf(void);
-struct db *feed_connect(struct reports_rig *); /* read only; the caller closes it */
 
 #endif

@@ -187,7 +187,7 @@ CREATE TABLE IF NOT EXISTS "jg_tally" (
     "label" text NOT NULL,
     "n" bigint NOT NULL,
     "seconds" bigint NOT NULL,
-    PRIMARY KEY ("grain", "slot", "host_name", "jump_group_name", "dim", "label")
+    PRIMARY KEY ("grain", "dim", "slot", "host_name", "jump_group_name", "label")
 );
 CREATE TABLE IF NOT EXISTS "jg_slot" (
     "slot" bigint NOT NULL,

@@ -187,7 +187,7 @@ CREATE TABLE IF NOT EXISTS "jg_tally" (
     "label" TEXT NOT NULL,
     "n" INTEGER NOT NULL,
     "seconds" INTEGER NOT NULL,
-    PRIMARY KEY ("grain", "slot", "host_name", "jump_group_name", "dim", "label")
+    PRIMARY KEY ("grain", "dim", "slot", "host_name", "jump_group_name", "label")
 ) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS "jg_slot" (
     "slot" INTEGER NOT NULL,

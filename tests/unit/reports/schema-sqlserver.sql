@@ -187,7 +187,7 @@ IF OBJECT_ID(N'"jg_tally"', N'U') IS NULL CREATE TABLE "jg_tally" (
     "label" nvarchar(256) NOT NULL,
     "n" bigint NOT NULL,
     "seconds" bigint NOT NULL,
-    PRIMARY KEY NONCLUSTERED ("grain", "slot", "host_name", "jump_group_name", "dim", "label")
+    PRIMARY KEY NONCLUSTERED ("grain", "dim", "slot", "host_name", "jump_group_name", "label")
 );
 IF OBJECT_ID(N'"jg_slot"', N'U') IS NULL CREATE TABLE "jg_slot" (
     "slot" bigint NOT NULL,

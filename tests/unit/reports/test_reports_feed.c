@@ -550,7 +550,7 @@ static volatile sig_atomic_t stop;
 static int export_to(int fd, struct feed_request *r, bool follow, char why[DB_TEXT_SIZE])
 {
     const struct query_context ctx = {.now = RIG_T0, .all_hosts = true};
-    struct feed_export export = {.db = feed_connect(&rig),
+    struct feed_export export = {.db = rig_reader(&rig),
                                  .ctx = &ctx,
                                  .request = *r,
                                  .fd = fd,
