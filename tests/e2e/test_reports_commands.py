@@ -204,7 +204,7 @@ def test_a_recount_finds_and_mends_what_is_wrong(conf):
     assert reports("migrate", "-c", conf).returncode == 0
     with sqlite3.connect(conf.parent / "state/reports.db") as database:
         database.execute("INSERT INTO jg_tally (grain, slot, host_name, jump_group_name, dim, label, n, seconds) "
-                         "VALUES ('d', 0, 'a.test', '', 'site', 'a.test', 7, 7)")
+                         "VALUES ('d', 0, 'a.test', '', 'all', '', 7, 7)")
     database.close()
     assert reports("migrate", "-c", conf, "--recount", "--dry-run").returncode == 1
     assert "tallies: 1 rows changed" in reports("migrate", "-c", conf, "--recount").stdout
