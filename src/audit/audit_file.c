@@ -224,6 +224,16 @@ static void write_head(const struct audit_file *f)
     (void)!pwrite(f->head_fd, text, audit_head_length(), 0);
 }
 
+/* 0600, or with a group 0640 and that group's; other permissions that the file has are taken away. */
+static int set_readers(int fd, const struct stat *st, gid_t group)
+{
+    mode_t mode = group == AUDIT_NO_GROUP ? 0600 : 0640;
+
+    if (group != AUDIT_NO_GROUP && st->st_gid != group && fchown(fd, (uid_t)-1, group))
+        return -errno;
+    return (st->st_mode & 0777) != mode && fchmod(fd, mode) ? -errno : 0;
+}
+
 static int open_head(struct audit_file *f)
 {
     char text[AUDIT_HEAD_SIZE];
@@ -234,6 +244,9 @@ static int open_head(struct audit_file *f)
         return -errno;
     if (!S_ISREG(st.st_mode))
         return -EBADF;
+    int err = f->group == AUDIT_NO_GROUP ? 0 : set_readers(f->head_fd, &st, f->group);
+    if (err)
+        return err;
     ssize_t n = pread(f->head_fd, text, sizeof(text), 0);
     if (n <= 0 || !audit_head_read(text, (size_t)n, &f->head))
         audit_link_none(&f->head.last);
@@ -262,7 +275,7 @@ static int sync_directory(const char *path)
     return err;
 }
 
-static int open_locked(const char *path, struct stat *st)
+static int open_locked(const char *path, gid_t group, struct stat *st)
 {
     int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600), err = 0;
 
@@ -274,8 +287,8 @@ static int open_locked(const char *path, struct stat *st)
         err = -errno;
     else if (!S_ISREG(st->st_mode))
         err = -EMEDIUMTYPE;
-    else if ((st->st_mode & 0777) != 0600 && fchmod(fd, 0600))
-        err = -errno;
+    else
+        err = set_readers(fd, st, group);
     if (err) {
         (void)close(fd);
         return err;
@@ -314,7 +327,7 @@ static int take_over(struct audit_file *f, const char *cause, bool lag)
     struct stat st, mine;
     bool same =
         f->fd >= 0 && lstat(f->path, &st) == 0 && fstat(f->fd, &mine) == 0 && is_same_file(&st, &mine);
-    int fd = same ? f->fd : open_locked(f->path, &st);
+    int fd = same ? f->fd : open_locked(f->path, f->group, &st);
     if (fd < 0)
         return fd;
     f->fd = fd;
@@ -357,6 +370,10 @@ static void explain_failure(const struct audit_file *f, int err, char why[320])
         (void)snprintf(why, 320, "%.200s is no regular file; move it away", f->head_path);
     else if (err == -ELOOP)
         (void)snprintf(why, 320, "%.200s or its head is a link; name the file itself", path);
+    else if (err == -EPERM && f->group != AUDIT_NO_GROUP)
+        (void)snprintf(why, 320,
+                       "%.200s cannot be given to the group of `audit_group`: put the gateway's user into it",
+                       path);
     else
         (void)snprintf(why, 320, "cannot use the audit file %.200s: %.80s", path, strerror(-err));
 }
@@ -375,10 +392,10 @@ static int begin_file(struct audit_file *f)
     return err;
 }
 
-int audit_file_open(struct audit_file *f, const char *path, const char *head_path,
-                    const struct audit_disk *disk, char why[320])
+int audit_file_open_group(struct audit_file *f, const char *path, const char *head_path, gid_t group,
+                          const struct audit_disk *disk, char why[320])
 {
-    *f = (struct audit_file){.disk = disk, .fd = -1, .head_fd = -1};
+    *f = (struct audit_file){.disk = disk, .group = group, .fd = -1, .head_fd = -1};
     audit_link_none(&f->head.last);
     bool fits =
         text_copy(f->path, sizeof(f->path), path) && text_copy(f->head_path, AUDIT_PATH_MAX, head_path);
@@ -387,6 +404,12 @@ int audit_file_open(struct audit_file *f, const char *path, const char *head_pat
     if (err)
         explain_failure(f, err, why);
     return err;
+}
+
+int audit_file_open(struct audit_file *f, const char *path, const char *head_path,
+                    const struct audit_disk *disk, char why[320])
+{
+    return audit_file_open_group(f, path, head_path, AUDIT_NO_GROUP, disk, why);
 }
 
 void audit_file_close(struct audit_file *f)

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #define AUDIT_PATH_MAX 4096
+#define AUDIT_NO_GROUP ((gid_t)-1)
 #define AUDIT_RESERVE  (256 * 1024) /* bytes kept allocated behind the end */
 
 /* The calls that a disk may fail or never answer, so that a test can replace them. */
@@ -30,6 +31,7 @@ extern const struct audit_disk audit_disk_system;
 struct audit_file {
     const struct audit_disk *disk;
     char path[AUDIT_PATH_MAX], head_path[AUDIT_PATH_MAX];
+    gid_t group;          /* may read trail and head; AUDIT_NO_GROUP = their owner alone */
     int fd, head_fd;      /* -1 = not open */
     uint64_t size;        /* what has been written, durably */
     uint64_t reserved_to; /* allocated up to here */
@@ -46,6 +48,9 @@ struct audit_file {
  */
 int audit_file_open(struct audit_file *, const char *path, const char *head_path, const struct audit_disk *,
                     char why[320]);
+/* The same, and the group may read trail and head: 0640. Of the group the process must be a member. */
+int audit_file_open_group(struct audit_file *, const char *path, const char *head_path, gid_t group,
+                          const struct audit_disk *, char why[320]);
 void audit_file_close(struct audit_file *);
 
 /* Is the file as it was left? If not, or if it could not be opened before, the path is opened again. 0 or

@@ -366,8 +366,9 @@ struct audit_writer *audit_writer_open(const struct audit_writer_opts *opts, cha
     w->group_commit = (struct group_commit){
         .timers = opts->timers, .commit = on_commit, .delay_ms = UNAWAITED_MS, .delay_alone_ms = 0};
     TAILQ_INIT(&w->waiting);
-    int err =
-        audit_file_open(&w->file, opts->file, opts->head, opts->disk ? opts->disk : &audit_disk_system, why);
+    int err = audit_file_open_group(&w->file, opts->file, opts->head,
+                                    opts->has_group ? opts->group : AUDIT_NO_GROUP,
+                                    opts->disk ? opts->disk : &audit_disk_system, why);
     if (err && !may_pass(err)) {
         free(w);
         errno = -err;

@@ -29,7 +29,9 @@ struct audit_writer_opts {
     const struct clock *clock;
     struct timers *timers;
     const char *file, *head; /* paths, copied */
-    const char *syslog;      /* address of a second sink (audit_syslog.h); NULL = none; copied */
+    bool has_group;          /* `group` may read trail and head; else their owner alone */
+    gid_t group;
+    const char *syslog; /* address of a second sink (audit_syslog.h); NULL = none; copied */
     enum audit_syslog_form syslog_form;
     size_t max_queued;             /* records that may wait; beyond it they are lost and counted */
     uint64_t deadline_ms;          /* longest wait */

@@ -33,6 +33,8 @@
 #define FACILITY_DAEMON 3
 #define READY_MS        1000 /* longest wait of `ready` for the lines before it */
 
+static const char *program = "jumpgate";
+
 static struct {
     enum log_level level;
     atomic_bool json;
@@ -42,6 +44,11 @@ static struct {
 static const char *const level_name[] = {"error", "warn", "info", "debug"};
 static const int priority[] = {3, 4, 6, 7};                  /* of syslog */
 static const char *const level_blank[] = {"", " ", " ", ""}; /* to equal widths */
+
+void log_identify(const char *name)
+{
+    program = name;
+}
 
 int log_open(const struct log_opts *opts)
 {
@@ -234,7 +241,7 @@ static void put_record(struct buf *b, struct form form, enum log_level level, co
     else
         put_text(b, form, level, event, fmt, &again);
     va_end(again);
-    (void)buf_printf(b, "\nPRIORITY=%d\nSYSLOG_IDENTIFIER=jumpgate\nSYSLOG_FACILITY=%d\n", priority[level],
+    (void)buf_printf(b, "\nPRIORITY=%d\nSYSLOG_IDENTIFIER=%s\nSYSLOG_FACILITY=%d\n", priority[level], program,
                      FACILITY_DAEMON);
     put_field(b, "event", event);
     while (take_pair(&pair, &fmt, ap))
@@ -319,7 +326,7 @@ void log_complaint(const char *what, const char *why)
     } else {
         if (form.sink == LOG_SINK_PREFIX)
             (void)buf_printf(&b, "<%d>", priority[LOG_ERROR]);
-        (void)buf_str(&b, "jumpgate: ");
+        (void)buf_printf(&b, "%s: ", program);
         utf8_visible(&b, what, strlen(what));
         (void)buf_str(&b, ": ");
         utf8_visible(&b, why, strlen(why));

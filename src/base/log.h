@@ -36,6 +36,8 @@ struct log_opts {
     const char *journal; /* socket of the journal; NULL = the system's; the first call decides */
 };
 
+/* The name of the program in complaints and in the journal; "jumpgate" without this call. Static. */
+void log_identify(const char *program);
 /* 0 or -errno (file cannot be opened; the old output stays). Before the first call: info, text, stderr. */
 int log_open(const struct log_opts *);
 int log_reopen(void);         /* SIGUSR1: after rotation */
@@ -54,7 +56,7 @@ void log_event(enum log_level, const char *event, const char *fmt, ...) __attrib
 /* To stderr whatever level and file say; as text without time (the `listening` line, docs/configuration.md).
  */
 void log_always(const char *event, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Why a start fails, to stderr: as text `jumpgate: WHAT: WHY`, else the event start_failed. */
+/* Why a start fails, to stderr: as text `PROGRAM: WHAT: WHY`, else the event start_failed. */
 void log_complaint(const char *what, const char *why);
 /* Whole lines to stderr, in order with the log where the log is on stderr too: as text unchanged, else each
  * is the event with `line`. Where no thread writes, it waits for a reader two seconds at most, as all

@@ -16,7 +16,7 @@
 
 #include "base/buf.h"
 #include "commands/conf_diff.h"
-#include "commands/run/findings.h"
+#include "commands/line/findings.h"
 #include "commands/run/preconditions.h"
 #include "commands/run/unprivileged.h"
 #include "commands/unit_command.h"

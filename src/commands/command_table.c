@@ -3,7 +3,7 @@
  * command_table.c - the rows of the commands; see line/command_table.h.
  */
 #include "commands/commands.h"
-#include "commands/run/exit.h"
+#include "commands/line/exit.h"
 
 #include <stdint.h>
 

@@ -57,6 +57,7 @@ struct conf_gateway {
     bool log_json;
     char *log_file;
     char *audit_file;       /* default: state_dir/audit.jsonl */
+    char *audit_group;      /* may read trail and head, name or number; NULL = none */
     uint64_t audit_witness; /* bytes of the trail read at the start */
     enum conf_audit_policy audit_policy;
     char *audit_syslog; /* NULL = none */

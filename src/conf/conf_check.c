@@ -461,6 +461,9 @@ static void check_gateway(struct conf_draft *d)
         return;
     if (g->user && !getpwnam(g->user))
         conf_error(d, conf_part_line(part, "user"), "there is no user `%s` on this machine", g->user);
+    if (g->audit_group && !is_number(g->audit_group) && !getgrnam(g->audit_group))
+        conf_error(d, conf_part_line(part, "audit_group"), "there is no group `%s` on this machine",
+                   g->audit_group);
     if (g->release_duration_ms % 60000)
         conf_warning(d, conf_part_line(part, "release_duration"),
                      "`release_duration` counts in whole minutes, as the vault does, and is rounded up");

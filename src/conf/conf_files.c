@@ -7,9 +7,13 @@
  * directory are judged as well. Two vaults of one `url` whose key files hold one key are one vault twice.
  */
 #include "base/memory/secret.h"
+#include "base/text.h"
 #include "conf/conf_checks.h"
 #include "conf/table/conf_paths.h"
 
+#include <grp.h>
+#include <libgen.h>
+#include <limits.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -110,6 +114,44 @@ static void check_vault_twins(struct conf_draft *d)
 
 /* ---- all of it ---- */
 
+static bool group_number(const char *name, gid_t *group)
+{
+    const struct group *gr = getgrnam(name);
+    int64_t number;
+
+    if (gr)
+        *group = gr->gr_gid;
+    else if (text_int(name, 0, (int64_t)UINT32_MAX - 1, &number))
+        *group = (gid_t)number;
+    else
+        return false; /* conf_check.c says so */
+    return true;
+}
+
+/* Every folder on the way to the trail must let the group through. */
+static void check_audit_group(struct conf_draft *d, const struct conf_part *part,
+                              const struct conf_gateway *g, const char *state_dir)
+{
+    char path[PATH_MAX];
+    gid_t group;
+
+    if (!g->audit_group || !group_number(g->audit_group, &group) ||
+        !text_copy(path, sizeof(path), g->audit_file ? g->audit_file : state_dir))
+        return;
+    for (char *folder = g->audit_file ? dirname(path) : path; strlen(folder) > 1; folder = dirname(folder)) {
+        struct stat st;
+
+        if (stat(folder, &st) || st.st_mode & (st.st_gid == group ? S_IXGRP : S_IXOTH))
+            continue;
+        conf_error(
+            d, conf_part_line(part, "audit_group"),
+            "`audit_group`: the group %s cannot enter %s, so it cannot read the trail; put `audit_file` into "
+            "a folder of mode 0750 that belongs to the group, such as /var/log/jumpgate",
+            g->audit_group, folder);
+        return;
+    }
+}
+
 static void check_own_paths(struct conf_draft *d, bool check, struct safe_path_owners *owners)
 {
     const struct conf_part *gateway = conf_draft_next(d, SECTION_GATEWAY, NULL);
@@ -125,6 +167,7 @@ static void check_own_paths(struct conf_draft *d, bool check, struct safe_path_o
     if (g) {
         conf_check_folder(d, gateway, "log_file", g->log_file, owners);
         conf_check_folder(d, gateway, "audit_file", g->audit_file, owners);
+        check_audit_group(d, gateway, g, state_dir);
     }
 }
 

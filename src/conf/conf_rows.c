@@ -185,6 +185,12 @@ static const struct conf_row rows[] = {
     { GATEWAY("audit_file", audit_file), .type = &conf_text, .flags = CONF_STATIC,
       .example = "/var/lib/jumpgate/audit.jsonl", .unset = "audit.jsonl in `state_dir`",
       .help = "The audit trail: one JSON object for each line, chained by hashes." },
+    { GATEWAY("audit_group", audit_group), .type = &conf_text, .max = 64, .flags = CONF_STATIC,
+      .example = "jumpgate-audit", .unset = "the gateway's user alone reads the trail",
+      .help = "Group, a name or number, that may read the audit trail and its head (mode 0640), such as that of "
+              "jumpgate-reports or of a log collector. The gateway's user must be in it, and the group must be able to "
+              "enter the folder of `audit_file`: `state_dir` is the gateway's alone, so the trail then needs a folder "
+              "of its own." },
     { GATEWAY("audit_witness", audit_witness), .type = &conf_size, BETWEEN(0, GIGA), .flags = CONF_STATIC,
       .fallback = "16M",
       .help = "How much of the end of the audit trail is read at the start, over its files, to find "

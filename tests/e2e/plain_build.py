@@ -2,8 +2,11 @@
 """The binaries without sanitizers, for tests about memory and the sandbox.
 
 A sanitizer keeps freed memory and traces its own process, so such a build has no sandbox and proves nothing about
-what is left in memory. Where JG_BIN_DIR is one, build/dev/bin takes its place, and without that the tests are skipped.
+what is left in memory. Where JG_BIN_DIR is one, $JG_PLAIN_BIN_DIR, build/dev/bin or build/release/bin takes its place,
+and without these the tests are skipped.
 """
+
+import os
 
 import pytest
 
@@ -16,7 +19,8 @@ def has_sanitizer(binary):
 
 def folder():
     """The folder with the binaries; skips the test where there is none."""
-    for place in (harness.BIN, harness.ROOT / "build/dev/bin", harness.ROOT / "build/release/bin"):
+    named = [harness.ROOT / os.environ["JG_PLAIN_BIN_DIR"]] if "JG_PLAIN_BIN_DIR" in os.environ else []
+    for place in (harness.BIN, *named, harness.ROOT / "build/dev/bin", harness.ROOT / "build/release/bin"):
         if (place / "jumpgate").exists() and not has_sanitizer(place / "jumpgate"):
             return place
     pytest.skip("needs a build without sanitizers: cmake --preset dev && cmake --build --preset dev")

@@ -97,10 +97,12 @@ def test_one_failing_tile_and_its_retry(signed_in, fake):
 
 def test_age_gaps_and_what_a_tile_ignores(signed_in, fake):
     only(fake, "running_now", "by_site")
-    fake.tiles["by_site"] = {"age_ms": 125000, "incomplete": [{"site": "pra-east.example.com", "since": "2026-11-28T14:00:00Z", "why": "backfill"}]}
+    fake.tiles["by_site"] = {"age_ms": 125000, "incomplete": [{"site": "pra-east.example.com", "since": "2026-11-28T14:00:00Z", "why": "backfill"}] + [
+        {"site": site, "since": None, "why": why} for site, why in (("a.example.com", "Pending"), ("b.example.com", "Pending"), ("c.example.com", "Off"))]}
     browser = signed_in("/")
     foot = lambda ident: browser.js(f"return document.querySelector('[data-id={ident}] footer').innerText")  # noqa: E731
     assert "pra-east.example.com incomplete since 2026-11-28 14:00 (backfill)" in foot("by_site")
+    assert "a.example.com, b.example.com incomplete (Pending)" in foot("by_site") and "and 1 more" in foot("by_site")
     assert "2 min old" in foot("by_site")
     assert "Whatever the date range" in foot("running_now")
 

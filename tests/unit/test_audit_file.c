@@ -407,9 +407,29 @@ TEST(a_size_limit_is_an_error)
     assert_int_equal(t.sum.lines, 3);
 }
 
+static mode_t mode_of(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mode & 0777;
+}
+
+TEST(a_group_may_read_trail_and_head)
+{
+    assert_int_equal(audit_file_open_group(&f, t.file, t.head, getegid(), &audit_disk_system, why), 0);
+    assert_int_equal(append("one"), 0);
+    assert_int_equal(mode_of(t.file), 0640);
+    assert_int_equal(mode_of(t.head), 0640);
+    audit_file_close(&f);
+    open_file(); /* without the group its right ends */
+    assert_int_equal(mode_of(t.file), 0600);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_group_may_read_trail_and_head, setup, teardown),
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
         T(a_trail_goes_on_over_restarts),
         T(a_torn_line_is_closed_off),

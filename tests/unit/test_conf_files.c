@@ -296,6 +296,24 @@ TEST(what_belongs_to_others_is_refused)
     assert_non_null(strstr(buf_cstr(&f->errors), "belongs to uid 4711"));
 }
 
+TEST(the_group_of_the_trail_must_reach_it)
+{
+    struct fixture *f = *state;
+    char text[512];
+    gid_t other = getegid() + 1;
+
+    (void)snprintf(text, sizeof(text),
+                   "@GOOD@\n[gateway]\naudit_file = @DIR@/audit.jsonl\naudit_group = %u\n", (unsigned)other);
+    assert_mistake(f, text, 11, "`audit_group`: the group");
+    (void)snprintf(text, sizeof(text), "@GOOD@\n[gateway]\naudit_group = no-such-group\n");
+    assert_mistake(f, text, 10, "there is no group `no-such-group`");
+    assert_int_equal(chmod(f->dir, 0711), 0);
+    (void)snprintf(text, sizeof(text),
+                   "@GOOD@\n[gateway]\naudit_file = @DIR@/audit.jsonl\naudit_group = %u\n", (unsigned)other);
+    assert_loads(f, text);
+    assert_int_equal(chmod(f->dir, 0700), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -311,6 +329,7 @@ int main(void)
         T(what_others_can_write_is_refused),
         T(folders_of_log_trail_and_socket_that_others_can_write_are_warned_of),
         T(what_belongs_to_others_is_refused),
+        T(the_group_of_the_trail_must_reach_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

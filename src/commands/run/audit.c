@@ -14,9 +14,11 @@
 #include "audit/audit_tail.h"
 #include "audit/audit_witness.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "loop/loop.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,6 +50,18 @@ static enum audit_syslog_form syslog_form(const struct conf *conf)
     }
 }
 
+/* The checks of the configuration have found it. */
+static bool find_group(const char *name, gid_t *group)
+{
+    const struct group *gr = getgrnam(name);
+    int64_t number = 0;
+
+    if (!gr && !text_int(name, 0, (int64_t)UINT32_MAX - 1, &number))
+        return false;
+    *group = gr ? gr->gr_gid : (gid_t)number;
+    return true;
+}
+
 bool run_audit_attach(struct run_audit *ra, struct loop *loop, const struct conf *conf, size_t max_queued,
                       char why[320])
 {
@@ -67,6 +81,14 @@ bool run_audit_attach(struct run_audit *ra, struct loop *loop, const struct conf
         (void)snprintf(why, 320, "the name of the state directory is too long");
         errno = ENAMETOOLONG;
         return false;
+    }
+    if (conf->gateway.audit_group) {
+        writer.has_group = find_group(conf->gateway.audit_group, &writer.group);
+        if (!writer.has_group) {
+            (void)snprintf(why, 320, "there is no group `%.64s` any more", conf->gateway.audit_group);
+            errno = EINVAL;
+            return false;
+        }
     }
     ra->writer = audit_writer_open(&writer, why);
     if (!ra->writer)

@@ -13,7 +13,7 @@
 
 #include "audit/audit_chain.h"
 #include "base/text.h"
-#include "commands/run/exit.h"
+#include "commands/line/exit.h"
 #include "stores/sqlite.h"
 
 #include <errno.h>

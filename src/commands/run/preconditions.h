@@ -11,7 +11,7 @@
 #define JG_COMMANDS_RUN_PRECONDITIONS_H
 
 #include "base/json.h"
-#include "commands/run/findings.h"
+#include "commands/line/findings.h"
 #include "commands/run/passed_sockets.h"
 #include "conf/conf.h"
 

@@ -16,7 +16,7 @@
  * Order that matters: the store is opened first, since no check-out is allowed without the journal of leases;
  * the gateway is freed after the server (which calls its gone()), the broker before the vaults it calls and
  * the store it writes to, and metrics are unregistered before the objects they point to. At the end the loop
- * must be empty; an open handle is a bug and makes the exit code 3. The codes: commands/run/exit.h.
+ * must be empty; an open handle is a bug and makes the exit code 3. The codes: commands/line/exit.h.
  */
 #include "commands/commands.h"
 
@@ -29,11 +29,11 @@
 #include "base/sandbox.h"
 #include "broker/broker.h"
 #include "commands/control.h"
+#include "commands/line/exit.h"
+#include "commands/line/findings.h"
 #include "commands/run/audit.h"
 #include "commands/run/clients_group.h"
 #include "commands/run/descriptors.h"
-#include "commands/run/exit.h"
-#include "commands/run/findings.h"
 #include "commands/run/passed_sockets.h"
 #include "commands/run/preconditions.h"
 #include "commands/run/reload.h"

@@ -19,7 +19,7 @@
 #include "commands/run/sandbox_policy.h"
 
 #include "base/log.h"
-#include "base/sandbox.h"
+#include "base/sandbox_paths.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -31,73 +31,26 @@
 
 #define FIRST_FREE_PORT 1024
 
-/* Libraries read these: names, certificates, time zones, modules of the resolver, /proc/self. */
-static const char *const system_paths[] = {
-    "/etc",
-    "/usr",
-    "/lib",
-    "/lib64",
-    "/run/systemd/resolve",
-    "/run/resolvconf",
-    "/run/NetworkManager",
-    "/proc/self",
-    "/proc/sys",
-    "/proc/stat",
-    "/sys/devices/system/cpu",
-    "/dev/urandom",
-    "/dev/random",
-};
-#define NSYSTEM (sizeof(system_paths) / sizeof(system_paths[0]))
-
-struct path_rules {
-    struct sandbox_path *rule;
-    char **real; /* targets of links; owned */
-    size_t n, nreal, room;
-};
-
-static void allow_path(struct path_rules *f, const char *path, unsigned access)
-{
-    if (path && f->n < f->room)
-        f->rule[f->n++] = (struct sandbox_path){.path = path, .access = access};
-}
-
-/* Allows the directory of a file, and that of the target of a link. */
-static void allow_file(struct path_rules *f, const char *path, unsigned access)
-{
-    if (!path || !*path)
-        return;
-    allow_path(f, path, access | SANDBOX_REPLACE);
-    char *real = realpath(path, NULL);
-    if (!real)
-        return;
-    if (f->nreal == f->room) {
-        free(real);
-        return;
-    }
-    f->real[f->nreal++] = real;
-    allow_path(f, real, access | SANDBOX_REPLACE);
-}
-
-static void allow_configured(struct path_rules *f, const struct conf *conf,
+static void allow_configured(struct sandbox_paths *f, const struct conf *conf,
                              const struct passed_sockets *passed, const char *conf_file)
 {
     const struct conf_gateway *g = &conf->gateway;
 
-    allow_file(f, conf_file, SANDBOX_READ);
+    sandbox_paths_file(f, conf_file, SANDBOX_READ);
     /* A rule needs an existing directory. If mkdir() fails, the store reports why. */
     (void)mkdir(g->state_dir, 0700);
-    allow_path(f, g->state_dir, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SOCKET);
-    allow_file(f, g->audit_file, SANDBOX_READ | SANDBOX_WRITE);
+    sandbox_paths_path(f, g->state_dir, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SOCKET);
+    sandbox_paths_file(f, g->audit_file, SANDBOX_READ | SANDBOX_WRITE);
     if (strcmp(g->log_file, "-") != 0)
-        allow_file(f, g->log_file, SANDBOX_WRITE);
+        sandbox_paths_file(f, g->log_file, SANDBOX_WRITE);
     for (size_t i = 0; i < conf->nlisteners; i++) {
         const struct conf_listener *l = &conf->listeners[i];
         const char *const files[] = {l->tls_certificate, l->tls_key, l->client_ca, l->client_crl};
 
         if (l->is_unix && !passed_socket_of(passed, l->name))
-            allow_file(f, l->host, SANDBOX_SOCKET);
+            sandbox_paths_file(f, l->host, SANDBOX_SOCKET);
         for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
-            allow_file(f, files[k], SANDBOX_READ);
+            sandbox_paths_file(f, files[k], SANDBOX_READ);
     }
     for (size_t i = 0; i < conf->nvaults; i++) {
         const struct conf_vault *v = &conf->vaults[i];
@@ -106,43 +59,22 @@ static void allow_configured(struct path_rules *f, const struct conf *conf,
             v->client_certificate, v->client_key,           v->ca_file};
 
         for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
-            allow_file(f, files[k], SANDBOX_READ);
+            sandbox_paths_file(f, files[k], SANDBOX_READ);
     }
     for (size_t i = 0; i < conf->npras; i++) {
-        allow_file(f, conf->pras[i].client_secret_file, SANDBOX_READ);
-        allow_file(f, conf->pras[i].ca_file, SANDBOX_READ);
+        sandbox_paths_file(f, conf->pras[i].client_secret_file, SANDBOX_READ);
+        sandbox_paths_file(f, conf->pras[i].ca_file, SANDBOX_READ);
     }
-}
-
-/* A service manager with an abstract socket must stay reachable. */
-static bool manager_is_abstract(void)
-{
-    const char *name = getenv("NOTIFY_SOCKET");
-
-    return name && *name == '@';
 }
 
 static int restrict_files(const struct conf *conf, const struct passed_sockets *passed, const char *conf_file)
 {
-    struct path_rules f = {.room = NSYSTEM + 16 +
-                                   2 * (8 + 4 * conf->nlisteners + 6 * conf->nvaults + 2 * conf->npras)};
-    int version = -ENOMEM;
+    struct sandbox_paths *paths =
+        sandbox_paths_new(8 + 4 * conf->nlisteners + 6 * conf->nvaults + 2 * conf->npras);
 
-    f.rule = calloc(f.room, sizeof(*f.rule));
-    f.real = calloc(f.room, sizeof(*f.real));
-    if (f.rule && f.real) {
-        for (size_t i = 0; i < NSYSTEM; i++)
-            allow_path(&f, system_paths[i], SANDBOX_READ);
-        allow_path(&f, "/dev/null", SANDBOX_READ | SANDBOX_WRITE);
-        allow_file(&f, "/etc/resolv.conf", SANDBOX_READ);
-        allow_configured(&f, conf, passed, conf_file);
-        version = sandbox_files(f.rule, f.n, manager_is_abstract());
-    }
-    for (size_t i = 0; i < f.nreal; i++)
-        free(f.real[i]);
-    free(f.real);
-    free(f.rule);
-    return version;
+    if (paths)
+        allow_configured(paths, conf, passed, conf_file);
+    return sandbox_paths_restrict(paths);
 }
 
 /* Opening a listener may need capabilities; serving needs none. */
@@ -180,7 +112,7 @@ static void log_files(int version)
     if (version == 0)
         log_warn("sandbox_files", "landlock=%s hint=%s", "none",
                  "this kernel cannot keep the gateway to its own files; file permissions alone do");
-    else if (version < SANDBOX_SCOPES || manager_is_abstract())
+    else if (version < SANDBOX_SCOPES || sandbox_manager_is_abstract())
         log_info("sandbox_files", "landlock=%d abstract_sockets=%s", version, "in reach");
     else
         log_info("sandbox_files", "landlock=%d", version);

@@ -303,7 +303,7 @@ static const struct conf_row rows[] = {
     { USER("password", password), .type = &reports_password, .flags = CONF_SECRET,
       .example = "$scrypt$ln=14,r=8,p=5$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
       .unset = "the certificate alone",
-      .help = "The password in scrypt form, as `jumpgate-reports user password NAME` prints it; never the password "
+      .help = "The password in scrypt form, as `jumpgate-reports user add NAME` prints it; never the password "
               "itself." },
     { USER("certificate_san", certificate_san), .type = &conf_san, .max = 300,
       .example = "email:ann@example.com", .unset = "the password alone",
@@ -338,7 +338,7 @@ static const struct conf_row rows[] = {
 static_assert(sizeof(rows) / sizeof(rows[0]) <= CONF_ROWS_MAX, "raise CONF_ROWS_MAX");
 
 #define OWN_FILE(key) "put it into a file of its own and name that file with `" key "`"
-#define SCRYPT        "write the text that `jumpgate-reports user password NAME` prints as `password`"
+#define SCRYPT        "write the text that `jumpgate-reports user add NAME` prints as `password`"
 #define HASH          "write the SHA-256 of the token as `token_sha256` (printf %s \"$TOKEN\" | sha256sum)"
 
 /* Keys that would put a secret into this file, and the keys to use instead. */

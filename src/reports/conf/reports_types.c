@@ -48,7 +48,7 @@ static int host_parse(const struct conf_row *row, const char *text, void *object
 static int password_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
 {
     if (!password_valid(text))
-        return conf_refuse(why, "needs the text that `jumpgate-reports user password NAME` prints "
+        return conf_refuse(why, "needs the text that `jumpgate-reports user add NAME` prints "
                                 "($scrypt$ln=14,r=8,p=5$...), never the password itself");
     return conf_text_set(row, object, text);
 }

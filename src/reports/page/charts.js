@@ -75,7 +75,7 @@ function seriesConfig(items, bucket, open, c) {
 
 /** "Other" has no bar: it is often longer than all the rest, which would become too short to compare. */
 function barsConfig(items, bucket, open, c) {
-  const values = items.map((item) => (item.rest ? null : item.value));
+  const values = items.map((item) => (item.rest || item.value === 0 ? null : item.value));
   const options = common(c, items, (i) => items[i].label, open);
   options.indexAxis = "y";
   options.interaction = { mode: "index", intersect: false, axis: "y" };

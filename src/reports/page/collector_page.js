@@ -58,7 +58,7 @@ function sitePanel(site) {
       ["Clock", given(site.skew_ms) ? `${count(Math.abs(site.skew_ms))} ms ${site.skew_ms < 0 ? "behind" : "ahead"}` : null],
       ["To fetch", given(site.todo) ? counted(site.todo, "session") : null],
       ["Failed", given(site.failed) ? counted(failed ? failed.length : site.failed, "session") : null]]),
-    table(`sources of ${visible(site.name ?? site.host_name)}`, ["Source", "State", "Read up to", "Lag", "Error"], Object.entries(site.sources ?? {}).map(([name, source]) => sourceRow(name, source))),
+    Object.keys(site.sources ?? {}).length === 0 ? h("p", { class: "empty" }, "Nothing has been read from this site yet.") : table(`sources of ${visible(site.name ?? site.host_name)}`, ["Source", "State", "Read up to", "Lag", "Error"], Object.entries(site.sources ?? {}).map(([name, source]) => sourceRow(name, source))),
     failed?.length ? table("sessions that cannot be read", ["Session", "Tries", "Error"], failed.map((one) => h("tr", null, ["lsid", "tries", "error"].map((name) => h("td", null, plain(name, one[name])))))) : null);
 }
 

@@ -46,8 +46,9 @@ export function duration(seconds) {
   return seconds < 0 ? `-${text}` : text;
 }
 
-/** Seconds as hours of work: 5400 → "1.5 h", 7200000 → "2,000 h". */
+/** Seconds as hours of work: 5400 → "1.5 h", 7200000 → "2,000 h"; less than one in minutes. */
 export function hours(seconds) {
+  if (seconds < 3570) return `${Math.round(seconds / 60)} min`;
   const h = seconds / 3600;
   return `${(h < 10 ? Number(h.toFixed(1)) : Math.round(h)).toLocaleString("en-US")} h`;
 }

@@ -10,6 +10,7 @@ import { errorBox, h, icon, keepFocus, uid } from "./dom.js";
 import { stateBadge } from "./cells.js";
 import { age, count, hours, time, visible } from "./format.js";
 
+const GAPS = 2; // gaps that a tile names; of more it says how many
 const FILTER_WORDS = { range: "date range", site: "site", group: "jump group", user: "user", endpoint: "endpoint" };
 
 /** An address of our own page, else null. */
@@ -20,6 +21,16 @@ function ownPath(href) {
 /** Value of an item as a text: a count, or the word that it is. */
 function valueText(value) {
   return typeof value === "number" ? count(value) : visible(value ?? "");
+}
+
+/** What is missing, in words; sites with the same gap together. */
+function gapsOf(incomplete) {
+  const sites = new Map();
+  for (const { site, since, why } of incomplete) {
+    const text = `incomplete${since ? ` since ${time(since, true)}` : ""}${why ? ` (${visible(why)})` : ""}`;
+    sites.set(text, [...(sites.get(text) ?? []), visible(site)]);
+  }
+  return [...sites].map(([text, names]) => `${names.join(", ")} ${text}`);
 }
 
 /** A site of the collector: its state's word, and how long ago it was last asked with success. */
@@ -161,10 +172,9 @@ export class Tile {
   showFoot() {
     const notes = [];
     if (this.data) {
-      for (const { site, since, why } of this.data.incomplete ?? []) {
-        const from = since ? ` since ${time(since, true)}` : "";
-        notes.push(h("li", { class: "incomplete" }, icon("warning"), `${visible(site)} incomplete${from}${why ? ` (${visible(why)})` : ""}`));
-      }
+      const gaps = gapsOf(this.data.incomplete ?? []);
+      for (const text of gaps.slice(0, GAPS)) notes.push(h("li", { class: "incomplete" }, icon("warning"), text));
+      if (gaps.length > GAPS) notes.push(h("li", { class: "incomplete", title: gaps.slice(GAPS).join("\n") }, `and ${gaps.length - GAPS} more`));
       const ignored = (this.data.ignores ?? []).map((name) => FILTER_WORDS[name] ?? name);
       if (ignored.length) notes.push(h("li", null, `Whatever the ${ignored.length > 1 ? `${ignored.slice(0, -1).join(", ")} and ` : ""}${ignored.at(-1)}`));
       this.ageNote = h("li", { class: "age" });

@@ -222,7 +222,7 @@ static enum query_outcome find_bounds(struct page *p, struct query_error *error)
         return QUERY_INVALID_CURSOR;
     }
     p->at.seq = place.seq;
-    p->at.position = place.position;
+    p->at.position = p->layout.source->of_session ? place.position : FEED_WHOLE;
     return QUERY_OK;
 }
 

@@ -14,16 +14,15 @@
 #define DEPTH     5
 #define MAX_TILES 64
 
-/* Rows of 12 columns. */
+/* Rows of 12 columns: small tiles stand two above each other beside large ones. */
 static const struct {
     const char *id;
-    int width;
+    int width, height;
 } defaults[] = {
-    {"sessions_over_time", 12}, {"running_now", 3},   {"injections", 3},    {"by_site", 6},
-    {"by_jump_group", 4},       {"top_users", 4},     {"top_endpoints", 4}, {"durations", 6},
-    {"event_types", 6},         {"outside_hours", 4}, {"abnormal", 4},      {"collector", 4},
+    {"sessions_over_time", 6, 2}, {"running_now", 3, 1},   {"injections", 3, 1},    {"by_site", 3, 1},
+    {"by_jump_group", 3, 1},      {"top_users", 4, 2},     {"top_endpoints", 4, 2}, {"durations", 4, 2},
+    {"event_types", 4, 2},        {"outside_hours", 4, 2}, {"abnormal", 4, 1},      {"collector", 4, 1},
 };
-#define DEFAULT_HEIGHT 2
 
 static void write_tile(struct jsonw *w, const char *id, int64_t width, int64_t height)
 {
@@ -41,7 +40,7 @@ void layout_default(struct buf *out)
     jsonw_array(&w, NULL);
     for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
         if (query_tile_named(defaults[i].id) >= 0)
-            write_tile(&w, defaults[i].id, defaults[i].width, DEFAULT_HEIGHT);
+            write_tile(&w, defaults[i].id, defaults[i].width, defaults[i].height);
     jsonw_end(&w);
 }
 

@@ -15,13 +15,14 @@
 #define JSON_LIMIT   (64 * 1024 * 1024)
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-static const char *const users[] = {
-    "alice", "bob",        "carol, the first", "back\\slash", "100%",  "under_score", "=SUM(A1)", "J\u00f6rg",
-    "eve",   "a&b=c+d #?", "EXAMPLE\\dave",    "mallory",     "trent", "\"quoted\"",  "peggy"};
+static const char *const users[] = {"alice", "bob",         "carol, the first", "back\\slash",
+                                    "100%",  "under_score", "=SUM(A1)",         "J\u00f6rg",
+                                    "eve",   "a&b=c+d #?",  "EXAMPLE\\dave",    "mallory",
+                                    "trent", "\"quoted\"",  "tail\\,comma"};
 static const char *const endpoints[] = {"srv-1",     "srv-2", "SRV-3", "db,1",  "db\\2", "web 1",   "web+2",
                                         "k\u00fche", "x_1",   "x%1",   "final", "last",  "one more"};
 static const char *const groups[] = {
-    "Linux", "Windows", "Network, core", "Databases", "50%", "a_b", "z\\z", "G1", "G2", "G3", "G4", "G5"};
+    "Linux", "Windows", "Network, core", "Databases", "50%", "a_b", "z\\\\z", "G1", "G2", "G3", "G4", "G5"};
 static const char *const event_types[] = {"Session Start",
                                           "Chat Message",
                                           "File Download",
@@ -35,7 +36,15 @@ static const char *const event_types[] = {"Session Start",
                                           "Command Shell Session Started",
                                           "Elevate Client",
                                           "Service Access Allowed",
-                                          "Legal, Agreement"};
+                                          "Legal, Agreement",
+                                          "File 1",
+                                          "File 2",
+                                          "File 3",
+                                          "File 4",
+                                          "File 5",
+                                          "File 6",
+                                          "File 7",
+                                          "File 8"};
 static const char *const reasons[] = {"Access denied",
                                       "Time-out",
                                       "wrong, password",
@@ -277,7 +286,7 @@ static void add_activity(struct query_rig *rig, const char *host, int64_t i)
                                         NULL};
     struct record_vault_activity v = {.timestamp = RIG_NOW - i * 5000,
                                       .event_type = ANY_OF(rig, types),
-                                      .account_id = text_of(rig, "", i % 40),
+                                      .account_id = text_of(rig, "", i % 20),
                                       .performed_by = ANY_OF(rig, users),
                                       .data = text_of(rig, "data ", i)};
     struct record_team t = {.team_id = i % 3,

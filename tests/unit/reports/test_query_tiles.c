@@ -126,7 +126,7 @@ static void any_frame(char *text, size_t size)
                                               "",
                                               "",
                                               "&group=Linux",
-                                              "&group=Network,%20core&group=z%5Cz",
+                                              "&group=Network,%20core&group=z%5C%5Cz",
                                               "&group=",
                                               "&group=&group=50%25",
                                               "&group=none"};
@@ -177,7 +177,7 @@ TEST(each_tile_has_something_to_count_and_other_where_labels_are_many)
                  {"durations", false},
                  {"injections", false},
                  {"injection_failures", true},
-                 {"file_transfers", false},
+                 {"file_transfers", true},
                  {"event_types", true},
                  {"outside_hours", true},
                  {"abnormal", false},
@@ -219,7 +219,7 @@ TEST(tallies_count_what_rows_do)
                                         "mallory",
                                         "trent",
                                         "%22quoted%22",
-                                        "peggy"};
+                                        "tail%5C,comma"};
     cJSON *top = query_rig_tile(&rig, "top_users", "range=all");
     assert_int_equal(number_of(top, "other"), 6); /* of 15 and those without */
     cJSON_Delete(top);
@@ -322,6 +322,27 @@ TEST(a_series_has_every_bucket_of_its_range)
     }
 }
 
+TEST(a_series_counts_from_its_first_second_to_its_last)
+{
+    static const struct {
+        const char *query;
+        int64_t sessions;
+    } cases[] = {
+        {"from=2025-06-01T10:20:30Z&to=2025-06-01T12:40:50Z", 2},
+        {"from=2025-06-01T10:20:31Z&to=2025-06-01T12:40:50Z", 1},
+        {"from=2025-06-01T10:20:29Z&to=2025-06-01T12:40:51Z", 4},
+        {"from=2025-06-01T10:20:30Z&to=2025-06-01T10:20:31Z", 1},
+    };
+    const int64_t from = 1748773230, to = 1748781650;
+
+    (void)query_rig_session(&rig, from - 1, "alice");
+    (void)query_rig_session(&rig, from, "alice");
+    (void)query_rig_session(&rig, to - 1, "alice");
+    (void)query_rig_session(&rig, to, "alice");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        assert_int_equal(check_tile("sessions_over_time", cases[i].query), cases[i].sessions);
+}
+
 TEST(the_hour_that_a_clock_shows_twice_has_two_names)
 {
     cJSON *tile =
@@ -365,6 +386,7 @@ int main(void)
         cmocka_unit_test(hours_of_users_are_sums_of_durations),
         cmocka_unit_test(only_sites_that_may_be_seen_count),
         cmocka_unit_test(a_series_has_every_bucket_of_its_range),
+        cmocka_unit_test(a_series_counts_from_its_first_second_to_its_last),
         cmocka_unit_test(the_hour_that_a_clock_shows_twice_has_two_names),
         cmocka_unit_test(a_tile_says_what_is_incomplete_and_how_the_collector_is),
     };

@@ -1,12 +1,12 @@
 /*
- * exit.h - the exit codes of `jumpgate run`, and which failure of a start has which.
+ * exit.h - the exit codes of `run` of either program, and which failure of a start has which.
  *
  * A service manager restarts a process that failed. That helps where the cause may end by itself (a port that
  * another process still holds, a full disk), and only fills the log where a person must act first (a mistake
  * in the configuration, a damaged store). The unit has RestartPreventExitStatus=1 2.
  */
-#ifndef JG_COMMANDS_RUN_EXIT_H
-#define JG_COMMANDS_RUN_EXIT_H
+#ifndef JG_COMMANDS_LINE_EXIT_H
+#define JG_COMMANDS_LINE_EXIT_H
 
 enum run_exit {
     RUN_STOPPED = 0, /* after SIGTERM or SIGINT */

@@ -5,7 +5,7 @@
  * The reader of the configuration gives its notes as lines of text; a note about a key begins with the key's
  * name in backquotes.
  */
-#include "commands/run/findings.h"
+#include "commands/line/findings.h"
 
 #include "base/jsonw.h"
 #include "base/log.h"

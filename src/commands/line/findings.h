@@ -1,8 +1,8 @@
 /*
  * findings.h - what is wrong with a configuration, or may become wrong: for `jumpgate check` and the start.
  */
-#ifndef JG_COMMANDS_RUN_FINDINGS_H
-#define JG_COMMANDS_RUN_FINDINGS_H
+#ifndef JG_COMMANDS_LINE_FINDINGS_H
+#define JG_COMMANDS_LINE_FINDINGS_H
 
 #include "base/buf.h"
 

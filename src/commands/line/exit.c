@@ -4,7 +4,7 @@
  *
  * docs/service.md has the same table for operators.
  */
-#include "commands/run/exit.h"
+#include "commands/line/exit.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * database.c - the database of a configuration; see database.h.
+ */
+#include "reports/commands/database.h"
+
+#include "base/memory/secret.h"
+#include "reports/db/server.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BUSY_MS      10000
+#define WRITER_CACHE 16384 /* KiB */
+#define READER_CACHE 8192
+
+static enum db_outcome __attribute__((format(printf, 3, 4)))
+fail(struct db_error *error, enum db_outcome outcome, const char *fmt, ...)
+{
+    va_list ap;
+
+    *error = (struct db_error){.outcome = outcome};
+    va_start(ap, fmt);
+    (void)vsnprintf(error->text, sizeof(error->text), fmt, ap);
+    va_end(ap);
+    return outcome;
+}
+
+static enum db_engine engine_of(const struct reports_database *b)
+{
+    static const enum db_engine engines[] = {[REPORTS_SQLITE] = DB_SQLITE,
+                                             [REPORTS_POSTGRESQL] = DB_POSTGRESQL,
+                                             [REPORTS_SQLSERVER] = DB_SQLSERVER};
+
+    return engines[b->type];
+}
+
+static struct db_server server_of(const struct reports_database *b)
+{
+    return (struct db_server){.engine = engine_of(b),
+                              .driver = b->driver,
+                              .server = b->server,
+                              .port = b->port,
+                              .database = b->database,
+                              .user = b->user,
+                              .ca_file = b->ca_file,
+                              .options = b->options,
+                              .connect_timeout_ms = b->connect_timeout_ms};
+}
+
+/* The connection string for a login, whose password is in a file. */
+static enum db_outcome connect_string(struct db_server server, const char *password_file, struct buf *connect,
+                                      struct db_error *error)
+{
+    struct secret password = {0};
+    char why[80] = "";
+    enum db_outcome outcome;
+
+    if (password_file && secret_read_line(&password, password_file, why))
+        return fail(error, DB_REFUSED, "%.200s %s", password_file, why);
+    server.password = password.p;
+    outcome = db_server_connect(&server, connect, error);
+    secret_clear(&password);
+    if (outcome == DB_OK && !buf_cstr(connect))
+        outcome = fail(error, DB_NO_MEMORY, "out of memory");
+    return outcome;
+}
+
+static enum db_outcome prepare_server(struct database *d, const struct reports_conf *conf, bool load_driver,
+                                      struct db_error *error)
+{
+    const struct reports_database *b = &conf->database;
+    struct db_server server = server_of(b), reader = server;
+    enum db_outcome outcome = connect_string(server, b->password_file, &d->connect, error);
+
+    reader.read_only = true;
+    if (b->read_user)
+        reader.user = b->read_user;
+    if (outcome == DB_OK)
+        outcome = connect_string(reader, b->read_user ? b->read_password_file : b->password_file,
+                                 &d->read_connect, error);
+    if (outcome == DB_OK && load_driver)
+        outcome = db_server_prepare(&server, conf->reports.state_dir, error);
+    if (outcome != DB_OK)
+        return outcome;
+    d->ops = db_server_ops(server.engine);
+    d->writer = d->layouts = (struct db_params){.connect = d->connect.data};
+    d->reader = (struct db_params){.connect = d->read_connect.data, .read_only = true};
+    return DB_OK;
+}
+
+enum db_outcome database_prepare(struct database *d, const struct reports_conf *conf, bool load_driver,
+                                 struct db_error *error)
+{
+    const struct reports_database *b = &conf->database;
+
+    *d = (struct database){.connect = BUF_SECRET(DB_CONNECT_MAX),
+                           .read_connect = BUF_SECRET(DB_CONNECT_MAX),
+                           .vendor_indexes = b->vendor_indexes};
+    if (asprintf(&d->lock_file, "%s/collector.lock", conf->reports.state_dir) < 0) {
+        d->lock_file = NULL;
+        return fail(error, DB_NO_MEMORY, "out of memory");
+    }
+    if (b->type != REPORTS_SQLITE)
+        return prepare_server(d, conf, load_driver, error);
+    d->ops = &db_sqlite;
+    d->writer = (struct db_params){.path = b->path, .busy_ms = BUSY_MS, .cache_kib = WRITER_CACHE};
+    d->layouts = (struct db_params){.path = b->path, .busy_ms = BUSY_MS, .full_sync = true};
+    d->reader =
+        (struct db_params){.path = b->path, .busy_ms = BUSY_MS, .cache_kib = READER_CACHE, .read_only = true};
+    return DB_OK;
+}
+
+void database_free(struct database *d)
+{
+    buf_free(&d->connect);
+    buf_free(&d->read_connect);
+    free(d->lock_file);
+    d->lock_file = NULL;
+}
+
+struct report_store *database_store(const struct database *d, bool migrate, struct db_error *error)
+{
+    const struct store_params params = {
+        .ops = d->ops, .db = d->writer, .vendor_indexes = d->vendor_indexes, .migrate = migrate};
+
+    return store_open(&params, time(NULL), error);
+}
+
+enum db_outcome database_lock(const struct database *d, struct report_store *store, const char *command,
+                              struct db_lock **lock, struct db_error *error)
+{
+    char host[HOST_NAME_MAX + 1] = "", holder[DB_HOLDER_SIZE];
+    enum db_outcome outcome;
+
+    (void)gethostname(host, sizeof(host) - 1);
+    host[strcspn(host, ".")] = '\0';
+    (void)snprintf(holder, sizeof(holder), "reports %s, %.24s, process %d", command, host, (int)getpid());
+    outcome = db_lock_take(store_db(store), d->lock_file, holder, lock);
+    if (outcome != DB_OK)
+        *error = store_db(store)->error;
+    return outcome;
+}
+
+int database_errno(enum db_outcome outcome)
+{
+    switch (outcome) {
+    case DB_OK: return 0;
+    case DB_BUSY: return -EBUSY;
+    case DB_AWAY: return -EIO;
+    case DB_FULL: return -ENOSPC;
+    case DB_NO_MEMORY: return -ENOMEM;
+    case DB_INTERRUPTED: return -EINTR;
+    default: return -EINVAL;
+    }
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * load.c - the configuration of a command; see load.h.
+ */
+#include "reports/commands/load.h"
+
+#include "commands/line/command_line.h"
+#include "commands/line/findings.h"
+#include "commands/line/terminal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ERRORS_MAX (1U << 20)
+
+struct reports_conf *reports_load(const char *path)
+{
+    struct buf lines = BUF_INIT(ERRORS_MAX), out = BUF_INIT(ERRORS_MAX);
+    struct findings found = {0};
+    struct reports_conf *conf = NULL;
+    int err = reports_conf_load(path, &conf, &lines);
+
+    findings_take_lines(&found, path, &lines);
+    if (err && !found.mistakes)
+        findings_mistake(&found, 0, NULL, err, "cannot be used: %s", strerror(-err));
+    findings_print(&found, path, &out);
+    if (out.len)
+        (void)fwrite(out.data, 1, out.len, stderr);
+    findings_free(&found);
+    buf_free(&out);
+    buf_free(&lines);
+    return conf;
+}
+
+int reports_failed(const char *what, const char *why)
+{
+    fprintf(stderr, "%s: ", command_program()->name);
+    terminal_text(stderr, what);
+    fputs(": ", stderr);
+    terminal_text(stderr, why);
+    fputc('\n', stderr);
+    return EXIT_FAILED;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main.c - where the process of jumpgate-reports begins.
+ *
+ * Not here: the commands (commands/command_table.c), the words behind the program's name
+ * (commands/line/command_line.h).
+ */
+#include "base/log.h"
+#include "reports/commands/commands.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A descriptor opened later must not become standard output or error by accident. */
+static bool fill_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return false;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 1 || !fill_standard_streams())
+        return EXIT_FAILED;
+    (void)umask(077); /* what is written is for its owner alone */
+    log_identify(reports_program.name);
+    return command_line(&reports_program, argv + 1);
+}

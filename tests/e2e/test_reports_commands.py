@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of jumpgate-reports, and `jumpgate reports`: configuration, users, schema, run, check --connect."""
+
+import json
+import os
+import pathlib
+import pty
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+
+import pytest
+
+from certificates import Authority
+from harness import BIN, ROOT, Gateway
+from pra_site import PraSite
+from reports_program import PROGRAM, Reports, reports
+
+COMMANDS = ("run", "collect", "export", "migrate", "check", "user add", "user password", "user list", "config", "version",
+            "help")
+UNIT = ROOT / "conf/jumpgate-reports.service"
+
+
+@pytest.fixture(scope="module", name="authority")
+def authority_fixture(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(name="conf")
+def conf_fixture(tmp_path):
+    """A configuration of SQLite without sites."""
+    return Reports(tmp_path).conf
+
+
+# ---- the program and its pages ----
+
+def test_both_spellings_are_one_program():
+    done = subprocess.run([BIN / "jumpgate", "reports", "--version"], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, reports("--version").stdout)
+    assert done.stdout.startswith("jumpgate-reports ")
+    wrong = subprocess.run([BIN / "jumpgate", "reports", "chekc"], capture_output=True, text=True, timeout=60, check=False)
+    assert wrong.returncode == 2 and "did you mean `check`" in wrong.stderr
+
+
+def test_it_is_the_file_beside_and_no_other(tmp_path):
+    alone = pathlib.Path(shutil.copy(BIN / "jumpgate", tmp_path))
+    other = tmp_path / "path"
+    other.mkdir()
+    (other / "jumpgate-reports").write_text("#!/bin/sh\necho found by a search path\n")
+    (other / "jumpgate-reports").chmod(0o755)
+    done = subprocess.run([alone, "reports", "version"], capture_output=True, text=True, timeout=60, check=False,
+                          env={**os.environ, "PATH": f"{other}:{os.environ['PATH']}"})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"session reports are not installed: there is no {tmp_path}/jumpgate-reports" in done.stderr
+
+
+def test_the_gateway_has_none_of_its_libraries():
+    libraries = subprocess.run(["ldd", BIN / "jumpgate"], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "libcurl" in libraries
+    assert not re.search(r"libzip|libodbc|libglib", libraries)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the maps of a hardened process take root")
+def test_a_running_gateway_maps_none_of_them():
+    with Gateway(vault="http://127.0.0.1:9/BeyondTrust/api/public/v3") as gateway:
+        maps = pathlib.Path(f"/proc/{gateway.process.pid}/maps").read_text()
+    assert "libcurl" in maps and not re.search(r"libzip|libodbc|libglib", maps)
+
+
+def test_help_names_every_command():
+    for name in COMMANDS:
+        done = reports("help", *name.split())
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"jumpgate-reports {name} - ")
+        assert max(map(len, done.stdout.splitlines()[1:])) <= 90
+    overview = subprocess.run([BIN / "jumpgate", "help"], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "jumpgate reports COMMAND" in overview
+
+
+def test_pages_are_current():
+    assert (ROOT / "docs/reports-commands.md").read_text() == reports("help", "--doc").stdout
+    assert (ROOT / "docs/reports-configuration.md").read_text() == reports("config", "--doc").stdout
+    assert (ROOT / "conf/reports.conf").read_text() == reports("config", "--defaults").stdout
+
+
+@pytest.mark.parametrize("words", [("help", "--man"), ("config", "--man")])
+def test_man_pages_have_no_warnings(words):
+    page = reports(*words).stdout
+    done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z"], input=page, capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words, said", [
+    ((), "usage: jumpgate-reports COMMAND"), (("colect",), "did you mean `collect`"),
+    (("check", "--conect"), "did you mean `--connect`"), (("user",), "user needs `list`"),
+    (("user", "ad"), "did you mean `add`"), (("collect",), "needs --once"),
+    (("collect", "--once", "--since", "yesterday"), "--since"), (("export", "sesions"), "there is no dataset"),
+    (("export", "--format", "xml", "sessions"), "--format cannot be `xml`")])
+def test_wrong_words_end_with_2_and_the_nearest(words, said, conf):
+    if words and words[0] in ("collect", "export"):
+        words = (*words, "-c", conf)
+    done = reports(*words)
+    assert done.returncode == 2 and said in done.stderr, done
+
+
+# ---- the configuration ----
+
+def test_check_names_all_mistakes_at_once(tmp_path):
+    conf = tmp_path / "reports.conf"
+    conf.write_text(f"[reports]\nstate_dir = {tmp_path}\nkepe = 1d\nreaders = 0\n[listener main]\n[user ann]\n")
+    done = reports("check", "-c", conf)
+    assert (done.returncode, done.stdout) == (1, "")
+    for line, said in ((3, "unknown key `kepe` in [reports]; did you mean `keep`?"), (4, "`readers` must be from 1 to 16"),
+                       (5, "section [listener] belongs into jumpgate.conf"), (6, "[user ann] has no way to sign in")):
+        assert f"{conf}:{line}: {said}" in done.stderr, done.stderr
+
+
+def test_the_gateway_refuses_sections_of_the_reports(tmp_path):
+    conf = tmp_path / "jumpgate.conf"
+    conf.write_text("[reports]\n[web]\n")
+    done = subprocess.run([BIN / "jumpgate", "check", "-c", conf], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert f"{conf}:1: section [reports] belongs into reports.conf, the configuration of jumpgate-reports" in done.stderr
+
+
+# ---- users ----
+
+def test_a_user_is_printed_and_appended(conf):
+    conf.chmod(0o640)
+    printed = reports("user", "add", "ann", "-c", conf, "--password-stdin", input="correct horse\n")
+    assert printed.returncode == 0
+    assert re.fullmatch(r"\[user ann\]\npassword = \$scrypt\$ln=14,r=8,p=5\$\S{22}\$\S{43}\nallow = view\n", printed.stdout)
+    assert "ann" not in conf.read_text()
+    done = reports("user", "add", "ann", "-c", conf, "--password-stdin", "--append", "--allow", "view admin", input="x\n")
+    assert done.returncode == 0, done.stderr
+    assert conf.stat().st_mode & 0o777 == 0o640
+    assert list(conf.parent.glob("reports.conf.*")) == []
+    again = reports("user", "add", "ann", "-c", conf, "--password-stdin", "--append", input="x\n")
+    assert again.returncode == 1 and "[user ann] is there already" in again.stderr
+    listed = reports("user", "list", "-c", conf)
+    assert listed.stdout.split() == ["ann", "password", "view", "admin", "all", "sites"]
+
+
+def test_a_password_is_changed_and_the_rest_stays(conf):
+    before = conf.read_text() + "# people\n[user ann]\n# hers\npassword = $scrypt$ln=14,r=8,p=5$" + "A" * 22 + "$" + "A" * 43
+    conf.write_text(before + "\nallow = export\n")
+    done = reports("user", "password", "ann", "-c", conf, "--password-stdin", input="another\n")
+    assert done.returncode == 0, done.stderr
+    lines, old = conf.read_text().splitlines(), (before + "\nallow = export").splitlines()
+    assert [a == b for a, b in zip(lines, old)].count(False) == 1 and len(lines) == len(old)
+    assert "A" * 43 not in conf.read_text() and "another" not in conf.read_text()
+    missing = reports("user", "password", "bob", "-c", conf, "--password-stdin", input="x\n")
+    assert missing.returncode == 1 and "there is no section [user bob]" in missing.stderr
+
+
+@pytest.mark.parametrize("words, typed, said", [
+    (("ann", "--allow", "veiw"), "x\n", "did you mean `view`"), (("an n",), "x\n", "the name of a user"),
+    (("ann", "--sites", "none"), "x\n", "there is no section [pra none]"), (("ann",), "\n", "there is no password"),
+    (("ann",), "y" * 1025 + "\n", "longer than 1024")])
+def test_what_is_no_user_is_refused(words, typed, said, conf):
+    before = conf.read_text()
+    done = reports("user", "add", *words, "-c", conf, "--password-stdin", "--append", input=typed)
+    assert done.returncode in (1, 2) and said in done.stderr, done
+    assert conf.read_text() == before
+
+
+def type_passwords(conf, *lines):
+    """On a terminal of its own: what is shown there, and the exit code."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(PROGRAM, [str(PROGRAM), "user", "add", "ann", "-c", str(conf), "--append"])
+    shown = b""
+    for line in lines:
+        while not shown.endswith(b": "):
+            shown += os.read(terminal, 1000)
+        os.write(terminal, line.encode() + b"\n")
+        shown += b"|"
+    try:
+        while more := os.read(terminal, 1000):
+            shown += more
+    except OSError:
+        pass
+    os.close(terminal)
+    return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_password_is_asked_twice_and_not_shown(conf):
+    shown, code = type_passwords(conf, "hidden word", "hidden ward")
+    assert code == 1 and "the two passwords differ" in shown and "[user ann]" not in conf.read_text()
+    shown, code = type_passwords(conf, "hidden word", "hidden word")
+    assert code == 0 and "hidden" not in shown
+    assert "[user ann]" in conf.read_text() and "hidden" not in conf.read_text()
+
+
+# ---- the schema ----
+
+def test_migrate_makes_the_tables_once(conf):
+    database = conf.parent / "state/reports.db"
+    done = reports("migrate", "-c", conf, "--dry-run")
+    assert done.returncode == 0 and "would be made" in done.stdout and not database.exists()
+    assert reports("migrate", "-c", conf).returncode == 0
+    assert database.stat().st_mode & 0o077 == 0
+    done = reports("migrate", "-c", conf, "--recount", "--dry-run")
+    assert done.returncode == 0 and "tallies: 0 rows differ" in done.stdout
+
+
+def test_a_recount_finds_and_mends_what_is_wrong(conf):
+    assert reports("migrate", "-c", conf).returncode == 0
+    with sqlite3.connect(conf.parent / "state/reports.db") as database:
+        database.execute("INSERT INTO jg_tally (grain, slot, host_name, jump_group_name, dim, label, n, seconds) "
+                         "VALUES ('d', 0, 'a.test', '', 'all', '', 7, 7)")
+    database.close()
+    assert reports("migrate", "-c", conf, "--recount", "--dry-run").returncode == 1
+    assert "tallies: 1 rows changed" in reports("migrate", "-c", conf, "--recount").stdout
+    assert reports("migrate", "-c", conf, "--recount", "--dry-run").returncode == 0
+
+
+def test_a_foreign_database_is_refused_with_what_differs(conf):
+    (conf.parent / "state").mkdir(mode=0o700)
+    with sqlite3.connect(conf.parent / "state/reports.db") as database:
+        database.execute("CREATE TABLE session (id INTEGER, colour TEXT)")
+    database.close()
+    done = reports("migrate", "-c", conf)
+    assert done.returncode == 1 and "session" in done.stderr and "lsid" in done.stderr, done.stderr
+    assert reports("run", "-c", conf).returncode == 1
+
+
+# ---- run ----
+
+def test_run_serves_and_ends(tmp_path, authority):
+    page = Reports(tmp_path, authority, collect="no")
+    missing = reports("run", "-c", page.conf)
+    assert missing.returncode in (1, 3) and "database" in missing.stderr  # a page alone needs the tables of a collector
+    assert reports("migrate", "-c", page.conf).returncode == 0
+    with page:
+        assert page.address
+
+
+def test_one_collector_for_each_database(tmp_path, authority):
+    with Reports(tmp_path, authority) as first:
+        second = reports("run", "-c", first.conf)
+        assert second.returncode == 3
+        assert re.search(rf"another collector works on this database: reports run, .*process {first.process.pid}",
+                         second.stderr), second.stderr
+        assert "another collector" in reports("collect", "--once", "-c", first.conf).stderr
+        page = Reports(tmp_path, authority, collect="no", audit_file=tmp_path / "second.jsonl")
+        with page as one:
+            assert one.address != first.address
+
+
+def test_a_damaged_database_is_refused_by_name(tmp_path, authority):
+    program = Reports(tmp_path, authority)
+    program.state.mkdir(mode=0o700)
+    (program.state / "reports.db").write_bytes(b"no database at all\n" * 1000)
+    done = reports("run", "-c", program.conf)
+    assert done.returncode == 1
+    assert str(program.state / "reports.db") in done.stderr and "collect" in done.stderr, done.stderr
+
+
+def test_reload_takes_users_and_refuses_what_needs_a_restart(tmp_path, authority):
+    with Reports(tmp_path, authority) as program:
+        good = program.text
+        program.write(good + "[user ann]\npassword = $scrypt$ln=14,r=8,p=5$" + "A" * 22 + "$" + "A" * 43 + "\n")
+        program.signal(signal.SIGHUP)
+        program.wait_for(r"reloaded changes=1 names=\"user ann \(new\)\"")
+        program.write(good.replace("127.0.0.1:0", "127.0.0.1:1"))
+        program.signal(signal.SIGHUP)
+        program.wait_for(r"reload_refused why=\"\[web\] `address` cannot change while the program runs")
+        program.write("[reports]\nnonsense = 1\n")
+        program.signal(signal.SIGHUP)
+        program.wait_for(r"reload_refused why=\"the configuration has mistakes")
+        program.write(good)
+    trail = [json.loads(line) for line in (program.state / "audit.jsonl").read_text().splitlines()]
+    events = [record["event"] for record in trail]
+    assert "collector_started" in events
+    assert [r["change"] for r in trail if r["event"] == "user_changed"] == ["added"]
+    done = subprocess.run([BIN / "jumpgate", "audit", "verify", program.state / "audit.jsonl"], capture_output=True,
+                          text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+# ---- check --connect ----
+
+def test_check_asks_sites_and_database(tmp_path):
+    with PraSite() as site:
+        program = Reports(tmp_path, sites={"main": site})
+        done = reports("check", "--connect", "-c", program.conf)
+        assert re.search(r"^pra main: token: ok", done.stdout, re.M), (done.stdout, done.stderr)
+        assert re.search(r"^pra main: permissions: sessions \S+", done.stdout, re.M)
+        assert re.search(r"^pra main: clock: \d+\.\d s (ahead|behind)", done.stdout, re.M)
+        assert re.search(r"^database: \w+: .*run. makes it", done.stdout, re.M)
+        assert not (program.state / "reports.db").exists()
+        (tmp_path / "main.secret").write_text("wrong")
+        done = reports("check", "--connect", "-c", program.conf)
+        assert done.returncode == 1 and re.search(r"^pra main: token: credentials: ", done.stdout, re.M), done.stdout
+        assert "wrong" not in done.stdout + done.stderr
+
+
+# ---- the unit ----
+
+needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+
+
+@needs_systemd
+def test_unit_is_good_and_secure(tmp_path):
+    unit = tmp_path / "jumpgate-reports.service"
+    unit.write_text(UNIT.read_text().replace("/usr/bin/jumpgate-reports", str(PROGRAM)))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "jumpgate" in line]) == (0, [])
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", UNIT],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_unit_runs_commands_that_there_are(tmp_path):
+    lines = UNIT.read_text().splitlines()
+    commands = [line.partition("=")[2].lstrip("-") for line in lines if line.startswith("Exec") and "kill" not in line]
+    assert len(commands) == 2
+    for command in commands:
+        words = command.split()
+        assert words[0] == "/usr/bin/jumpgate-reports" and words[-1] == "/etc/jumpgate/reports.conf"
+        done = reports(*words[1:-1], tmp_path / "missing.conf")
+        assert done.returncode == 1 and "missing.conf" in done.stderr
+    assert "MemoryMax=256M" in lines and "DynamicUser=yes" in lines
