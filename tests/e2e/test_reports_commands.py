@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 from certificates import Authority
-from harness import BIN, ROOT
+from harness import BIN, ROOT, Gateway
 from pra_site import PraSite
 from reports_program import PROGRAM, Reports, reports
 
@@ -60,6 +60,13 @@ def test_the_gateway_has_none_of_its_libraries():
     libraries = subprocess.run(["ldd", BIN / "jumpgate"], capture_output=True, text=True, timeout=60, check=True).stdout
     assert "libcurl" in libraries
     assert not re.search(r"libzip|libodbc|libglib", libraries)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the maps of a hardened process take root")
+def test_a_running_gateway_maps_none_of_them():
+    with Gateway(vault="http://127.0.0.1:9/BeyondTrust/api/public/v3") as gateway:
+        maps = pathlib.Path(f"/proc/{gateway.process.pid}/maps").read_text()
+    assert "libcurl" in maps and not re.search(r"libzip|libodbc|libglib", maps)
 
 
 def test_help_names_every_command():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 SITES = ["pra-east.example.com", "pra-west.example.com"]
 GROUPS = ["Windows servers", "Linux servers", "Network", "Databases", "Factory, hall 3"]
-USERS = ["alice", "bob", "carol", "d.meier", "eva.lind", "frank", "grace.hopper", "heidi", "ivan", "judy", "mallory", "niaj", "olivia", "peggy"]
+USERS = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory", "niaj", "olivia", "peggy"]
 TYPES = ["remote-rdp", "shell-jump", "jump-client", "web-jump", "protocol-tunnel-jump"]
 POINTS = ["jp-east-1", "jp-east-2", "jp-west-1", None]
 REASONS = ["Access denied by the vault", "Credential is checked out", "No reply within 10 s"]

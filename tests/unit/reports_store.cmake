@@ -14,3 +14,6 @@ foreach(name store history)
     DEPENDS jumpgate_reports_store jg_base OpenSSL::Crypto)
   target_compile_definitions(test_reports_${name}_postgresql PRIVATE RIG_POSTGRESQL)
 endforeach()
+jg_test(test_reports_odbc SOURCES test_reports_odbc.c DEPENDS jumpgate_reports_db jg_base)
+target_link_options(test_reports_odbc PRIVATE
+  -Wl,--wrap=SQLEndTran,--wrap=SQLFetch,--wrap=SQLGetDiagRecW)

@@ -7,6 +7,7 @@
  */
 #include "check.h"
 #include "reports/db/schema.h"
+#include "reports/db/server.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -290,10 +291,76 @@ TEST(golden_file_of_statements)
         (void)buf_str(&text, "\n");
         dialect_write(&text, d->month_of, "\"start_unix\"");
         (void)buf_str(&text, "\n");
+        const char *const of_connections[] = {d->open_writer,    d->open_reader,      d->write_lock,
+                                              d->collector_lock, d->collector_unlock, d->lock_holder,
+                                              d->name_session};
+        for (size_t j = 0; j < sizeof(of_connections) / sizeof(*of_connections); j++) {
+            dialect_write(&text, of_connections[j] ? of_connections[j] : "-- not needed", "200");
+            (void)buf_str(&text, "\n");
+        }
     }
     assert_false(text.failed);
     compare_file("reports/statements.sql", &text);
     buf_free(&text);
+}
+
+/* ---- connection strings ---- */
+
+TEST(connection_strings_keep_their_rules)
+{
+    static const struct {
+        struct db_server server;
+        const char *part; /* of the string, or of the refusal */
+        bool refused;
+    } cases[] = {
+        {{.engine = DB_POSTGRESQL, .server = "db", .user = "u", .password = "a}b;c"},
+         "Driver={PostgreSQL "
+         "Unicode};Servername=db;Port=5432;Database=BGSessions;Username=u;Password={a}}b;c};"
+         "SSLmode=verify-full;pqopt={sslrootcert=",
+         false},
+        {{.engine = DB_SQLSERVER, .server = "db", .user = "u", .password = "a}b", .read_only = true},
+         "Driver={FreeTDS};Server={db};Port=1433;Database={BGSessions};UID={u};PWD={a}}b};TDS_Version=7.4;"
+         "ClientCharset=UTF-8;Encryption=require;APP=jumpgate-reports;ApplicationIntent=ReadOnly;",
+         false},
+        {{.engine = DB_SQLSERVER, .driver = "ODBC Driver 18 for SQL Server", .server = "db"},
+         "Server={db,1433};Database={BGSessions};UID={};PWD={};Encrypt=yes;TrustServerCertificate=no;",
+         false},
+        {{.engine = DB_POSTGRESQL, .server = "127.0.0.1", .options = "SSLmode=disable"},
+         "SSLmode=disable;",
+         false},
+        {{.engine = DB_POSTGRESQL, .server = "/run/postgresql", .options = "sslmode=disable"},
+         "=disable;",
+         false},
+        {{.engine = DB_POSTGRESQL, .server = "db", .options = "x=1; sslmode = disable"}, "sslmode", true},
+        {{.engine = DB_POSTGRESQL, .server = "db", .options = "pqopt={sslmode=disable}"}, "pqopt", true},
+        {{.engine = DB_POSTGRESQL, .server = "db", .options = "pqopt={hostaddr=192.0.2.7}"}, "pqopt", true},
+        {{.engine = DB_POSTGRESQL, .server = "db", .options = "pqopt={password=x}"}, "password_file", true},
+        {{.engine = DB_POSTGRESQL, .server = "127.0.0.1", .options = "Servername=db;SSLmode=disable"},
+         "Servername",
+         true},
+        {{.engine = DB_POSTGRESQL, .server = "db", .options = "PWD=x"}, "PWD", true},
+        {{.engine = DB_POSTGRESQL, .server = "db", .options = "nonsense"}, "key=value", true},
+        {{.engine = DB_POSTGRESQL, .server = "db;Port=1"}, "server", true},
+        {{.engine = DB_SQLSERVER, .server = "db", .options = "Encryption=off"}, "Encryption", true},
+        {{.engine = DB_SQLSERVER, .server = "db", .options = "TrustServerCertificate=yes"},
+         "TrustServer",
+         true},
+        {{.engine = DB_SQLSERVER, .driver = "ODBC Driver 18 for SQL Server", .ca_file = "/x"},
+         "ca_file",
+         true},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct buf text = BUF_INIT(DB_CONNECT_MAX);
+
+        case_label("%zu %s", i, cases[i].part);
+        enum db_outcome outcome = db_server_connect(&cases[i].server, &text, &error);
+        assert_int_equal(outcome, cases[i].refused ? DB_REFUSED : DB_OK);
+        const char *said = cases[i].refused ? error.text : buf_cstr(&text);
+        if (!strstr(said, cases[i].part))
+            fail_msg("%s", said);
+        buf_free(&text);
+    }
 }
 
 TEST(the_document_is_written_from_the_tables)
@@ -460,6 +527,7 @@ int main(void)
         RUN(a_writers_file_has_wal_and_incremental_vacuum),
         RUN(golden_files_hold_the_ddl_of_each_engine),
         RUN(golden_file_of_statements),
+        RUN(connection_strings_keep_their_rules),
         RUN(the_document_is_written_from_the_tables),
         RUN(every_index_names_columns_that_its_table_has),
         RUN(a_migration_is_made_once),

@@ -87,7 +87,8 @@ static void begin(struct source *s)
         return;
     }
     s->busy = true;
-    s->again = s->lost = s->spoiled = false;
+    s->again = s->lost = false;
+    s->spoiled = false;
     s->row->begin(s);
 }
 

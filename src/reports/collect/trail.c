@@ -50,6 +50,7 @@ struct trail {
     bool open;
     struct audit_link here; /* behind the last line read */
     bool junk;              /* bytes that are no line were read behind it */
+    bool counted;           /* what follows it is a break that is counted */
     uint64_t listing;       /* of the files, when the end was last looked behind */
 };
 
@@ -252,7 +253,7 @@ static int open_at_start(struct trail *t, const struct file *f, const struct aud
     err = reader_open(&t->reader, f->path);
     t->open = err == 0;
     t->here = *at;
-    t->junk = false;
+    t->junk = t->counted = false;
     return err;
 }
 
@@ -292,7 +293,7 @@ static int find(struct trail *t, struct audit_link *at, struct trail_progress *p
     int err = list_files(t->pattern, true, &files);
     bool found = false;
 
-    t->listing = files.listing;
+    t->listing = 0;
     for (size_t i = files.n; !err && !found && at->seq && i-- > 0;)
         found = open_behind(t, &files.rows[i], at) ||
                 (follows(&files.rows[i], at) && open_at_start(t, &files.rows[i], at) == 0);
@@ -332,8 +333,8 @@ static int go_on(struct trail *t, struct trail_progress *p)
     if (next) {
         struct audit_link at = t->here;
         err = open_at_start(t, next, &at);
-        if (!err && !follows(next, &at))
-            t->junk = true; /* the break is counted */
+        t->counted = !follows(next, &at);
+        t->listing = 0; /* there may be one behind it */
     }
     files_free(&files);
     return err ? err : next != NULL;
@@ -348,13 +349,11 @@ static void check_chain(struct trail *t, const struct audit_line *line, struct t
 
     if (!t->here.seq && line->link.seq > 1)
         linked = true; /* older files are not there any more */
-    if (t->junk && strcmp(line->event, "audit_torn") == 0 && linked)
-        t->junk = false;
-    else if (!t->junk && !linked)
+    if (!linked && !t->counted)
         note_break(p, "it does not follow the line before", line->link.seq);
-    else if (t->junk && linked)
+    else if (linked && t->junk && strcmp(line->event, "audit_torn") != 0)
         note_break(p, "what stands before it is no line of the trail", line->link.seq);
-    t->junk = false;
+    t->junk = t->counted = false;
 }
 
 static int next_line(struct trail *t, const char **text, size_t *n, struct trail_progress *p)

@@ -56,12 +56,13 @@ static bool is_late(const struct source *s, int64_t now)
 
 static void judge_source(const struct source *s, struct judgement *j)
 {
+    const struct collector *c = s->site->collector;
     const struct end_rule *rule = end_rule(s->end);
 
     if (!s->failures || !source_is_wanted(s) || !rule->rank || (s->id == COLLECT_INFO && s->denied))
         return;
-    if (!rule->certain && s->site->last_success != RECORD_NONE &&
-        !is_late(s, collect_now(s->site->collector)))
+    /* A round comes and goes: it cannot wait until the source is late. */
+    if (!rule->certain && !c->once && s->site->last_success != RECORD_NONE && !is_late(s, collect_now(c)))
         return;
     accuse(j, rule->rank, end_reason(s->end, s->status), rule->act == END_DENIED ? s->permission : NULL);
 }

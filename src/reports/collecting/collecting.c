@@ -348,6 +348,20 @@ struct collecting *collecting_open(const struct collecting_params *p, char why[W
     return NULL;
 }
 
+/* Has any call of the round got a whole answer? */
+static bool got_any(const struct collect_state *state)
+{
+    for (size_t i = 0; i < state->nsites; i++)
+        for (int k = 0; k < COLLECT_NSOURCES; k++)
+            if (state->sites[i].sources[k].calls[REPORT_OK] ||
+                state->sites[i].sources[k].calls[REPORT_NO_ROWS])
+                return true;
+    for (size_t i = 0; i < state->ngateways; i++)
+        if (state->gateways[i].last_success != RECORD_NONE)
+            return true;
+    return false;
+}
+
 static int exit_code(const struct collecting *c)
 {
     const struct collect_state *state = collect_state(c->collector);
@@ -358,7 +372,7 @@ static int exit_code(const struct collecting *c)
         return 1;
     if (!failed)
         return 0;
-    return complete ? 3 : 1;
+    return got_any(state) ? 3 : 1;
 }
 
 static void on_finished(void *arg)

@@ -433,6 +433,7 @@ const struct schema_index schema_indexes[] = {
     PARTIAL("jg_session_failed", "session", "start_unix host_name", "\"injections_failed\" > 0"),
     PARTIAL("jg_session_outside", "session", "start_unix host_name user_name", "\"outside_hours\" = 1"),
     OURS("jg_event_time", "session_event", "timestamp_unix type"),
+    OURS("jg_event_type", "session_event", "type timestamp_unix"),
     OURS("jg_information_session", "system_information", "session_id"),
     OURS("jg_representative_session", "representative", "session_id"),
     OURS("jg_customer_session", "customer", "session_id"),

@@ -314,7 +314,7 @@ static void sqlite_close(struct db *db)
 
 /* page_size and auto_vacuum are of a file that has no table yet, so they are set before WAL writes the first
  * page. Pages of 8 KiB cost an eighth less CPU than those of 4 KiB while sessions are written
- * (bench/report-store). */
+ * (bench/report-year). */
 static enum db_outcome set_up_writer(struct sqlite *s, const struct db_params *p)
 {
     enum db_outcome outcome = sqlite_exec(&s->db, "PRAGMA page_size = 8192;"

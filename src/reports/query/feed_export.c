@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +22,13 @@ struct output {
 
 static int failed(struct output *o, const char *what, const char *why)
 {
-    (void)snprintf(o->why, DB_TEXT_SIZE, "%s%s%s", what, *what ? " " : "", why);
+    size_t n;
+
+    (void)text_copy(o->why, DB_TEXT_SIZE, what);
+    n = strlen(o->why);
+    if (n && n + 1 < DB_TEXT_SIZE)
+        o->why[n++] = ' ';
+    (void)text_copy(o->why + n, DB_TEXT_SIZE - n, why); /* what does not fit is left out */
     return -1;
 }
 

@@ -146,6 +146,7 @@ struct window { /* of time */
 
 /* Whether the condition, or one of the expressions to come, needs the session of a row. */
 struct needs {
+    bool time_last;            /* rows come by another index: the time is no reason to choose one */
     bool parent, parent_first; /* second: its filters leave few rows, so that it is looked at first */
 };
 

@@ -102,6 +102,17 @@ static void write_select(struct sql *sql, const struct query *q, const struct da
     }
 }
 
+#define WIDE (45 * 86400)
+
+/* Over a wide range the first rows in another order are soon found by the order's index, while the time's
+ * would give all rows of the range to be sorted. */
+static bool by_order(const struct query *q)
+{
+    bool wide = q->from == ALWAYS_FROM || q->to == ALWAYS_TO || q->to - q->from > WIDE;
+
+    return wide && q->dataset->time && strcmp(q->sort->expression, q->dataset->time) != 0;
+}
+
 /* One segment: rows with a value of the first key, or those without. */
 static void write_segment(struct scan *scan, bool null, const struct cursor *behind)
 {
@@ -110,7 +121,7 @@ static void write_segment(struct scan *scan, bool null, const struct cursor *beh
     struct sql *sql = &scan->sql, where = sql_start(scan->db->dialect, q->ctx->now);
     struct dataset_key keys[KEYS_MAX];
     size_t nkeys = scan_keys(q, keys), skip = null ? 1 : 0;
-    struct needs needs = {.parent = false};
+    struct needs needs = {.time_last = by_order(q)};
 
     *sql = sql_start(scan->db->dialect, q->ctx->now);
     write_select(sql, q, keys, nkeys, &needs);

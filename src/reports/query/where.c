@@ -233,6 +233,14 @@ static bool leaves_few(const struct dataset *d, const struct filter *f)
            f->column->expression != d->host && f->column->expression != d->group;
 }
 
+static void write_time(struct sql *sql, const struct dataset *d, const struct needs *needs)
+{
+    if (needs->time_last)
+        dialect_write(&sql->text, sql->dialect->not_indexed, d->time);
+    else
+        sql_str(sql, d->time);
+}
+
 void where_write(struct sql *sql, const struct query *q, const struct window *window, struct needs *needs)
 {
     const struct dataset *d = q->dataset;
@@ -240,13 +248,13 @@ void where_write(struct sql *sql, const struct query *q, const struct window *wi
 
     if (d->time && window->from != ALWAYS_FROM) {
         where_and(sql, &any);
-        sql_str(sql, d->time);
+        write_time(sql, d, needs);
         sql_str(sql, " >= ");
         sql_int(sql, window->from);
     }
     if (d->time && window->to != ALWAYS_TO) {
         where_and(sql, &any);
-        sql_str(sql, d->time);
+        write_time(sql, d, needs);
         sql_str(sql, " < ");
         sql_int(sql, window->to);
     }

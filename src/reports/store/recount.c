@@ -59,9 +59,9 @@ enum db_outcome read_counted(struct report_store *s, int64_t session_id, struct 
 static enum db_outcome count_failed_event(struct report_store *s, const struct counted *c, const char *type,
                                           int64_t when, int64_t event_id, int sign)
 {
-    struct db_stmt *stmt =
-        store_stmt(s, "SELECT \"value\" FROM \"session_event_data\" WHERE \"session_event_id\" = ? AND "
-                      "\"name\" = 'failure_reason' ORDER BY \"id\"");
+    struct db_stmt *stmt = store_stmt(
+        s, "SELECT \"value\" FROM \"session_event_data\" WHERE \"session_event_id\" = ? AND " NO_INDEX(
+               "\"name\"") " = 'failure_reason' ORDER BY \"id\"");
 
     if (!stmt)
         return store_failed(s);

@@ -86,8 +86,9 @@ static enum db_outcome read_owner(struct report_store *s, struct again *a, struc
 static enum db_outcome read_events(struct report_store *s, struct again *a)
 {
     struct db_stmt *stmt = store_stmt(
-        s, "SELECT \"type\", count(*) FROM \"session_event\" WHERE \"session_id\" = ? AND \"type\" "
-           "IN ('" EVENT_INJECTION "', '" EVENT_INJECTION_FAILED "', '" EVENT_SHELL "') GROUP BY \"type\"");
+        s, "SELECT \"type\", count(*) FROM \"session_event\" WHERE \"session_id\" = ? AND " NO_INDEX(
+               "\"type\"") " IN ('" EVENT_INJECTION "', '" EVENT_INJECTION_FAILED "', '" EVENT_SHELL
+                           "') GROUP BY \"type\"");
     enum db_outcome outcome;
 
     if (!stmt)
@@ -112,9 +113,9 @@ static enum db_outcome read_event_type(struct report_store *s, struct again *a)
 {
     struct db_stmt *stmt =
         store_stmt(s, "SELECT d.\"value\" FROM \"session_event\" e JOIN \"session_event_data\" d ON "
-                      "d.\"session_event_id\" = e.\"id\" WHERE e.\"session_id\" = ? AND d.\"name\" = "
-                      "'jump_item_type' ORDER "
-                      "BY d.\"id\"");
+                      "d.\"session_event_id\" = e.\"id\" WHERE e.\"session_id\" = ? AND " NO_INDEX(
+                          "d.\"name\"") " = "
+                                        "'jump_item_type' ORDER BY d.\"id\"");
     enum db_outcome outcome;
 
     if (!stmt)

@@ -84,6 +84,10 @@ struct db_stmt *store_stmt(struct report_store *, const char *sql);
 struct db_stmt *store_upsert(struct report_store *, struct db_stmt **kept, const char *table,
                              const char *keys, enum schema_upsert);
 enum db_outcome store_fail(struct report_store *, enum db_outcome, const char *why);
+/* A column in a condition that no index is to serve. Without statistics an engine takes any index of equal
+ * width: the vendor's on types and names of events lead to every session's. */
+#define NO_INDEX(column) "coalesce(" column ", '')"
+
 /* The outcome of the last failure: behind a NULL. */
 static inline enum db_outcome store_failed(const struct report_store *s)
 {

@@ -201,10 +201,12 @@ static enum db_outcome find_by_credential(struct report_store *s, const struct u
                                           int64_t *session_id)
 {
     struct db_stmt *stmt = store_stmt(
-        s, "SELECT e.\"session_id\", e.\"timestamp_unix\", s.\"user_name\" FROM \"session_event\" e JOIN "
-           "\"session_event_data\" d ON d.\"session_event_id\" = e.\"id\" JOIN \"session\" s ON s.\"id\" = "
-           "e.\"session_id\" WHERE e.\"timestamp_unix\" BETWEEN ? AND ? AND e.\"type\" = '" EVENT_INJECTION
-           "' AND d.\"name\" = 'credential_id' AND d.\"value\" = ? ORDER BY e.\"timestamp_unix\", e.\"id\"");
+        s,
+        "SELECT e.\"session_id\", e.\"timestamp_unix\", s.\"user_name\" FROM \"session_event\" e JOIN "
+        "\"session_event_data\" d ON d.\"session_event_id\" = e.\"id\" JOIN \"session\" s ON s.\"id\" = "
+        "e.\"session_id\" WHERE e.\"timestamp_unix\" BETWEEN ? AND ? AND e.\"type\" = '" EVENT_INJECTION
+        "' AND " NO_INDEX(
+            "d.\"name\"") " = 'credential_id' AND d.\"value\" = ? ORDER BY e.\"timestamp_unix\", e.\"id\"");
     int64_t checkout = row->numbers[USE_CHECKOUT], nearest = INT64_MAX;
     enum db_outcome outcome;
 
@@ -352,8 +354,10 @@ static enum db_outcome find_uses_by_credential(struct report_store *s, int64_t s
         s, "SELECT u.\"gateway\", u.\"lease_id\", u.\"user_name\" FROM \"session_event\" e JOIN "
            "\"session_event_data\" d ON d.\"session_event_id\" = e.\"id\" JOIN \"jg_credential_use\" u ON "
            "u.\"credential_id\" = d.\"value\" AND u.\"checkout_unix\" BETWEEN e.\"timestamp_unix\" - 120 AND "
-           "e.\"timestamp_unix\" + 120 WHERE e.\"session_id\" = ? AND e.\"type\" = '" EVENT_INJECTION
-           "' AND d.\"name\" = 'credential_id' AND u.\"session_id\" IS NULL AND u.\"lsid\" IS NULL");
+           "e.\"timestamp_unix\" + 120 WHERE e.\"session_id\" = ? AND " NO_INDEX(
+               "e.\"type\"") " = '" EVENT_INJECTION
+                             "' AND " NO_INDEX("d.\"name\"") " = 'credential_id' AND u.\"session_id\" IS "
+                                                             "NULL AND u.\"lsid\" IS NULL");
     enum db_outcome outcome;
 
     if (!stmt)

@@ -47,6 +47,7 @@ int main(int argc, char **argv)
     json_init();
     if (reports_conf_load(argv[1], &conf, &errors)) {
         (void)fprintf(stderr, "%.*s", (int)errors.len, errors.data);
+        buf_free(&errors);
         return 1;
     }
     const struct store_params params = {

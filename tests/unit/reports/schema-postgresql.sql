@@ -318,6 +318,7 @@ CREATE INDEX IF NOT EXISTS "jg_session_open" ON "session" ("state", "host_name",
 CREATE INDEX IF NOT EXISTS "jg_session_failed" ON "session" ("start_unix", "host_name") WHERE "injections_failed" > 0;
 CREATE INDEX IF NOT EXISTS "jg_session_outside" ON "session" ("start_unix", "host_name", "user_name") WHERE "outside_hours" = 1;
 CREATE INDEX IF NOT EXISTS "jg_event_time" ON "session_event" ("timestamp_unix", "type");
+CREATE INDEX IF NOT EXISTS "jg_event_type" ON "session_event" ("type", "timestamp_unix");
 CREATE INDEX IF NOT EXISTS "jg_information_session" ON "system_information" ("session_id");
 CREATE INDEX IF NOT EXISTS "jg_representative_session" ON "representative" ("session_id");
 CREATE INDEX IF NOT EXISTS "jg_customer_session" ON "customer" ("session_id");

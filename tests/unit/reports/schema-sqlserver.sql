@@ -318,6 +318,7 @@ IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE name = N'jg_session_open') CREATE
 IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE name = N'jg_session_failed') CREATE INDEX "jg_session_failed" ON "session" ("start_unix", "host_name") WHERE "injections_failed" > 0;
 IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE name = N'jg_session_outside') CREATE INDEX "jg_session_outside" ON "session" ("start_unix", "host_name", "user_name") WHERE "outside_hours" = 1;
 IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE name = N'jg_event_time') CREATE INDEX "jg_event_time" ON "session_event" ("timestamp_unix", "type");
+IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE name = N'jg_event_type') CREATE INDEX "jg_event_type" ON "session_event" ("type", "timestamp_unix");
 IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE name = N'jg_information_session') CREATE INDEX "jg_information_session" ON "system_information" ("session_id");
 IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE name = N'jg_representative_session') CREATE INDEX "jg_representative_session" ON "representative" ("session_id");
 IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE name = N'jg_customer_session') CREATE INDEX "jg_customer_session" ON "customer" ("session_id");
