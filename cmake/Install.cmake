@@ -121,6 +121,7 @@ foreach(pair conf/reports-alerts.yml=alerts.yml conf/reports-dashboard.json=dash
   install(FILES ${file} DESTINATION ${JG_REPORTS_DATADIR} RENAME ${name} COMPONENT jumpgate-reports)
 endforeach()
 jg_documents(jumpgate-reports ${reports_pages})
+install(DIRECTORY docs/pictures DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/jumpgate-reports COMPONENT jumpgate-reports)
 
 # ---- component ecm-plugin: the sources, since the vendor's SDK that they are built with may not be passed on ----
 

@@ -44,8 +44,8 @@ jg_package(jumpgate-reports jumpgate-reports net "reports on the sessions of Pri
 "jumpgate-reports collects what BeyondTrust Privileged Remote Access sites
 report about sessions into a database (SQLite, PostgreSQL or SQL Server), shows
 it on a page with charts, tables and exports, and passes it on to a SIEM. With
-the audit trail of a jumpgate gateway it also shows which credential of Password
-Safe each session used. It needs no gateway."
+the audit trail of a jumpgate gateway it also shows which credential of
+Password Safe each session used. It needs no gateway."
   PACKAGE_SHLIBDEPS ON
   PACKAGE_DEPENDS ${JG_SYSTEMD_TOOLS}
   PACKAGE_RECOMMENDS "ca-certificates, logrotate"

@@ -39,7 +39,9 @@ usr/share/man/man1/NAME.1.gz
 usr/share/man/man5/CONF.5.gz
 usr/share/zsh/vendor-completions/_NAME
 """.split()
-MORE = {"jumpgate": {"usr/lib/systemd/system/jumpgate.socket"}, "jumpgate-reports": set()}
+MORE = {"jumpgate": {"usr/lib/systemd/system/jumpgate.socket"},
+        "jumpgate-reports": {f"usr/share/doc/jumpgate-reports/pictures/{file.name}"
+                             for file in (ROOT / "docs/pictures").iterdir()}}
 each_program = pytest.mark.parametrize("name", PROGRAMS)
 
 
