@@ -223,8 +223,8 @@ static void add_jumpoints(const struct pra_site *site)
 
 int pra_site_metrics_start(struct pra_site *site)
 {
-    size_t room = 5 + PRA_NCALLS * PRA_NOUTCOMES + PRA_NEVENTS * PRA_NEVENT_OUTCOMES + 2 * PRA_NSOURCES +
-                  PRA_NTERMINATIONS + site->wanted.n;
+    size_t room = 5 + (size_t)PRA_NCALLS * PRA_NOUTCOMES + (size_t)PRA_NEVENTS * PRA_NEVENT_OUTCOMES +
+                  2 * PRA_NSOURCES + PRA_NTERMINATIONS + site->wanted.n;
 
     site->metrics = calloc(1, sizeof(*site->metrics));
     if (!site->metrics)
