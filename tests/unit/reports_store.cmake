@@ -5,12 +5,12 @@ jg_test(test_reports_store SOURCES test_reports_store.c reports_rig.c DEPENDS ju
 jg_test(test_reports_history SOURCES test_reports_history.c reports_rig.c DEPENDS jumpgate_reports_store jg_base)
 
 # The same on a PostgreSQL server that each program starts (postgres_rig.h).
-set(postgres_rig postgres_rig.c tls_files.c)
-jg_test(test_reports_postgresql SOURCES test_reports_postgresql.c reports_rig.c ${postgres_rig}
+set(postgres_rig reports_rig_postgresql.c postgres_rig.c tls_files.c)
+jg_test(test_reports_postgresql SOURCES test_reports_postgresql.c ${postgres_rig}
   DEPENDS jumpgate_reports_store jg_base OpenSSL::Crypto)
 target_compile_definitions(test_reports_postgresql PRIVATE RIG_POSTGRESQL)
 foreach(name store history)
-  jg_test(test_reports_${name}_postgresql SOURCES test_reports_${name}.c reports_rig.c ${postgres_rig}
+  jg_test(test_reports_${name}_postgresql SOURCES test_reports_${name}.c ${postgres_rig}
     DEPENDS jumpgate_reports_store jg_base OpenSSL::Crypto)
   target_compile_definitions(test_reports_${name}_postgresql PRIVATE RIG_POSTGRESQL)
 endforeach()
