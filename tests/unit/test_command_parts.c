@@ -3,6 +3,7 @@
  * test_command_parts.c - small parts of the commands: lengths of time, tables, which leases are chosen.
  */
 #include "check.h"
+#include "commands/commands.h"
 #include "commands/leases/choice.h"
 #include "commands/print_table.h"
 #include "commands/span.h"
@@ -143,5 +144,6 @@ int main(void)
         cmocka_unit_test(times_need_a_number_and_a_unit),
     };
 
+    command_program_is(&jumpgate_program);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
