@@ -234,8 +234,10 @@ static int take_gateways(struct collector *c, const struct collect_params *p)
 
 /* ---- life ---- */
 
-static const struct collect_hooks hooks = {
-    .check_end = check_end, .todo_changed = upkeep_indexes, .site_idle = site_idle};
+static const struct collect_hooks hooks = {.check_end = check_end,
+                                           .todo_changed = upkeep_indexes,
+                                           .derive_again = upkeep_derive,
+                                           .site_idle = site_idle};
 
 struct collector *collect_new(const struct collect_params *p, char why[256])
 {
@@ -292,7 +294,7 @@ int collect_reload(struct collector *c, const struct collect_params *p)
     for (size_t i = 0; !err && i < c->ngateways; i++)
         err = gateway_start(c->gateway_order[i]);
     if (!err)
-        upkeep_hours(c);
+        upkeep_derive(c);
     return err;
 }
 

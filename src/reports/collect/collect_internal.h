@@ -213,6 +213,7 @@ struct gateway;
 struct collect_hooks {
     void (*check_end)(struct collector *);    /* of a round, or of stopping */
     void (*todo_changed)(struct collector *); /* the number of sessions to fetch */
+    void (*derive_again)(struct collector *); /* a cursor COLLECT_DERIVED is not as it was */
     void (*site_idle)(struct collect_site *); /* a removed one, whose last task is done */
 };
 
@@ -373,6 +374,8 @@ void upkeep_last(struct collector *); /* at the end of a round */
 /* The store may still point to them. */
 void collect_retire_hours(struct collector *, struct working_hours *);
 void upkeep_indexes(struct collector *); /* todo has changed */
-void upkeep_hours(struct collector *);   /* working hours may have changed */
+/* Derived columns again where the cursor COLLECT_DERIVED of a site is not what its working hours say. */
+void upkeep_derive(struct collector *);
+#define COLLECT_DERIVED "hours"
 
 #endif

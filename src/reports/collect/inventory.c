@@ -6,6 +6,9 @@
  * whole round does not name is gone, and a round that broke changes nothing. A kind over STOCK_MAX is left
  * out. A list that the site does not have (404) is empty where another list of its kind is there; one that
  * the account may not read leaves its kind out, and the round says so.
+ *
+ * Types of Jump Items of stored sessions follow from the inventory: a round that changed it says so in the
+ * cursor COLLECT_DERIVED, in the same transaction, and asks for upkeep's chain.
  */
 #include "reports/collect/collect_internal.h"
 
@@ -63,6 +66,7 @@ struct round_task {
     struct site_task base;
     struct stock_parts parts;
     enum store_kind kind;
+    bool changed; /* by the writer's thread: Jump Items are not as before */
 };
 
 static enum db_outcome put_item(struct report_store *store, const struct stock_part *p, size_t i)
@@ -80,12 +84,28 @@ static enum db_outcome round_apply(struct site_task *base, struct report_store *
     struct round_task *t = CONTAINER_OF(base, struct round_task, base);
     enum db_outcome outcome = DB_OK;
     struct stock_part *p;
+    char position[STORE_POSITION_SIZE];
 
     store_round_begin(store, t->kind, base->site->host_name, base->now);
     STAILQ_FOREACH(p, &t->parts, link)
     for (size_t i = 0; outcome == DB_OK && i < p->n; i++)
         outcome = put_item(store, p, i);
-    return outcome == DB_OK ? store_round_end(store, t->kind, NULL) : outcome;
+    if (outcome == DB_OK)
+        outcome = store_round_end(store, t->kind, NULL);
+    t->changed = t->kind == STORE_JUMP_ITEMS && store_round_changed(store, t->kind);
+    if (outcome != DB_OK || !t->changed)
+        return outcome;
+    (void)snprintf(position, sizeof(position), "inventory %" PRId64, base->now);
+    return store_set_cursor(store, base->site->host_name, COLLECT_DERIVED, position, base->now);
+}
+
+static void round_after(struct site_task *base, enum db_outcome outcome, const char *why)
+{
+    struct collector *c = base->site->collector;
+
+    (void)why;
+    if (outcome == DB_OK && CONTAINER_OF(base, struct round_task, base)->changed)
+        c->hooks->derive_again(c);
 }
 
 static void round_release(struct site_task *base)
@@ -108,6 +128,7 @@ static void kind_is_over(struct source *s, enum store_kind kind)
         return;
     }
     t->base.apply = round_apply;
+    t->base.after = round_after;
     t->base.release = round_release;
     t->kind = kind;
     STAILQ_INIT(&t->parts);

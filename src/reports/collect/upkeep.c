@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * upkeep.c - what the collector does beside collecting: retention every hour, the vendor's indexes on events
- * off while a large backlog is worked off, derived columns computed again when working hours change.
+ * off while a large backlog is worked off, derived columns computed again when working hours or the
+ * inventory change.
  *
  * Each is a chain of tasks that have transactions of their own; a chain is open at most once. The hours of a
- * site are in jg_cursor (source `hours`) once all its sessions are computed by them: a chain that broke off
- * begins again with the next start.
+ * site are in jg_cursor (COLLECT_DERIVED) once all its sessions are computed by them and by the inventory. A
+ * round of the inventory that changed it replaces them there, also while a chain runs, whose end then leaves
+ * the cursor as it is. A chain that broke off begins again with the next start.
  */
 #include "reports/collect/collect_internal.h"
 
@@ -19,7 +21,6 @@
 
 #define UPKEEP_MS       60000u
 #define RETAIN_EVERY_S  3600
-#define SOURCE_HOURS    "hours"
 #define INDEXES_ON_TODO 1000
 
 struct keep_task {
@@ -32,8 +33,8 @@ struct keep_task {
     bool more, on;
     int64_t position, changed;
     struct keep_hours {
-        char host_name[256], digest[65];
-        struct working_hours *hours; /* that follow; NULL = the same */
+        char host_name[256], digest[65], was[STORE_POSITION_SIZE]; /* was: the cursor as the chain began */
+        struct working_hours *hours;                               /* that follow; NULL = the same */
         bool differs, is_first;
     } * sites;
     size_t nsites;
@@ -187,9 +188,9 @@ void upkeep_indexes(struct collector *c)
     collect_submit(c, &t->task);
 }
 
-/* ---- working hours ---- */
+/* ---- derived columns: working hours, inventory ---- */
 
-static void hours_chain(struct collector *, int64_t position);
+static void hours_chain(struct keep_task *before);
 
 static enum db_outcome hours_apply(struct keep_task *t, struct report_store *store)
 {
@@ -197,17 +198,26 @@ static enum db_outcome hours_apply(struct keep_task *t, struct report_store *sto
 
     for (size_t i = 0; outcome == DB_OK && i < t->nsites; i++) {
         struct keep_hours *h = &t->sites[i];
-        char old[STORE_POSITION_SIZE];
 
         if (h->hours && store_set_hours(store, h->host_name, h->hours))
             outcome = DB_NO_MEMORY;
         else
-            outcome = store_get_cursor(store, h->host_name, SOURCE_HOURS, old);
-        h->is_first = outcome == DB_OK && !old[0];
-        h->differs = outcome == DB_OK && strcmp(old, h->digest) != 0;
+            outcome = store_get_cursor(store, h->host_name, COLLECT_DERIVED, h->was);
+        h->is_first = outcome == DB_OK && !h->was[0];
+        h->differs = outcome == DB_OK && strcmp(h->was, h->digest) != 0;
         t->more |= h->differs && !h->is_first;
     }
     return outcome;
+}
+
+static enum db_outcome note_site(const struct keep_hours *h, struct report_store *store, int64_t now)
+{
+    char is[STORE_POSITION_SIZE];
+    enum db_outcome outcome = store_get_cursor(store, h->host_name, COLLECT_DERIVED, is);
+
+    if (outcome != DB_OK || strcmp(is, h->was) != 0)
+        return outcome;
+    return store_set_cursor(store, h->host_name, COLLECT_DERIVED, h->digest, now);
 }
 
 static enum db_outcome note_hours(struct keep_task *t, struct report_store *store)
@@ -217,7 +227,7 @@ static enum db_outcome note_hours(struct keep_task *t, struct report_store *stor
     if (outcome != DB_OK)
         return outcome;
     for (size_t i = 0; outcome == DB_OK && i < t->nsites; i++)
-        outcome = store_set_cursor(store, t->sites[i].host_name, SOURCE_HOURS, t->sites[i].digest, t->now);
+        outcome = note_site(&t->sites[i], store, t->now);
     if (outcome == DB_OK)
         return store_commit(store);
     store_rollback(store);
@@ -236,19 +246,24 @@ static enum db_outcome rederive_apply(struct keep_task *t, struct report_store *
     return outcome;
 }
 
+static void hours_over(struct collector *c)
+{
+    c->keeping.rederiving = false;
+    if (c->keeping.rederive_again)
+        upkeep_derive(c);
+}
+
 static void rederive_after(struct keep_task *t, bool good)
 {
-    struct upkeep_state *k = &t->collector->keeping;
+    bool again = t->collector->keeping.rederive_again;
 
-    if (good && t->position && !k->rederive_again) {
-        hours_chain(t->collector, t->position);
+    if (good && t->position && !again) {
+        hours_chain(t);
         return;
     }
-    k->rederiving = false;
-    if (good)
-        log_info("hours_applied", "sites=%zu", t->nsites);
-    if (k->rederive_again)
-        upkeep_hours(t->collector);
+    if (good && !again)
+        log_info("sessions_derived", "sites=%zu", t->nsites);
+    hours_over(t->collector);
 }
 
 static bool take_hours(struct keep_task *t)
@@ -272,31 +287,28 @@ static bool take_hours(struct keep_task *t)
     return true;
 }
 
-static struct keep_task *hours_task(struct collector *c,
-                                    enum db_outcome (*apply)(struct keep_task *, struct report_store *),
-                                    void (*after)(struct keep_task *, bool good))
+/* The next task of a chain, with the sites of the one before. */
+static void hours_next(struct keep_task *before,
+                       enum db_outcome (*apply)(struct keep_task *, struct report_store *),
+                       void (*after)(struct keep_task *, bool good))
 {
+    struct collector *c = before->collector;
     struct keep_task *t = keep_task_new(c, apply, after);
 
-    if (t && !take_hours(t)) {
-        free(t->sites);
-        free(t);
-        t = NULL;
-    }
-    if (!t)
+    if (!t) {
         c->keeping.rederiving = false; /* the next start sees the difference */
-    return t;
+        return;
+    }
+    t->sites = before->sites;
+    t->nsites = before->nsites;
+    before->sites = NULL;
+    t->position = before->position;
+    collect_submit(c, &t->task);
 }
 
-static void hours_chain(struct collector *c, int64_t position)
+static void hours_chain(struct keep_task *before)
 {
-    struct keep_task *t = hours_task(c, rederive_apply, rederive_after);
-
-    if (!t)
-        return;
-    t->position = position;
-    c->keeping.rederiving = true;
-    collect_submit(c, &t->task);
+    hours_next(before, rederive_apply, rederive_after);
 }
 
 /* The store has the next hours: those before are no longer used. */
@@ -323,9 +335,7 @@ static enum db_outcome first_apply(struct keep_task *t, struct report_store *sto
 static void first_after(struct keep_task *t, bool good)
 {
     (void)good;
-    t->collector->keeping.rederiving = false;
-    if (t->collector->keeping.rederive_again)
-        upkeep_hours(t->collector);
+    hours_over(t->collector);
 }
 
 static void hours_after(struct keep_task *t, bool good)
@@ -338,29 +348,31 @@ static void hours_after(struct keep_task *t, bool good)
     for (size_t i = 0; i < t->nsites; i++)
         differs |= t->sites[i].differs;
     if (good && t->more) {
-        log_info("hours_changed", "what=%s", "derived columns are computed again");
-        hours_chain(c, 0);
-        return;
+        log_info("sessions_derive", "what=%s", "derived columns are computed again");
+        hours_chain(t);
+    } else if (good && differs) {
+        hours_next(t, first_apply, first_after);
+    } else {
+        hours_over(c);
     }
-    c->keeping.rederiving = false;
-    struct keep_task *first = good && differs ? hours_task(c, first_apply, first_after) : NULL;
-    if (!first)
-        return;
-    c->keeping.rederiving = true;
-    collect_submit(c, &first->task);
 }
 
-void upkeep_hours(struct collector *c)
+void upkeep_derive(struct collector *c)
 {
     struct keep_task *t;
 
     c->keeping.rederive_again = c->keeping.rederiving;
     if (c->keeping.rederiving || c->stopping)
         return;
-    c->keeping.rederiving = true;
-    t = hours_task(c, hours_apply, hours_after);
-    if (t)
+    t = keep_task_new(c, hours_apply, hours_after);
+    if (t && take_hours(t)) {
+        c->keeping.rederiving = true;
         collect_submit(c, &t->task);
+        return;
+    }
+    if (t)
+        free(t->sites);
+    free(t); /* the next start sees the difference */
 }
 
 /* ---- sites that are configured no more ---- */
@@ -451,7 +463,7 @@ void upkeep_last(struct collector *c)
 
 int upkeep_start(struct collector *c)
 {
-    upkeep_hours(c);
+    upkeep_derive(c);
     turn_off(c);
     return timer_start(c->timers, &c->upkeep, 1000, tick);
 }

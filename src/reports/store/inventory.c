@@ -122,6 +122,7 @@ static enum db_outcome write_item(struct report_store *s, enum store_kind kind, 
 
     if (outcome != DB_OK || same)
         return outcome;
+    s->rounds[kind].changed = true;
     struct db_stmt *stmt =
         store_upsert(s, &s->put_item[kind], k->table, schema_table(k->table)->key, UPSERT_REPLACE);
     int n = 1;
@@ -174,6 +175,7 @@ void store_round_begin(struct report_store *s, enum store_kind kind, const char 
     (void)text_copy(r->host_name, sizeof(r->host_name), host_name);
     r->now = now;
     r->n = 0;
+    r->changed = false;
 }
 
 static int by_key(const void *a, const void *b)
@@ -250,12 +252,18 @@ enum db_outcome store_round_end(struct report_store *s, enum store_kind kind, ui
     enum db_outcome outcome = find_gone(s, kind, &gone);
     for (size_t i = 0; outcome == DB_OK && i < gone.n; i++)
         outcome = mark_gone(s, kind, &gone.keys[i]);
+    r->changed |= gone.n > 0;
     if (count)
         *count = gone.n;
     record_arena_free(&gone.memory);
     if (outcome == DB_OK)
         r->host_name[0] = '\0';
     return outcome;
+}
+
+bool store_round_changed(const struct report_store *s, enum store_kind kind)
+{
+    return s->rounds[kind].changed;
 }
 
 /* ---- kinds ---- */

@@ -174,6 +174,8 @@ enum db_outcome store_vault_account(struct report_store *, const struct record_v
 enum db_outcome store_jump_item(struct report_store *, const struct record_jump_item *);
 enum db_outcome store_jumpoint(struct report_store *, const struct record_jumpoint *);
 enum db_outcome store_round_end(struct report_store *, enum store_kind, uint64_t *gone);
+/* Since the begin of the kind's last round: a row was new, other than before, or gone. */
+bool store_round_changed(const struct report_store *, enum store_kind);
 
 /* ---- check-outs of gateways, from their audit trails ---- */
 

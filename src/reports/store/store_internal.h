@@ -48,6 +48,7 @@ struct round {
     int64_t now;
     struct round_key *seen;
     size_t n, room;
+    bool changed; /* a row was written */
 };
 
 struct report_store {

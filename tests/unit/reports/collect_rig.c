@@ -330,10 +330,12 @@ static void answer_page(struct collect_rig *rig, struct fake_call *c, struct rep
                                              .account_group_id = RECORD_NONE,
                                              .endpoint_id = RECORD_NONE,
                                              .last_checkout = RECORD_NONE};
+        char name[32];
+        int len = snprintf(name, sizeof(name), "endpoint %zu", (from + i) % 11); /* as of rig_session() */
         j[i] = (struct record_jump_item){.type = "remote-rdp",
                                          .item_id = (int64_t)(from + i + 1),
-                                         .name = "item",
-                                         .jump_group_id = 1,
+                                         .name = record_text(&arena, name, (size_t)len),
+                                         .jump_group_id = (int64_t)(from + i) % 3,
                                          .jumpoint_id = 1};
     }
     o->last = from + n >= all;

@@ -580,6 +580,92 @@ TEST(an_inventory_that_breaks_makes_nothing_gone)
     collect_rig_stop(&rig);
 }
 
+/* ---- the inventory and what follows from it ---- */
+
+#define ALL_ITEMS  33 /* one of each group and endpoint of rig_session() */
+#define REMOTE_RDP "\"session\" WHERE \"jump_item_type\" = 'remote-rdp'"
+
+/* Sessions that `migrate --recount --dry-run` finds. */
+static int64_t underived(void)
+{
+    int64_t after = 0, some = 0, all = 0;
+
+    do {
+        assert_int_equal(store_rederive(rig.store.store, collect_rig_now(&rig), true, &after, &some), DB_OK);
+        all += some;
+    } while (after);
+    return all;
+}
+
+TEST(an_inventory_that_changed_gives_stored_sessions_their_types)
+{
+    rig.site.fetch = COLLECT_FETCH_SESSIONS | COLLECT_FETCH_INVENTORY;
+    collect_rig_month(&rig, 600, 29);
+    collect_rig_start(&rig);
+    collect_rig_run(&rig, 10 * MINUTE);
+    assert_int_equal(count(REMOTE_RDP), 0);
+    rig.items = ALL_ITEMS;
+    collect_rig_run(&rig, 16 * MINUTE);
+    int64_t all = count(REMOTE_RDP);
+    assert_in_range(all, 100, 599);
+    assert_int_equal(underived(), 0);
+    rig.items = 11; /* the others are gone */
+    collect_rig_run(&rig, 16 * MINUTE);
+    assert_in_range(count(REMOTE_RDP), 1, all - 1);
+    assert_int_equal(underived(), 0);
+    collect_rig_check(&rig);
+    collect_rig_stop(&rig);
+}
+
+/* A round that ends between two steps of a chain: what the chain passed already is derived again. */
+TEST(an_inventory_that_changes_while_a_chain_runs)
+{
+    rig.site.fetch = COLLECT_FETCH_SESSIONS | COLLECT_FETCH_INVENTORY;
+    collect_rig_month(&rig, 1100, 29);
+    collect_rig_start(&rig);
+    collect_rig_run(&rig, 10 * MINUTE);
+    rig.items = 20;
+    fake_clock_advance(&rig.clock, (uint64_t)16 * MINUTE * 1000);
+    for (int i = 0; count(REMOTE_RDP) == 0; i++) {
+        assert_true(i < 10000);
+        (void)timers_run(rig.timers);
+        if (!collect_rig_answer(&rig))
+            (void)collect_rig_write(&rig);
+    }
+    assert_true(underived() > 0);
+    rig.items = ALL_ITEMS;
+    fake_clock_advance(&rig.clock, (uint64_t)16 * MINUTE * 1000);
+    do
+        (void)timers_run(rig.timers);
+    while (collect_rig_answer(&rig)); /* the round waits behind the second step of three */
+    collect_rig_settle(&rig);
+    assert_int_equal(underived(), 0);
+    collect_rig_check(&rig);
+    collect_rig_stop(&rig);
+}
+
+TEST(types_follow_the_inventory_whenever_it_dies)
+{
+    for (uint64_t n = 1; n < 9; n++) {
+        case_label("after %llu transactions", (unsigned long long)n);
+        rig.site.fetch = COLLECT_FETCH_SESSIONS | COLLECT_FETCH_INVENTORY;
+        collect_rig_month(&rig, 60, 20);
+        collect_rig_start(&rig);
+        collect_rig_run(&rig, MINUTE);
+        rig.items = ALL_ITEMS;
+        rig.dies_at = rig.transactions + n;
+        collect_rig_run(&rig, 16 * MINUTE);
+        collect_rig_crash(&rig);
+        collect_rig_start(&rig);
+        collect_rig_run(&rig, 16 * MINUTE);
+        assert_int_equal(underived(), 0);
+        assert_true(count(REMOTE_RDP) > 0);
+        collect_rig_stop(&rig);
+        collect_rig_end(&rig);
+        collect_rig_init(&rig);
+    }
+}
+
 /* ---- once ---- */
 
 TEST(one_round_is_complete_and_ends)
@@ -592,6 +678,7 @@ TEST(one_round_is_complete_and_ends)
     strcpy(rig.archive, "a");
     collect_rig_month(&rig, 300, 29);
     for (int round = 0; round < 2; round++) {
+        rig.items = round ? ALL_ITEMS : 5;
         collect_rig_start(&rig);
         collect_rig_settle(&rig);
         assert_true(rig.finished);
@@ -599,6 +686,7 @@ TEST(one_round_is_complete_and_ends)
         assert_int_equal(failed, 0);
         assert_int_equal(complete, COLLECT_NSOURCES - 1); /* recheck is part of fetch */
         assert_int_equal(count("\"session\""), 300);
+        assert_int_equal(underived(), 0);
         collect_rig_stop(&rig);
         fake_clock_advance(&rig.clock, HOURS(1));
     }
@@ -764,6 +852,9 @@ int main(void)
         WITH_RIG(nothing_is_lost_or_doubled_whenever_it_dies),
         WITH_RIG(activity_syslog_and_inventory),
         WITH_RIG(an_inventory_that_breaks_makes_nothing_gone),
+        WITH_RIG(an_inventory_that_changed_gives_stored_sessions_their_types),
+        WITH_RIG(an_inventory_that_changes_while_a_chain_runs),
+        WITH_RIG(types_follow_the_inventory_whenever_it_dies),
         WITH_RIG(one_round_is_complete_and_ends),
         WITH_RIG(a_round_ends_although_a_source_fails),
         WITH_RIG(since_and_until_move_the_borders),
