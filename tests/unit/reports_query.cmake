@@ -6,6 +6,7 @@ foreach(part tiles grids)
   jg_test(reports_query_${part}_postgresql_test
     SOURCES ${sources} reports_rig_postgresql.c postgres_rig.c tls_files.c DEPENDS ${rooms} OpenSSL::Crypto)
   target_compile_definitions(reports_query_${part}_postgresql_test PRIVATE RIG_POSTGRESQL)
+  set_tests_properties(reports_query_${part}_postgresql_test PROPERTIES LABELS long) # scripts/test --all
 endforeach()
 jg_test(reports_query_parse_test
   SOURCES reports/test_query_parse.c
