@@ -58,6 +58,8 @@ def test_a_full_disk(reports):
     with open("/dev/full", "wb") as full:
         done = export(reports, "events", stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1 and b"No space left" in done.stderr
+    assert cursor_of(done.stderr) == ""
+    assert export(reports, "--cursor", "", "events").stdout == whole(reports)
 
 
 def test_a_broken_pipe_leaves_a_cursor_behind_what_was_taken(reports):

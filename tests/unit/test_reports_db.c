@@ -6,6 +6,7 @@
  * With JG_WRITE_GOLDEN=1 the golden files and docs/reports-sql.md are written instead of compared.
  */
 #include "check.h"
+#include "reports/db/lock.h"
 #include "reports/db/schema.h"
 #include "reports/db/server.h"
 
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static char dir[64], path[96];
 static struct db_error error;
@@ -129,6 +131,35 @@ TEST(a_second_writer_is_busy_and_a_reader_is_not)
     b->ops->close(b);
 }
 
+TEST(a_file_that_is_moved_or_removed_takes_no_more_writes)
+{
+    struct db *db = open_db(false);
+    char elsewhere[128];
+
+    (void)snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", dir);
+    exec_ok(db, "CREATE TABLE t (a INTEGER)");
+    assert_int_equal(db->ops->begin(db, true), DB_OK);
+    exec_ok(db, "INSERT INTO t VALUES (1)");
+    assert_int_equal(rename(path, elsewhere), 0);
+    assert_int_equal(db->ops->commit(db), DB_AWAY);
+    if (!strstr(db->error.text, path) || !strstr(db->error.text, "moved or removed"))
+        fail_msg("%s", db->error.text);
+    assert_int_equal(db->ops->begin(db, true), DB_AWAY);
+    FILE *other = fopen(path, "w");
+    assert_non_null(other);
+    assert_int_equal(fclose(other), 0);
+    assert_int_equal(db->ops->begin(db, true), DB_AWAY); /* another file has the name */
+    assert_int_equal(rename(elsewhere, path), 0);
+    assert_int_equal(get_int(db, "SELECT count(*) FROM t"), 0);
+    assert_int_equal(db->ops->begin(db, true), DB_OK);
+    assert_int_equal(db->ops->commit(db), DB_OK);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(db->ops->begin(db, true), DB_AWAY);
+    assert_int_equal(db->ops->begin(db, false), DB_OK);
+    assert_int_equal(db->ops->commit(db), DB_OK);
+    db->ops->close(db);
+}
+
 TEST(a_reader_can_do_nothing_but_select)
 {
     static const char *const refused[] = {
@@ -233,6 +264,35 @@ TEST(a_writers_file_has_wal_and_incremental_vacuum)
     assert_int_equal(db_sqlite.open(&params, &db, &error), DB_OK);
     assert_int_equal(get_int(db, "PRAGMA synchronous"), 2);
     db->ops->close(db);
+}
+
+/* ---- the collector's lock ---- */
+
+TEST(collectors_of_two_state_directories_exclude_each_other_on_one_file)
+{
+    struct db *a = open_db(false), *b;
+    struct db_lock *lock, *other;
+    char file[2][128], link[128];
+
+    for (int i = 0; i < 2; i++)
+        (void)snprintf(file[i], sizeof(file[i]), "%s/state-%d.lock", dir, i);
+    (void)snprintf(link, sizeof(link), "%s/link.db", dir);
+    assert_int_equal(symlink(path, link), 0);
+    assert_int_equal(db_sqlite.open(&(struct db_params){.path = link}, &b, &error), DB_OK);
+    assert_int_equal(db_lock_take(a, file[0], "reports run, host-a, process 17", &lock), DB_OK);
+    assert_int_equal(db_lock_take(b, file[1], "b", &other), DB_BUSY);
+    assert_null(other);
+    assert_string_equal(b->error.text,
+                        "another collector works on this database: reports run, host-a, process 17");
+    assert_int_equal(db_lock_take(b, file[0], "b", &other), DB_BUSY);
+    db_lock_release(lock);
+    assert_int_equal(db_lock_take(b, file[1], "b", &other), DB_OK);
+    assert_int_equal(db_lock_take(a, file[1], "a", &lock), DB_BUSY);
+    db_lock_release(other);
+    assert_int_equal(db_lock_take(a, file[1], "a", &lock), DB_OK); /* a refused one has left no lock */
+    db_lock_release(lock);
+    a->ops->close(a);
+    b->ops->close(b);
 }
 
 /* ---- texts of the schema ---- */
@@ -521,10 +581,12 @@ int main(void)
         RUN(values_come_back_as_they_were_bound),
         RUN(failures_have_outcomes_and_the_engines_text),
         RUN(a_second_writer_is_busy_and_a_reader_is_not),
+        RUN(a_file_that_is_moved_or_removed_takes_no_more_writes),
         RUN(a_reader_can_do_nothing_but_select),
         RUN(a_file_that_cannot_be_used_is_named_with_what_to_do),
         RUN(another_thread_interrupts_what_runs_and_what_comes),
         RUN(a_writers_file_has_wal_and_incremental_vacuum),
+        RUN(collectors_of_two_state_directories_exclude_each_other_on_one_file),
         RUN(golden_files_hold_the_ddl_of_each_engine),
         RUN(golden_file_of_statements),
         RUN(connection_strings_keep_their_rules),

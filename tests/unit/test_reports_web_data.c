@@ -309,6 +309,112 @@ TEST(an_export_that_ends_early_is_no_whole_one)
     check_broken("its time is over");
 }
 
+static void begin_another(struct browser *other, const char *target)
+{
+    browser_open(other, &rig);
+    memcpy(other->cookie, b.cookie, sizeof(b.cookie));
+    browser_begin(other, "GET", target, NULL, NULL);
+}
+
+TEST(a_user_has_two_exports_at_once)
+{
+    static const char target[] = "/api/export/sessions.csv?range=all";
+    struct browser waits = {0}, third = {0}, eve = {0};
+
+    rig.conf.reports.readers = 1;
+    start("ann");
+    browser_open(&eve, &rig);
+    browser_sign_in_ok(&eve, "eve");
+    web_rig_hold_database(true);
+    browser_begin(&b, "GET", target, NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_database_held());
+    begin_another(&waits, target);
+    rig_iterate_n(&rig.http, 5);
+    begin_another(&third, target);
+    browser_read(&third, &a);
+    assert_int_equal(a.status, 503);
+    assert_string_equal(answer_header(&a, "Content-Type"), "application/problem+json");
+    assert_true(answer_has(&a, "\"code\":\"overloaded\""));
+    assert_true(answer_has(&a, "this user has 2 exports"));
+    browser_begin(&eve, "GET", target, NULL, NULL); /* another user waits behind them */
+    rig_iterate_n(&rig.http, 5);
+    web_rig_hold_database(false);
+    browser_read(&b, &a);
+    assert_int_equal(a.status, 200);
+    browser_read(&waits, &a);
+    assert_int_equal(a.status, 200);
+    browser_read(&eve, &a);
+    assert_int_equal(a.status, 200);
+    assert_int_equal(browser_get(&third, &a, target), 200); /* there is room again */
+    browser_close(&waits);
+    browser_close(&third);
+    browser_close(&eve);
+}
+
+static void sign_out(void)
+{
+    struct browser other = {0};
+
+    browser_open(&other, &rig);
+    memcpy(other.cookie, b.cookie, sizeof(b.cookie));
+    memcpy(other.csrf, b.csrf, sizeof(b.csrf));
+    assert_int_equal(browser_change(&other, &a, "POST", "/api/sign-out", NULL, ""), 204);
+    browser_close(&other);
+}
+
+static void reload_to(const struct reports_conf *conf)
+{
+    char why[256];
+    struct web_next *next = web_prepare(rig.web, conf, why);
+
+    assert_non_null(next);
+    web_reload(rig.web, next);
+}
+
+/* One export is at its socket, one waits for the only reader. */
+static void begin_two(struct browser *waits)
+{
+    browser_begin(&b, "GET", "/api/export/events.ndjson?range=all", NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_records(&rig, "export_begun") == 1);
+    rig_iterate_n(&rig.http, 40);
+    begin_another(waits, "/api/export/sessions.csv?range=all");
+    rig_iterate_n(&rig.http, 5);
+}
+
+static void check_two_ended(struct browser *waits, const char *why)
+{
+    check_broken(why);
+    browser_read(waits, &a);
+    assert_int_equal(a.status, 401);
+    assert_true(answer_has(&a, "\"code\":\"unauthenticated\""));
+    browser_close(waits);
+    browser_close(&b);
+    browser_open(&b, &rig);
+}
+
+TEST(exports_end_with_their_session)
+{
+    struct browser waits = {0};
+    struct reports_conf next;
+
+    store_events(40);
+    rig.conf.reports.readers = 1;
+    start("ann");
+    begin_two(&waits);
+    sign_out();
+    check_two_ended(&waits, "signed out");
+
+    browser_sign_in_ok(&b, "ann");
+    begin_two(&waits);
+    next = rig.conf;
+    next.nusers = 0;
+    reload_to(&next);
+    check_two_ended(&waits, "the user is removed");
+    reload_to(&rig.conf);
+    browser_sign_in_ok(&b, "ann");
+    assert_int_equal(browser_get(&b, &a, "/api/export/sessions.csv?range=all"), 200);
+}
+
 /* ---- layouts ---- */
 
 TEST(a_layout_is_kept_for_its_user_by_revision)
@@ -603,6 +709,8 @@ int main(void)
         WEB_TEST(a_large_export_waits_for_its_reader_and_delays_no_page),
         WEB_TEST(an_export_ends_with_its_client),
         WEB_TEST(an_export_that_ends_early_is_no_whole_one),
+        WEB_TEST(a_user_has_two_exports_at_once),
+        WEB_TEST(exports_end_with_their_session),
         WEB_TEST(a_layout_is_kept_for_its_user_by_revision),
         WEB_TEST(a_layout_has_known_tiles_once_each),
         WEB_TEST(a_layout_waits_for_the_collectors_transaction),

@@ -185,7 +185,7 @@ static int unknown_word(const struct command_args *args, const char *word)
 
 static const char *value_kind(const struct command_flag *flag)
 {
-    return flag->takes == FLAG_TEXT ? "a value: " : "the name of a file: ";
+    return flag->takes == FLAG_TEXT || flag->takes == FLAG_ANY_TEXT ? "a value: " : "the name of a file: ";
 }
 
 static int check_choice(const struct command_args *args, const struct command_flag *flag, const char *value)
@@ -219,7 +219,7 @@ static int take_flag(struct command_args *args, const struct command_flag *flag,
     if (*member)
         return args_wrong(args, "%s is given twice", flag->name);
     *member = *given ? given + 1 : *++*words;
-    if (!**member)
+    if (!**member && flag->takes != FLAG_ANY_TEXT)
         return args_wrong(args, "%s is empty", flag->name);
     return check_choice(args, flag, *member);
 }

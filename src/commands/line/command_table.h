@@ -31,6 +31,7 @@ enum flag_value {
     FLAG_CONF,   /* the configuration: struct command_args `conf`, with its default */
     FLAG_FILE,
     FLAG_TEXT,
+    FLAG_ANY_TEXT, /* it may be empty */
 };
 
 struct command_flag {

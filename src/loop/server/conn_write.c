@@ -40,6 +40,7 @@ static void linger_after_response(struct http_conn *c)
 
 static void response_sent(struct http_conn *c)
 {
+    c->in_pieces = false;
     switch (c->ending) {
     case ENDING_KEEP:
         if (c->eof && !c->pending.len && !c->in_feed)

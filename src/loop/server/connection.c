@@ -35,8 +35,13 @@ static void late_refuse(struct http_conn *c)
 
 static void late_close(struct http_conn *c);
 
+/* A client that takes a response in pieces slowly has its time again and again. */
 static void late_reset(struct http_conn *c)
 {
+    if (c->in_pieces && pieces_untaken(c) < c->untaken) {
+        c->rearm = true;
+        return;
+    }
     conn_reset(c, "answer not taken in time");
 }
 
@@ -122,6 +127,8 @@ void conn_settle(struct http_conn *c)
     if (!c->rearm || c->phase == CONN_CLOSED)
         return;
     c->rearm = false;
+    if (c->in_pieces)
+        c->untaken = pieces_untaken(c);
     delay = c->queue && c->phase == CONN_NEXT ? UINT64_MAX : c->server->timeout_ms[c->phase];
     now = server_now(c->server);
     arm_deadline(c, delay > UINT64_MAX - now ? UINT64_MAX : now + delay);

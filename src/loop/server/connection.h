@@ -99,6 +99,8 @@ struct http_conn {
     bool first_piece;             /* of a response in pieces: none is sent */
     bool close_after;             /* ... and its head says that the connection is closed after it */
     bool full;                    /* ... and the application waits for drained() */
+    bool in_pieces;               /* bytes of a response in pieces may wait for the socket */
+    size_t untaken;               /* ... and so many its client had not taken when the deadline was set */
     bool asked_late;              /* for its certificate */
     enum conn_place place;        /* which limit it counts against */
     enum stranger_stage stage;    /* of a stranger */
@@ -237,7 +239,8 @@ void conn_send(struct http_conn *, struct buf *first, struct buf *second);
 void conn_flush_tls(struct http_conn *); /* OpenSSL's output goes to the socket */
 
 /* pieces.c */
-void pieces_written(struct http_conn *); /* the socket has taken one: the next may come */
+void pieces_written(struct http_conn *);         /* the socket has taken one: the next may come */
+size_t pieces_untaken(const struct http_conn *); /* bytes that its client has not acknowledged */
 
 /* request.c */
 /* Parses on; returns how many bytes it took, fewer when a request now waits for its response. May close. */

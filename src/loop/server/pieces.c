@@ -7,6 +7,10 @@
  * Otherwise the application waits for drained(), which is called when the socket has taken a piece and at
  * most half of the limit waits.
  *
+ * A full socket accepts bytes again only when much of its buffer, perhaps megabytes, has gone. So when
+ * write_timeout_ms is over, the bytes decide that the client has acknowledged: one that has taken some since
+ * has its time again, until the last bytes of the response are with the socket.
+ *
  * The line end behind a chunk is sent in front of the next one, so that no piece is copied.
  *
  * Invariants: the request is open from http_begin() to http_end(). In phase PIECES nothing waits for the
@@ -16,7 +20,9 @@
 
 #include "base/log.h"
 
+#include <linux/sockios.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 
 #define OVERHEAD 4096 /* of one piece: chunk, TLS records */
 #define HEAD_MAX 16384
@@ -24,6 +30,16 @@
 static size_t waiting(const struct http_conn *c)
 {
     return uv_stream_get_write_queue_size(&c->u.stream);
+}
+
+size_t pieces_untaken(const struct http_conn *c)
+{
+    uv_os_fd_t fd;
+    int in_socket;
+
+    if (uv_fileno(&c->u.handle, &fd) || ioctl(fd, SIOCOUTQ, &in_socket))
+        in_socket = 0;
+    return waiting(c) + (size_t)in_socket;
 }
 
 static bool has_room(const struct http_conn *c)
@@ -64,7 +80,7 @@ bool http_begin(struct http_req *req, const struct http_response *response)
     if (!c->req_open)
         return false;
     c->close_after = response->close || response_closes(c) || (c->minor0 && wanted);
-    c->first_piece = true;
+    c->first_piece = c->in_pieces = true;
     (void)response_head(c, response, c->close_after, true, &head);
     if (!wanted || head.failed) {
         finish(c, &head);

@@ -124,7 +124,7 @@ void http_respond(struct http_req *, const struct http_response *);
 /*
  * A response in pieces: http_begin(), then http_piece() as often as wanted, then http_end(). Its length need
  * not be known: it is chunked, or to a client of HTTP/1.0 ended with the connection. The request stays open
- * until http_end(): `gone` is called when the client leaves, or takes none of the waiting bytes for
+ * until http_end(): `gone` is called when the client leaves, or acknowledges none of the waiting bytes for
  * write_timeout_ms; that may be inside http_piece(). http_abort() with `reset` instead of http_end() ends a
  * response that cannot be completed: no client can take what it has for the whole.
  */

@@ -119,7 +119,7 @@ const struct command reports_commands[] = {
       .flags = (const struct command_flag[]){
           CONF_ROW,
           { "--since", FLAG_TEXT, "TIME", "begin with what was stored then (default: with the oldest)", NULL },
-          { "--cursor", FLAG_TEXT, "CURSOR", "begin behind this one", NULL },
+          { "--cursor", FLAG_ANY_TEXT, "CURSOR", "begin behind this one; empty: with the oldest", NULL },
           { "--until", FLAG_TEXT, "TIME", "leave out what was stored later", NULL },
           { "--format", FLAG_TEXT, "FORMAT", "one of (default: ndjson)", feed_formats },
           { "--follow", FLAG_SWITCH, NULL, "go on with what is stored later, until SIGTERM", NULL },

@@ -38,7 +38,8 @@ static struct own_paths own_paths(struct conf_draft *d)
 /* ---- none is another ---- */
 
 static const char *const state_files[] = {"collector.lock", "audit.head", "freetds.conf"};
-static const char *const default_files[] = {"reports.db", "reports.db-wal", "reports.db-shm"};
+static const char *const default_files[] = {"reports.db", "reports.db-wal", "reports.db-shm",
+                                            "reports.db-lock"};
 
 static void check_places(struct conf_draft *d, const struct own_paths *own)
 {

@@ -38,6 +38,7 @@ static const struct dialect dialects[DB_NENGINES] = {
             .max_parameters = 32766,
             .max_rows = 16, /* measured: neither fewer nor more rows cost less */
             .limit = " LIMIT {}",
+            .file = "SELECT file FROM pragma_database_list WHERE name = 'main'",
             .columns_of = "SELECT name FROM pragma_table_xinfo(?)",
             .reclaim = "PRAGMA incremental_vacuum(512)",
             .month_of = "CAST(strftime('%s', {}, 'unixepoch', 'start of month') AS INTEGER)",

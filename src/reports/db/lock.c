@@ -12,9 +12,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#define BESIDE "-lock" /* behind the database's name */
+
 struct db_lock {
     struct db *db;
-    int fd; /* -1: the lock is the connection's */
+    int state, beside; /* files; -1: the lock is the connection's */
 };
 
 static enum db_outcome busy(struct db *db, const char *holder)
@@ -23,7 +25,7 @@ static enum db_outcome busy(struct db *db, const char *holder)
                    *holder ? holder : "its name cannot be read");
 }
 
-/* ---- a file's ---- */
+/* ---- of files ---- */
 
 static void read_holder(int fd, char holder[DB_HOLDER_SIZE])
 {
@@ -44,6 +46,7 @@ static enum db_outcome lock_file(struct db *db, const char *path, const char *ho
         int err = errno;
         read_holder(*fd, other);
         (void)close(*fd);
+        *fd = -1;
         return err == EWOULDBLOCK ? busy(db, other)
                                   : db_fail(db, DB_AWAY, err, "%.200s: %s", path, strerror(err));
     }
@@ -52,7 +55,48 @@ static enum db_outcome lock_file(struct db *db, const char *path, const char *ho
         return DB_OK;
     int err = errno;
     (void)close(*fd);
+    *fd = -1;
     return db_fail(db, err == ENOSPC ? DB_FULL : DB_AWAY, err, "%.200s: %s", path, strerror(err));
+}
+
+/* The file beside the database; NULL where it has no file. */
+static enum db_outcome find_beside(struct db *db, char **path)
+{
+    struct db_stmt *stmt;
+    enum db_outcome outcome = db->ops->prepare(db, db->dialect->file, &stmt);
+
+    *path = NULL;
+    if (outcome != DB_OK)
+        return outcome;
+    outcome = db->ops->step(stmt);
+    const char *file = outcome == DB_ROW ? db->ops->column_text(stmt, 0, NULL) : NULL;
+    if (file && *file && asprintf(path, "%s" BESIDE, file) < 0) {
+        *path = NULL;
+        outcome = db_fail(db, DB_NO_MEMORY, 0, "out of memory");
+    }
+    db->ops->finalize(stmt);
+    return outcome == DB_ROW ? DB_OK : outcome;
+}
+
+static enum db_outcome lock_files(struct db_lock *l, const char *state, const char *holder)
+{
+    char *beside = NULL;
+    enum db_outcome outcome = lock_file(l->db, state, holder, &l->state);
+
+    if (outcome == DB_OK)
+        outcome = find_beside(l->db, &beside);
+    if (outcome == DB_OK && beside)
+        outcome = lock_file(l->db, beside, holder, &l->beside);
+    free(beside);
+    return outcome;
+}
+
+static void unlock_files(struct db_lock *l)
+{
+    if (l->beside >= 0)
+        (void)close(l->beside);
+    if (l->state >= 0)
+        (void)close(l->state);
 }
 
 /* ---- a server's ---- */
@@ -102,10 +146,11 @@ enum db_outcome db_lock_take(struct db *db, const char *file, const char *holder
     *lock = NULL;
     if (!l)
         return db_fail(db, DB_NO_MEMORY, 0, "out of memory");
-    *l = (struct db_lock){.db = db, .fd = -1};
+    *l = (struct db_lock){.db = db, .state = -1, .beside = -1};
     enum db_outcome outcome =
-        db->dialect->collector_lock ? lock_server(db, holder) : lock_file(db, file, holder, &l->fd);
+        db->dialect->collector_lock ? lock_server(db, holder) : lock_files(l, file, holder);
     if (outcome != DB_OK) {
+        unlock_files(l);
         free(l);
         return outcome;
     }
@@ -118,9 +163,8 @@ void db_lock_release(struct db_lock *l)
 {
     if (!l)
         return;
-    if (l->fd >= 0)
-        (void)close(l->fd);
-    else if (l->db->dialect->collector_unlock)
+    unlock_files(l);
+    if (l->db->dialect->collector_unlock)
         (void)l->db->ops->exec(l->db, l->db->dialect->collector_unlock);
     l->db->collector_lock = false;
     free(l);

@@ -9,6 +9,9 @@
  * A reader opens the file with mode=ro, sets query_only, and an authorizer denies everything but SELECT: each
  * of the three is enough against a mistake in the others.
  *
+ * A file that is moved or removed takes no more writes: SQLite alone would go on in a file that has no name.
+ * A file that is put back is written to again.
+ *
  * interrupt() sets a flag that a progress handler looks at, since sqlite3_interrupt() alone is lost between
  * two statements.
  *
@@ -236,10 +239,25 @@ static enum db_outcome run_kept(struct sqlite *s, struct db_stmt **kept, const c
     return outcome == DB_OK ? db_run(&s->db, *kept) : outcome;
 }
 
+/* Whether the file is still the one of its name. */
+static enum db_outcome check_place(struct sqlite *s)
+{
+    int moved = 0;
+    int rc = sqlite3_file_control(s->sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+
+    if (rc != SQLITE_OK && rc != SQLITE_NOTFOUND)
+        return failed(s, rc);
+    return moved ? db_fail(&s->db, DB_AWAY, SQLITE_READONLY_DBMOVED,
+                           "the file %.200s has been moved or removed: put it back, or restart", s->path)
+                 : DB_OK;
+}
+
 static enum db_outcome sqlite_begin(struct db *db, bool write)
 {
     struct sqlite *s = sqlite_of(db);
 
+    if (write && check_place(s) != DB_OK)
+        return s->db.error.outcome;
     return write ? run_kept(s, &s->begin_write, "BEGIN IMMEDIATE") : run_kept(s, &s->begin_read, "BEGIN");
 }
 
@@ -263,8 +281,11 @@ static void sqlite_rollback(struct db *db)
 static enum db_outcome sqlite_commit(struct db *db)
 {
     struct sqlite *s = sqlite_of(db);
-    enum db_outcome outcome = run_kept(s, &s->commit, "COMMIT");
+    bool wrote = sqlite3_txn_state(s->sqlite, "main") == SQLITE_TXN_WRITE;
+    enum db_outcome outcome = wrote ? check_place(s) : DB_OK;
 
+    if (outcome == DB_OK)
+        outcome = run_kept(s, &s->commit, "COMMIT");
     if (outcome != DB_OK)
         sqlite_rollback(db);
     return outcome;

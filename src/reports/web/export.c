@@ -8,6 +8,9 @@
  * An export has a reader of a pool of its own, so that it delays no page, and keeps it, with one read
  * transaction, until it is closed. The thread makes the next piece when the socket has room for it.
  *
+ * A user has EXPORTS_PER_USER at most, so that one user does not take the whole pool. An export ends with its
+ * session when that is signed out, or its user changed by a reload; not when the session's time is over.
+ *
  * Two records: `export_begun` before the first byte, `exported` with rows and whether it was complete at the
  * end. A failure before the first byte is a problem; later it breaks the connection.
  *
@@ -136,6 +139,8 @@ static void give_up(struct web_request *r)
 {
     if (r->req && r->export->begun)
         web_end(r, false);
+    else if (r->req && r->job.cancelled && !r->web->closing)
+        web_fail_with(r, PROBLEM_UNAUTHENTICATED, "the session has ended");
     else if (r->req && (r->job.expired || r->job.cancelled))
         web_fail_database(r, DB_INTERRUPTED);
     else if (r->req && web_asked_well(r))
@@ -282,6 +287,29 @@ static void start(struct web_request *r, const char *dataset)
     web_fail_with(r, PROBLEM_OVERLOADED, "too many exports wait for the database; try again");
 }
 
+static size_t exports_of(const struct web *web, const char *user)
+{
+    const struct web_request *r;
+    size_t n = 0;
+
+    TAILQ_FOREACH(r, &web->requests, link)
+    n += r->export && strcmp(r->name, user) == 0;
+    return n;
+}
+
+/* An export that is on the way to its record, or to its client, ends there. */
+void exports_end(struct web *web, const char *user, const unsigned char *session)
+{
+    struct web_request *r, *next;
+
+    for (r = TAILQ_FIRST(&web->requests); r; r = next) {
+        next = TAILQ_NEXT(r, link);
+        if (r->export && strcmp(r->name, user) == 0 &&
+            (!session || (r->has_session && memcmp(r->session, session, DIGEST_SIZE) == 0)))
+            reader_cancel(&r->job);
+    }
+}
+
 void export_start(struct web_request *r)
 {
     char dataset[64];
@@ -294,6 +322,15 @@ void export_start(struct web_request *r)
     if (!notes_possible(r->web)) {
         web_fail_with(r, PROBLEM_AUDIT_UNAVAILABLE,
                       "the audit trail cannot be written, and audit_policy is strict");
+        return;
+    }
+    if (exports_of(r->web, r->name) >= EXPORTS_PER_USER) {
+        struct problem p;
+
+        problem_set(&p, PROBLEM_OVERLOADED,
+                    "this user has %d exports at work or waiting; try again when one of them has ended",
+                    EXPORTS_PER_USER);
+        web_fail(r, &p);
         return;
     }
     r->view = view_new(r->web, r);

@@ -275,8 +275,10 @@ void sign_out_start(struct web_request *r)
     struct web_session *session = web_request_session(r);
     struct note n;
 
-    if (session)
+    if (session) {
+        exports_end(r->web, r->name, r->session);
         web_session_drop(&r->web->sessions, session);
+    }
     note_begin(&n, r, "sign_out");
     note_write(&n);
     r->drop_cookie = true;

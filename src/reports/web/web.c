@@ -193,14 +193,16 @@ static const struct reports_user *find_user(const struct reports_conf *conf, con
     return NULL;
 }
 
-/* A user whose section has changed, or is gone, is signed out. */
+/* A user whose section has changed, or is gone, is signed out, and exports of that user end. */
 static void change_users(struct web *web, const struct reports_conf *before, const struct reports_conf *now)
 {
     for (size_t i = 0; i < before->nusers; i++) {
         const struct reports_user *was = &before->users[i], *is = find_user(now, was->name);
 
-        if (!is || !same_user(was, is))
+        if (!is || !same_user(was, is)) {
+            exports_end(web, was->name, NULL);
             web_sessions_drop_user(&web->sessions, was->name);
+        }
     }
 }
 

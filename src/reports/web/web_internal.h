@@ -34,10 +34,11 @@
 #include <cJSON.h>
 #include <sys/queue.h>
 
-#define WEB_ID_MAX    128                 /* letters of a request's id */
-#define WEB_BODY_MAX  ((size_t)64 * 1024) /* of a request */
-#define WEB_JSON_MAX  ((size_t)16 << 20)  /* of an answer */
-#define SIGN_INS_WAIT 8
+#define WEB_ID_MAX       128                 /* letters of a request's id */
+#define WEB_BODY_MAX     ((size_t)64 * 1024) /* of a request */
+#define WEB_JSON_MAX     ((size_t)16 << 20)  /* of an answer */
+#define SIGN_INS_WAIT    8
+#define EXPORTS_PER_USER 2 /* at once, with those that wait for a reader */
 
 struct web_request;
 struct export;
@@ -273,6 +274,10 @@ void sign_in_close(struct web *, void (*closed)(void *web));
 
 /* ---- assets.c ---- */
 void asset_send(struct web_request *, const char *name, int status, const char *cache);
+
+/* ---- export.c ---- */
+/* Ends exports: of the user, or, where `session` is given, of this session alone. */
+void exports_end(struct web *, const char *user, const unsigned char *session);
 
 /* ---- starts of routes ---- */
 typedef void route_start(struct web_request *);
