@@ -13,6 +13,7 @@ foreach(name store history)
   jg_test(test_reports_${name}_postgresql SOURCES test_reports_${name}.c ${postgres_rig}
     DEPENDS jumpgate_reports_store jg_base OpenSSL::Crypto)
   target_compile_definitions(test_reports_${name}_postgresql PRIVATE RIG_POSTGRESQL)
+  set_tests_properties(test_reports_${name}_postgresql PROPERTIES LABELS long) # scripts/test --all
 endforeach()
 jg_test(test_reports_odbc SOURCES test_reports_odbc.c DEPENDS jumpgate_reports_db jg_base)
 target_link_options(test_reports_odbc PRIVATE
