@@ -55,7 +55,10 @@ def test_session_reports(demo):
     assert code == 0, out + err
     assert re.search(r"the page is on https://localhost:\d+, for the user demo with the password [0-9a-f]{18}$", out, re.M)
     totals = dict(re.findall(r"^(\w+) +total (\d+)$", out, re.M))
-    assert int(totals["running_now"]) >= 3 and totals["by_site"] == totals["top_users"] == totals["sessions_over_time"]
+    assert int(totals["running_now"]) >= 3
+    # The tiles are asked one after the other, and collecting goes on: a session may come between two of them.
+    counts = [int(totals[tile]) for tile in ("by_site", "top_users", "sessions_over_time")]
+    assert min(counts) >= 50 and max(counts) - min(counts) <= 3
     grids = re.search(r"grid of all sessions (\d+), events (\d+), syslog (\d+), check-outs (\d+)", out)
     assert int(grids[1]) >= 60 and int(grids[2]) > int(grids[1]) and int(grids[3]) > 0 and grids[4] == "3"
     assert '"class_uid":4001' in out and "X-Jumpgate-More: 1" in out
