@@ -2,7 +2,7 @@
  * sql.h - a statement that is put together: its text, and the values of its parameters in their order.
  *
  * Texts come from tables of this program; every value goes in as a parameter. Texts of values are not copied:
- * they outlive the statement. A failure sticks, and is told by sql_prepare().
+ * they outlive the statement. A failure sticks; sql_prepare() returns it.
  */
 #ifndef JG_REPORTS_QUERY_SQL_H
 #define JG_REPORTS_QUERY_SQL_H
