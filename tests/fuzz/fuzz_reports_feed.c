@@ -41,7 +41,7 @@ static void check_cursor(enum feed_dataset dataset, const char *text)
         FUZZ_ASSERT(strlen(text) == strlen(written));
     }
     for (const char *p = text; *p; p++) /* a place out of the text's bytes */
-        place.seq = (place.seq * 31 + (unsigned char)*p) & INT64_MAX;
+        place.seq = (int64_t)(((uint64_t)place.seq * 31 + (unsigned char)*p) & INT64_MAX);
     place.position = place.seq % 2 ? FEED_WHOLE : place.seq >> 7;
     FUZZ_ASSERT(!feed_cursor_write(dataset, 7, &place, written));
     FUZZ_ASSERT(feed_cursor_form(written) && !feed_cursor_read(dataset, 7, written, &again));
