@@ -14,7 +14,7 @@ import pytest
 from harness import BIN, SANITIZER, eventually
 from terminal import Terminal
 
-UP, DOWN, END, ESCAPE = "\x1bOA", "\x1bOB", "\x1bOF", "\x1b"
+UP, DOWN, HOME, END, ESCAPE = "\x1bOA", "\x1bOB", "\x1bOH", "\x1bOF", "\x1b"
 SMALL, LARGE = (24, 80), (50, 132)
 
 
@@ -155,7 +155,7 @@ def test_the_list_is_sorted_and_scrolled(stack):
     boxes = [hold(stack, name=f"a{number:02}")[0] for number in range(15)]
     with top(stack) as terminal:
         terminal.wait_for("of 15, by time left")
-        terminal.type("sss")
+        terminal.type("sss" + HOME)  # the line marked stays marked: whichever ends first
         terminal.wait_for("of 15, by account", " a00 ")
         terminal.wait_without(" a14 ")
         terminal.type(END)
