@@ -150,7 +150,7 @@ def test_a_real_journal_has_the_fields():
         assert by_event["listening"]["MESSAGE"].startswith("listening listener=main address=127.0.0.1:")
         assert by_event["starting"]["PRIORITY"] == "6" and by_event["starting"]["JUMPGATE_VERSION"]
         assert by_event["upstream_unreachable"]["PRIORITY"] == "4"
-        assert by_event["upstream_unreachable"]["JUMPGATE_VAULT"] == "main"
+        assert by_event["upstream_unreachable"]["JUMPGATE_NAME"] == "main"
         assert by_event["stopped"]["JUMPGATE_EXIT_CODE"] == "0"
         assert by_event["stopped"]["SYSLOG_FACILITY"] == "3"
         gateway.stopped = True

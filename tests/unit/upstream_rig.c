@@ -44,6 +44,7 @@ void rig_init(struct rig *rig, struct peer *peer, const char *scheme)
     assert_non_null(rig->loop);
     snprintf(rig->url, sizeof(rig->url), "%s://127.0.0.1:%d/base/path", scheme, peer ? peer_port(peer) : 1);
     rig->opts = (struct upstream_opts){
+        .kind = "vault",
         .name = "test",
         .url = rig->url,
         .connections = 4,

@@ -65,6 +65,7 @@ void ps_secrets_clear(struct ps_secrets *s)
 struct upstream_opts ps_upstream_opts(const struct conf_vault *conf)
 {
     return (struct upstream_opts){
+        .kind = "vault",
         .name = conf->name,
         .proxy = conf->proxy,
         .ca_file = conf->ca_file,

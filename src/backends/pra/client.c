@@ -501,6 +501,7 @@ static void client_free(struct pra_client *client)
 static struct upstream_opts opts_of(const struct pra_params *params)
 {
     return (struct upstream_opts){
+        .kind = "pra",
         .name = params->name,
         .url = params->url,
         .proxy = params->proxy,

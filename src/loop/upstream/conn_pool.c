@@ -101,7 +101,7 @@ static void pool_conn_close(struct pool_conn *c, const char *why)
 {
     if (c->state == POOL_CONN_CLOSED)
         return;
-    log_debug("upstream_close", "vault=%s why=%s exchanges=%llu", c->up->name, why,
+    log_debug("upstream_close", "kind=%s name=%s why=%s exchanges=%llu", c->up->kind, c->up->name, why,
               (unsigned long long)c->exchanges);
     unlink_conn(c);
     c->state = POOL_CONN_CLOSED;
@@ -130,7 +130,7 @@ static void on_sweep(struct deadline *d)
         uint64_t end = oldest->idle_at_ms + up->idle_timeout_ms;
         if (end > now) {
             if (timer_start(loop_timers(up->loop), &up->sweep, end - now, on_sweep))
-                log_warn("upstream_sweep", "vault=%s error=%s", up->name, "out of memory");
+                log_warn("upstream_sweep", "kind=%s name=%s error=%s", up->kind, up->name, "out of memory");
             return;
         }
         pool_conn_close(oldest, "idle for too long");
@@ -150,7 +150,7 @@ static void pool_conn_idle(struct pool_conn *c)
     if (timer_running(&up->sweep))
         return;
     if (timer_start(loop_timers(up->loop), &up->sweep, up->idle_timeout_ms, on_sweep))
-        log_warn("upstream_sweep", "vault=%s error=%s", up->name, "out of memory");
+        log_warn("upstream_sweep", "kind=%s name=%s error=%s", up->kind, up->name, "out of memory");
 }
 
 /* ---- age ---- */
@@ -173,7 +173,7 @@ static void arm_aging(struct upstream *up, uint64_t at_ms)
         return;
     up->aging_at_ms = at_ms;
     if (timer_start(loop_timers(up->loop), &up->aging, at_ms > now ? at_ms - now : 0, on_aging))
-        log_warn("upstream_aging", "vault=%s error=%s", up->name,
+        log_warn("upstream_aging", "kind=%s name=%s error=%s", up->kind, up->name,
                  "out of memory"); /* is_usable() looks too */
 }
 
@@ -436,7 +436,7 @@ static void connect_failed(struct upstream *up, enum call_fault fault, const cha
 {
     up->fault = fault;
     if (up->failures++ == 0)
-        log_warn("upstream_unreachable", "vault=%s why=%s", up->name, why);
+        log_warn("upstream_unreachable", "kind=%s name=%s why=%s", up->kind, up->name, why);
     upstream_failed(up, why);
     upstream_fail_waiting(up, 1, why);
     if (up->failures >= DOWN_AFTER)
@@ -456,7 +456,7 @@ static void on_opened(struct vault_conn *vault_conn, int err)
         connect_failed(up, fault, why);
     } else {
         if (up->failures)
-            log_info("upstream_reachable", "vault=%s failures=%u", up->name, up->failures);
+            log_info("upstream_reachable", "kind=%s name=%s failures=%u", up->kind, up->name, up->failures);
         up->failures = 0;
         pool_conn_opened(c);
         pool_conn_idle(c);

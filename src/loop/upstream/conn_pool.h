@@ -51,6 +51,7 @@ struct pool_row {             /* owners with the same hash */
 struct upstream {
     struct loop *loop;
     struct dialer *dialer;
+    const char *kind;
     char *name;
     char *scratch; /* answers are read into it before they are parsed */
 

@@ -60,6 +60,7 @@ struct dialer {
     bool tls, closing;
     bool address; /* the host of the URL is an address, not a name */
     bool single;  /* the name is resolved for each connection */
+    const char *kind;
     char *name, *url, *host;
     struct dialer_files *files;
     struct tls_session_cache tls_session_cache;
@@ -185,13 +186,14 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *as
     if (!s) {
         s = sock_new(d, fd);
         if (!s || curl_multi_assign(d->multi, fd, s))
-            log_warn("upstream_poll", "vault=%s error=%s", d->name, "socket cannot be polled");
+            log_warn("upstream_poll", "kind=%s name=%s error=%s", d->kind, d->name,
+                     "socket cannot be polled");
         if (!s)
             return 0;
     }
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     if (uv_poll_start(&s->poll, events, on_sock))
-        log_warn("upstream_poll", "vault=%s error=%s", d->name, "socket cannot be polled");
+        log_warn("upstream_poll", "kind=%s name=%s error=%s", d->kind, d->name, "socket cannot be polled");
     return 0;
 }
 
@@ -203,7 +205,7 @@ static void on_deadline(struct deadline *deadline)
 
     /* It has just left the heap of deadlines, so it has room there. */
     if (timer_start(loop_timers(d->loop), &d->timer, PARKED_MS, on_deadline))
-        log_error("upstream_timer", "vault=%s error=%s", d->name, "out of memory");
+        log_error("upstream_timer", "kind=%s name=%s error=%s", d->kind, d->name, "out of memory");
     dialer_step(d, CURL_SOCKET_TIMEOUT, 0);
 }
 
@@ -216,7 +218,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
         return 0;
     uint64_t delay = timeout_ms < 0 ? PARKED_MS : (uint64_t)timeout_ms;
     if (timer_start(loop_timers(d->loop), &d->timer, delay, on_deadline))
-        log_error("upstream_timer", "vault=%s error=%s", d->name, "out of memory");
+        log_error("upstream_timer", "kind=%s name=%s error=%s", d->kind, d->name, "out of memory");
     return 0;
 }
 
@@ -259,7 +261,8 @@ static void dialer_step(struct dialer *d, curl_socket_t fd, int flags)
 
     CURLMcode result = curl_multi_socket_action(d->multi, fd, flags, &running);
     if (result)
-        log_error("upstream_multi", "vault=%s error=%s", d->name, curl_multi_strerror(result));
+        log_error("upstream_multi", "kind=%s name=%s error=%s", d->kind, d->name,
+                  curl_multi_strerror(result));
     reap_connects(d);
 }
 
@@ -367,7 +370,7 @@ static bool repeat_connect(struct dialer *d, struct vault_conn *vc)
 
     if (!vc->name_kept || spent >= limit)
         return false;
-    log_debug("upstream_redial", "vault=%s why=%s", d->name, vc->error);
+    log_debug("upstream_redial", "kind=%s name=%s why=%s", d->kind, d->name, vc->error);
     vc->name_kept = false;
     if (curl_multi_remove_handle(d->multi, vc->easy))
         return false;
@@ -433,7 +436,8 @@ void dialer_remove(struct dialer *d, struct vault_conn *vc)
     CURLMcode result = curl_multi_remove_handle(d->multi, vc->easy);
 
     if (result)
-        log_error("upstream_multi", "vault=%s error=%s", d->name, curl_multi_strerror(result));
+        log_error("upstream_multi", "kind=%s name=%s error=%s", d->kind, d->name,
+                  curl_multi_strerror(result));
     drop_handle(vc);
 }
 
@@ -494,6 +498,7 @@ static int take_opts(struct dialer *d, const struct upstream_opts *opts, char wh
 
     if (err == -EINVAL)
         text_copy(why, 256, "the URL is not http(s)://host[:port] without user information");
+    d->kind = opts->kind;
     if (!err)
         err = copy_text(&d->name, opts->name ? opts->name : "-");
     if (!err) {

@@ -124,7 +124,7 @@ static void begin_exchange(struct call *call)
     call->begun_ms = pool_now(up);
     if (call->wait_ms &&
         timer_start(loop_timers(up->loop), &call->deadline, call->exchange_timeout_ms, on_deadline))
-        log_error("upstream_timer", "vault=%s error=%s", up->name, "out of memory");
+        log_error("upstream_timer", "kind=%s name=%s error=%s", up->kind, up->name, "out of memory");
     call->wait_ms = 0; /* it no longer limits a repeat */
 }
 
@@ -166,7 +166,7 @@ static void deliver_later(struct upstream *up)
     if (up->will_deliver)
         return;
     if (timer_start(loop_timers(up->loop), &up->later, 0, on_later))
-        log_error("upstream_timer", "vault=%s error=%s", up->name, "out of memory");
+        log_error("upstream_timer", "kind=%s name=%s error=%s", up->kind, up->name, "out of memory");
 }
 
 /* Moving average of the duration of CALL_NEW exchanges, over about 16. */
@@ -314,7 +314,7 @@ static void on_later(struct deadline *d)
 
     /* It has just left the heap of deadlines, so it has room there. */
     if (timer_start(loop_timers(up->loop), &up->later, PARKED_MS, on_later))
-        log_error("upstream_timer", "vault=%s error=%s", up->name, "out of memory");
+        log_error("upstream_timer", "kind=%s name=%s error=%s", up->kind, up->name, "out of memory");
     upstream_deliver(up);
     if (up->closing && !up->nfinished && !up->torn_down)
         tear_down(up);
@@ -470,6 +470,7 @@ struct upstream *upstream_new(struct loop *loop, const struct upstream_opts *opt
     up->loop = loop;
     set_limits(up, opts);
     up->single = opts->single;
+    up->kind = opts->kind;
     up->name = strdup(opts->name ? opts->name : "-");
     up->scratch = secret_alloc(UPSTREAM_SCRATCH);
     if (up->name && up->scratch)

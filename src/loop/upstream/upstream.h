@@ -107,10 +107,10 @@ struct call {
 };
 
 struct upstream_opts {
-    const char *name;                            /* for logs and metrics */
-    const char *url;                             /* scheme://host[:port] */
-    const char *proxy;                           /* NULL or "" = none */
-    const char *ca_file;                         /* NULL = the system's store */
+    const char *kind, *name; /* for logs: what it is of, static; the name of its section */
+    const char *url;         /* scheme://host[:port] */
+    const char *proxy;       /* NULL or "" = none */
+    const char *ca_file;     /* NULL = the system's store */
     const char *client_certificate, *client_key; /* PEM; NULL = none */
     bool single; /* one call per connection, the name resolved for each; fixed for the upstream's life */
     size_t connections;
