@@ -260,6 +260,24 @@ def test_a_damaged_database_is_refused_by_name(tmp_path, authority):
     assert str(program.state / "reports.db") in done.stderr and "collect" in done.stderr, done.stderr
 
 
+def test_damage_in_the_middle_is_refused_by_name(conf):
+    """A page that no start needs, behind sound ones."""
+    database = conf.parent / "state/reports.db"
+    assert reports("migrate", "-c", conf).returncode == 0
+    with sqlite3.connect(database) as rows:
+        rows.executemany('INSERT INTO jg_commit ("at", seq) VALUES (?, ?)', ((n, n) for n in range(5000)))
+        (page,) = rows.execute("SELECT pageno FROM dbstat WHERE name = 'jg_commit' AND path = '/003/'").fetchone()
+    rows.close()  # which moves the write-ahead log into the file
+    assert "database: file: not damaged" in reports("check", "--connect", "-c", conf).stdout
+    with database.open("r+b") as file:
+        file.seek((page - 1) * 8192)
+        file.write(bytes(8192))
+    for command in (["run"], ["collect", "--once"], ["migrate"], ["migrate", "--dry-run"], ["check", "--connect"]):
+        done = reports(*command, "-c", conf)
+        assert done.returncode == 1, (command, done)
+        assert f"{database} is damaged" in done.stdout + done.stderr and "--since" in done.stdout + done.stderr, command
+
+
 def test_reload_takes_users_and_refuses_what_needs_a_restart(tmp_path, authority):
     with Reports(tmp_path, authority) as program:
         good = program.text

@@ -9,6 +9,7 @@
 #include "reports/db/lock.h"
 #include "reports/db/schema.h"
 #include "reports/db/server.h"
+#include "reports/db/verify.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -573,6 +574,84 @@ TEST(a_foreign_database_is_refused_with_what_differs)
     db->ops->close(db);
 }
 
+/* ---- damage ---- */
+
+#define PAGE 8192
+
+/* Writes zeros over a page, counted from 1, or puts back what was there. */
+static void swap_page(int64_t number, char kept[PAGE], bool damage)
+{
+    static const char zeros[PAGE];
+    FILE *file = fopen(path, "r+b");
+
+    assert_non_null(file);
+    assert_int_equal(fseek(file, (number - 1) * PAGE, SEEK_SET), 0);
+    if (damage) {
+        assert_int_equal(fread(kept, PAGE, 1, file), 1);
+        assert_int_equal(fseek(file, (number - 1) * PAGE, SEEK_SET), 0);
+    }
+    assert_int_equal(fwrite(damage ? zeros : kept, PAGE, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* What a start says about a file of which this page is damaged. */
+static enum db_outcome start_without_page(int64_t number, uint64_t whole_max, char text[DB_TEXT_SIZE])
+{
+    char kept[PAGE];
+    enum db_outcome outcome;
+
+    swap_page(number, kept, true);
+    struct db *db = open_db(false);
+    outcome = db ? db_verify_start(db, whole_max) : error.outcome;
+    (void)snprintf(text, DB_TEXT_SIZE, "%s", db ? db->error.text : error.text);
+    db_sqlite.close(db);
+    swap_page(number, kept, false);
+    return outcome;
+}
+
+TEST(a_start_reads_the_ends_of_every_table_and_index)
+{
+    struct db *db = open_db(false);
+    char sql[160], text[DB_TEXT_SIZE];
+    int64_t roots[128];
+    size_t n = 0;
+
+    assert_int_equal(schema_migrate(db, 1000, true, false, NULL), DB_OK);
+    assert_int_equal(db_verify_start(db, 0), DB_OK);
+    assert_int_equal(db_verify_start(db, UINT64_MAX), DB_OK);
+    for (size_t i = 0; i < schema_ntables + schema_nindexes; i++) {
+        (void)snprintf(sql, sizeof(sql), "SELECT rootpage FROM sqlite_master WHERE name = '%s'",
+                       i < schema_ntables ? schema_tables[i].name : schema_indexes[i - schema_ntables].name);
+        roots[n++] = get_int(db, sql);
+    }
+    db->ops->close(db);
+    for (size_t i = 0; i < n; i++) {
+        case_label("%s",
+                   i < schema_ntables ? schema_tables[i].name : schema_indexes[i - schema_ntables].name);
+        assert_int_equal(start_without_page(roots[i], 0, text), DB_DAMAGED);
+        assert_non_null(strstr(text, path));
+        assert_non_null(strstr(text, "collect --once --since"));
+    }
+}
+
+TEST(a_small_file_is_verified_whole)
+{
+    struct db *db = open_db(false);
+    char text[DB_TEXT_SIZE];
+    int64_t leaf;
+
+    assert_int_equal(schema_migrate(db, 1000, true, false, NULL), DB_OK);
+    exec_ok(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
+                "INSERT INTO jg_commit (\"at\", seq) SELECT i, i FROM n");
+    leaf = get_int(db, "SELECT pageno FROM dbstat WHERE name = 'jg_commit' AND path = '/003/'");
+    assert_true(leaf > 1);
+    db->ops->close(db);
+    assert_int_equal(start_without_page(leaf, UINT64_MAX, text), DB_DAMAGED);
+    assert_non_null(strstr(text, path));
+    assert_non_null(strstr(text, "collect --once --since"));
+    assert_int_equal(start_without_page(leaf, 8 * PAGE, text), DB_OK); /* a larger file: only the ends */
+}
+
 #define RUN(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -597,6 +676,8 @@ int main(void)
         RUN(the_vendors_indexes_are_made_and_dropped_as_asked),
         RUN(a_newer_schema_and_another_builds_are_refused),
         RUN(a_foreign_database_is_refused_with_what_differs),
+        RUN(a_start_reads_the_ends_of_every_table_and_index),
+        RUN(a_small_file_is_verified_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

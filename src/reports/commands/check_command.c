@@ -15,6 +15,7 @@
 #include "reports/commands/database.h"
 #include "reports/commands/load.h"
 #include "reports/db/schema.h"
+#include "reports/db/verify.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -39,6 +40,16 @@ static bool check_schema(struct db *db, const struct reports_conf *conf)
     return check_say(true, "database", "schema", "version %d", SCHEMA_VERSION);
 }
 
+/* The whole file of SQLite is read. A server verifies its own. */
+static bool check_file(struct db *db)
+{
+    if (!db->ops->verify)
+        return true;
+    bool sound = db_verify_whole(db) == DB_OK;
+
+    return check_say(sound, "database", "file", "%s", sound ? "not damaged" : db->error.text);
+}
+
 /* Can this login write? The transaction is rolled back. */
 static bool check_writing(struct db *db)
 {
@@ -57,6 +68,7 @@ static bool check_writer(const struct database *d, const struct reports_conf *co
         return check_say(false, "database", "connection", "%s", error.text);
     bool good = check_say(true, "database", "connection", "%s", db->dialect->name);
 
+    good = check_file(db) && good;
     good = check_schema(db, conf) && good;
     good = check_writing(db) && good;
     d->ops->close(db);

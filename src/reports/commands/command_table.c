@@ -136,7 +136,7 @@ const struct command reports_commands[] = {
     { .name = "migrate", .run = reports_migrate,
       .summary = "bring the tables of the database up to this version",
       .about = "`run` does the same when it starts. A database with tables of other columns is refused, and what "
-               "differs is listed.",
+               "differs is listed. A file of SQLite is first read whole, and refused where it is damaged.",
       .flags = (const struct command_flag[]){
           CONF_ROW,
           { "--dry-run", FLAG_SWITCH, NULL, "say what would be done, and change nothing", NULL },
@@ -155,7 +155,8 @@ const struct command reports_commands[] = {
       .summary = "name all mistakes of a configuration",
       .about = "Every finding is one line on standard error with file and line.\n\n"
                "--connect also asks each site for a token, its permissions and its clock, and the database for its "
-               "tables and rights, one line each on standard output.",
+               "tables and rights, one line each on standard output. A file of SQLite is read whole for damage, "
+               "about 3 s of CPU for a gigabyte.",
       .flags = (const struct command_flag[]){
           CONF_ROW,
           { "--connect", FLAG_SWITCH, NULL, "ask sites and database as well", NULL },

@@ -102,7 +102,8 @@ enum db_outcome database_prepare(struct database *d, const struct reports_conf *
 
     *d = (struct database){.connect = BUF_SECRET(DB_CONNECT_MAX),
                            .read_connect = BUF_SECRET(DB_CONNECT_MAX),
-                           .vendor_indexes = b->vendor_indexes};
+                           .vendor_indexes = b->vendor_indexes,
+                           .full_check_max = b->full_check_max};
     if (asprintf(&d->lock_file, "%s/collector.lock", conf->reports.state_dir) < 0) {
         d->lock_file = NULL;
         return fail(error, DB_NO_MEMORY, "out of memory");
@@ -127,8 +128,11 @@ void database_free(struct database *d)
 
 struct report_store *database_store(const struct database *d, bool migrate, struct db_error *error)
 {
-    const struct store_params params = {
-        .ops = d->ops, .db = d->writer, .vendor_indexes = d->vendor_indexes, .migrate = migrate};
+    const struct store_params params = {.ops = d->ops,
+                                        .db = d->writer,
+                                        .vendor_indexes = d->vendor_indexes,
+                                        .verify_whole_max = d->full_check_max,
+                                        .migrate = migrate};
 
     return store_open(&params, time(NULL), error);
 }

@@ -17,6 +17,7 @@ struct database {
     struct buf connect, read_connect; /* connection strings, secret */
     char *lock_file;                  /* SQLite's */
     bool vendor_indexes;
+    uint64_t full_check_max;
 };
 
 /* Reads passwords and, where `load_driver`, loads the driver for good: before threads and sandbox. The

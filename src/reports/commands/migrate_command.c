@@ -10,6 +10,7 @@
 #include "reports/commands/database.h"
 #include "reports/commands/load.h"
 #include "reports/db/schema.h"
+#include "reports/db/verify.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -50,7 +51,9 @@ static int bring_up(struct migrate *m)
     }
     if (ops->open(&m->database.writer, &db, &error) != DB_OK)
         return reports_failed("database", error.text);
-    enum db_outcome outcome = schema_migrate(db, time(NULL), m->database.vendor_indexes, m->dry_run, &said);
+    enum db_outcome outcome = db_verify_whole(db);
+    if (outcome == DB_OK)
+        outcome = schema_migrate(db, time(NULL), m->database.vendor_indexes, m->dry_run, &said);
 
     if (said.len)
         (void)fwrite(said.data, 1, said.len, outcome == DB_OK ? stdout : stderr);

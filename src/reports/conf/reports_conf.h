@@ -97,6 +97,7 @@ struct reports_database {
     char *read_user, *read_password_file; /* NULL = the writer's */
     uint64_t connect_timeout_ms;
     bool vendor_indexes;
+    uint64_t full_check_max; /* bytes of a file of SQLite that a start verifies whole */
 };
 
 /* ---- [web] ---- */

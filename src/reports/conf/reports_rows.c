@@ -269,6 +269,11 @@ static const struct conf_row rows[] = {
       .flags = CONF_STATIC,
       .help = "Whether the indexes of the vendor's database are made too, for programs that were written for it. no "
               "spares a third of the disk." },
+    { DATABASE("full_check_max", full_check_max), .type = &conf_size, BETWEEN(0, 64 * 1024 * GIGA), .fallback = "256M",
+      .flags = CONF_STATIC,
+      .help = "A file of SQLite up to this size is checked whole for damage at each start, which takes about 3 s of "
+              "CPU for a gigabyte, and the time to read it. Of a larger one a start checks both ends of every table "
+              "and index; `check --connect` and `migrate` check any file whole." },
 
     /* ---- [web] ---- */
     { WEB("address", address), .type = &conf_endpoint, .flags = CONF_REQUIRED | CONF_STATIC,

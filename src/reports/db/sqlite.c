@@ -88,16 +88,22 @@ static enum db_outcome outcome_of(int rc)
     return DB_FAILED;
 }
 
+static enum db_outcome damaged(struct sqlite *s, int rc, const char *why)
+{
+    return db_fail(
+        &s->db, DB_DAMAGED, rc,
+        "%.120s is damaged or no SQLite file (%.60s): restore it from a backup, or move it away and "
+        "fill a new one with `collect --once --since`",
+        s->path, why);
+}
+
 static enum db_outcome failed(struct sqlite *s, int rc)
 {
     enum db_outcome outcome = outcome_of(rc);
     const char *why = s->sqlite ? sqlite3_errmsg(s->sqlite) : sqlite3_errstr(rc);
 
     if (outcome == DB_DAMAGED)
-        return db_fail(&s->db, outcome, rc,
-                       "%.120s is damaged or no SQLite file (%.60s): restore it from a backup, or move it "
-                       "away and fill a new one with `collect --once --since`",
-                       s->path, why);
+        return damaged(s, rc, why);
     if (outcome == DB_AWAY)
         return db_fail(&s->db, outcome, rc, "%.160s: %.80s", s->path, why);
     return db_fail(&s->db, outcome, rc, "%.300s", why);
@@ -223,6 +229,27 @@ static const char *sqlite_column_text(struct db_stmt *stmt, int n, size_t *len)
     if (len)
         *len = (size_t)sqlite3_column_bytes(stmt->sqlite, n);
     return text;
+}
+
+/* quick_check reads every page and row once. It leaves out whether indexes and rows agree, which needs a
+ * search for each row. */
+static enum db_outcome sqlite_verify(struct db *db)
+{
+    struct sqlite *s = sqlite_of(db);
+    struct db_stmt *stmt;
+    enum db_outcome outcome = sqlite_prepare(db, "PRAGMA quick_check(1)", &stmt);
+
+    if (outcome == DB_OK)
+        outcome = sqlite_step(stmt);
+    if (outcome == DB_ROW) {
+        const char *said = sqlite_column_text(stmt, 0, NULL);
+        char first[64];
+
+        (void)snprintf(first, sizeof(first), "%.*s", said ? (int)strcspn(said, "\n") : 0, said ? said : "");
+        outcome = strcmp(first, "ok") == 0 ? DB_OK : damaged(s, SQLITE_CORRUPT, first);
+    }
+    sqlite_finalize(stmt);
+    return outcome;
 }
 
 static int64_t sqlite_changes(struct db *db)
@@ -422,6 +449,7 @@ const struct db_ops db_sqlite = {
     .column_is_null = sqlite_column_is_null,
     .column_int = sqlite_column_int,
     .column_text = sqlite_column_text,
+    .verify = sqlite_verify,
     .changes = sqlite_changes,
     .interrupt = sqlite_interrupt_now,
     .resume = sqlite_resume,

@@ -11,6 +11,7 @@
 #include "reports/store/store_internal.h"
 
 #include "base/crash_point.h"
+#include "reports/db/verify.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -317,6 +318,8 @@ static enum db_outcome set_up(struct report_store *s, const struct store_params 
     struct schema_state state;
     enum db_outcome outcome = p->holder ? db_lock_take(s->db, p->lock_file, p->holder, &s->lock) : DB_OK;
 
+    if (outcome == DB_OK)
+        outcome = db_verify_start(s->db, p->verify_whole_max);
     if (outcome == DB_OK)
         outcome =
             p->migrate ? schema_migrate(s->db, now, p->vendor_indexes, false, NULL) : schema_check(s->db);

@@ -30,6 +30,7 @@ struct store_params {
     const struct db_ops *ops;
     struct db_params db;
     bool vendor_indexes;
+    uint64_t verify_whole_max; /* bytes up to which a file of SQLite is verified whole (db/verify.h) */
     bool migrate;              /* brings an older schema of this program up; else it is refused */
     const struct clock *clock; /* by which jg_commit is written; NULL = the system's */
     /* The collector's lock is held from open to close, under this name (db/lock.h); NULL = no lock. */
