@@ -17,6 +17,8 @@
 #include "base/uthash_nofail.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,7 +160,9 @@ static void make_claim(struct audit_witness *w, const char *line, size_t n)
     const char *unused;
     cJSON *o = json_parse(line, n, 4, JSON_DUPLICATES_OK, &unused);
     int64_t id = json_number(o, "vault_request_id");
+    char name[24];
 
+    (void)snprintf(name, sizeof(name), "%" PRId64, id);
     if (id > 0)
         w->claim(w->arg,
                  &(struct audit_claim){.lease_id = json_text(o, "lease_id"),
@@ -169,7 +173,7 @@ static void make_claim(struct audit_witness *w, const char *line, size_t n)
                                        .user = json_text(o, "user"),
                                        .domain = json_text(o, "domain"),
                                        .session = json_text(o, "session"),
-                                       .request_id = id,
+                                       .request_name = name,
                                        .created_wall_ms = clock_vault_date(json_text(o, "time")),
                                        .expires_wall_ms = clock_vault_date(json_text(o, "expires_at"))});
     cJSON_Delete(o);

@@ -20,7 +20,8 @@ struct audit_claim { /* texts are never NULL, and valid within the call */
     const char *vault, *run_as;
     const char *vault_url; /* "" = a record of a version that wrote none */
     const char *user, *domain, *session;
-    int64_t request_id, created_wall_ms, expires_wall_ms; /* the times 0 = not known */
+    const char *request_name;
+    int64_t created_wall_ms, expires_wall_ms; /* 0 = not known */
 };
 
 struct audit_witness;

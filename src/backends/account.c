@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * account.c - lists of accounts and of directory rows, and the freeing of a vault's answer.
+ * account.c - lists of accounts and of directory rows, names of requests, and the freeing of a vault's
+ * answer.
  *
  * The texts of the rows are kept together (string_pool.h) and never move. Rows move while the list grows, so
  * a pointer to a row is valid only once the list is complete.
@@ -117,6 +118,29 @@ int directory_list_add(struct directory_list *list, const struct directory_row *
     return 0;
 }
 
+int64_t request_name_number(const char *name)
+{
+    int64_t value = 0;
+
+    for (const char *p = name; *p; p++)
+        if (*p < '0' || *p > '9' || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, *p - '0', &value))
+            return 0;
+    return value;
+}
+
+int active_request_set(struct active_request *row, const char *name, const char *reason)
+{
+    size_t n = strlen(name) + 1, more = reason ? strlen(reason) + 1 : 0;
+
+    row->name = malloc(n + more);
+    if (!row->name)
+        return -ENOMEM;
+    memcpy(row->name, name, n);
+    row->reason = reason ? memcpy(row->name + n, reason, more) : NULL;
+    return 0;
+}
+
 void vault_call_free(struct vault_call *call)
 {
     account_list_unref(call->accounts);
@@ -125,7 +149,7 @@ void vault_call_free(struct vault_call *call)
     call->directory = NULL;
     secret_clear(&call->secret);
     for (size_t i = 0; i < call->active.n; i++)
-        free(call->active.rows[i].reason);
+        free(call->active.rows[i].name);
     free(call->active.rows);
     call->active = (struct active_requests){0};
 }

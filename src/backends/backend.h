@@ -17,22 +17,19 @@
  *
  *   Once       It returns 0 and later calls call->done exactly once, or it returns -errno and never calls it:
  *              -EAGAIN (too many calls; call->fault gives the reason where it is set), -EMSGSIZE (a text is
- *              too long to be sent), -ENOMEM, -ESHUTDOWN.
- *   Later      `done` is never called before the operation has returned. Inside `done` the caller may start
- *              and cancel any call, also this one again.
- *   Cancel     After cancel() `done` is not called. Cancelling does not undo: what has been sent may take
- *              effect at the vault.
- *   Deadline   A call ends within call->timeout_ms, also while it waits in a queue.
- *   Memory     The vault_call belongs to the caller and stays in place until `done`, cancel() or withdraw().
- *              So do `user` and all texts of the arguments. What the answer holds belongs to the caller, who
- *              frees it with vault_call_free().
- *   Genuine    Every result but VAULT_FAILED is what the vault itself answered. An answer that a proxy, a
- *              firewall or a web server may have written in its place is VAULT_FAILED.
- *   Unknown    A request, an isa or a checkin that may have taken effect and whose answer is missing or not
- *              genuine is VAULT_FAILED with `unknown`. Without `unknown` nothing was done at the vault.
- *   Secrets    A credential is in memory that is wiped when it is freed, from the socket to call->secret.
- *              No fault, log event or metric quotes a secret or the id of a vault request: a vault session
- *              and the id together are enough to read the password.
+ *              too long to be sent), -EINVAL (the name of a request is none of this vault), -ENOMEM,
+ * -ESHUTDOWN. Later      `done` is never called before the operation has returned. Inside `done` the caller
+ * may start and cancel any call, also this one again. Cancel     After cancel() `done` is not called.
+ * Cancelling does not undo: what has been sent may take effect at the vault. Deadline   A call ends within
+ * call->timeout_ms, also while it waits in a queue. Memory     The vault_call belongs to the caller and stays
+ * in place until `done`, cancel() or withdraw(). So do `user` and all texts of the arguments. What the answer
+ * holds belongs to the caller, who frees it with vault_call_free(). Genuine    Every result but VAULT_FAILED
+ * is what the vault itself answered. An answer that a proxy, a firewall or a web server may have written in
+ * its place is VAULT_FAILED. Unknown    A request, an isa or a checkin that may have taken effect and whose
+ * answer is missing or not genuine is VAULT_FAILED with `unknown`. Without `unknown` nothing was done at the
+ * vault. Secrets    A credential is in memory that is wiped when it is freed, from the socket to
+ * call->secret. No fault, log event or metric quotes a secret or the name of a vault request: a vault session
+ *              and the name together are enough to read the password.
  *   Thread     Everything runs on the loop's thread; nothing blocks.
  *
  * A new kind of vault: a folder beside password_safe/ with one struct that begins with struct vault and one
@@ -157,12 +154,22 @@ struct vault_policy {
 
 enum credential_type { CREDENTIAL_PASSWORD, CREDENTIAL_SSH_KEY, CREDENTIAL_PASSPHRASE };
 
+/*
+ * What a vault calls a request: an opaque text of the backend, compared byte for byte. Password Safe's is the
+ * request id in digits.
+ */
+#define REQUEST_NAME_SIZE 257 /* with its NUL */
+/* The name as the number that people know, where it is one in digits; else 0. */
+int64_t request_name_number(const char *name);
+
 /* One of the user's own live requests. */
 struct active_request {
-    int64_t request_id, system_id, account_id;
-    char *reason;            /* NULL = none */
+    char *name; /* never NULL */
+    int64_t system_id, account_id;
+    char *reason;            /* NULL = none; one allocation with the name */
     int64_t expires_wall_ms; /* 0 = not known */
 };
+/* In the order in which they were made. */
 struct active_requests {
     size_t n;
     struct active_request *rows;
@@ -205,19 +212,21 @@ struct vault_call {
                            request may be the one that an earlier sending of this call made */
     struct fault fault; /* set whenever result is not VAULT_OK */
     int status;         /* of the last HTTP answer to this call; 0 = there was none */
-    struct account_list *accounts;    /* list */
-    struct directory_list *directory; /* directory */
-    struct vault_policy policy;       /* policy */
-    int64_t request_id;               /* request */
-    bool reused;                      /* request: the vault handed over an existing one */
-    struct secret secret;             /* credential, isa */
-    struct active_requests active;    /* requests */
+    struct account_list *accounts;        /* list */
+    struct directory_list *directory;     /* directory */
+    struct vault_policy policy;           /* policy */
+    char request_name[REQUEST_NAME_SIZE]; /* request; "" = none */
+    bool reused;                          /* request: the vault handed over an existing one */
+    struct secret secret;                 /* credential, isa */
+    struct active_requests active;        /* requests */
 
     void *impl; /* the backend's own while the call is in flight; NULL otherwise */
 };
 
 /* Frees what the answer holds; the call may be used again. */
 void vault_call_free(struct vault_call *);
+/* Copies name and reason (NULL = none) into the row. 0 or -ENOMEM. */
+int active_request_set(struct active_request *, const char *name, const char *reason);
 
 /* ---- the vault ---- */
 
@@ -246,14 +255,14 @@ struct vault_ops {
     int (*policy)(struct vault *, int64_t system_id, int64_t account_id, int64_t minutes,
                   struct vault_call *);
 
-    /* Makes a request, or finds the user's own that fits. -> request_id, reused */
+    /* Makes a request, or finds the user's own that fits. -> request_name, reused */
     int (*request)(struct vault *, const struct request_args *, struct vault_call *);
 
     /* Reads the secret behind a request. It may be called again. -> secret */
-    int (*credential)(struct vault *, int64_t request_id, enum credential_type, struct vault_call *);
+    int (*credential)(struct vault *, const char *request_name, enum credential_type, struct vault_call *);
 
     /* Gives a request back. May be called again: VAULT_GONE says that it has been given back before. */
-    int (*checkin)(struct vault *, int64_t request_id, const char *reason, struct vault_call *);
+    int (*checkin)(struct vault *, const char *request_name, const char *reason, struct vault_call *);
 
     /* The user's own live requests, also those that wait for approval. -> active */
     int (*requests)(struct vault *, struct vault_call *);
@@ -262,7 +271,7 @@ struct vault_ops {
     int (*directory)(struct vault *, enum directory_part, struct vault_call *);
 
     /* The secret of an account with `isa`, at once and without the access policy. -> secret. The vault makes
-     * a request for it whose id is not in the answer; requests() finds it by account and time. NULL = this
+     * a request for it whose name is not in the answer; requests() finds it by account and time. NULL = this
      * kind of vault has no such access. */
     int (*isa)(struct vault *, const struct request_args *, enum credential_type, struct vault_call *);
 

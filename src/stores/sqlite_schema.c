@@ -355,6 +355,12 @@ static const char *text_at(sqlite3_stmt *s, int column)
     return text ? text : "";
 }
 
+/* A request without a name is number 0 in the file. */
+static const char *name_at(sqlite3_stmt *s, int column)
+{
+    return sqlite3_column_int64(s, column) ? text_at(s, column) : "";
+}
+
 static bool read_row(sqlite3_stmt *s, struct lease_row *r)
 {
     int64_t state = sqlite3_column_int64(s, 1), ended = sqlite3_column_int64(s, 21);
@@ -374,7 +380,7 @@ static bool read_row(sqlite3_stmt *s, struct lease_row *r)
         .system_id = sqlite3_column_int64(s, 9),
         .account_id = sqlite3_column_int64(s, 10),
         .application_id = sqlite3_column_int64(s, 11),
-        .request_id = sqlite3_column_int64(s, 12),
+        .request = name_at(s, 12),
         .adopted = sqlite3_column_int64(s, 13) != 0,
         .created_wall_ms = sqlite3_column_int64(s, 14),
         .expires_wall_ms = sqlite3_column_int64(s, 15),
@@ -441,9 +447,9 @@ int sqlite_file_step(sqlite3_stmt *s)
 int sqlite_file_put(struct sqlite_file *f, const struct lease_row *r)
 {
     const char *texts[] = {r->vault, r->user, r->username, r->domain, r->session, r->credential, r->tag};
-    const int64_t numbers[] = {r->system_id,       r->account_id, r->application_id,
-                               r->request_id,      r->adopted,    r->created_wall_ms,
-                               r->expires_wall_ms, r->attempts,   r->next_wall_ms};
+    const int64_t numbers[] = {r->system_id,   r->account_id,      r->application_id,  0,
+                               r->adopted,     r->created_wall_ms, r->expires_wall_ms, r->attempts,
+                               r->next_wall_ms};
     int rc = sqlite3_bind_text(f->put, 1, r->id, -1, SQLITE_STATIC);
 
     rc |= sqlite3_bind_int64(f->put, 2, (int64_t)r->state);
@@ -451,6 +457,8 @@ int sqlite_file_put(struct sqlite_file *f, const struct lease_row *r)
         rc |= sqlite3_bind_text(f->put, 3 + i, texts[i], -1, SQLITE_STATIC);
     for (int i = 0; i < 9; i++)
         rc |= sqlite3_bind_int64(f->put, 10 + i, numbers[i]);
+    if (*r->request)
+        rc |= sqlite3_bind_text(f->put, 13, r->request, -1, SQLITE_STATIC);
     rc |= sqlite3_bind_text(f->put, 19, r->last_error, -1, SQLITE_STATIC);
     rc |= sqlite3_bind_text(f->put, 20, r->url, -1, SQLITE_STATIC);
     rc |= sqlite3_bind_text(f->put, 21, r->lsid, -1, SQLITE_STATIC);

@@ -58,8 +58,8 @@ struct lease_row {
     const char *credential; /* credential id */
     const char *tag; /* the mark in the vault's reason by which an own request is known: the lease id */
     int64_t system_id, account_id, application_id;
-    int64_t request_id; /* 0 = not known (intent) */
-    bool adopted;       /* the person's own request: never checked in before its expiry */
+    const char *request; /* the vault's name of it; "" = not known (intent), or none */
+    bool adopted;        /* the person's own request: never checked in before its expiry */
     int64_t created_wall_ms, expires_wall_ms;
     int64_t attempts;       /* check-ins tried */
     int64_t next_wall_ms;   /* next check-in, 0 = at once */
@@ -72,12 +72,12 @@ struct lease_row {
 };
 
 /* All texts of a row, for what copies one. */
-#define LEASE_ROW_TEXTS 14
+#define LEASE_ROW_TEXTS 15
 static inline void lease_row_texts(struct lease_row *r, const char **texts[LEASE_ROW_TEXTS])
 {
-    const char **all[LEASE_ROW_TEXTS] = {&r->id,      &r->vault,      &r->user,   &r->username,   &r->domain,
-                                         &r->session, &r->credential, &r->tag,    &r->last_error, &r->url,
-                                         &r->lsid,    &r->ended_site, &r->system, &r->account};
+    const char **all[LEASE_ROW_TEXTS] = {
+        &r->id,         &r->vault, &r->user, &r->username,   &r->domain, &r->session, &r->credential, &r->tag,
+        &r->last_error, &r->url,   &r->lsid, &r->ended_site, &r->system, &r->account, &r->request};
 
     for (int i = 0; i < LEASE_ROW_TEXTS; i++)
         texts[i] = all[i];

@@ -82,7 +82,7 @@ static void read_answer(struct ps_call *call, enum reader which)
         check_words(&out);
     FUZZ_ASSERT(next == PS_MORE || out.result == VAULT_OK || fault_is_set(&out.fault));
     check_rows(out.accounts);
-    FUZZ_ASSERT(which != REQUEST || out.result != VAULT_OK || out.request_id > 0);
+    FUZZ_ASSERT(which != REQUEST || out.result != VAULT_OK || request_name_number(out.request_name) > 0);
     FUZZ_ASSERT(which != CREDENTIAL || out.result != VAULT_OK ||
                 (out.secret.len && !out.secret.p[out.secret.len]));
     vault_call_free(&out);
@@ -136,7 +136,7 @@ static void read_page(struct ps_call *call, unsigned char kind)
         FUZZ_ASSERT(ps_call_read(call) == PS_DONE);
         FUZZ_ASSERT(out.result == VAULT_FAILED && call->may_have_happened == call->op->effects);
         FUZZ_ASSERT(!out.accounts && !out.directory && !out.secret.len && !out.active.rows &&
-                    !out.request_id);
+                    !*out.request_name);
         check_words(&out);
         vault_call_free(&out);
     }

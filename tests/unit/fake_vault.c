@@ -211,6 +211,26 @@ static void commit(struct fake_vault *fv, struct fake_call *fc)
 
 /* ---- what the answer holds ---- */
 
+const char *fake_vault_name(int64_t id, char *name)
+{
+    (void)snprintf(name, FAKE_NAME_SIZE, "%lld", (long long)id);
+    return name;
+}
+
+/* A vault without numbers puts a word before them. */
+static const char *own_name(const struct fake_vault *fv, int64_t id, char *name)
+{
+    (void)snprintf(name, FAKE_NAME_SIZE, "%s%lld", fv->word ? fv->word : "", (long long)id);
+    return name;
+}
+
+static int64_t id_of(const struct fake_vault *fv, const char *name)
+{
+    size_t n = fv->word ? strlen(fv->word) : 0;
+
+    return strncmp(name, fv->word ? fv->word : "", n) == 0 ? request_name_number(name + n) : 0;
+}
+
 static void answer_list(struct fake_vault *fv, struct fake_call *fc)
 {
     const struct account_query *q = fc->query;
@@ -287,12 +307,15 @@ static void answer_requests(struct fake_vault *fv, struct fake_call *fc)
 
         if (!is_live(fv, r) || r->unlisted || !person_same(r->user, fc->call->user))
             continue;
-        out->rows[out->n++] =
-            (struct active_request){.request_id = r->id,
-                                    .system_id = r->system_id,
+        char name[FAKE_NAME_SIZE];
+        struct active_request *row = &out->rows[out->n++];
+
+        *row =
+            (struct active_request){.system_id = r->system_id,
                                     .account_id = r->account_id,
-                                    .reason = strdup(r->reason),
                                     .expires_wall_ms = fv->say_expires ? fv->say_expires : r->expires_wall};
+        if (active_request_set(row, own_name(fv, r->id, name), r->reason))
+            abort();
     }
 }
 
@@ -315,7 +338,7 @@ static void answer(struct fake_vault *fv, struct fake_call *fc)
             if (fv->accounts[i].row.account_id == fc->id)
                 call->policy = fv->accounts[i].policy;
     if (fc->result == VAULT_OK && fc->op == FAKE_REQUEST) {
-        call->request_id = fv->say_id ? fv->say_id : fc->answer_id;
+        (void)own_name(fv, fv->say_id ? fv->say_id : fc->answer_id, call->request_name);
         call->reused = fv->say_id ? !fv->say_new : fc->reused;
     }
     call->result = fc->result;
@@ -451,15 +474,16 @@ static int fake_request(struct vault *v, const struct request_args *request, str
     return begin(v, FAKE_REQUEST, call, &(struct fake_call){.request = request});
 }
 
-static int fake_credential(struct vault *v, int64_t id, enum credential_type type, struct vault_call *call)
+static int fake_credential(struct vault *v, const char *name, enum credential_type type,
+                           struct vault_call *call)
 {
-    return begin(v, FAKE_CREDENTIAL, call, &(struct fake_call){.id = id, .type = type});
+    return begin(v, FAKE_CREDENTIAL, call, &(struct fake_call){.id = id_of(fake_of(v), name), .type = type});
 }
 
-static int fake_checkin(struct vault *v, int64_t id, const char *reason, struct vault_call *call)
+static int fake_checkin(struct vault *v, const char *name, const char *reason, struct vault_call *call)
 {
     (void)reason;
-    return begin(v, FAKE_CHECKIN, call, &(struct fake_call){.id = id});
+    return begin(v, FAKE_CHECKIN, call, &(struct fake_call){.id = id_of(fake_of(v), name)});
 }
 
 static int fake_requests(struct vault *v, struct vault_call *call)

@@ -50,6 +50,7 @@ enum fake_fault {
 #define FAKE_MAX_LATE     8
 #define FAKE_MAX_ACCOUNTS 16
 #define FAKE_MAX_REQUESTS 256
+#define FAKE_NAME_SIZE    24
 
 struct fake_account {
     struct account row;                      /* texts belong to the test */
@@ -127,6 +128,7 @@ struct fake_vault {
     int64_t alias[FAKE_NOPS]; /* which the last request, the last secret was asked for; 0 = none */
     char last_user[64];       /* of the last call begun */
     int64_t skew_ms;          /* reported in its state */
+    const char *word;         /* stands before the number in the names of its requests; NULL = none */
     /* What it answers instead of the truth. */
     int64_t say_id;          /* requests are answered with this id; 0 = with their own */
     bool say_new;            /* and called new */
@@ -162,6 +164,8 @@ void fake_vault_land(struct fake_vault *); /* what was lost late happens now */
 int64_t fake_vault_seed(struct fake_vault *, const char *user, int64_t system_id, int64_t account_id,
                         int64_t minutes, const char *reason);
 size_t fake_vault_live(struct fake_vault *); /* requests that live now */
+/* What it calls the request of this id; `name` has FAKE_NAME_SIZE bytes. Returns it. */
+const char *fake_vault_name(int64_t id, char *name);
 /* NULL when there never was one. */
 struct fake_request *fake_vault_find(struct fake_vault *, int64_t id);
 

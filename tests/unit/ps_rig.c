@@ -458,12 +458,12 @@ int ask_request(struct rig_ask *ask, const char *reason)
 
 int ask_credential(struct rig_ask *ask)
 {
-    return rig.vault->ops->credential(rig.vault, 9114, CREDENTIAL_PASSWORD, &ask->call);
+    return rig.vault->ops->credential(rig.vault, "9114", CREDENTIAL_PASSWORD, &ask->call);
 }
 
 int ask_checkin(struct rig_ask *ask)
 {
-    return rig.vault->ops->checkin(rig.vault, 9114, "PRA session 7c1e ended", &ask->call);
+    return rig.vault->ops->checkin(rig.vault, "9114", "PRA session 7c1e ended", &ask->call);
 }
 
 void rig_start_signed_in(struct rig_ask *ask, const char *user)

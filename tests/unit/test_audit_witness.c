@@ -52,8 +52,8 @@ static void on_claim(void *arg, const struct audit_claim *c)
     assert_string_equal(c->run_as, "CORP\\ann");
     assert_string_equal(c->vault, "main");
     assert_int_equal(c->created_wall_ms, 1000);
-    assert_int_equal(strtol(c->lease_id + 1, NULL, 10), c->request_id);
-    assert_in_range(snprintf(claims + n, sizeof(claims) - n, "%lld ", (long long)c->request_id), 2,
+    assert_int_equal(strtol(c->lease_id + 1, NULL, 10), strtol(c->request_name, NULL, 10));
+    assert_in_range(snprintf(claims + n, sizeof(claims) - n, "%s ", c->request_name), 2,
                     (int)(sizeof(claims) - n) - 1);
 }
 

@@ -194,7 +194,7 @@ static void check_request(struct game *g, size_t i, const struct lease *leases[S
     size_t holders = 0;
 
     for (unsigned s = 0; s < SESSIONS; s++)
-        holders += leases[s] && leases[s]->request->request_id == r->id;
+        holders += leases[s] && request_name_number(leases[s]->request->name) == r->id;
     if (holders && !r->live && !g->killed[i])
         fail_msg("seed %u: a lease stands on request %zu, which is dead", seed_now, i);
     if (!holders && r->live && reason_lease_id(r->reason, id))

@@ -57,7 +57,7 @@ TEST(the_intent_is_durable_before_the_request)
     assert_int_equal(c.replies, 1);
     assert_int_equal(c.code, FAULT_NONE);
     assert_int_equal(fake_store_only(w.store)->state, LEASE_OPEN);
-    assert_int_equal(fake_store_only(w.store)->request_id, c.request_id);
+    assert_int_equal(request_name_number(fake_store_only(w.store)->request), c.request_id);
     assert_int_equal(fake_store_only(w.store)->expires_wall_ms, c.expires_wall_ms);
     world_end(&w);
 }

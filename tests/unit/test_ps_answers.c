@@ -471,7 +471,7 @@ TEST(request_numbers)
         rig_answer(rig_call(0), rows[i].status, rows[i].body);
         assert_int_equal(ask.done, 1);
         assert_int_equal(ask.call.result, rows[i].id ? VAULT_OK : VAULT_FAILED);
-        assert_int_equal(ask.call.request_id, rows[i].id);
+        assert_int_equal(request_name_number(ask.call.request_name), rows[i].id);
         assert_int_equal(ask.call.unknown, !rows[i].id);
         assert_int_equal(ask.call.reused, rows[i].id && rows[i].status == 200);
     }
@@ -617,12 +617,12 @@ TEST(active_requests)
     assert_int_equal(ask.call.result, VAULT_OK);
     assert_int_equal(ask.call.active.n, 2);
     rows = ask.call.active.rows;
-    assert_int_equal(rows[0].request_id, 9120);
+    assert_string_equal(rows[0].name, "9120");
     assert_int_equal(rows[0].system_id, 22);
     assert_int_equal(rows[0].account_id, 310);
     assert_string_equal(rows[0].reason, "CHG-5521");
     assert_true(rows[0].expires_wall_ms == 1773135012500);
-    assert_int_equal(rows[1].request_id, 9121);
+    assert_string_equal(rows[1].name, "9121");
     assert_null(rows[1].reason);
     ask_again(&ask, USER);
     assert_int_equal(rig.vault->ops->requests(rig.vault, &ask.call), 0);
@@ -657,7 +657,7 @@ TEST(an_impossible_end_is_left_out)
         assert_int_equal(rig.vault->ops->requests(rig.vault, &ask.call), 0);
         rig_answer(rig_call(0), 200, body);
         assert_int_equal(ask.call.active.n, 1);
-        assert_true(ask.call.active.rows[0].request_id == INT64_C(9007199254740993));
+        assert_string_equal(ask.call.active.rows[0].name, "9007199254740993");
         assert_true(ask.call.active.rows[0].expires_wall_ms == rows[i].ms);
     }
 }

@@ -104,18 +104,32 @@ TEST(other_bytes)
     assert_int_equal(ops->policy(rig.vault, 17, 203, 60, &ask.call), 0);
     expect_sent("POST", RIG_BASE "/AccessPolicies/Test",
                 "{\"SystemId\":17,\"AccountId\":203,\"DurationMinutes\":60}");
-    assert_int_equal(ops->credential(rig.vault, 9114, CREDENTIAL_PASSWORD, &ask.call), 0);
+    assert_int_equal(ops->credential(rig.vault, "9114", CREDENTIAL_PASSWORD, &ask.call), 0);
     expect_sent("GET", RIG_BASE "/Credentials/9114?type=password", "");
-    assert_int_equal(ops->credential(rig.vault, 9114, CREDENTIAL_SSH_KEY, &ask.call), 0);
+    assert_int_equal(ops->credential(rig.vault, "9114", CREDENTIAL_SSH_KEY, &ask.call), 0);
     expect_sent("GET", RIG_BASE "/Credentials/9114?type=dsskey", "");
-    assert_int_equal(ops->credential(rig.vault, 9114, CREDENTIAL_PASSPHRASE, &ask.call), 0);
+    assert_int_equal(ops->credential(rig.vault, "9114", CREDENTIAL_PASSPHRASE, &ask.call), 0);
     expect_sent("GET", RIG_BASE "/Credentials/9114?type=passphrase", "");
-    assert_int_equal(ops->checkin(rig.vault, 9114, "PRA session 7c1e ended", &ask.call), 0);
+    assert_int_equal(ops->checkin(rig.vault, "9114", "PRA session 7c1e ended", &ask.call), 0);
     expect_sent("PUT", RIG_BASE "/Requests/9114/Checkin", "{\"Reason\":\"PRA session 7c1e ended\"}");
-    assert_int_equal(ops->checkin(rig.vault, 9114, NULL, &ask.call), 0);
+    assert_int_equal(ops->checkin(rig.vault, "9114", NULL, &ask.call), 0);
     expect_sent("PUT", RIG_BASE "/Requests/9114/Checkin", "{}");
     assert_int_equal(ops->requests(rig.vault, &ask.call), 0);
     expect_sent("GET", RIG_BASE "/Requests?status=all&queue=req", "");
+}
+
+/* A name goes into a target: what is no request id of this vault is not sent. */
+TEST(a_name_that_is_no_request_id_is_not_sent)
+{
+    static const char *const names[] = {"", "12/../../Settings", "-1", "r-17", "1 2", "12?x"};
+
+    ready();
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        case_label("%s", names[i]);
+        assert_int_equal(rig.vault->ops->credential(rig.vault, names[i], CREDENTIAL_PASSWORD, &ask.call),
+                         -EINVAL);
+        assert_int_equal(rig.vault->ops->checkin(rig.vault, names[i], NULL, &ask.call), -EINVAL);
+    }
 }
 
 TEST(directory_bytes)
@@ -175,7 +189,7 @@ TEST(aliases_have_calls_of_their_own)
     expect_sent("POST", RIG_BASE "/Aliases/9/Requests",
                 "{\"AccessType\":\"View\",\"DurationMinutes\":5,\"ConflictOption\":\"reuse\"}");
     ask.call.alias_id = 9;
-    assert_int_equal(ops->credential(rig.vault, 9114, CREDENTIAL_PASSWORD, &ask.call), 0);
+    assert_int_equal(ops->credential(rig.vault, "9114", CREDENTIAL_PASSWORD, &ask.call), 0);
     expect_sent("GET", RIG_BASE "/Aliases/9/Credentials/9114?type=password", "");
 }
 
@@ -282,7 +296,7 @@ TEST(lost_request_is_asked_again)
     rig_advance(150);
     rig_answer(rig_call(0), 201, "9114");
     assert_int_equal(ask.call.result, VAULT_OK);
-    assert_int_equal(ask.call.request_id, 9114);
+    assert_string_equal(ask.call.request_name, "9114");
     assert_false(ask.call.unknown);
     ask_again(&ask, USER);
     assert_int_equal(ask_request(&ask, "r"), 0);
@@ -563,6 +577,7 @@ int main(void)
         T(list_bytes),
         T(request_bytes),
         T(other_bytes),
+        T(a_name_that_is_no_request_id_is_not_sent),
         T(aliases_have_calls_of_their_own),
         T(directory_bytes),
         T(isa_bytes),

@@ -179,7 +179,7 @@ static void foreign(enum op op, int status, const char *body, const char *conten
     assert_int_equal(ask.call.fault.vault_status, status);
     assert_null(ask.call.accounts);
     assert_null(ask.call.secret.p);
-    assert_int_equal(ask.call.request_id, 0);
+    assert_string_equal(ask.call.request_name, "");
 }
 
 TEST(pages_are_never_believed)

@@ -182,19 +182,27 @@ static int64_t request(const char *user, int64_t system, int64_t account, enum v
         .system_id = system, .account_id = account, .minutes = 30, .reason = "CHG-1 \"q\""};
 
     finish(live.vault->ops->request(live.vault, &args, ready(user)), want);
-    return live.call.request_id;
+    return request_name_number(live.call.request_name);
+}
+
+static const char *name_of(int64_t id)
+{
+    static char name[24];
+
+    (void)snprintf(name, sizeof(name), "%lld", (long long)id);
+    return name;
 }
 
 static void credential(int64_t id, enum credential_type type, enum vault_result want, const char *secret)
 {
-    finish(live.vault->ops->credential(live.vault, id, type, ready(MARIA)), want);
+    finish(live.vault->ops->credential(live.vault, name_of(id), type, ready(MARIA)), want);
     if (secret)
         assert_true(secret_equal(&live.call.secret, secret, strlen(secret)));
 }
 
 static void checkin(int64_t id, enum vault_result want)
 {
-    finish(live.vault->ops->checkin(live.vault, id, "done", ready(MARIA)), want);
+    finish(live.vault->ops->checkin(live.vault, name_of(id), "done", ready(MARIA)), want);
 }
 
 static void the_whole_walk(void)
@@ -215,7 +223,7 @@ static void the_whole_walk(void)
     assert_true(live.call.reused);
     finish(live.vault->ops->requests(live.vault, ready(MARIA)), VAULT_OK);
     assert_int_equal(live.call.active.n, 1);
-    assert_true(live.call.active.rows[0].request_id == id);
+    assert_true(request_name_number(live.call.active.rows[0].name) == id);
     assert_string_equal(live.call.active.rows[0].reason, "CHG-1 \"q\"");
     credential(id, CREDENTIAL_PASSWORD, VAULT_OK, "Tr0ut\\lamp\"42&co");
     credential(id, CREDENTIAL_SSH_KEY, VAULT_ABSENT, NULL);

@@ -433,18 +433,18 @@ TEST(a_claim_finds_its_vault_by_url)
         int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600,
                                      "work [jumpgate lost0ghjkmnpqrstvwxyz01234]");
 
-        assert_true(
-            broker_claim(w.broker, &(struct audit_claim){.lease_id = "lost0ghjkmnpqrstvwxyz01234",
-                                                         .credential_id = w.credential,
-                                                         .vault = "before",
-                                                         .vault_url = known ? A_URL : "",
-                                                         .run_as = "CORP\\alice",
-                                                         .user = "alice",
-                                                         .domain = "",
-                                                         .session = "s9",
-                                                         .request_id = id,
-                                                         .created_wall_ms = w.clock.wall - MINUTES(1),
-                                                         .expires_wall_ms = w.clock.wall + MINUTES(10)}));
+        assert_true(broker_claim(
+            w.broker, &(struct audit_claim){.lease_id = "lost0ghjkmnpqrstvwxyz01234",
+                                            .credential_id = w.credential,
+                                            .vault = "before",
+                                            .vault_url = known ? A_URL : "",
+                                            .run_as = "CORP\\alice",
+                                            .user = "alice",
+                                            .domain = "",
+                                            .session = "s9",
+                                            .request_name = fake_vault_name(id, (char[FAKE_NAME_SIZE]){0}),
+                                            .created_wall_ms = w.clock.wall - MINUTES(1),
+                                            .expires_wall_ms = w.clock.wall + MINUTES(10)}));
         world_advance(&w, MINUTES(2));
         assert_int_equal(w.vault.requests[0].checkins, known);
         assert_int_equal(fake_store_count(w.store), !known);
@@ -466,7 +466,7 @@ TEST(absurd_times_of_a_row_are_survived)
         row.id = row.tag = "abcdefghjkmnpqrstvwxyz0123";
         row.state = i / 64 % 4;
         row.session = "s2";
-        row.request_id = INT64_MAX;
+        row.request = "9223372036854775807";
         row.created_wall_ms = absurd[i % 4];
         row.expires_wall_ms = absurd[i / 4 % 4];
         row.next_wall_ms = absurd[i / 16 % 4];

@@ -36,6 +36,33 @@ TEST(a_session_gets_its_lease_again)
     world_end(&w);
 }
 
+/* A request is known by what its vault calls it, which need not be a number. */
+TEST(a_vault_without_numbers)
+{
+    struct world w;
+    struct caller a, b, c;
+    struct released r;
+
+    world_init(&w);
+    world_add_store(&w);
+    w.vault.word = "req/é ";
+    world_start(&w);
+    checkout_ok(&w, "alice", "s1", &a);
+    checkout_ok(&w, "alice", "s2", &b);
+    assert_int_equal(a.request_id, 0);
+    world_crash(&w, 0, 0);
+    world_settle(&w);
+    checkout_ok(&w, "alice", "s1", &c);
+    assert_string_equal(a.lease_id, c.lease_id);
+    assert_int_equal(fake_vault_live(&w.vault), 1);
+    finish_release(&w, "alice", "s1", w.credential, &r);
+    assert_int_equal(r.remaining, 1);
+    finish_release(&w, "alice", "s2", w.credential, &r);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    world_end(&w);
+}
+
 /* The lease ends when it would have; a clock that jumped while we were away changes that by its jump at most.
  */
 TEST(leases_end_when_they_would_have)
@@ -275,17 +302,18 @@ TEST(rows_stay_with_their_url)
 
 static bool claim(struct world *w, const char *lease_id, int64_t request_id, int64_t left_ms)
 {
-    return broker_claim(w->broker, &(struct audit_claim){.lease_id = lease_id,
-                                                         .credential_id = w->credential,
-                                                         .vault = "main",
-                                                         .vault_url = "",
-                                                         .run_as = "CORP\\alice",
-                                                         .user = "alice",
-                                                         .domain = "",
-                                                         .session = "s9",
-                                                         .request_id = request_id,
-                                                         .created_wall_ms = w->clock.wall - MINUTES(1),
-                                                         .expires_wall_ms = w->clock.wall + left_ms});
+    return broker_claim(w->broker, &(struct audit_claim){
+                                       .lease_id = lease_id,
+                                       .credential_id = w->credential,
+                                       .vault = "main",
+                                       .vault_url = "",
+                                       .run_as = "CORP\\alice",
+                                       .user = "alice",
+                                       .domain = "",
+                                       .session = "s9",
+                                       .request_name = fake_vault_name(request_id, (char[FAKE_NAME_SIZE]){0}),
+                                       .created_wall_ms = w->clock.wall - MINUTES(1),
+                                       .expires_wall_ms = w->clock.wall + left_ms});
 }
 
 /* The trail names a request of which the store has no row: it goes back if it bears a mark that the trail
@@ -444,7 +472,7 @@ static int load_many(struct store *s, int (*row)(void *arg, const struct lease_r
                               .session = session,
                               .credential = "j1.main.l.1.11.0",
                               .tag = id,
-                              .request_id = 1000000 + i,
+                              .request = fake_vault_name(1000000 + i, (char[FAKE_NAME_SIZE]){0}),
                               .created_wall_ms = clock_wall(fs->clock) - SECONDS(1000),
                               .expires_wall_ms = clock_wall(fs->clock) + MINUTES(1),
                               .last_error = "",
@@ -531,6 +559,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_session_gets_its_lease_again),
+        cmocka_unit_test(a_vault_without_numbers),
         cmocka_unit_test(leases_end_when_they_would_have),
         cmocka_unit_test(a_jump_of_the_wall_clock_changes_no_end),
         cmocka_unit_test(attempts_are_counted_over_restarts_and_lapse),

@@ -68,7 +68,7 @@ int ps_call_new(struct ps *ps, const struct ps_op *op, struct vault_call *out, s
     out->status = 0;
     out->unknown = false;
     out->reused = false;
-    out->request_id = 0;
+    out->request_name[0] = '\0';
     out->fault = (struct fault){0};
     out->policy = (struct vault_policy){0};
     *made = call;

@@ -216,14 +216,24 @@ static const char *const secret_types[] = {
     [CREDENTIAL_PASSPHRASE] = "passphrase",
 };
 
-static int ps_credential(struct vault *vault, int64_t request_id, enum credential_type type,
+/* A request id in digits, and so nothing that has a meaning in a target. */
+static bool is_request_id(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n && strspn(name, "0123456789") == n;
+}
+
+static int ps_credential(struct vault *vault, const char *name, enum credential_type type,
                          struct vault_call *out)
 {
+    if (!is_request_id(name))
+        return -EINVAL;
     if (out->alias_id)
         return start_call(vault, PS_CREDENTIAL, out, &BUF_INIT(0),
-                          "/Aliases/%" PRId64 "/Credentials/%" PRId64 "?type=%s", out->alias_id, request_id,
+                          "/Aliases/%" PRId64 "/Credentials/%s?type=%s", out->alias_id, name,
                           secret_types[type]);
-    return start_call(vault, PS_CREDENTIAL, out, &BUF_INIT(0), "/Credentials/%" PRId64 "?type=%s", request_id,
+    return start_call(vault, PS_CREDENTIAL, out, &BUF_INIT(0), "/Credentials/%s?type=%s", name,
                       secret_types[type]);
 }
 
@@ -242,15 +252,17 @@ static int ps_isa(struct vault *vault, const struct request_args *request, enum 
     return start_call(vault, PS_ISA, out, &body, "/ISARequests?type=%s", secret_types[type]);
 }
 
-static int ps_checkin(struct vault *vault, int64_t request_id, const char *reason, struct vault_call *out)
+static int ps_checkin(struct vault *vault, const char *name, const char *reason, struct vault_call *out)
 {
+    if (!is_request_id(name))
+        return -EINVAL;
     struct buf body = BUF_INIT(PS_BODY_MAX);
     struct jsonw w = jsonw_start(&body);
 
     jsonw_object(&w, NULL);
     write_text(&w, "Reason", reason);
     jsonw_end(&w);
-    return start_call(vault, PS_CHECKIN, out, &body, "/Requests/%" PRId64 "/Checkin", request_id);
+    return start_call(vault, PS_CHECKIN, out, &body, "/Requests/%s/Checkin", name);
 }
 
 static int ps_requests(struct vault *vault, struct vault_call *out)

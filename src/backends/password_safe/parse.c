@@ -18,6 +18,8 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,6 +278,11 @@ enum ps_next ps_parse_policy(struct ps_call *call)
 
 /* ---- request, credential, check-in ---- */
 
+static void write_name(char out[REQUEST_NAME_SIZE], int64_t id)
+{
+    (void)snprintf(out, REQUEST_NAME_SIZE, "%" PRId64, id);
+}
+
 /* A whole number, bare or in quotes, with blanks around it. */
 static bool bare_number(const struct buf *body, int64_t *out)
 {
@@ -300,11 +307,11 @@ static bool bare_number(const struct buf *body, int64_t *out)
 enum ps_next ps_parse_request(struct ps_call *call)
 {
     int status = call->http.status;
+    int64_t id;
 
-    if ((status != 200 && status != 201) || !bare_number(&call->http.body_in, &call->out->request_id)) {
-        call->out->request_id = 0;
+    if ((status != 200 && status != 201) || !bare_number(&call->http.body_in, &id))
         return ps_unreadable(call, "the answer to the request holds no request number");
-    }
+    write_name(call->out->request_name, id);
     call->out->reused = status == 200;
     call->out->result = VAULT_OK;
     return PS_DONE;
@@ -400,26 +407,34 @@ static int request_add(struct ps_call *call, const cJSON *object)
 {
     struct active_requests *active = &call->out->active;
     bool odd = false, other_odd = false; /* a request is known by its own id: the others only describe it */
+    char name[REQUEST_NAME_SIZE];
+    int64_t id = ps_id(object, "RequestID", &odd);
     struct active_request row = {
-        .request_id = ps_id(object, "RequestID", &odd),
         .system_id = ps_id(object, "SystemID", &other_odd),
         .account_id = ps_id(object, "AccountID", &other_odd),
     };
     const char *reason = ps_text(object, "Reason"), *ends = ps_text(object, "ExpiresDate");
 
-    if (odd || !row.request_id) {
+    if (odd || !id) {
         ps_repaired_row_left_out(call, odd);
         return -ENODATA;
     }
     if (ends && (clock_parse_vault_date(ends, &row.expires_wall_ms) || row.expires_wall_ms < 0))
         row.expires_wall_ms = 0; /* an impossible date, and 0001-01-01, count as none */
-    if (reason) {
-        row.reason = strdup(reason);
-        if (!row.reason)
-            return -ENOMEM;
-    }
+    write_name(name, id);
+    if (active_request_set(&row, name, reason))
+        return -ENOMEM;
     active->rows[active->n++] = row;
     return 0;
+}
+
+/* The vault numbers its requests as they are made. */
+static int by_number(const void *x, const void *y)
+{
+    int64_t a = request_name_number(((const struct active_request *)x)->name);
+    int64_t b = request_name_number(((const struct active_request *)y)->name);
+
+    return (a > b) - (a < b);
 }
 
 /* Requests come in one page: fewer rows than TotalCount are a part of them. */
@@ -456,6 +471,8 @@ enum ps_next ps_parse_requests(struct ps_call *call)
         return ps_unreadable(call, "the list of requests has a row without a request id");
     if (err)
         return ps_no_memory(call);
+    if (active->n)
+        qsort(active->rows, active->n, sizeof(*active->rows), by_number);
     call->out->result = VAULT_OK;
     return PS_DONE;
 }

@@ -137,7 +137,7 @@ static void answer_secret(struct checkout *co, const struct vault_request *reque
                           .private_key = key ? &co->secret : NULL,
                           .passphrase = key && co->passphrase.len ? &co->passphrase : NULL,
                           .lease_id = co->lease_id,
-                          .request_id = request->request_id,
+                          .request_id = request_name_number(request->name),
                           .expires_wall_ms = request->expires_wall_ms,
                           .adopted = request->origin == ORIGIN_FOREIGN,
                       });

@@ -91,8 +91,8 @@ struct checkout {
         *lease; /* with an intent or settled on the vault request; NULL = the session's own is used */
     struct intent *intent;
     struct vault_request *request;
-    struct vault_request *awaited; /* CO_AWAIT: the check-in to wait for */
-    int64_t doubtful; /* CO_LOOKUP: an id that the table holds, but not as this user's; 0 = none */
+    struct vault_request *awaited;       /* CO_AWAIT: the check-in to wait for */
+    char answered[REQUEST_NAME_SIZE];    /* the name of the request, as the vault answered it */
     enum request_origin doubtful_origin; /* as the vault says: ORIGIN_OURS = it has just made it */
     enum co_retry retry;
     enum co_at_vault at_vault;
@@ -201,7 +201,7 @@ bool co_is_isa(const struct checkout *);
 int co_make_request(struct checkout *);
 /* Makes the vault request that has just been asked for and holds it; ORIGIN_UNKNOWN: it was there before.
  * False = co->fault says why not. */
-bool co_hold_new(struct checkout *, int64_t request_id, enum request_origin);
+bool co_hold_new(struct checkout *, const char *name, enum request_origin);
 void co_close_intent(struct checkout *);
 /* A call that asks for a request did not work out. */
 enum co_state co_request_refused(struct checkout *);

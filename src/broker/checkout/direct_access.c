@@ -111,7 +111,7 @@ static int seek_enter(struct checkout *co)
 static bool is_made(const struct checkout *co, const struct active_request *row)
 {
     return intent_matches(co->intent, row) &&
-           !vault_request_known(co->op.broker->leases, co->vault, row->request_id, usermap_user(&co->users),
+           !vault_request_known(co->op.broker->leases, co->vault, row->name, usermap_user(&co->users),
                                 row_account(row));
 }
 
@@ -121,16 +121,16 @@ static const struct active_request *find_newest(const struct checkout *co)
     const struct active_request *newest = NULL;
 
     for (size_t i = 0; i < active->n; i++)
-        if (is_made(co, &active->rows[i]) && (!newest || active->rows[i].request_id > newest->request_id))
+        if (is_made(co, &active->rows[i]))
             newest = &active->rows[i];
     return newest;
 }
 
-static enum co_state hold_found(struct checkout *co, int64_t request_id)
+static enum co_state hold_found(struct checkout *co, const char *name)
 {
     const struct active_requests *active = &co->call.active;
 
-    if (!co_hold_new(co, request_id, ORIGIN_OURS))
+    if (!co_hold_new(co, name, ORIGIN_OURS))
         return CO_REPLY;
     for (size_t i = 0; i < active->n; i++)
         if (is_made(co, &active->rows[i]))
@@ -144,7 +144,7 @@ static enum co_state hold_none(struct checkout *co)
     struct lease *own = co_own_lease(co);
 
     if (!own || own->request->origin != ORIGIN_NO_REQUEST)
-        return co_hold_new(co, 0, ORIGIN_NO_REQUEST) ? co_settle(co) : CO_REPLY;
+        return co_hold_new(co, "", ORIGIN_NO_REQUEST) ? co_settle(co) : CO_REPLY;
     co_close_intent(co);
     lease_discard(co->op.broker->leases, co->lease);
     co->lease = NULL;
@@ -164,7 +164,7 @@ static enum co_state seek_resume(struct checkout *co, int err)
     crash_point("checkout.seek.answered");
     row = find_newest(co);
     if (row)
-        return hold_found(co, row->request_id);
+        return hold_found(co, row->name);
     return co->stage == CO_SECRET_PASSPHRASE ? CO_ISA : hold_none(co);
 }
 

@@ -58,7 +58,7 @@ static int open_intent(struct checkout *co)
     co->lease->end = co->end;
     co->sent_ms = clock_now(co->op.broker->clock);
     co->sent_wall_ms = clock_wall(co->op.broker->clock);
-    co->intent = intent_open(ls, co->lease, co->vault, usermap_user(&co->users), co->sent_ms + length_ms,
+    co->intent = intent_open(ls, co->lease, co->vault, usermap_user(&co->users), "", co->sent_ms + length_ms,
                              co->sent_wall_ms + (int64_t)length_ms);
     return co->intent ? lease_write_row(ls, co->lease) : -ENOMEM;
 }

@@ -29,6 +29,7 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "base/person.h"
+#include "base/text.h"
 #include "broker/identity/request_reason.h"
 #include "broker/leases/clock_skew.h"
 #include "broker/leases/request_identity.h"
@@ -72,11 +73,11 @@ static int request_enter(struct checkout *co)
     return err;
 }
 
-bool co_hold_new(struct checkout *co, int64_t request_id, enum request_origin origin)
+bool co_hold_new(struct checkout *co, const char *name, enum request_origin origin)
 {
     uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
     struct vault_request *request =
-        vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users), request_id, origin);
+        vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users), name, origin);
 
     if (!request) { /* the intent stays: it finds the request when there is memory again */
         (void)co_fail(co, FAULT_INTERNAL, "out of memory");
@@ -102,7 +103,6 @@ enum co_state co_request_refused(struct checkout *co)
 /* A request id of the table: one holder more, or its check-in is awaited. */
 static enum co_state hold_known_request(struct checkout *co, struct vault_request *request)
 {
-    co->doubtful = 0;
     if (request->origin ==
         ORIGIN_UNKNOWN) { /* another check-out is at its lookup; the gateway may have made it all the same */
         vault_request_hold(request);
@@ -123,11 +123,11 @@ static enum co_state hold_known_request(struct checkout *co, struct vault_reques
 }
 
 /* This user's record of the id that the vault has answered, and of this account. */
-static struct vault_request *find_own(const struct checkout *co, int64_t request_id)
+static struct vault_request *find_own(const struct checkout *co)
 {
     const char *user = usermap_user(&co->users);
     struct vault_request *request =
-        vault_request_known(co->op.broker->leases, co->vault, request_id, user, ref_account(&co->ref));
+        vault_request_known(co->op.broker->leases, co->vault, co->answered, user, ref_account(&co->ref));
 
     return request && person_same(request->user, user) ? request : NULL;
 }
@@ -138,19 +138,17 @@ static struct vault_request *find_own(const struct checkout *co, int64_t request
  */
 static enum co_state hold_answered(struct checkout *co)
 {
-    int64_t id = co->call.request_id;
     enum request_origin origin = co->call.reused ? ORIGIN_UNKNOWN : ORIGIN_OURS;
-    struct vault_request *own = find_own(co, id);
+    struct vault_request *own = find_own(co);
 
     if (own && (co->call.reused || own->origin == ORIGIN_UNKNOWN) &&
         !(vault_request_is_unproven(own) && !co->call.reused))
         return hold_known_request(co, own);
-    if (vault_request_find(co->op.broker->leases, co->vault, id)) {
-        co->doubtful = id;
+    if (vault_request_find(co->op.broker->leases, co->vault, co->answered)) {
         co->doubtful_origin = origin;
         return CO_LOOKUP;
     }
-    if (!co_hold_new(co, id, origin))
+    if (!co_hold_new(co, co->answered, origin))
         return CO_REPLY;
     return origin == ORIGIN_UNKNOWN ? CO_LOOKUP : co_settle(co);
 }
@@ -169,7 +167,8 @@ static enum co_state request_resume(struct checkout *co, int err)
         return co_request_refused(co);
     if (co->call.unknown)
         co->at_vault = CO_VAULT_STRAY;
-    request = vault_request_find(co->op.broker->leases, co->vault, co->call.request_id);
+    (void)text_copy(co->answered, sizeof(co->answered), co->call.request_name);
+    request = vault_request_find(co->op.broker->leases, co->vault, co->answered);
     if (request)
         (void)vault_request_expire(request);
     return hold_answered(co);
@@ -241,10 +240,10 @@ static int lookup_enter(struct checkout *co)
     return err;
 }
 
-static const struct active_request *find_row(const struct active_requests *active, int64_t request_id)
+static const struct active_request *find_row(const struct active_requests *active, const char *name)
 {
     for (size_t i = 0; i < active->n; i++)
-        if (active->rows[i].request_id == request_id)
+        if (strcmp(active->rows[i].name, name) == 0)
             return &active->rows[i];
     return NULL;
 }
@@ -290,7 +289,7 @@ static struct vault_request *find_listed(const struct checkout *co, const struct
 
     if (request)
         return request;
-    request = vault_request_known(ls, co->vault, row->request_id, usermap_user(&co->users), row_account(row));
+    request = vault_request_known(ls, co->vault, row->name, usermap_user(&co->users), row_account(row));
     return request && request->origin == ORIGIN_FOREIGN ? request : NULL;
 }
 
@@ -302,7 +301,7 @@ static enum co_state judge_doubtful(struct checkout *co, const struct active_req
     if (!row || !vault_account_fits(row_account(row), co->credential_id))
         return not_believed(co);
     if (co->doubtful_origin == ORIGIN_OURS)
-        request = mark && strcmp(mark, co->lease_id) == 0 ? find_own(co, co->doubtful) : NULL;
+        request = mark && strcmp(mark, co->lease_id) == 0 ? find_own(co) : NULL;
     else
         request = find_listed(co, row, mark);
     if (!request)
@@ -322,7 +321,7 @@ static enum co_state lookup_resume(struct checkout *co, int err)
         return co_fail_start(co, err);
     if (co->call.result != VAULT_OK)
         return co_fail_with(co, &co->call.fault);
-    row = find_row(&co->call.active, co->request ? co->request->request_id : co->doubtful);
+    row = find_row(&co->call.active, co->request ? co->request->name : co->answered);
     bool marked = row && reason_lease_id(row->reason, id);
 
     if (!co->request)

@@ -30,7 +30,7 @@ struct request_poll {
     unsigned failures;
     uint64_t round;
     struct wait_list waiting, asked;
-    int64_t *expected; /* request ids to be looked for in the next list */
+    char **expected; /* names of requests to be looked for in the next list */
     size_t nexpected, cap;
     bool second_look; /* one list lacked them already: a round must not begin again with them */
     struct deadline rest;
@@ -97,6 +97,8 @@ static size_t make_key(struct active_requests_reader *reader, const struct vault
 static void poll_free_memory(struct request_poll *poll)
 {
     vault_call_free(&poll->call);
+    for (size_t i = 0; i < poll->nexpected; i++)
+        free(poll->expected[i]);
     free(poll->expected);
     free(poll->user);
     free(poll);
@@ -204,39 +206,48 @@ void active_requests_get(struct active_requests_reader *reader, struct vault *va
     send_queued(reader);
 }
 
-/* ---- expected request ids ---- */
+/* ---- expected requests ---- */
 
 void active_requests_round(struct active_requests_reader *reader)
 {
     reader->round++;
 }
 
-static bool add_expected(struct request_poll *poll, int64_t request_id)
+static void forget_expected(struct request_poll *poll)
+{
+    while (poll->nexpected)
+        free(poll->expected[--poll->nexpected]);
+}
+
+static bool add_expected(struct request_poll *poll, const char *name)
 {
     if (poll->nexpected == poll->cap) {
         size_t cap = poll->cap ? poll->cap * 2 : 4;
-        int64_t *expected = realloc(poll->expected, cap * sizeof *expected);
+        char **expected = realloc(poll->expected, cap * sizeof *expected);
 
         if (!expected)
             return false;
         poll->expected = expected;
         poll->cap = cap;
     }
-    poll->expected[poll->nexpected++] = request_id;
-    return true;
+    char *copy = strdup(name);
+
+    if (copy)
+        poll->expected[poll->nexpected++] = copy;
+    return copy != NULL;
 }
 
 bool active_requests_expect(struct active_requests_reader *reader, struct vault *vault, const char *user,
-                            int64_t request_id)
+                            const char *name)
 {
     struct request_poll *poll = poll_get(reader, vault, user);
 
     if (!poll || poll->state == POLL_IN_FLIGHT || poll->second_look)
         return false;
     if (poll->round != reader->round)
-        poll->nexpected = 0;
+        forget_expected(poll);
     poll->round = reader->round;
-    if (!add_expected(poll, request_id))
+    if (!add_expected(poll, name))
         return false;
     poll_enqueue(poll);
     return true;
@@ -292,11 +303,9 @@ static struct active_requests_wait *find_wait(const struct request_poll *poll,
     return NULL;
 }
 
-static int by_id(const void *x, const void *y)
+static int by_name(const void *x, const void *y)
 {
-    const struct active_request *a = x, *b = y;
-
-    return (a->request_id > b->request_id) - (a->request_id < b->request_id);
+    return strcmp(((const struct active_request *)x)->name, ((const struct active_request *)y)->name);
 }
 
 static void pass_rows(struct request_poll *poll)
@@ -315,14 +324,16 @@ static void pass_expected(struct request_poll *poll)
     size_t n = poll->nexpected, kept = 0;
 
     if (active->n)
-        qsort(active->rows, active->n, sizeof *active->rows, by_id);
+        qsort(active->rows, active->n, sizeof *active->rows, by_name);
     for (size_t i = 0; i < n; i++) {
-        struct active_request key = {.request_id = poll->expected[i]};
+        struct active_request key = {.name = poll->expected[i]};
         const struct active_request *row =
-            active->n ? bsearch(&key, active->rows, active->n, sizeof key, by_id) : NULL;
+            active->n ? bsearch(&key, active->rows, active->n, sizeof key, by_name) : NULL;
 
-        if (owner->expected(owner, poll->vault, poll->user, key.request_id, row))
-            poll->expected[kept++] = key.request_id;
+        if (owner->expected(owner, poll->vault, poll->user, key.name, row))
+            poll->expected[kept++] = key.name;
+        else
+            free(key.name);
     }
     poll->nexpected = kept;
     poll->second_look = kept > 0;

@@ -31,7 +31,7 @@ struct active_requests_reader;
  */
 struct active_requests_wait {
     bool (*matches)(const struct active_requests_wait *, const struct active_request *);
-    void (*found)(struct active_requests_wait *, int64_t request_id);     /* for the reader's owner to call */
+    void (*found)(struct active_requests_wait *, const char *name);       /* for the reader's owner to call */
     void (*not_found)(struct active_requests_wait *, bool list_was_read); /* may wait again */
     bool linked;
     LIST_ENTRY(active_requests_wait) link;
@@ -42,9 +42,9 @@ struct active_requests_owner {
     /* Each row. `wait`: one that waits and matches it, or NULL. */
     void (*row)(struct active_requests_owner *, struct vault *, const char *user,
                 const struct active_request *, struct active_requests_wait *wait);
-    /* Each request id that was expected; `row` NULL = not listed. True = it is expected in the next list as
+    /* Each request that was expected; `row` NULL = not listed. True = it is expected in the next list as
      * well. */
-    bool (*expected)(struct active_requests_owner *, struct vault *, const char *user, int64_t request_id,
+    bool (*expected)(struct active_requests_owner *, struct vault *, const char *user, const char *name,
                      const struct active_request *row);
     /* Then the waits that matched no row; then this. */
     void (*read)(struct active_requests_owner *, struct vault *);
@@ -72,7 +72,7 @@ void active_requests_round(struct active_requests_reader *);
 /* The request should be in its user's list. False = a call is on its way, or out of memory: the next round.
  */
 bool active_requests_expect(struct active_requests_reader *, struct vault *, const char *user,
-                            int64_t request_id);
+                            const char *name);
 /* All of the round are expected: reading begins. */
 void active_requests_start(struct active_requests_reader *);
 size_t active_requests_polls(const struct active_requests_reader *);

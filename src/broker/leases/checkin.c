@@ -357,7 +357,7 @@ static bool send_checkin(struct checkin *c)
                                          .admitted = true,
                                          .done = on_checked_in}};
     crash_point("checkin.before");
-    if (vault->ops->checkin(vault, request->request_id, "released by jumpgate", &cc->call)) {
+    if (vault->ops->checkin(vault, request->name, "released by jumpgate", &cc->call)) {
         free(cc);
         return false;
     }

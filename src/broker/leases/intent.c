@@ -29,24 +29,26 @@
 #define MARGIN_MS 1000
 
 static bool wait_matches(const struct active_requests_wait *, const struct active_request *);
-static void on_found(struct active_requests_wait *, int64_t request_id);
+static void on_found(struct active_requests_wait *, const char *name);
 static void on_not_found(struct active_requests_wait *, bool list_was_read);
 
 struct intent *intent_open(struct leases *ls, struct lease *lease, struct vault *vault, const char *user,
-                           uint64_t ends_ms, int64_t expires_wall_ms)
+                           const char *name, uint64_t ends_ms, int64_t expires_wall_ms)
 {
-    size_t n = strlen(user) + 1;
-    struct intent *in = malloc(sizeof *in + n);
+    size_t n = strlen(user) + 1, name_size = strlen(name) + 1;
+    struct intent *in = malloc(sizeof *in + n + name_size);
 
     if (!in)
         return NULL;
     *in = (struct intent){.leases = ls,
                           .lease = lease,
                           .vault = vault,
+                          .name = in->user + n,
                           .ends_ms = ends_ms,
                           .expires_wall_ms = expires_wall_ms,
                           .wait = {.matches = wait_matches, .found = on_found, .not_found = on_not_found}};
     memcpy(in->user, user, n);
+    memcpy(in->user + n, name, name_size);
     lease->state = LEASE_INTENT;
     lease->intent = in;
     ls->nintents++;
@@ -106,7 +108,7 @@ bool intent_matches(const struct intent *in, const struct active_request *row)
 
     if (reason_lease_id(row->reason, id)) /* the request of an intent that knows it may bear another's mark */
         return strcmp(id, in->lease->id) == 0 ||
-               (in->request_id == row->request_id &&
+               (strcmp(in->name, row->name) == 0 &&
                 vault_account_fits(row_account(row), in->lease->credential_id));
     return reason_is_cut(row->reason, in->lease->id) && credential_id_parse(in->lease->credential_id, &ref) &&
            ref.system_id == row->system_id && ref.account_id == row->account_id;
@@ -121,16 +123,16 @@ static bool wait_matches(const struct active_requests_wait *wait, const struct a
  * Its last holder checks it in; if it has none, that is now. The lease becomes the vault request's cover: its
  * row goes when that of the holder is durable, or when the request has been checked in.
  */
-static void on_found(struct active_requests_wait *wait, int64_t request_id)
+static void on_found(struct active_requests_wait *wait, const char *name)
 {
     struct intent *in = CONTAINER_OF(wait, struct intent, wait);
     struct leases *ls = in->leases;
     struct lease *lease = in->lease;
     struct vault_request *request =
-        vault_request_known(ls, in->vault, request_id, in->user, credential_account(lease->credential_id));
+        vault_request_known(ls, in->vault, name, in->user, credential_account(lease->credential_id));
     bool held = request != NULL;
 
-    if (!request && !(request = vault_request_new(ls, in->vault, in->user, request_id, ORIGIN_OURS))) {
+    if (!request && !(request = vault_request_new(ls, in->vault, in->user, name, ORIGIN_OURS))) {
         attempt_later(in, backoff_ms(++in->failures, &ls->random));
         return;
     }
@@ -192,15 +194,14 @@ void intent_restore(struct intent *in)
 void intent_recover_unproven(struct lease *lease, struct vault_request *request)
 {
     struct leases *ls = request->leases;
-    struct intent *in = intent_open(ls, lease, vault_request_vault(request), request->user, request->ends_ms,
-                                    request->expires_wall_ms);
+    struct intent *in = intent_open(ls, lease, vault_request_vault(request), request->user, request->name,
+                                    request->ends_ms, request->expires_wall_ms);
 
     if (!in) {
         log_error("hunt_lost", "user=%s lease=%s error=%s", request->user, lease->id, "out of memory");
         lease_discard(ls, lease);
         return;
     }
-    in->request_id = request->request_id;
     if (lease_write_row(ls, lease))
         log_error("journal_lost", "lease=%s error=%s", lease->id, "out of memory");
     intent_restore(in);

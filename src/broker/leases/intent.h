@@ -23,11 +23,11 @@ struct lease;
 struct intent;
 
 /*
- * Of a lease in state INTENT, whose `intent` it becomes. NULL = out of memory. `ends_ms`: monotonic end of
- * what is asked for.
+ * Of a lease in state INTENT, whose `intent` it becomes. NULL = out of memory. `name` of the request: "" =
+ * not known. `ends_ms`: monotonic end of what is asked for.
  */
 struct intent *intent_open(struct leases *, struct lease *, struct vault *, const char *user,
-                           uint64_t ends_ms, int64_t expires_wall_ms);
+                           const char *name, uint64_t ends_ms, int64_t expires_wall_ms);
 /* The outcome is known, and the lease is the caller's to settle or to discard; NULL is fine. */
 void intent_close(struct intent *);
 /* The outcome is not known: intent and lease now belong to the lease table and settle themselves. */

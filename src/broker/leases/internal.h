@@ -38,7 +38,7 @@ struct leases {
     struct lsid_entry *lsids;        /* by key */
     struct site_list sites;
     struct deadline restored;       /* ends leases of the store whose PRA session has ended */
-    struct vault_request *requests; /* by key, several may have one; LAPSED ones are in `lapsed` instead */
+    struct vault_request *requests; /* by name, several may have one; LAPSED ones are in `lapsed` instead */
     int64_t requestless;            /* vault requests without a request at the vault that were ever made */
     struct vault_refs vaults;
     TAILQ_HEAD(, checkin) lapsed; /* oldest first */
@@ -123,11 +123,11 @@ struct intent {
     uint64_t ends_ms;    /* of what is asked for */
     uint64_t settled_ms; /* from then on the call cannot arrive any more */
     int64_t expires_wall_ms;
-    int64_t request_id; /* of an unproven request; 0 = not known */
     struct deadline deadline;
     struct active_requests_wait wait;
     unsigned attempts, failures;
     bool recovering;
+    const char *name; /* of an unproven request; "" = not known. Behind the user */
     char user[];
 };
 

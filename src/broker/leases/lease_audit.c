@@ -14,7 +14,7 @@ static void add_vault_request(struct audit_note *n, const struct vault_request *
 {
     audit_text(n, "vault", vault_request_vault(request)->conf->name);
     audit_text(n, "run_as", request->user);
-    audit_number(n, "vault_request_id", request->request_id);
+    audit_number(n, "vault_request_id", request_name_number(request->name));
 }
 
 static void add_person(struct audit_note *n, const struct lease *lease)

@@ -44,7 +44,7 @@ static void view_vault_request(const struct lease *lease, struct lease_view *v)
     const struct vault_request *request = lease->request;
 
     v->user = request->user;
-    v->request_id = request->request_id;
+    v->request_id = request_name_number(request->name);
     v->adopted = request->origin == ORIGIN_FOREIGN;
     v->expires_wall_ms = request->expires_wall_ms;
     v->attempts = request->checkin ? request->checkin->attempts : 0;

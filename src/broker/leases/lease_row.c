@@ -16,7 +16,7 @@ static void from_intent(const struct leases *ls, const struct lease *lease, stru
     row->url = vault_ref_find(&ls->vaults, lease->intent->vault)->url;
     row->vault = lease->intent->vault->conf->name;
     row->user = lease->intent->user;
-    row->request_id = lease->intent->request_id;
+    row->request = lease->intent->name;
     row->expires_wall_ms = lease->intent->expires_wall_ms;
 }
 
@@ -30,7 +30,7 @@ static void from_vault_request(const struct lease *lease, struct lease_row *row)
     row->user = request->user;
     if (request->origin == ORIGIN_UNKNOWN && request->vault_ref->moved_from)
         row->url = request->vault_ref->moved_from;
-    row->request_id = request->request_id;
+    row->request = request->name;
     row->adopted = request->origin == ORIGIN_FOREIGN;
     row->expires_wall_ms = request->expires_wall_ms;
     if (!checkin)

@@ -28,6 +28,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NUMBER_SIZE sizeof(int64_t)
+
 /* ---- session_leases ---- */
 
 struct session_leases *session_leases_probe(const struct session *s)
@@ -241,24 +243,28 @@ struct vault *vault_request_vault(const struct vault_request *request)
 }
 
 struct vault_request *vault_request_new(struct leases *ls, struct vault *vault, const char *user,
-                                        int64_t request_id, enum request_origin origin)
+                                        const char *name, enum request_origin origin)
 {
     struct vault_ref *ref = vault_ref_find(&ls->vaults, vault);
-    size_t n = strlen(user) + 1;
-    struct vault_request *request = malloc(sizeof *request + n);
+    size_t n = strlen(user) + 1, name_size = strlen(name) + 1, key_size = *name ? name_size - 1 : NUMBER_SIZE;
+    struct vault_request *request = malloc(sizeof *request + n + name_size + NUMBER_SIZE);
 
     if (!request)
         return NULL;
-    *request = (struct vault_request){.key = request_id ? request_id : --ls->requestless,
-                                      .leases = ls,
+    *request = (struct vault_request){.leases = ls,
                                       .vault_ref = ref,
-                                      .request_id = request_id,
+                                      .name = request->user + n,
                                       .state = REQUEST_HELD,
                                       .origin = origin,
                                       .ends_ms = UINT64_MAX,
                                       .checkouts = 1};
     memcpy(request->user, user, n);
-    HASH_ADD(hh, ls->requests, key, sizeof request->key, request);
+    memcpy(request->user + n, name, name_size);
+    int64_t number = ++ls->requestless; /* a key that no other record has, where there is no name */
+
+    memcpy(request->user + n + name_size, &number, NUMBER_SIZE);
+    HASH_ADD_KEYPTR(hh, ls->requests, *name ? request->name : request->user + n + name_size, key_size,
+                    request);
     if (!request->hh.tbl) {
         free(request);
         return NULL;

@@ -13,7 +13,7 @@
  *      +--no request: removed     +--others hold the request:   +--vault's own expiry--> LAPSED
  *                                    removed
  *
- * The vault request for a request that the vault names is found by its id, user and account
+ * The vault request for a request that the vault names is found by its name, user and account
  * (request_identity.h). Its life:
  *
  *   HELD --last holder gone--> RETURNING --checked in, or already gone--> freed
@@ -26,7 +26,7 @@
  *
  * A vault request that was the person's own (ORIGIN_FOREIGN), or of which that is not yet known
  * (ORIGIN_UNKNOWN), is dropped without a check-in when its last holder goes; so is one of which the vault
- * keeps no request (ORIGIN_NO_REQUEST: its request id is 0, it is held for its time and never found). One of
+ * keeps no request (ORIGIN_NO_REQUEST: it has no name, it is held for its time and never found). One of
  * the gateway's own is checked in even where the vault said that it is gone: the vault says so again.
  *
  * Not here: what opens and ends leases (lease_life.h), check-ins (checkin.h), the table as a whole
@@ -59,10 +59,9 @@ SLIST_HEAD(lease_list, lease);
 
 struct vault_request {
     UT_hash_handle hh;
-    int64_t key; /* the request id; below 0 where the vault keeps no request */
     struct leases *leases;
     struct vault_ref *vault_ref;
-    int64_t request_id;       /* 0 = the vault keeps no request */
+    const char *name;         /* the vault's; "" = the vault keeps no request. Behind the user */
     struct lease_list leased; /* open leases, and covers (state RELEASING) */
     size_t checkouts;         /* check-outs in flight that hold it */
     /* HELD: timed release; RETURNING: the next attempt; LAPSED: the end of its day */
@@ -157,7 +156,7 @@ struct vault *vault_request_vault(const struct vault_request *);
  * A new HELD vault request, held by one check-out. Its check-in runs as `user`, who holds it at the vault.
  * NULL = out of memory.
  */
-struct vault_request *vault_request_new(struct leases *, struct vault *, const char *user, int64_t request_id,
+struct vault_request *vault_request_new(struct leases *, struct vault *, const char *user, const char *name,
                                         enum request_origin);
 size_t vault_request_holders(const struct vault_request *);
 void vault_request_hold(struct vault_request *); /* one check-out more holds it; only while HELD */

@@ -27,7 +27,7 @@ static bool is_in_table(const struct leases *ls, const struct audit_claim *c)
 
     for (size_t i = 0; i < ls->vaults.n && !named; i++) {
         const struct vault_ref *ref = ls->vaults.refs[i];
-        bool found = vault_request_known(ls, ref->vault, c->request_id, c->run_as,
+        bool found = vault_request_known(ls, ref->vault, c->request_name, c->run_as,
                                          credential_account(c->credential_id)) != NULL;
 
         named = *c->vault_url ? strcmp(ref->url, c->vault_url) == 0
@@ -55,7 +55,7 @@ static bool recover_request(struct leases *ls, const struct vault_ref *ref, cons
     int64_t left = c->expires_wall_ms - clock_wall(ls->clock);
     struct lease *lease = lease_new(ls, &session, c->credential_id, c->lease_id, c->created_wall_ms);
     struct intent *in =
-        lease ? intent_open(ls, lease, ref->vault, c->run_as,
+        lease ? intent_open(ls, lease, ref->vault, c->run_as, "",
                             clock_now(ls->clock) + (uint64_t)(left > 0 ? left : 0), c->expires_wall_ms)
               : NULL;
 

@@ -51,7 +51,7 @@ void reconcile_stray(struct leases *ls, struct vault *vault, const char *user,
                      const struct active_request *row, const char *mark)
 {
     static const struct session no_session = {.id = "", .username = ""};
-    struct vault_request *request = vault_request_new(ls, vault, user, row->request_id, ORIGIN_OURS);
+    struct vault_request *request = vault_request_new(ls, vault, user, row->name, ORIGIN_OURS);
     char id[ID_SIZE];
 
     if (!request)
@@ -79,7 +79,7 @@ static void judge_row(struct active_requests_owner *owner, struct vault *vault, 
                       const struct active_request *row, struct active_requests_wait *wait)
 {
     struct leases *ls = CONTAINER_OF(owner, struct reconcile, owner)->leases;
-    struct vault_request *request = vault_request_known(ls, vault, row->request_id, user, row_account(row));
+    struct vault_request *request = vault_request_known(ls, vault, row->name, user, row_account(row));
     char id[ID_SIZE];
     bool marked = reason_lease_id(row->reason, id);
 
@@ -90,9 +90,9 @@ static void judge_row(struct active_requests_owner *owner, struct vault *vault, 
     if (request && !vault_request_is_unproven(request))
         request->missed = request->gone = false;
     if (wait)
-        wait->found(wait, row->request_id);
+        wait->found(wait, row->name);
     else if (!request && marked && lease_id_known(ls, id) && !is_in_flight(ls, id) &&
-             !vault_request_find(ls, vault, row->request_id)) /* else that one has to end first */
+             !vault_request_find(ls, vault, row->name)) /* else that one has to end first */
         reconcile_stray(ls, vault, user, row, id);
 }
 
@@ -119,11 +119,11 @@ static bool is_listed(const struct vault_request *request, const struct active_r
 }
 
 static bool judge_expected(struct active_requests_owner *owner, struct vault *vault, const char *user,
-                           int64_t request_id, const struct active_request *row)
+                           const char *name, const struct active_request *row)
 {
     struct leases *ls = CONTAINER_OF(owner, struct reconcile, owner)->leases;
     const struct vault_account any = {0};
-    struct vault_request *request = vault_request_known(ls, vault, request_id, user, any);
+    struct vault_request *request = vault_request_known(ls, vault, name, user, any);
 
     if (!request || request->state != REQUEST_HELD || is_listed(request, row))
         return false;
@@ -155,7 +155,7 @@ static void expect_requests(struct leases *ls)
     active_requests_round(ls->reader);
     HASH_ITER(hh, ls->requests, request, next)
     if (is_expected(request) &&
-        active_requests_expect(ls->reader, vault_request_vault(request), request->user, request->request_id))
+        active_requests_expect(ls->reader, vault_request_vault(request), request->user, request->name))
         request->missed = false;
 }
 

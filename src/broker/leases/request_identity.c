@@ -2,17 +2,18 @@
 /*
  * request_identity.c - which record is the request that a vault names.
  *
- * The vault names a request by its number. The number alone does not identify the request in three cases:
+ * The vault names a request by a text (Password Safe: its number). The name alone does not identify the
+ * request in three cases:
  *
- *   - a faulty answer has the number of another person's request;
+ *   - a faulty answer has the name of another person's request;
  *   - two sections lead to one vault by two addresses, so one request has two sections;
- *   - a section leads to another vault than when the row was written, and the same number is another request.
+ *   - a section leads to another vault than when the row was written, and the same name is another request.
  *
  * So a record is taken for the request only if user and account agree as well. Where that is not enough, the
  * mark in the reason decides.
  *
  * Unproven is a restored record whose section has another url now. Until the list of its user shows the
- * number with the account and a mark of ours it is not checked in, and its rows keep the url of before, so
+ * name with the account and a mark of ours it is not checked in, and its rows keep the url of before, so
  * that a restart does not take it for proven. Any mark is enough there: it may be that of a lease that has
  * ended long ago.
  */
@@ -24,6 +25,8 @@
 #include "broker/identity/credential_id.h"
 #include "broker/identity/request_reason.h"
 #include "broker/leases/internal.h"
+
+#include <string.h>
 
 /* ---- the vault ---- */
 
@@ -51,11 +54,12 @@ void vault_request_join(const struct vault_request *request, const struct vault 
             refs->refs[i]->number = same->number;
 }
 
-/* Several records may have one id, so the key is not unique: the first one from `request` on in its chain of
- * the hash. `vault` NULL = at any. */
-static struct vault_request *first_of(struct vault_request *request, const struct vault *vault, int64_t id)
+/* Several records may have one name, so the key is not unique: the first one from `request` on in its chain
+ * of the hash. `vault` NULL = at any. */
+static struct vault_request *first_of(struct vault_request *request, const struct vault *vault,
+                                      const char *name)
 {
-    while (request && (request->request_id != id || (vault && !vault_request_is_at(request, vault))))
+    while (request && (strcmp(request->name, name) != 0 || (vault && !vault_request_is_at(request, vault))))
         request = request->hh.hh_next ? CONTAINER_OF(request->hh.hh_next, struct vault_request, hh) : NULL;
     return request;
 }
@@ -64,16 +68,15 @@ static struct vault_request *next_of(const struct vault_request *request, const 
 {
     struct UT_hash_handle *next = request->hh.hh_next;
 
-    return next ? first_of(CONTAINER_OF(next, struct vault_request, hh), vault, request->request_id) : NULL;
+    return next ? first_of(CONTAINER_OF(next, struct vault_request, hh), vault, request->name) : NULL;
 }
 
-struct vault_request *vault_request_find(const struct leases *ls, const struct vault *vault,
-                                         int64_t request_id)
+struct vault_request *vault_request_find(const struct leases *ls, const struct vault *vault, const char *name)
 {
     struct vault_request *request;
 
-    HASH_FIND(hh, ls->requests, &request_id, sizeof request_id, request);
-    return first_of(request, vault, request_id);
+    HASH_FIND(hh, ls->requests, name, strlen(name), request);
+    return first_of(request, vault, name);
 }
 
 /* ---- accounts ---- */
@@ -118,9 +121,9 @@ bool vault_request_of_account(const struct vault_request *request, struct vault_
 /* ---- records ---- */
 
 struct vault_request *vault_request_known(const struct leases *ls, const struct vault *vault,
-                                          int64_t request_id, const char *user, struct vault_account account)
+                                          const char *name, const char *user, struct vault_account account)
 {
-    struct vault_request *first = vault_request_find(ls, vault, request_id), *request;
+    struct vault_request *first = vault_request_find(ls, vault, name), *request;
 
     for (request = first; request; request = next_of(request, vault))
         if (person_same(request->user, user) && vault_request_of_account(request, account))
@@ -138,12 +141,12 @@ struct vault_request *vault_request_marked(const struct leases *ls, const struct
     bool holds = lease && (lease->state == LEASE_OPEN || lease->state == LEASE_RELEASING);
     struct vault_request *request;
 
-    if (holds && lease->request->request_id == row->request_id &&
+    if (holds && strcmp(lease->request->name, row->name) == 0 &&
         vault_request_of_account(lease->request, row_account(row)))
         return lease->request;
     if (!lease_id_known(ls, mark))
         return NULL;
-    for (request = vault_request_find(ls, NULL, row->request_id); request; request = next_of(request, NULL))
+    for (request = vault_request_find(ls, NULL, row->name); request; request = next_of(request, NULL))
         if (request->origin == ORIGIN_OURS && vault_request_of_account(request, row_account(row)))
             return request;
     return NULL;

@@ -1,7 +1,7 @@
 /*
  * request_identity.h - which record is the request that a vault names.
  *
- * A number alone proves nothing: a row of the store may be of another vault that had the section's name
+ * A name alone proves nothing: a row of the store may be of another vault that had the section's name
  * before, and a faulty answer names another person's request. So user and account must agree, and of what is
  * in doubt the mark in the reason decides.
  *
@@ -43,15 +43,15 @@ bool vault_request_of_account(const struct vault_request *, struct vault_account
 /* ---- the record; NULL = none ---- */
 
 /*
- * One with this id at this vault, whichever section of the configuration leads there; `vault` NULL = at any.
- * Whether it is the request that is meant: vault_request_known().
+ * One with this name at this vault, whichever section of the configuration leads there; `vault` NULL = at
+ * any. Whether it is the request that is meant: vault_request_known().
  */
-struct vault_request *vault_request_find(const struct leases *, const struct vault *, int64_t request_id);
+struct vault_request *vault_request_find(const struct leases *, const struct vault *, const char *name);
 /*
- * The one of this id that may be this user's and of this account. One that is not in doubt is found however
+ * The one of this name that may be this user's and of this account. One that is not in doubt is found however
  * its user is spelled.
  */
-struct vault_request *vault_request_known(const struct leases *, const struct vault *, int64_t request_id,
+struct vault_request *vault_request_known(const struct leases *, const struct vault *, const char *name,
                                           const char *user, struct vault_account);
 /*
  * The one of the request in this row of a vault's list, by the mark in its reason: also where another section

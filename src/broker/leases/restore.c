@@ -73,11 +73,11 @@ static bool is_moved(const struct vault_ref *ref, const struct lease_row *row)
 static struct vault_request *get_vault_request(struct leases *ls, struct vault_ref *ref,
                                                const struct lease_row *row)
 {
-    struct vault_request *request = row->request_id
-                                        ? vault_request_known(ls, ref->vault, row->request_id, row->user,
+    struct vault_request *request = *row->request
+                                        ? vault_request_known(ls, ref->vault, row->request, row->user,
                                                               credential_account(row->credential))
-                                        : NULL; /* 0: each its own */
-    enum request_origin origin = !row->request_id     ? ORIGIN_NO_REQUEST
+                                        : NULL; /* none: each its own */
+    enum request_origin origin = !*row->request       ? ORIGIN_NO_REQUEST
                                  : row->adopted       ? ORIGIN_FOREIGN
                                  : is_moved(ref, row) ? ORIGIN_UNKNOWN
                                                       : ORIGIN_OURS;
@@ -87,7 +87,7 @@ static struct vault_request *get_vault_request(struct leases *ls, struct vault_r
             request->origin = ORIGIN_OURS; /* what one of its leases has proven holds for all */
         return request;
     }
-    request = vault_request_new(ls, ref->vault, row->user, row->request_id, origin);
+    request = vault_request_new(ls, ref->vault, row->user, row->request, origin);
     if (!request)
         return NULL;
     request->checkouts = 0;
@@ -110,14 +110,13 @@ static int restore_intent(struct restore *r, struct vault_ref *ref, const struct
 {
     struct leases *ls = r->leases;
     struct lease *lease = make_lease(ls, row);
-    struct intent *in = lease ? intent_open(ls, lease, ref->vault, row->user,
+    struct intent *in = lease ? intent_open(ls, lease, ref->vault, row->user, row->request,
                                             clock_now(ls->clock) + time_left(ls, row), row->expires_wall_ms)
                               : NULL;
 
     if (!in)
         return -ENOMEM;
     r->intents++;
-    in->request_id = row->request_id;
     intent_restore(in);
     return 0;
 }
@@ -198,7 +197,7 @@ static int restore_lapsed(struct restore *r, struct vault_ref *ref, const struct
 static bool makes_sense(const struct leases *ls, const struct lease_row *row)
 {
     return strlen(row->id) == ID_SIZE - 1 && !lease_by_id(ls, row->id) && *row->vault && *row->user &&
-           (row->request_id > 0 || (row->request_id == 0 && row->state <= LEASE_OPEN));
+           strlen(row->request) < REQUEST_NAME_SIZE && (*row->request || row->state <= LEASE_OPEN);
 }
 
 /* A row that names its vault otherwise than the configuration does now is written again. */

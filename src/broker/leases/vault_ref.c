@@ -21,9 +21,9 @@ static int refuse_requests(struct vault *v, struct vault_call *call)
     return -ENOTCONN;
 }
 
-static int refuse_checkin(struct vault *v, int64_t id, const char *reason, struct vault_call *call)
+static int refuse_checkin(struct vault *v, const char *name, const char *reason, struct vault_call *call)
 {
-    (void)id;
+    (void)name;
     (void)reason;
     return refuse_requests(v, call);
 }

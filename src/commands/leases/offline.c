@@ -97,7 +97,7 @@ static const char *vault_of(const struct lease_row *row)
 /* The user is not compared: two spellings of one person hold the same request. */
 static bool same_request(const struct lease_row *a, const struct lease_row *b)
 {
-    return a->request_id && a->request_id == b->request_id && strcmp(vault_of(a), vault_of(b)) == 0;
+    return *a->request && strcmp(a->request, b->request) == 0 && strcmp(vault_of(a), vault_of(b)) == 0;
 }
 
 static int by_age(const struct lease_row *a, const struct lease_row *b)
@@ -113,8 +113,8 @@ static int by_request(const void *left, const void *right)
     const struct lease_row *b = &(*(const struct offline_lease *const *)right)->row;
     int order = strcmp(vault_of(a), vault_of(b));
 
-    if (!order && a->request_id != b->request_id)
-        order = a->request_id < b->request_id ? -1 : 1;
+    if (!order)
+        order = strcmp(a->request, b->request);
     return order ? order : by_age(a, b);
 }
 
@@ -228,7 +228,7 @@ static struct lease_view view_of(const struct lease_row *row, const char *const 
 
     return (struct lease_view){
         .id = row->id,
-        .request_id = row->request_id,
+        .request_id = request_name_number(row->request),
         .user = row->user,
         .sessions = sessions,
         .nsessions = nsessions,
@@ -311,8 +311,8 @@ static void end_lease(struct offline *o, struct offline_lease *lease)
     lease->ended = true;
     lease->offline = o;
     lease->write = (struct store_write){.row = lease->row, .done = on_written};
-    /* Without a request id the vault keeps no request: there is nothing to check in. */
-    lease->write.remove = lease->row.adopted || !lease->row.request_id || others;
+    /* Without a name the vault keeps no request: there is nothing to check in. */
+    lease->write.remove = lease->row.adopted || !*lease->row.request || others;
     lease->write.row.state = LEASE_RELEASING;
     lease->write.row.next_wall_ms = 0;
     STAILQ_INSERT_TAIL(&writes, &lease->write, link);

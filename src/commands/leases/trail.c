@@ -109,7 +109,7 @@ static void note_end(struct audit_note *n, struct audit *a, const struct lease_r
     audit_text(n, "credential_id", row->credential);
     audit_text(n, "vault", row->vault);
     audit_text(n, "run_as", row->user);
-    audit_number(n, "vault_request_id", row->request_id);
+    audit_number(n, "vault_request_id", request_name_number(row->request));
     audit_count(n, "held_seconds", held_ms > 0 ? held_ms / 1000 : 0);
     audit_count(n, "remaining_holders", (int64_t)remaining_holders);
 }
