@@ -216,3 +216,15 @@ int audit_witness_line(struct audit_witness *w, const char *line, size_t n)
         on_checkout(w, line, n);
     return 0;
 }
+
+bool audit_line_tag(const char *line, size_t n, char tag[ID_TAG_SIZE])
+{
+    struct piece id = text_member(line, n, "\"lease_id\":\"");
+    char text[ID_SIZE];
+
+    if (id.n != ID_SIZE - 1)
+        return false;
+    memcpy(text, id.at, ID_SIZE - 1);
+    text[ID_SIZE - 1] = '\0';
+    return id_tag(text, tag);
+}

@@ -11,6 +11,8 @@
 #ifndef JG_AUDIT_AUDIT_WITNESS_H
 #define JG_AUDIT_AUDIT_WITNESS_H
 
+#include "base/id.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,5 +33,7 @@ struct audit_witness *audit_witness_new(void (*claim)(void *arg, const struct au
 void audit_witness_free(struct audit_witness *); /* NULL is fine */
 /* One line, line end included or not. Other records are ignored. 0 or -ENOMEM. */
 int audit_witness_line(struct audit_witness *, const char *line, size_t n);
+/* The tag of the lease id in a line. False = it names no lease. */
+bool audit_line_tag(const char *line, size_t n, char tag[ID_TAG_SIZE]);
 
 #endif

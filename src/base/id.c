@@ -19,10 +19,10 @@ static _Thread_local struct {
     size_t left;
 } supply;
 
+static const char letters[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
 int id_new(char out[ID_SIZE])
 {
-    static const char letters[] = "0123456789abcdefghjkmnpqrstvwxyz";
-
     if (supply.left < ID_SIZE - 1) {
         if (RAND_bytes(supply.bytes, SUPPLY) != 1)
             return -EIO;
@@ -35,4 +35,22 @@ int id_new(char out[ID_SIZE])
     supply.left -= ID_SIZE - 1;
     out[ID_SIZE - 1] = '\0';
     return 0;
+}
+
+int id_new_tagged(const char tag[ID_TAG_SIZE], char out[ID_SIZE])
+{
+    int err = id_new(out);
+
+    if (!err)
+        memcpy(out, tag, ID_TAG_SIZE - 1);
+    return err;
+}
+
+bool id_tag(const char *id, char tag[ID_TAG_SIZE])
+{
+    if (strlen(id) != ID_SIZE - 1 || strspn(id, letters) != ID_SIZE - 1)
+        return false;
+    memcpy(tag, id, ID_TAG_SIZE - 1);
+    tag[ID_TAG_SIZE - 1] = '\0';
+    return true;
 }

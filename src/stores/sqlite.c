@@ -53,6 +53,7 @@ struct sqlite_store {
     int err;      /* of the running job */
     uint64_t job_us;
     struct store_state state;
+    char tag[ID_TAG_SIZE];
     bool closing;
     void (*closed)(void *arg);
     void *closed_arg;
@@ -217,6 +218,21 @@ static int sqlite_load_cursors(struct store *store, int (*row)(void *arg, const 
     return sqlite_file_load_cursors(sqlite_of(store)->file.db, row, arg);
 }
 
+static const char *sqlite_tag(const struct store *store)
+{
+    return ((const struct sqlite_store *)store)->tag;
+}
+
+static int sqlite_set_tag(struct store *store, const char tag[ID_TAG_SIZE])
+{
+    struct sqlite_store *s = sqlite_of(store);
+    int err = sqlite_file_set_tag(s->file.db, tag);
+
+    if (!err)
+        (void)snprintf(s->tag, sizeof(s->tag), "%s", tag);
+    return err;
+}
+
 static void sqlite_state(const struct store *store, struct store_state *state)
 {
     *state = ((const struct sqlite_store *)store)->state;
@@ -237,6 +253,8 @@ static const struct store_ops sqlite_ops = {
     .name = "sqlite",
     .load = sqlite_load,
     .load_cursors = sqlite_load_cursors,
+    .tag = sqlite_tag,
+    .set_tag = sqlite_set_tag,
     .write = sqlite_write,
     .state = sqlite_state,
     .close = sqlite_close,
@@ -405,6 +423,10 @@ struct store *sqlite_store_open(struct loop *loop, const char *state_dir, bool r
     int err = store_path(state_dir, path, why);
     if (!err)
         err = open_file(s, path, made, rebuild, rebuilt, why);
+    if (!err && (err = sqlite_file_tag(s->file.db, s->tag))) {
+        (void)snprintf(why, 320, "cannot read the tag in %.200s: %.80s", path, strerror(-err));
+        sqlite_file_close(&s->file);
+    }
     if (!err)
         err = open_worker(s, why);
     if (err) {

@@ -39,6 +39,7 @@ static const char *const migrations[] = {
     "STRICT;",
     ("ALTER TABLE lease ADD COLUMN system TEXT NOT NULL DEFAULT '';"
      "ALTER TABLE lease ADD COLUMN account TEXT NOT NULL DEFAULT '';"),
+    "CREATE TABLE store_tag (tag TEXT NOT NULL) STRICT;",
 };
 enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
 
@@ -434,6 +435,33 @@ int sqlite_file_load_cursors(sqlite3 *db, int (*row)(void *arg, const struct cur
         rc = step == SQLITE_DONE ? SQLITE_OK : step;
     (void)sqlite3_finalize(s);
     return err ? err : sqlite_errno(rc);
+}
+
+/* ---- the tag ---- */
+
+int sqlite_file_tag(sqlite3 *db, char tag[ID_TAG_SIZE])
+{
+    sqlite3_stmt *s = NULL;
+    int step = SQLITE_DONE, rc = sqlite3_prepare_v2(db, "SELECT tag FROM store_tag", -1, &s, NULL);
+
+    tag[0] = '\0';
+    if (rc == SQLITE_OK && (step = sqlite3_step(s)) == SQLITE_ROW)
+        (void)snprintf(tag, ID_TAG_SIZE, "%s", text_at(s, 0));
+    (void)sqlite3_finalize(s);
+    return sqlite_errno(rc == SQLITE_OK ? step : rc);
+}
+
+int sqlite_file_set_tag(sqlite3 *db, const char tag[ID_TAG_SIZE])
+{
+    char sql[128];
+
+    (void)snprintf(sql, sizeof(sql),
+                   "BEGIN; DELETE FROM store_tag; INSERT INTO store_tag VALUES ('%s'); COMMIT", tag);
+    int rc = execute(db, sql);
+
+    if (rc != SQLITE_OK)
+        (void)execute(db, "ROLLBACK");
+    return sqlite_errno(rc);
 }
 
 int sqlite_file_step(sqlite3_stmt *s)

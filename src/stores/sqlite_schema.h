@@ -36,6 +36,9 @@ void sqlite_file_close(struct sqlite_file *);
 
 int sqlite_file_load(sqlite3 *db, int (*row)(void *arg, const struct lease_row *), void *arg);
 int sqlite_file_load_cursors(sqlite3 *db, int (*row)(void *arg, const struct cursor_row *), void *arg);
+/* The store's tag, "" = none. 0 or -errno. */
+int sqlite_file_tag(sqlite3 *db, char tag[ID_TAG_SIZE]);
+int sqlite_file_set_tag(sqlite3 *db, const char tag[ID_TAG_SIZE]);
 /* Within a transaction. 0 or -errno. */
 int sqlite_file_put(struct sqlite_file *, const struct lease_row *);
 int sqlite_file_put_cursor(struct sqlite_file *, const struct cursor_row *);

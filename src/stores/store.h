@@ -5,6 +5,9 @@
  * which vault request, until when, and how far its check-in has come; and one row per PRA site, its cursor.
  * No row ever holds a secret.
  *
+ * A store has a tag: five letters with which every lease id of its gateway begins, so that a request at the
+ * vault whose reason has such an id is the gateway's own, however old it is.
+ *
  * Writes are asynchronous and durable: `done` comes when the row is on disk, not before. The writes of one
  * call become durable together or not at all; lists become durable in the order in which they were given. A
  * write that fails has changed nothing. When to write, and which writes share a commit, is the caller's
@@ -116,6 +119,10 @@ struct store_ops {
     int (*load)(struct store *, int (*row)(void *arg, const struct lease_row *), void *arg);
     /* The same for the cursor of each site. */
     int (*load_cursors)(struct store *, int (*row)(void *arg, const struct cursor_row *), void *arg);
+    /* "" = it has none yet. */
+    const char *(*tag)(const struct store *);
+    /* Keeps the tag: durable on return. Before any write. 0 or -errno. */
+    int (*set_tag)(struct store *, const char tag[ID_TAG_SIZE]);
     int (*write)(struct store *, struct store_writes *);
     void (*state)(const struct store *, struct store_state *);
     void (*close)(struct store *, void (*closed)(void *arg), void *arg);

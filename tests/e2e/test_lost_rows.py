@@ -105,6 +105,26 @@ def test_rebuilt_store_reads_the_trail():
         stack.gateway.restart()
         eventually(lambda: live(stack) == {party.own}, 30)
         assert held(stack) == set()
+        assert "lease_tag_of_trail" in stack.gateway.err.text
+
+
+def test_a_rebuilt_store_has_the_tag_of_the_trail():
+    """So requests that neither row nor trail names are known all the same."""
+    with Stack(SECTIONS) as stack:
+        box, other = stack.account(), stack.account()
+        session = stack.session("bob", box)
+        tag = stack.checkout(session).json["lease"]["id"][:5]
+        stack.gateway.kill()
+        by_hand = stack.vault.sign_in("CORP\\bob")
+        old, foreign = (by_hand.request(a.system, a.account, Reason=f"long ago [jumpgate {t}{'z' * 21}]").json
+                        for a, t in ((other, tag), (stack.account(), "qqqqq")))
+        by_hand.close()
+        state(stack, "leases.db").write_bytes(b"")
+        stack.gateway.arguments = ["--rebuild"]
+        stack.gateway.restart()
+        eventually(lambda: live(stack) == {foreign}, 30)
+        assert old not in live(stack)
+        assert stack.checkout(session).json["lease"]["id"][:5] == tag
 
 
 def test_a_whole_store_needs_no_witness():

@@ -116,6 +116,21 @@ static int fake_load_cursors(struct store *s, int (*row)(void *arg, const struct
     return err;
 }
 
+static const char *fake_tag(const struct store *s)
+{
+    return ((const struct fake_store *)s)->tag;
+}
+
+static int fake_set_tag(struct store *s, const char tag[ID_TAG_SIZE])
+{
+    struct fake_store *fs = (struct fake_store *)s;
+
+    if (fs->npending || fs->commits)
+        abort(); /* nothing may be written before */
+    memcpy(fs->tag, tag, ID_TAG_SIZE);
+    return 0;
+}
+
 static int fake_write(struct store *s, struct store_writes *writes)
 {
     struct fake_store *fs = (struct fake_store *)s;
@@ -147,6 +162,8 @@ static void fake_state(const struct store *s, struct store_state *state)
 static const struct store_ops fake_ops = {.name = "fake",
                                           .load = fake_load,
                                           .load_cursors = fake_load_cursors,
+                                          .tag = fake_tag,
+                                          .set_tag = fake_set_tag,
                                           .write = fake_write,
                                           .state = fake_state};
 

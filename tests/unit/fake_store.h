@@ -37,6 +37,7 @@ struct fake_store {
     bool (*fails)(void *arg, unsigned nth_commit);
     void *fails_arg;
     int load_err;
+    char tag[ID_TAG_SIZE];
 };
 
 void fake_store_init(struct fake_store *, const struct clock *);

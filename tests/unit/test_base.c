@@ -304,6 +304,20 @@ TEST(ids_differ)
     assert_int_equal(strlen(a), ID_SIZE - 1);
 }
 
+TEST(ids_of_one_tag)
+{
+    char a[ID_SIZE], b[ID_SIZE], tag[ID_TAG_SIZE];
+
+    assert_int_equal(id_new_tagged("abc09", a), 0);
+    assert_int_equal(id_new_tagged("abc09", b), 0);
+    assert_string_not_equal(a, b);
+    assert_true(text_only(a, "0123456789abcdefghjkmnpqrstvwxyz"));
+    assert_true(id_tag(a, tag));
+    assert_string_equal(tag, "abc09");
+    assert_false(id_tag("abc09", tag));
+    assert_false(id_tag("abcdefghijklmnopqrstuvwxyz", tag)); /* i, l, o and u are no letters of an id */
+}
+
 TEST(metrics_are_rendered_in_families)
 {
     static struct metric a = {.name = "x_total", .help = "x", .labels = "op=\"a\""};
@@ -350,6 +364,7 @@ int main(void)
         cmocka_unit_test(a_fault_says_utf8),
         cmocka_unit_test(every_fault_has_a_row),
         cmocka_unit_test(ids_differ),
+        cmocka_unit_test(ids_of_one_tag),
         cmocka_unit_test(metrics_are_rendered_in_families),
     };
 

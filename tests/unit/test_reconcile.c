@@ -154,6 +154,44 @@ TEST(a_marked_request_without_lease_is_checked_in)
     world_end(&w);
 }
 
+/* Ours is what has the store's tag in its mark, however old it is; or the id of a row from before the tag. */
+TEST(a_request_is_known_by_its_tag_after_any_time)
+{
+    static const char untagged[] = "qqqqqqqqqqqqqqqqqqqqqqqqqq";
+    struct lease_row row = {.id = untagged,
+                            .state = LEASE_RELEASING,
+                            .vault = "main",
+                            .user = "CORP\\alice",
+                            .username = "alice",
+                            .domain = "",
+                            .session = "s0",
+                            .credential = "",
+                            .tag = untagged,
+                            .last_error = "",
+                            .request = "77",
+                            .expires_wall_ms = 1};
+    struct world w;
+    struct caller c;
+    char reason[128];
+
+    world_start_stored_leased(&w, &c);
+    fake_store_put(w.store, &row);
+    (void)snprintf(reason, sizeof reason, "old [jumpgate %.5s%s]", c.lease_id, "zzzzzzzzzzzzzzzzzzzzz");
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
+    (void)snprintf(reason, sizeof reason, "twice [jumpgate %s]", untagged);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "[jumpgate qqqqqzzzzzzzzzzzzzzzzzzzzz]");
+    world_crash(&w, 0, 0);
+    assert_int_not_equal(strncmp(c.lease_id, untagged, 5), 0);
+    world_advance(&w, MINUTES(12));
+    assert_true(w.vault.requests[0].live);
+    assert_int_equal(w.vault.requests[1].checkins, 1);
+    assert_int_equal(w.vault.requests[2].checkins, 1);
+    assert_true(w.vault.requests[3].live);
+    assert_memory_equal(w.store->tag, c.lease_id, ID_TAG_SIZE - 1);
+    world_end(&w);
+}
+
 /* The vault has cut the reason in the middle of our mark: the account decides. */
 TEST(a_cut_mark_is_ours_on_its_account)
 {
@@ -237,6 +275,7 @@ int main(void)
         cmocka_unit_test(the_persons_own_request_is_never_checked_in),
         cmocka_unit_test(short_rounds_do_not_delay_the_second_list),
         cmocka_unit_test(one_partial_list_ends_no_lease),
+        cmocka_unit_test(a_request_is_known_by_its_tag_after_any_time),
         cmocka_unit_test(a_cut_mark_is_ours_on_its_account),
         cmocka_unit_test(every_spelling_is_one_user),
         cmocka_unit_test(a_marked_request_without_lease_is_checked_in),

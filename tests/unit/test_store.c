@@ -452,6 +452,27 @@ TEST(older_files_are_read_and_migrated)
     }
 }
 
+/* Of a new store as of an older one, until it is set. */
+TEST(the_tag_is_kept)
+{
+    for (int older = 0; older < 2; older++) {
+        if (older)
+            make_older("stores/leases-2.sql", "");
+        struct store *s = open_store(false, NULL);
+
+        assert_non_null(s);
+        assert_string_equal(s->ops->tag(s), "");
+        assert_int_equal(s->ops->set_tag(s, "ab0yz"), 0);
+        assert_string_equal(s->ops->tag(s), "ab0yz");
+        close_store(s);
+        s = open_store(false, NULL);
+        assert_non_null(s);
+        assert_string_equal(s->ops->tag(s), "ab0yz");
+        close_store(s);
+        assert_int_equal(unlink(file), 0);
+    }
+}
+
 /* What a row says of its PRA session, and a cursor that moves. */
 static char row_lsid[64], row_site[64], row_names[64];
 static enum session_end_source row_ended;
@@ -571,6 +592,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_foreign_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_newer_file_is_never_touched, setup, teardown),
         cmocka_unit_test_setup_teardown(older_files_are_read_and_migrated, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_tag_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(lsid_end_names_and_cursor_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_fails_the_write_and_heals, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_thread_writes_fail_and_heal, setup, teardown),

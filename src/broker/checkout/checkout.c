@@ -359,7 +359,7 @@ static size_t text_size(const char *text)
     return text ? strlen(text) + 1 : 0;
 }
 
-static struct checkout *co_new(const struct checkout_args *args)
+static struct checkout *co_new(const struct leases *ls, const struct checkout_args *args)
 {
     size_t texts = text_size(args->credential_id) + text_size(args->reason) + text_size(args->ticket_number);
     struct checkout *co = calloc(1, sizeof *co + texts);
@@ -375,7 +375,7 @@ static struct checkout *co_new(const struct checkout_args *args)
     co->preferred = args->prefer_ssh_key ? CREDENTIAL_SSH_KEY : CREDENTIAL_PASSWORD;
     co->session = session_copy(&args->by.session);
     co->steps = states;
-    if (!co->session || id_new(co->lease_id)) {
+    if (!co->session || lease_id_new(ls, co->lease_id)) {
         free(co->session);
         free(co);
         return NULL;
@@ -385,7 +385,7 @@ static struct checkout *co_new(const struct checkout_args *args)
 
 struct op *broker_checkout(struct broker *b, const struct checkout_args *args, checkout_done *done, void *arg)
 {
-    struct checkout *co = co_new(args);
+    struct checkout *co = co_new(b->leases, args);
 
     if (!co)
         return NULL;

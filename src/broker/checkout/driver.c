@@ -229,7 +229,7 @@ static enum co_state ask_beside_intent(struct checkout *co)
 {
     struct intent *in = co->intent;
 
-    if (id_new(co->lease_id))
+    if (lease_id_new(co->op.broker->leases, co->lease_id))
         return co_fail(co, FAULT_INTERNAL, "no random numbers");
     co->intent = NULL;
     co->lease = NULL;

@@ -19,7 +19,9 @@
 #define MARK       "[jumpgate "
 #define ELLIPSIS   "\xe2\x80\xa6"
 #define HEAD_UNITS 500
-#define CUT_MIN    6 /* letters of the id that a cut mark still has; system and account are compared as well */
+/* Letters of the id that a cut mark still has: all ids of a gateway begin with one tag, which tells them
+ * from others only. System and account are compared as well. */
+#define CUT_MIN (ID_TAG_SIZE - 1 + 6)
 
 static void expand_template(struct buf *out, const struct reason_parts *p)
 {

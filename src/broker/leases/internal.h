@@ -19,6 +19,7 @@
 #include "broker/leases/lease_index.h"
 #include "broker/leases/lease_life.h"
 #include "broker/leases/lease_table.h"
+#include "broker/leases/lease_tag.h"
 #include "broker/leases/leases.h"
 #include "broker/leases/lsid_index.h"
 #include "broker/leases/reconcile.h"
@@ -33,6 +34,7 @@ struct leases {
     struct audit *audit; /* NULL = none is kept */
     struct active_requests_reader *reader;
     struct reconcile *reconcile;
+    struct lease_tag tag;
     struct lease_index lease_index;
     struct session_leases *sessions; /* by key */
     struct lsid_entry *lsids;        /* by key */

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lease_index.c - a hash by id that keeps the order of creation, and the ids of the past; see lease_index.h.
- *
- * The past ids are a direct-mapped cache of hashes: constant size, and the last tens of thousands of leases
- * are nearly all in it. The slot is one part of the hash, the value in it another: 48 bits of it count. An id
- * that is pushed out only costs the recognition of a stray request that turns up long after its lease has
- * ended.
+ * lease_index.c - a hash by id that keeps the order of creation; see lease_index.h.
  */
 #include "broker/leases/lease_index.h"
 
@@ -13,15 +8,11 @@
 #include "broker/leases/lease_table.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define PAST_IDS 65536U
 
 void lease_index_free(struct lease_index *index)
 {
     HASH_CLEAR(hh, index->by_id);
-    free(index->past);
     *index = (struct lease_index){0};
 }
 
@@ -63,32 +54,4 @@ struct lease *lease_index_next(struct lease_index *index)
     if (lease)
         index->next = lease->hh.next;
     return lease;
-}
-
-/* ---- ids of the past ---- */
-
-static uint64_t id_hash(const char id[ID_SIZE])
-{
-    uint64_t h = 1469598103934665603U;
-
-    for (const char *p = id; *p; p++)
-        h = (h ^ (unsigned char)*p) * 1099511628211U;
-    return h ^ (h >> 29);
-}
-
-void lease_index_remember(struct lease_index *index, const char id[ID_SIZE])
-{
-    uint64_t h = id_hash(id);
-
-    if (!index->past)
-        index->past = calloc(PAST_IDS, sizeof *index->past);
-    if (index->past)
-        index->past[h % PAST_IDS] = (uint32_t)(h >> 32);
-}
-
-bool lease_index_knows(const struct lease_index *index, const char id[ID_SIZE])
-{
-    uint64_t h = id_hash(id);
-
-    return lease_index_find(index, id) || (index->past && index->past[h % PAST_IDS] == (uint32_t)(h >> 32));
 }

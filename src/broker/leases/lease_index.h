@@ -2,8 +2,7 @@
  * lease_index.h - every lease there is, whatever its state: by id, and in order of creation.
  *
  * Each lease gets a number that never changes, so that a reader may walk the order in pages while leases come
- * and go. The ids of leases that have left the table are remembered for a while: a vault request that carries
- * one is still known as the gateway's own.
+ * and go.
  */
 #ifndef JG_BROKER_LEASES_LEASE_INDEX_H
 #define JG_BROKER_LEASES_LEASE_INDEX_H
@@ -19,16 +18,12 @@ struct lease_index {
     struct lease *by_id;  /* a hash that keeps the order in which leases were added */
     struct lease *next;   /* of the walk */
     uint64_t last_number; /* the last one given */
-    uint32_t *past;       /* by hash; a newer id may push an older one out */
 };
 
 void lease_index_free(struct lease_index *);                   /* the leases are the caller's */
 int lease_index_add(struct lease_index *, struct lease *);     /* 0 or -ENOMEM */
 void lease_index_remove(struct lease_index *, struct lease *); /* it must be in */
 struct lease *lease_index_find(const struct lease_index *, const char *id);
-void lease_index_remember(struct lease_index *, const char id[ID_SIZE]);
-/* Is it the id of a lease of the gateway, of now or of not long ago? */
-bool lease_index_knows(const struct lease_index *, const char id[ID_SIZE]);
 /*
  * A walk over the leases with a number above `after`, oldest first. Any lease may be added or removed between
  * two steps. One walk at a time.

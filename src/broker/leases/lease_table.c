@@ -135,7 +135,12 @@ struct lease *lease_by_id(const struct leases *ls, const char *id)
 
 bool lease_id_known(const struct leases *ls, const char id[ID_SIZE])
 {
-    return lease_index_knows(&ls->lease_index, id);
+    return lease_tag_is_own(&ls->tag, id);
+}
+
+int lease_id_new(const struct leases *ls, char id[ID_SIZE])
+{
+    return id_new_tagged(ls->tag.letters, id);
 }
 
 struct lease *lease_new(struct leases *ls, const struct session *session, const char *credential_id,
@@ -191,7 +196,6 @@ void lease_set_names(struct lease *lease, const char *system, const char *domain
 
 void lease_discard(struct leases *ls, struct lease *lease)
 {
-    lease_index_remember(&ls->lease_index, lease->id);
     journal_remove(ls->journal, lease->id);
     lease_free(ls, lease);
 }

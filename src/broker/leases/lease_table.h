@@ -132,8 +132,10 @@ const char *session_leases_session(const struct session_leases *);
 
 struct lease *lease_find(struct leases *, const struct session *, const char *credential_id);
 struct lease *lease_by_id(const struct leases *, const char *id);
-/* Is this the id of a lease of the gateway, of now or of not long ago? */
+/* Is this the id of a lease of the gateway, of now or of any time before (lease_tag.h)? */
 bool lease_id_known(const struct leases *, const char id[ID_SIZE]);
+/* A new id. 0 or -EIO. */
+int lease_id_new(const struct leases *, char id[ID_SIZE]) __attribute__((warn_unused_result));
 /* Keeps the names, for operators only: without memory they are not known. `domain` of the account, "" = none.
  */
 void lease_set_names(struct lease *, const char *system, const char *domain, const char *account);

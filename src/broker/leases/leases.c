@@ -12,6 +12,8 @@
 
 static bool build_table(struct leases *ls, const struct leases_opts *opts)
 {
+    if (lease_tag_load(&ls->tag, opts->store))
+        return false;
     ls->journal = journal_new(opts->timers, opts->store);
     ls->reconcile = reconcile_new(ls, opts->reconcile_every_ms);
     if (!ls->journal || !ls->reconcile)
@@ -150,6 +152,7 @@ void leases_free(struct leases *ls)
     free_leases(ls);
     journal_free(ls->journal);
     lease_index_free(&ls->lease_index);
+    lease_tag_free(&ls->tag);
     sites_free(ls);
     vault_refs_free(&ls->vaults);
     free(ls);

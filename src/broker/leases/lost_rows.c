@@ -72,12 +72,12 @@ static bool recover_request(struct leases *ls, const struct vault_ref *ref, cons
 
 bool leases_claim(struct leases *ls, const struct audit_claim *c)
 {
-    if (strlen(c->lease_id) != ID_SIZE - 1 || !*c->vault || !*c->run_as || lease_id_known(ls, c->lease_id))
+    if (strlen(c->lease_id) != ID_SIZE - 1 || !*c->vault || !*c->run_as || lease_by_id(ls, c->lease_id))
         return false;
-    if (is_in_table(ls, c)) { /* its mark may be in the reason of a request that another lease holds */
-        lease_index_remember(&ls->lease_index, c->lease_id);
+    lease_tag_learn(&ls->tag,
+                    c->lease_id); /* its mark may be in the reason of a request that another holds */
+    if (is_in_table(ls, c))
         return false;
-    }
     const struct vault_ref *ref = vault_of_claim(ls, c);
 
     return ref && !is_over(ls, c, ref->vault->conf->minute_ms) && recover_request(ls, ref, c);

@@ -64,7 +64,7 @@ void reconcile_stray(struct leases *ls, struct vault *vault, const char *user,
     request->ends_ms = clock_now(ls->clock) + (uint64_t)left;
     log_warn("stray_request", "user=%s mark=%s", user, mark);
     audit_reconciled(ls->audit, request, "stray_request", mark);
-    vault_request_unhold(request, id_new(id) ? NULL : lease_intend(ls, &no_session, "", id));
+    vault_request_unhold(request, lease_id_new(ls, id) ? NULL : lease_intend(ls, &no_session, "", id));
 }
 
 /* The lease of a check-out whose own answer is still to come. */

@@ -237,8 +237,8 @@ static int restore_row(struct restore *r, const struct lease_row *row)
     ref = vault_ref_of_row(&r->leases->vaults, row->vault, row->url ? row->url : "");
     if (!ref)
         return -ENOMEM;
-    if (*row->tag && strlen(row->tag) == ID_SIZE - 1)
-        lease_index_remember(&r->leases->lease_index, row->tag);
+    lease_tag_learn(&r->leases->tag, row->id);
+    lease_tag_learn(&r->leases->tag, row->tag);
     int err = restorers[row->state](r, ref, row);
 
     return err ? err : rewrite_row(r->leases, ref, row);

@@ -170,6 +170,28 @@ static void report_lost(struct audit *audit, size_t lost)
     audit_write(&n);
 }
 
+static int on_tag_line(void *arg, const char *line, size_t n)
+{
+    return audit_line_tag(line, n, arg);
+}
+
+void run_tag(const struct conf *conf, struct store *store)
+{
+    const struct conf_gateway *g = &conf->gateway;
+    struct audit_tail past = {0};
+    char tag[ID_TAG_SIZE] = "";
+
+    if (*store->ops->tag(store) ||
+        audit_tail_read(g->audit_file, g->audit_witness, on_tag_line, tag, &past) != 1)
+        return;
+    int err = store->ops->set_tag(store, tag);
+
+    if (err)
+        log_warn("lease_tag_lost", "error=%s", strerror(-err));
+    else
+        log_info("lease_tag_of_trail", "tag=%s", tag);
+}
+
 void run_witness(const struct conf *conf, struct broker *broker, struct audit *audit)
 {
     const struct conf_gateway *g = &conf->gateway;

@@ -27,6 +27,9 @@ void run_audit_stop(struct run_audit *);
 /* Finishes the writes, then calls `closed`; without an open writer it does nothing. */
 void run_audit_close(struct run_audit *, void (*closed)(void *arg), void *arg);
 
+/* Before the broker is made: a store without a tag takes that of the newest lease id in the trail's last
+ * part, so that requests which a lost or rebuilt store knew are recognised. */
+void run_tag(const struct conf *, struct store *);
 /* After the store has been read and before requests are served. For check-outs in the trail's last part
  * without an end or a row, recovery is started; the log and the trail record how many. */
 void run_witness(const struct conf *, struct broker *, struct audit *);

@@ -517,6 +517,7 @@ static bool open_broker(struct run *r)
                                    .audit = r->audit.audit};
     char why[RUN_SITE_WHY_SIZE] = "";
 
+    run_tag(r->conf, r->store);
     r->broker = broker_new(&broker);
     gateway.broker = r->broker;
     if (!r->broker)
