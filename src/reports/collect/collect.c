@@ -251,6 +251,7 @@ struct collector *collect_new(const struct collect_params *p, char why[256])
                             .timers = p->timers,
                             .writer = p->writer,
                             .once = p->once,
+                            .partial = p->partial,
                             .since = p->since,
                             .until = p->until};
     c->random = (uint64_t)clock_wall(timers_clock(p->timers)) | 1;

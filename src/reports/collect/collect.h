@@ -82,6 +82,7 @@ struct collect_params {
     size_t nsites;
     const struct collect_gateway_params *gateways;
     size_t ngateways;
+    bool partial; /* the sites are not all of the configuration: what is stored of others stays as it is */
     /* One full round of every source, then `finished`; nothing is repeated after that. */
     bool once;
     int64_t since,

@@ -227,7 +227,7 @@ struct collector {
     size_t nsites;
     struct gateway **gateway_order;
     size_t ngateways;
-    bool once, started, stopping, ended, away; /* away: the database */
+    bool once, partial, started, stopping, ended, away; /* away: the database */
     int64_t since, until;
     size_t tasks; /* of all */
     uint64_t random;

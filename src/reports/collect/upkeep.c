@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * upkeep.c - what the collector does beside collecting: retention every hour, the vendor's indexes on events
- * off while a large backlog is worked off, derived columns computed again when working hours or the
- * inventory change.
+ * upkeep.c - what the collector does beside collecting: retention every hour, the end of sessions that no
+ * site is asked for, the vendor's indexes on events off while a large backlog is worked off, derived columns
+ * computed again when working hours or the inventory change.
+ *
+ * A site that is removed from the configuration, disabled, or without `sessions` in `fetch` is not asked, so
+ * a session of it that is stored as running would run for ever. It becomes abnormal running_max after its
+ * start, as where the account may not ask whether a session is active (decide_state()). Where the site is
+ * asked again, a session that has an end by then is corrected.
  *
  * Each is a chain of tasks that have transactions of their own; a chain is open at most once. The hours of a
  * site are in jg_cursor (COLLECT_DERIVED) once all its sessions are computed by them and by the inventory. A
@@ -31,6 +36,7 @@ struct keep_task {
     int64_t now;
     struct store_keep keep;
     bool more, on;
+    int64_t running_max;
     int64_t position, changed;
     struct keep_hours {
         char host_name[256], digest[65], was[STORE_POSITION_SIZE]; /* was: the cursor as the chain began */
@@ -76,6 +82,15 @@ static struct keep_task *keep_task_new(struct collector *c,
     t->after = after;
     t->now = collect_now(c);
     return t;
+}
+
+/* Commits, or rolls back what failed. */
+static enum db_outcome finish(struct report_store *store, enum db_outcome outcome)
+{
+    if (outcome == DB_OK)
+        return store_commit(store);
+    store_rollback(store);
+    return outcome;
 }
 
 void collect_retire_hours(struct collector *c, struct working_hours *hours)
@@ -136,6 +151,121 @@ static void retain(struct collector *c)
                                   .syslog = now - c->settings.keep_syslog};
     c->keeping.retaining = true;
     collect_submit(c, &t->task);
+}
+
+/* ---- stored sites ---- */
+
+struct names {
+    struct record_arena arena;
+    const char **rows;
+    size_t n, room;
+    const struct keep_task *task;
+    bool failed;
+};
+
+static int take_name(struct names *names, const char *text)
+{
+    const char **name = record_append(&names->arena, &names->rows, &names->n, &names->room, sizeof(*name));
+
+    if (name)
+        *name = record_text(&names->arena, text, strlen(text));
+    names->failed = !name || !*name;
+    return names->failed;
+}
+
+static int take_unknown(void *arg, const struct store_site *row)
+{
+    struct names *names = arg;
+
+    for (size_t i = 0; i < names->task->nsites; i++)
+        if (strcmp(names->task->sites[i].host_name, row->host_name) == 0)
+            return 0;
+    return take_name(names, row->host_name);
+}
+
+/* The stored sites that are not among those of the task. */
+static enum db_outcome other_sites(const struct keep_task *t, struct report_store *store, struct names *names)
+{
+    *names = (struct names){.task = t};
+    enum db_outcome outcome = store_sites(store, take_unknown, names);
+
+    return outcome == DB_OK && names->failed ? DB_NO_MEMORY : outcome;
+}
+
+/* ---- sessions that no site is asked for ---- */
+
+static int take_old(void *arg, const char *lsid, int64_t start, int64_t fetched_at)
+{
+    struct names *old = arg;
+    const struct keep_task *t = old->task;
+
+    if ((start == RECORD_NONE ? fetched_at : start) + t->running_max > t->now)
+        return 0;
+    return take_name(old, lsid) || old->n == STORE_CHUNK;
+}
+
+/* At most STORE_CHUNK sessions of a site, in a transaction. */
+static enum db_outcome end_running(struct keep_task *t, struct report_store *store, const char *host_name)
+{
+    struct names old = {.task = t};
+    enum db_outcome outcome = store_running(store, host_name, take_old, &old);
+    bool found;
+
+    if (outcome == DB_OK && old.failed)
+        outcome = DB_NO_MEMORY;
+    if (outcome == DB_OK && old.n) {
+        outcome = store_begin(store);
+        for (size_t i = 0; outcome == DB_OK && i < old.n; i++)
+            outcome = store_session_state(store, host_name, old.rows[i], STORE_ABNORMAL, t->now, &found);
+        outcome = finish(store, outcome);
+    }
+    t->more |= old.n == STORE_CHUNK;
+    record_arena_free(&old.arena);
+    return outcome;
+}
+
+static enum db_outcome unasked_apply(struct keep_task *t, struct report_store *store)
+{
+    struct names names;
+    enum db_outcome outcome = other_sites(t, store, &names);
+
+    for (size_t i = 0; outcome == DB_OK && i < names.n; i++)
+        outcome = end_running(t, store, names.rows[i]);
+    record_arena_free(&names.arena);
+    return outcome;
+}
+
+static void end_unasked(struct collector *);
+
+static void unasked_after(struct keep_task *t, bool good)
+{
+    if (good && t->more)
+        end_unasked(t->collector);
+}
+
+/* The sites that are asked for sessions. */
+static bool take_asked(struct keep_task *t)
+{
+    struct collector *c = t->collector;
+
+    t->sites = calloc(c->nsites ? c->nsites : 1, sizeof(*t->sites));
+    for (size_t i = 0; t->sites && i < c->nsites; i++)
+        if (source_is_wanted(&c->order[i]->sources[COLLECT_FETCH]))
+            text_copy(t->sites[t->nsites++].host_name, sizeof(t->sites->host_name), c->order[i]->host_name);
+    return t->sites;
+}
+
+static void end_unasked(struct collector *c)
+{
+    struct keep_task *t = c->partial ? NULL : keep_task_new(c, unasked_apply, unasked_after);
+
+    if (!t)
+        return;
+    t->running_max = c->settings.running_max;
+    if (take_asked(t))
+        collect_submit(c, &t->task);
+    else
+        free(t);
 }
 
 /* ---- indexes ---- */
@@ -228,10 +358,7 @@ static enum db_outcome note_hours(struct keep_task *t, struct report_store *stor
         return outcome;
     for (size_t i = 0; outcome == DB_OK && i < t->nsites; i++)
         outcome = note_site(&t->sites[i], store, t->now);
-    if (outcome == DB_OK)
-        return store_commit(store);
-    store_rollback(store);
-    return outcome;
+    return finish(store, outcome);
 }
 
 static enum db_outcome rederive_apply(struct keep_task *t, struct report_store *store)
@@ -377,43 +504,17 @@ void upkeep_derive(struct collector *c)
 
 /* ---- sites that are configured no more ---- */
 
-struct names {
-    struct record_arena arena;
-    const char **rows;
-    size_t n, room;
-    const struct keep_task *task;
-    bool failed;
-};
-
-static int take_unknown(void *arg, const struct store_site *row)
-{
-    struct names *names = arg;
-    const char **name;
-
-    for (size_t i = 0; i < names->task->nsites; i++)
-        if (strcmp(names->task->sites[i].host_name, row->host_name) == 0)
-            return 0;
-    name = record_append(&names->arena, &names->rows, &names->n, &names->room, sizeof(*name));
-    if (name)
-        *name = record_text(&names->arena, row->host_name, strlen(row->host_name));
-    names->failed = !name || !*name;
-    return names->failed;
-}
-
 static enum db_outcome off_apply(struct keep_task *t, struct report_store *store)
 {
-    struct names names = {.task = t};
-    enum db_outcome outcome = store_sites(store, take_unknown, &names);
+    struct names names;
+    enum db_outcome outcome = other_sites(t, store, &names);
 
-    if (outcome == DB_OK && names.failed)
-        outcome = DB_NO_MEMORY;
-    if (outcome == DB_OK)
+    if (outcome == DB_OK && names.n) {
         outcome = store_begin(store);
-    for (size_t i = 0; outcome == DB_OK && i < names.n; i++)
-        outcome = store_site_off(store, names.rows[i], t->now);
-    outcome = outcome == DB_OK ? store_commit(store) : outcome;
-    if (outcome != DB_OK)
-        store_rollback(store);
+        for (size_t i = 0; outcome == DB_OK && i < names.n; i++)
+            outcome = store_site_off(store, names.rows[i], t->now);
+        outcome = finish(store, outcome);
+    }
     record_arena_free(&names.arena);
     return outcome;
 }
@@ -424,10 +525,9 @@ static void off_after(struct keep_task *t, bool good)
     (void)good;
 }
 
-/* A round of one site says nothing about the others. */
 static void turn_off(struct collector *c)
 {
-    struct keep_task *t = c->once ? NULL : keep_task_new(c, off_apply, off_after);
+    struct keep_task *t = c->partial ? NULL : keep_task_new(c, off_apply, off_after);
 
     if (!t)
         return;
@@ -445,8 +545,10 @@ static void tick(struct deadline *d)
 {
     struct collector *c = CONTAINER_OF(d, struct collector, upkeep);
 
-    if (!c->away && collect_now(c) - c->keeping.retained >= RETAIN_EVERY_S)
+    if (!c->away && collect_now(c) - c->keeping.retained >= RETAIN_EVERY_S) {
+        end_unasked(c);
         retain(c);
+    }
     upkeep_indexes(c);
     for (size_t i = 0; i < c->nsites; i++)
         collect_site_judge(c->order[i]);
@@ -457,6 +559,7 @@ static void tick(struct deadline *d)
 
 void upkeep_last(struct collector *c)
 {
+    end_unasked(c);
     retain(c);
     upkeep_indexes(c);
 }

@@ -336,6 +336,7 @@ struct collecting *collecting_open(const struct collecting_params *p, char why[W
         (void)snprintf(why, WHY_SIZE, "%.160s: %s", c->spool ? c->spool : "spool", strerror(-err));
     if (!err && c->writer && (c->only || !p->site)) {
         c->params = (struct collect_params){.once = p->once,
+                                            .partial = c->only != NULL,
                                             .since = p->since,
                                             .until = p->until,
                                             .timers = loop_timers(p->loop),

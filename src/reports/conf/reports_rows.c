@@ -121,7 +121,7 @@ static const struct conf_row rows[] = {
               "end. Empty: never." },
     { MAIN("running_max", running_max_ms), .type = &conf_days, BETWEEN(MINUTE, 30 * DAY), .fallback = "24h",
       .help = "How far back running sessions are looked for, and the age at which one without an end counts as "
-              "closed abnormally where the Command API is denied." },
+              "closed abnormally where the Command API is denied, or where the site is not asked any more." },
     { MAIN("abnormal_after", abnormal_after_ms), .type = &conf_days, BETWEEN(0, DAY), .fallback = "10m",
       .help = "How long a session may be inactive at the site without an end in its report before it counts as closed "
               "abnormally." },

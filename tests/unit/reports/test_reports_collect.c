@@ -789,6 +789,110 @@ TEST(a_site_goes_and_comes_back)
     collect_rig_stop(&rig);
 }
 
+/* A session that runs, at a site that is not asked for sessions any more: how it is left is in `leave`. */
+static void runs_at_a_site_that_is_left(void (*leave)(void))
+{
+    int64_t now = collect_rig_now(&rig);
+
+    collect_rig_add(&rig, now - 600, NEVER);
+    collect_rig_add(&rig, now - 7200, now - 3600);
+    collect_rig_start(&rig);
+    collect_rig_run(&rig, 5 * MINUTE);
+    leave();
+    collect_rig_run(&rig, 22 * HOUR);
+    assert_int_equal(count("\"session\" WHERE \"state\" = 'running'"), 1);
+    collect_rig_run(&rig, 3 * HOUR);
+    assert_int_equal(count("\"session\" WHERE \"state\" = 'abnormal'"), 1);
+    assert_int_equal(count("\"session\" WHERE \"state\" = 'closed'"), 1);
+    assert_int_equal(rig_differences(&rig.store), 0);
+}
+
+static void reload_ok(void)
+{
+    assert_int_equal(collect_reload(rig.collector, &rig.params), 0);
+}
+
+static void disable(void)
+{
+    rig.site.enabled = false;
+    reload_ok();
+}
+
+static void fetch_no_sessions(void)
+{
+    rig.site.fetch = COLLECT_FETCH_TEAM;
+    reload_ok();
+}
+
+static void remove_site(void)
+{
+    rig.params.nsites = 0;
+    reload_ok();
+}
+
+static void remove_site_by_a_restart(void)
+{
+    collect_rig_stop(&rig);
+    rig.params.nsites = 0;
+    collect_rig_start(&rig);
+}
+
+TEST(a_session_that_runs_ends_with_its_disabled_site)
+{
+    runs_at_a_site_that_is_left(disable);
+    /* It has an end when the site is asked again. */
+    rig.made[0].end = collect_rig_now(&rig) + 1;
+    collect_rig_run(&rig, MINUTE);
+    rig.site.enabled = true;
+    reload_ok();
+    collect_rig_run(&rig, HOUR);
+    collect_rig_check(&rig);
+    collect_rig_stop(&rig);
+}
+
+TEST(a_session_that_runs_ends_where_sessions_are_not_fetched)
+{
+    runs_at_a_site_that_is_left(fetch_no_sessions);
+    collect_rig_stop(&rig);
+}
+
+TEST(a_session_that_runs_ends_with_its_removed_site)
+{
+    runs_at_a_site_that_is_left(remove_site);
+    collect_rig_stop(&rig);
+}
+
+TEST(a_session_that_runs_ends_with_a_site_that_a_restart_removed)
+{
+    runs_at_a_site_that_is_left(remove_site_by_a_restart);
+    collect_rig_stop(&rig);
+}
+
+TEST(a_round_of_some_sites_leaves_the_others)
+{
+    int64_t now = collect_rig_now(&rig);
+
+    collect_rig_add(&rig, now - 600, NEVER);
+    collect_rig_start(&rig);
+    collect_rig_run(&rig, 5 * MINUTE);
+    collect_rig_stop(&rig);
+    fake_clock_advance(&rig.clock, UINT64_C(30) * HOUR * 1000);
+    rig.params.nsites = 0;
+    rig.params.once = rig.params.partial = true;
+    collect_rig_start(&rig);
+    collect_rig_run(&rig, MINUTE);
+    assert_true(rig.finished);
+    assert_string_equal(rig_text(&rig.store, "SELECT \"state\" FROM \"session\""), "running");
+    assert_string_equal(rig_text(&rig.store, "SELECT \"state\" FROM \"jg_site\""), "Connected");
+    collect_rig_stop(&rig);
+    rig.params.partial = false; /* a round of all sites, of which this one is none */
+    collect_rig_start(&rig);
+    collect_rig_run(&rig, MINUTE);
+    assert_string_equal(rig_text(&rig.store, "SELECT \"state\" FROM \"session\""), "abnormal");
+    assert_string_equal(rig_text(&rig.store, "SELECT \"state\" FROM \"jg_site\""), "Off");
+    collect_rig_stop(&rig);
+}
+
 /* ---- indexes ---- */
 
 TEST(event_indexes_are_away_while_a_large_backlog_is_worked_off)
@@ -860,6 +964,11 @@ int main(void)
         WITH_RIG(since_and_until_move_the_borders),
         WITH_RIG(other_working_hours_are_applied_to_what_is_stored),
         WITH_RIG(a_site_goes_and_comes_back),
+        WITH_RIG(a_session_that_runs_ends_with_its_disabled_site),
+        WITH_RIG(a_session_that_runs_ends_where_sessions_are_not_fetched),
+        WITH_RIG(a_session_that_runs_ends_with_its_removed_site),
+        WITH_RIG(a_session_that_runs_ends_with_a_site_that_a_restart_removed),
+        WITH_RIG(a_round_of_some_sites_leaves_the_others),
         WITH_RIG(event_indexes_are_away_while_a_large_backlog_is_worked_off),
     };
 
