@@ -198,6 +198,7 @@ struct collect_site {
 
     enum collect_word word;
     char reason[128];
+    char loaded_reason[128]; /* of Action Required, when the program started; "" = it was another word */
     int64_t since, last_success;
     bool put_wanted, put_running; /* the row of jg_site */
     int64_t put_at;

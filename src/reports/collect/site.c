@@ -86,6 +86,8 @@ static void load_after(struct site_task *base, enum db_outcome outcome, const ch
     if (t->row.found) {
         site->word = t->row.word;
         text_copy(site->reason, sizeof(site->reason), t->row.reason);
+        if (site->word == COLLECT_ACTION_REQUIRED)
+            text_copy(site->loaded_reason, sizeof(site->loaded_reason), t->row.reason);
         site->since = t->row.since;
         site->last_success = t->row.last_success;
     }
@@ -163,8 +165,10 @@ struct collect_site *collect_site_new(struct collector *c, const struct collect_
     fetch_init(site);
     inventory_init(site);
     site->host_name = strdup(p->host_name);
-    if (site->host_name && !take_params(site, p, why))
+    if (site->host_name && !take_params(site, p, why)) {
+        site->word = site->enabled ? COLLECT_PENDING : COLLECT_OFF;
         return site;
+    }
     collect_site_free(site);
     return NULL;
 }

@@ -5,6 +5,10 @@
  * A failure of a source that is certain to need an operator counts at once, another one when the source is
  * late: three of its intervals without success. Of several reasons the one of the highest rank is shown
  * (end_rule()).
+ *
+ * A restart knows no failure of before, and the first answers of a site say nothing about what its other
+ * sources will be refused. So a site becomes Connected only when each source that may still say why it is not
+ * has ended a round: until then Action Required stands as it is, and a new site is Pending.
  */
 #include "reports/collect/collect_internal.h"
 
@@ -54,6 +58,13 @@ static bool is_late(const struct source *s, int64_t now)
     return since == RECORD_NONE || now - since > 3 * s->row->interval(s->site);
 }
 
+/* A failure of this reason was shown when the program ended, and it goes on. */
+static bool goes_on(const struct source *s)
+{
+    return s->last_success == RECORD_NONE &&
+           strcmp(end_reason(s->end, s->status), s->site->loaded_reason) == 0;
+}
+
 static void judge_source(const struct source *s, struct judgement *j)
 {
     const struct collector *c = s->site->collector;
@@ -62,7 +73,8 @@ static void judge_source(const struct source *s, struct judgement *j)
     if (!s->failures || !source_is_wanted(s) || !rule->rank || (s->id == COLLECT_INFO && s->denied))
         return;
     /* A round comes and goes: it cannot wait until the source is late. */
-    if (!rule->certain && !c->once && s->site->last_success != RECORD_NONE && !is_late(s, collect_now(c)))
+    if (!rule->certain && !c->once && s->site->last_success != RECORD_NONE && !is_late(s, collect_now(c)) &&
+        !goes_on(s))
         return;
     accuse(j, rule->rank, end_reason(s->end, s->status), rule->act == END_DENIED ? s->permission : NULL);
 }
@@ -85,6 +97,32 @@ static struct judgement judge(const struct collect_site *site)
     return j;
 }
 
+/* Has each source ended a round? Of a site that is not Action Required, those that the account may use will
+ * not be refused. */
+static bool is_known(const struct collect_site *site)
+{
+    for (int i = 0; i < COLLECT_NSOURCES; i++) {
+        const struct source *s = &site->sources[i];
+        bool granted = s->row->ask >= 0 && site->grants[s->row->ask] == REPORT_GRANT_YES;
+
+        if (source_is_wanted(s) && s->last_success == RECORD_NONE && !s->failures &&
+            (site->word == COLLECT_ACTION_REQUIRED || !granted))
+            return false;
+    }
+    return true;
+}
+
+static void wait_for_sources(const struct collect_site *site, struct judgement *j)
+{
+    if (j->word != COLLECT_CONNECTED || site->word == COLLECT_CONNECTED || is_known(site))
+        return;
+    j->word = COLLECT_PENDING;
+    if (site->word != COLLECT_ACTION_REQUIRED)
+        return;
+    j->word = site->word;
+    text_copy(j->reason, sizeof(j->reason), site->reason);
+}
+
 void collect_site_judge(struct collect_site *site)
 {
     struct judgement j;
@@ -95,6 +133,7 @@ void collect_site_judge(struct collect_site *site)
     if (!site->loaded || (!site->greeted && site->enabled && site->site))
         return;
     j = judge(site);
+    wait_for_sources(site, &j);
     same_reason = strcmp(j.reason, site->reason) == 0;
     if (j.word != site->word || !same_reason) {
         log_event(j.word == COLLECT_ACTION_REQUIRED ? LOG_WARN : LOG_INFO, "site_state",
@@ -113,10 +152,10 @@ void collect_site_judge(struct collect_site *site)
 
 /* ---- its row ---- */
 
-struct put_task {
+struct put_task { /* with copies: a reload may change the site before the writer's thread reads the row */
     struct site_task base;
     struct store_site row;
-    char reason[128], api_version[64];
+    char name[128], reason[128], api_version[64];
     char *permissions;
 };
 
@@ -155,11 +194,12 @@ void collect_site_put(struct collect_site *site)
     t->base.apply = put_apply;
     t->base.after = put_after;
     t->base.release = put_release;
+    text_copy(t->name, sizeof(t->name), site->name);
     text_copy(t->reason, sizeof(t->reason), site->reason);
     text_copy(t->api_version, sizeof(t->api_version), site->api_version);
     t->permissions = site->permissions ? strdup(site->permissions) : NULL;
     t->row = (struct store_site){.host_name = site->host_name,
-                                 .name = site->name,
+                                 .name = t->name,
                                  .state = words[site->word],
                                  .reason = t->reason[0] ? t->reason : NULL,
                                  .since = site->since,

@@ -353,6 +353,8 @@ static void answer_info(struct collect_rig *rig, struct fake_call *c, struct rep
     for (int i = 0; i < REPORT_NASKS; i++)
         info.grants[i] = REPORT_GRANT_YES;
     info.grants[REPORT_ASK_ATTRIBUTES] = rig->command;
+    if (rig->fault[REPORT_ASK_VAULT] == REPORT_DENIED)
+        info.grants[REPORT_ASK_VAULT] = REPORT_GRANT_NO;
     c->call->sink->info(c->call, &info);
 }
 
@@ -481,6 +483,8 @@ void collect_rig_settle(struct collect_rig *rig)
         more |= collect_rig_answer(rig);
         while (collect_rig_write(rig))
             more = true;
+        if (rig->stepped)
+            rig->stepped(rig);
     }
 }
 

@@ -62,8 +62,9 @@ struct collect_rig {
     int64_t retry_after_ms;
     int64_t slow_lists; /* rows over which a list breaks; 0 = none does */
     unsigned accounts, items, teams;
-    char archive[65];     /* digest; "" = the site has no lines */
-    uint64_t waiting_max; /* the most bytes that ever waited */
+    char archive[65];                      /* digest; "" = the site has no lines */
+    uint64_t waiting_max;                  /* the most bytes that ever waited */
+    void (*stepped)(struct collect_rig *); /* after each answer, with what it was written; NULL */
 
     /* the writer */
     struct writer writer;

@@ -471,6 +471,60 @@ TEST(refused_credentials_make_the_site_off_after_a_week)
     collect_rig_stop(&rig);
 }
 
+static void is_not_connected(struct collect_rig *r)
+{
+    assert_string_not_equal(collect_rig_word(r), "Connected");
+}
+
+/* A source of the site fails so; `wanted` is the word. Neither start, restart nor reload shows another one.
+ */
+static void word_stands(enum report_end end, const char *wanted)
+{
+    rig.site.fetch = COLLECT_FETCH_SESSIONS | COLLECT_FETCH_VAULT;
+    rig.fault[REPORT_ASK_VAULT] = end;
+    rig.faults[REPORT_ASK_VAULT] = -1;
+    collect_rig_start(&rig);
+    rig.stepped = end == REPORT_DENIED ? is_not_connected : NULL;
+    collect_rig_run(&rig, 3 * HOUR);
+    rig.stepped = is_not_connected;
+    assert_string_equal(collect_rig_word(&rig), wanted);
+    int64_t since = collect_rig_site(&rig)->since;
+    for (int i = 0; i < 2; i++) {
+        collect_rig_stop(&rig);
+        collect_rig_start(&rig);
+        collect_rig_run(&rig, HOUR);
+        assert_string_equal(collect_rig_word(&rig), wanted);
+        assert_int_equal(collect_rig_site(&rig)->since, since);
+    }
+    rig.site.batch = 7;
+    assert_int_equal(collect_reload(rig.collector, &rig.params), 0);
+    collect_rig_run(&rig, HOUR);
+    assert_int_equal(collect_rig_site(&rig)->since, since);
+    rig.site.enabled = false;
+    assert_int_equal(collect_reload(rig.collector, &rig.params), 0);
+    assert_string_equal(collect_rig_word(&rig), "Off");
+    rig.site.enabled = true;
+    assert_int_equal(collect_reload(rig.collector, &rig.params), 0);
+    collect_rig_run(&rig, 2 * HOUR);
+    assert_string_equal(collect_rig_word(&rig), wanted);
+    rig.stepped = NULL;
+    rig.faults[REPORT_ASK_VAULT] = 0;
+    rig.fault[REPORT_ASK_VAULT] = REPORT_OK;
+    collect_rig_run(&rig, HOUR);
+    assert_string_equal(collect_rig_word(&rig), "Connected");
+    collect_rig_stop(&rig);
+}
+
+TEST(a_missing_permission_is_never_shown_as_connected)
+{
+    word_stands(REPORT_DENIED, "Action Required permission perm_of_it");
+}
+
+TEST(a_source_that_goes_on_failing_is_not_connected_after_a_restart)
+{
+    word_stands(REPORT_FORMAT, "Action Required format");
+}
+
 /* ---- the database ---- */
 
 TEST(a_database_that_is_away_loses_nothing)
@@ -951,6 +1005,8 @@ int main(void)
         WITH_RIG(the_date_header_serves_where_the_account_may_not_ask),
         cmocka_unit_test(back_off_doubles_to_ten_minutes),
         WITH_RIG(refused_credentials_make_the_site_off_after_a_week),
+        WITH_RIG(a_missing_permission_is_never_shown_as_connected),
+        WITH_RIG(a_source_that_goes_on_failing_is_not_connected_after_a_restart),
         WITH_RIG(a_database_that_is_away_loses_nothing),
         WITH_RIG(reading_stops_while_too_much_waits_for_the_writer),
         WITH_RIG(nothing_is_lost_or_doubled_whenever_it_dies),
