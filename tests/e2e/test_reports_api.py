@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import time
 
 import pytest
@@ -67,6 +68,26 @@ def test_every_call_answers_in_its_form(ann):
     collector = ann.get("/api/collector").json
     assert {site["host_name"] for site in collector["sites"]} == {ONE, TWO}
     assert collector["database"]["type"] == "sqlite"
+
+
+def test_a_site_that_is_removed_or_disabled_is_off():
+    """Of a process that collects: by its own state, and by the rows of sites that it has no more."""
+    reports = Reports({"reports": {"collect": "yes"}, "pra two": {"enabled": "no"}})
+    with sqlite3.connect(reports.database) as database:
+        database.execute("INSERT INTO jg_site (host_name, name, state, since, skew_ms, last_success, enabled) "
+                         "VALUES ('gone.example.com', 'three', 'Connected', 86400, 0, 86401, 1)")
+    database.close()
+    with reports:
+        ann = reports.browser().sign_in("ann")
+
+        def sites():
+            return {site["host_name"]: site for site in ann.get("/api/collector").json["sites"]}
+
+        eventually(lambda: "gone.example.com" in sites())
+        gone = sites()["gone.example.com"]
+        assert gone["state"] == "Off" and gone["name"] == "three" and gone["last_success"] == "1970-01-02T00:00:01Z"
+        assert gone["sources"] == {} and gone["todo"] == gone["failed"] == 0
+        assert sites()[TWO]["state"] == "Off" and sites()[ONE]["state"] != "Off"
 
 
 def test_every_answer_has_the_headers(reports, ann):

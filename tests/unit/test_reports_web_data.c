@@ -694,6 +694,58 @@ TEST(metrics_name_no_person)
     assert_false(answer_has(&a, "user "));
 }
 
+/* ---- the collector of another process ---- */
+
+#define SITE(host, name, state)                                                                              \
+    "INSERT INTO \"jg_site\" (\"host_name\", \"name\", \"state\", \"since\", \"skew_ms\", "                  \
+    "\"last_success\", \"enabled\") "                                                                        \
+    "VALUES ('" host "', '" name "', '" state "', 5, 0, 6, 1)"
+#define BACKFILL(position)                                                                                   \
+    "INSERT INTO \"jg_cursor\" (\"host_name\", \"source\", \"position\", \"updated_at\") VALUES ('" RIG_HOST \
+    "', 'backfill', '" position "', 7) ON CONFLICT DO UPDATE SET \"position\" = excluded.\"position\""
+#define INCOMPLETE "{\"site\":\"" RIG_HOST "\",\"since\":\"1970-01-01T00:01:40Z\",\"why\":\"backfill\"}"
+
+/* Rows of sites are read every ten seconds. */
+static bool tile_has(const char *text)
+{
+    web_rig_advance(&rig, 10000);
+    for (int i = 0; i < 3; i++) /* one reader reads the rows before it answers the last of these */
+        assert_int_equal(browser_get(&b, &a, "/api/tiles/by_site?range=all"), 200);
+    return answer_has(&a, text);
+}
+
+TEST(a_backfill_of_another_process_is_incomplete)
+{
+    rig_exec(&rig.store, SITE(RIG_HOST, "one", "Connected"));
+    rig_exec(&rig.store, BACKFILL("500 1000 100"));
+    rig.conf.reports.readers = 1;
+    start("ann");
+    assert_true(tile_has(INCOMPLETE));
+    rig_exec(&rig.store, BACKFILL("1000 1000 100")); /* all is listed, and one session is to be fetched */
+    rig_exec(&rig.store,
+             "INSERT INTO \"jg_todo\" (\"host_name\", \"lsid\", \"why\", \"tries\", \"next_at\") VALUES "
+             "('" RIG_HOST "', 'a', 'backfill', 0, 0), ('" RIG_HOST "', 'b', 'listed', 0, 0)");
+    assert_true(tile_has(INCOMPLETE));
+    rig_exec(&rig.store, "DELETE FROM \"jg_todo\" WHERE \"why\" = 'backfill'");
+    assert_false(tile_has("\"why\":\"backfill\""));
+    rig_exec(&rig.store, BACKFILL("100 1000")); /* of a version that wrote no start */
+    assert_true(tile_has(INCOMPLETE));
+}
+
+TEST(sites_that_are_not_asked_are_off)
+{
+    rig_exec(&rig.store, SITE(RIG_HOST, "one", "Connected"));
+    rig_exec(&rig.store, SITE("gone.example.com", "three", "Connected"));
+    rig.sites[1].enabled = false;
+    rig.conf.reports.readers = 1;
+    start("ann");
+    assert_true(tile_has(RIG_HOST));
+    assert_int_equal(browser_get(&b, &a, "/api/collector"), 200);
+    assert_true(answer_has(&a, "\"host_name\":\"" RIG_HOST "\",\"state\":\"Connected\""));
+    assert_true(answer_has(&a, "\"host_name\":\"two.example.com\",\"state\":\"Off\""));
+    assert_true(answer_has(&a, "\"host_name\":\"gone.example.com\",\"state\":\"Off\""));
+}
+
 #define WEB_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -723,6 +775,8 @@ int main(void)
         WEB_TEST(closing_ends_whatever_is_at_work),
         WEB_TEST(files_of_the_page_are_kept_for_ever_and_pages_not_at_all),
         WEB_TEST(metrics_name_no_person),
+        WEB_TEST(a_backfill_of_another_process_is_incomplete),
+        WEB_TEST(sites_that_are_not_asked_are_off),
     };
 
     return cmocka_run_group_tests(tests, tls_files_setup, tls_files_teardown);

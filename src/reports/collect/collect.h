@@ -172,6 +172,12 @@ struct collect_state {
     bool indexes;    /* the vendor's indexes on events stand */
     bool rederiving; /* derived columns are computed again, after a change of working hours */
 };
+/* The stored cursor of COLLECT_BACKFILL: what is still to be listed, and where that began. A position of
+ * before has no start: then it is `from`. */
+struct collect_range {
+    int64_t from, to, start;
+};
+bool collect_read_range(const char *position, struct collect_range *);
 /* Of this moment. It stays until the next call, or until the collector goes on. NULL when out of memory. */
 const struct collect_state *collect_state(struct collector *);
 

@@ -293,21 +293,29 @@ static int64_t poll_interval(const struct collect_site *site)
 
 /* ---- the plan ---- */
 
-static bool read_range(const char *text, int64_t *from, int64_t *to)
+bool collect_read_range(const char *text, struct collect_range *range)
 {
-    char *end;
+    int64_t numbers[3];
+    size_t n = 0;
+    char *end = NULL;
 
-    *from = strtoll(text, &end, 10);
-    if (end == text || *end != ' ')
+    for (; n < 3 && (n == 0 || *end == ' '); n++, text = end + 1) {
+        numbers[n] = strtoll(text, &end, 10);
+        if (end == text)
+            return false;
+    }
+    if (n < 2 || *end)
         return false;
-    text = end + 1;
-    *to = strtoll(text, &end, 10);
-    return end != text && *end == '\0';
+    *range = (struct collect_range){.from = numbers[0], .to = numbers[1], .start = numbers[n - 1]};
+    if (n < 3 || range->start > range->from)
+        range->start = range->from;
+    return true;
 }
 
-static void write_range(char out[STORE_POSITION_SIZE], int64_t from, int64_t to)
+static void write_range(char out[STORE_POSITION_SIZE], const struct collect_range *range)
 {
-    (void)snprintf(out, STORE_POSITION_SIZE, "%" PRId64 " %" PRId64, from, to);
+    (void)snprintf(out, STORE_POSITION_SIZE, "%" PRId64 " %" PRId64 " %" PRId64, range->from, range->to,
+                   range->start);
 }
 
 struct plan_task {
@@ -333,6 +341,7 @@ static void plan_after(struct site_task *base, enum db_outcome outcome, const ch
     struct plan_task *t = CONTAINER_OF(base, struct plan_task, base);
     struct collect_site *site = base->site;
     struct source *closed = &site->sources[COLLECT_CLOSED], *backfill = &site->sources[COLLECT_BACKFILL];
+    struct collect_range range = {.from = 0};
 
     if (outcome != DB_OK) {
         source_broke(closed, why ? why : "the database refused the cursors");
@@ -340,9 +349,11 @@ static void plan_after(struct site_task *base, enum db_outcome outcome, const ch
     }
     text_copy(closed->cursor, sizeof(closed->cursor), t->closed);
     text_copy(backfill->cursor, sizeof(backfill->cursor), t->backfill);
-    (void)read_range(t->backfill, &site->backfill.from, &site->backfill.to);
-    site->missing = site->backfill.from < site->backfill.to;
-    site->missing_from = site->backfill.from;
+    (void)collect_read_range(t->backfill, &range);
+    site->backfill.from = range.from;
+    site->backfill.to = range.to;
+    site->missing = range.from < range.to;
+    site->missing_from = range.start;
     site->planned = true;
     if (site->gone || site->collector->stopping || !site->site) {
         closed->busy = false;
@@ -362,7 +373,11 @@ static void make_plan(struct collect_site *site, struct plan_task *t)
     const char *cursor = site->sources[COLLECT_CLOSED].cursor;
     int64_t now = latest(site), gap = c->settings.overlap > GAP_LEAST ? c->settings.overlap : GAP_LEAST;
     int64_t old = cursor[0] ? strtoll(cursor, NULL, 10) : RECORD_NONE, from, to;
-    bool has_range = read_range(site->sources[COLLECT_BACKFILL].cursor, &from, &to);
+    struct collect_range range = {.from = 0};
+    bool has_range = collect_read_range(site->sources[COLLECT_BACKFILL].cursor, &range);
+
+    from = range.from;
+    to = range.to;
 
     if (!has_range || old == RECORD_NONE) {
         from = now - c->settings.backfill;
@@ -380,7 +395,11 @@ static void make_plan(struct collect_site *site, struct plan_task *t)
     from = from > collect_site_oldest(site) ? from : collect_site_oldest(site);
     from = from < to ? from : to;
     (void)snprintf(t->closed, sizeof(t->closed), "%" PRId64, old);
-    write_range(t->backfill, from, to);
+    /* A range that goes on keeps its start: what was listed may not be stored yet. */
+    range.start = range.from < range.to && range.start < from ? range.start : from;
+    range.from = from;
+    range.to = to;
+    write_range(t->backfill, &range);
 }
 
 static void plan(struct source *s)
@@ -503,7 +522,8 @@ static void backfill_ended(struct source *s, const struct report_outcome *o)
         return;
     t->last.over = backfill_over;
     if (l->by_start)
-        write_range(t->last.position, l->asked_to, l->to);
+        write_range(t->last.position, &(struct collect_range){
+                                          .from = l->asked_to, .to = l->to, .start = s->site->missing_from});
     site_task_submit(&t->last.base);
 }
 

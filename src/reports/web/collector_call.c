@@ -3,7 +3,7 @@
  * collector_call.c - GET /api/collector: how far the collector has come, for users who may administer.
  *
  * From the collector in this process; without one, from what another process has written: jg_site, jg_cursor
- * and jg_todo.
+ * and jg_todo. A site that is configured no more is Off, in both.
  */
 #include "base/clock.h"
 #include "base/container_of.h"
@@ -61,6 +61,42 @@ static void write_site(struct jsonw *w, const struct collect_site_state *s)
     jsonw_end(w);
 }
 
+static bool is_configured(const struct web *web, const char *host_name)
+{
+    for (size_t i = 0; i < web->conf->nsites; i++)
+        if (strcmp(web->conf->sites[i].host_name, host_name) == 0)
+            return true;
+    return false;
+}
+
+/* A site that is configured no more: nothing of it is asked for. */
+static void write_removed(struct jsonw *w, const struct site_row *row)
+{
+    jsonw_object(w, NULL);
+    jsonw_str(w, "name", row->name[0] ? row->name : row->host_name);
+    jsonw_str(w, "host_name", row->host_name);
+    jsonw_str(w, "state", collect_word_name(COLLECT_OFF));
+    jsonw_str(w, "reason", NULL);
+    write_time(w, "since", row->since, row->has_since);
+    write_time(w, "last_success", row->last_success, row->has_success);
+    jsonw_null(w, "skew_ms");
+    jsonw_str(w, "api_version", row->api_version[0] ? row->api_version : NULL);
+    jsonw_object(w, "sources");
+    jsonw_end(w);
+    jsonw_int(w, "todo", 0);
+    jsonw_int(w, "failed", 0);
+    jsonw_end(w);
+}
+
+static void write_all_removed(struct web_request *r, struct jsonw *w)
+{
+    const struct web *web = r->web;
+
+    for (size_t i = 0; i < web->nrows; i++)
+        if (!is_configured(web, web->rows[i].host_name) && view_sees(r->view, web->rows[i].host_name))
+            write_removed(w, &web->rows[i]);
+}
+
 static void write_gateways(struct jsonw *w, const struct collect_state *state)
 {
     jsonw_array(w, "gateways");
@@ -111,6 +147,7 @@ static void answer_from_state(struct web_request *r)
     for (size_t i = 0; i < state->nsites; i++)
         if (view_sees(r->view, state->sites[i].host_name))
             write_site(&w, &state->sites[i]);
+    write_all_removed(r, &w);
     jsonw_end(&w);
     write_gateways(&w, state);
     write_database(&w, r->web, state);

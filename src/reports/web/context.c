@@ -115,7 +115,14 @@ static void site_from_row(struct view *v, struct query_site *site, const struct 
     site->reason = row && row->reason[0] ? keep(v, row->reason) : NULL;
     site->since = row && row->has_since ? row->since : QUERY_NONE;
     site->last_success = row && row->has_success ? row->last_success : QUERY_NONE;
-    site->missing_from = QUERY_NONE;
+    site->missing_from = row && row->has_missing ? row->missing_from : QUERY_NONE;
+}
+
+/* Not configured, or not enabled. */
+static void site_off(struct query_site *site)
+{
+    site->state = collect_word_name(COLLECT_OFF);
+    site->reason = NULL;
 }
 
 static void site_from_state(struct view *v, struct query_site *site, const struct collect_site_state *s)
@@ -151,13 +158,15 @@ static void add_sites(struct view *v, const struct web *web)
             site_from_state(v, site, s);
         else
             site_from_row(v, site, row_of(web, conf->host_name));
+        if (!s && !conf->enabled)
+            site_off(site);
     }
     for (size_t i = 0; i < web->nrows; i++) {
         if (site_of_conf(web, web->rows[i].host_name))
             continue;
         v->sites[n].host_name = keep(v, web->rows[i].host_name);
         site_from_row(v, &v->sites[n], &web->rows[i]);
-        v->sites[n++].state = "Off";
+        site_off(&v->sites[n++]);
     }
     v->context.sites = v->sites;
     v->context.nsites = n;
@@ -239,6 +248,18 @@ static void take_text(const struct db_ops *ops, struct db_stmt *s, int column, c
     (void)text_copy(out, size, text ? text : "");
 }
 
+/* Windows are still to be listed, or sessions that they had are still to be fetched. */
+static void take_backfill(const struct db_ops *ops, struct db_stmt *s, struct site_row *row)
+{
+    struct collect_range range;
+    char position[64];
+
+    take_text(ops, s, 8, position, sizeof(position));
+    row->has_missing =
+        collect_read_range(position, &range) && (range.from < range.to || ops->column_int(s, 9) != 0);
+    row->missing_from = row->has_missing ? range.start : 0;
+}
+
 static void take_row(const struct db_ops *ops, struct db_stmt *s, struct site_row *row)
 {
     take_text(ops, s, 0, row->host_name, sizeof(row->host_name));
@@ -252,6 +273,7 @@ static void take_row(const struct db_ops *ops, struct db_stmt *s, struct site_ro
     row->last_success = ops->column_int(s, 6);
     row->has_skew = !ops->column_is_null(s, 7);
     row->skew_ms = ops->column_int(s, 7);
+    take_backfill(ops, s, row);
 }
 
 static enum db_outcome read_rows(struct reader_job *job, struct db *db)
@@ -261,8 +283,12 @@ static enum db_outcome read_rows(struct reader_job *job, struct db *db)
     struct db_stmt *s = NULL;
     enum db_outcome outcome =
         ops->prepare(db,
-                     "SELECT \"host_name\", \"name\", \"state\", \"reason\", \"api_version\", \"since\", "
-                     "\"last_success\", \"skew_ms\" FROM \"jg_site\" ORDER BY \"host_name\"",
+                     "SELECT s.\"host_name\", s.\"name\", s.\"state\", s.\"reason\", s.\"api_version\", "
+                     "s.\"since\", s.\"last_success\", s.\"skew_ms\", c.\"position\", CASE WHEN EXISTS "
+                     "(SELECT 1 FROM \"jg_todo\" t WHERE t.\"host_name\" = s.\"host_name\" AND "
+                     "t.\"why\" = 'backfill' AND t.\"tries\" < 5) THEN 1 ELSE 0 END FROM \"jg_site\" s "
+                     "LEFT JOIN \"jg_cursor\" c ON c.\"host_name\" = s.\"host_name\" AND "
+                     "c.\"source\" = 'backfill' ORDER BY s.\"host_name\"",
                      &s);
 
     j->n = 0;

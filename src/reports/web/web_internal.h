@@ -137,7 +137,8 @@ struct web_request {
 struct site_row { /* of jg_site */
     char host_name[256], name[64], state[32], reason[256], api_version[64];
     int64_t since, last_success, skew_ms;
-    bool has_since, has_success, has_skew;
+    int64_t missing_from; /* by the cursor of the backfill and what it has put into jg_todo */
+    bool has_since, has_success, has_skew, has_missing;
 };
 
 struct web_next {
