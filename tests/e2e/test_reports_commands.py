@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import re
+import resource
 import shutil
 import signal
 import sqlite3
@@ -14,6 +15,7 @@ import subprocess
 import pytest
 
 from certificates import Authority
+from collector import Trail
 from harness import BIN, ROOT, Gateway
 from pra_site import PraSite
 from reports_program import PROGRAM, Reports, reports
@@ -246,9 +248,65 @@ def test_one_collector_for_each_database(tmp_path, authority):
         assert re.search(rf"another collector works on this database: reports run, .*process {first.process.pid}",
                          second.stderr), second.stderr
         assert "another collector" in reports("collect", "--once", "-c", first.conf).stderr
-        page = Reports(tmp_path, authority, collect="no", audit_file=tmp_path / "second.jsonl")
-        with page as one:
-            assert one.address != first.address
+
+
+def verified(trail):
+    """The records of a trail that is sound."""
+    done = subprocess.run([BIN / "jumpgate", "audit", "verify", trail], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+    return [json.loads(line) for line in trail.read_text().splitlines()]
+
+
+def test_pages_beside_a_collector_have_trails_of_their_own(tmp_path, authority):
+    with Reports(tmp_path, authority) as collector:
+        one = Reports(tmp_path, authority, collect="no")
+        another = Reports(tmp_path, authority, collect="no")
+        another.conf = tmp_path / "another.conf"
+        another.write(another.text.replace("127.0.0.1:0", "127.0.0.2:0"))
+        for _ in range(2):  # each trail goes on after a restart
+            one.write(one.text)
+            with one, another:
+                assert len({collector.address, one.address, another.address}) == 3
+    starts = {name: [(record["collects"], record["seq"]) for record in verified(tmp_path / "state" / name)
+                     if record["event"] == "collector_started"]
+              for name in ("audit.jsonl", "audit.127.0.0.1:0/audit.jsonl", "audit.127.0.0.2:0/audit.jsonl")}
+    assert [collects for collects, _ in starts.pop("audit.jsonl")] == [True]
+    for found in starts.values():
+        assert [collects for collects, _ in found] == [False, False] and found[0][1] < found[1][1], starts
+
+
+# ---- collect --once ----
+
+def test_a_backfill_is_recorded(tmp_path):
+    with PraSite() as site:
+        program = Reports(tmp_path, sites={"main": site})
+        assert reports("collect", "--once", "-c", program.conf).returncode in (0, 3)
+        assert reports("collect", "--once", "--since", "2026-01-02", "--site", "main", "-c", program.conf).returncode in (0, 3)
+    events = [{key: record[key] for key in ("event", "since", "until", "site", "collects") if key in record}
+              for record in verified(program.state / "audit.jsonl")]
+    started = {"event": "collector_started", "collects": True}
+    assert [one for one in events if one["event"] in ("collector_started", "backfill")] == [
+        started, started, {"event": "backfill", "since": "2026-01-02T00:00:00Z", "until": None, "site": "main"}]
+
+
+@pytest.mark.parametrize("policy, code", [("strict", 1), ("degraded", 0)])
+def test_a_backfill_that_cannot_be_recorded(tmp_path, policy, code):
+    """The trail is as large as a file may be."""
+    with PraSite("--permission", "perm_reporting_syslog=1", "--permission", "perm_reporting_vault=1", "--permission",
+                 "perm_configuration_vault_account=1") as site:
+        program = Reports(tmp_path, sites={"main": site}, audit_policy=policy)
+        assert reports("migrate", "-c", program.conf).returncode == 0
+        trail = Trail(program.state / "audit.jsonl")
+        for _ in range(250):
+            trail.add("viewed", "2026-01-01T00:00:00Z", filters="x" * 20000)
+        size = trail.path.stat().st_size
+        trail.path.chmod(0o600)
+        calls = len(site.log())
+        done = reports("collect", "--once", "--since", "1d", "-c", program.conf,
+                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
+        assert done.returncode == code, done
+        assert ("audit_policy is strict" in done.stderr) == (policy == "strict")
+        assert (len(site.log()) > calls) == (policy == "degraded")
 
 
 def test_a_damaged_database_is_refused_by_name(tmp_path, authority):
@@ -337,7 +395,7 @@ def test_unit_is_good_and_secure(tmp_path):
 def test_unit_runs_commands_that_there_are(tmp_path):
     lines = UNIT.read_text().splitlines()
     commands = [line.partition("=")[2].lstrip("-") for line in lines if line.startswith("Exec") and "kill" not in line]
-    assert len(commands) == 2
+    assert len(commands) == 3
     for command in commands:
         words = command.split()
         assert words[0] == "/usr/bin/jumpgate-reports" and words[-1] == "/etc/jumpgate/reports.conf"

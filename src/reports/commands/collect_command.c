@@ -2,9 +2,11 @@
 /*
  * collect_command.c - `collect --once`: one full round of every source; see commands.h.
  *
- * The same collector as that of `run`, on a loop of its own. A signal ends the round; what is stored by then
- * stays, and the next round goes on there.
+ * The same collector and the same trail as those of `run`, on a loop of its own. A signal ends the round;
+ * what is stored by then stays, and the next round goes on there. A round with --since is recorded as
+ * `backfill` before anything is asked of a site.
  */
+#include "base/container_of.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory/secret.h"
@@ -15,6 +17,7 @@
 #include "reports/commands/commands.h"
 #include "reports/commands/database.h"
 #include "reports/commands/load.h"
+#include "reports/commands/run/trail.h"
 #include "reports/query/moment.h"
 
 #include <signal.h>
@@ -26,6 +29,8 @@
 #define SECRETS_MAX (4U << 20)
 
 struct round {
+    struct audit_writer *trail;
+    struct audit_wait recorded;
     const struct command_args *args;
     struct reports_conf *conf;
     struct database database;
@@ -50,13 +55,28 @@ static int read_time(const struct command_args *args, const char *flag, int64_t 
 
 /* ---- the round ---- */
 
+static void on_trail_closed(void *arg)
+{
+    struct round *r = arg;
+
+    loop_stop(r->loop);
+}
+
+static void close_trail(struct round *r)
+{
+    struct audit_writer *trail = r->trail;
+
+    r->trail = NULL;
+    audit_writer_close(trail, on_trail_closed, r);
+}
+
 static void on_stopped(void *arg)
 {
     struct round *r = arg;
 
     collecting_free(r->collecting);
     r->collecting = NULL;
-    loop_stop(r->loop);
+    close_trail(r);
 }
 
 static void stop_round(struct round *r)
@@ -64,6 +84,7 @@ static void stop_round(struct round *r)
     if (r->stopping)
         return;
     r->stopping = true;
+    audit_writer_sink(r->trail)->ops->forget(audit_writer_sink(r->trail), &r->recorded);
     collecting_stop(r->collecting, r->conf->reports.drain_timeout_ms, on_stopped, r);
 }
 
@@ -85,6 +106,52 @@ static void on_signal(void *arg, int signum)
     stop_round(r);
 }
 
+static void begin_round(struct round *r)
+{
+    if (r->stopping)
+        return;
+    if (collecting_start(r->collecting, on_finished, r)) {
+        r->code = command_failed("out of memory");
+        stop_round(r);
+    }
+}
+
+/* strict: nothing is asked of a site that the trail does not have. */
+static void begin_recorded(struct round *r, int err)
+{
+    if (err && r->conf->reports.audit_policy == REPORTS_AUDIT_STRICT) {
+        r->code = reports_failed("audit", "the trail cannot be written, and audit_policy is strict");
+        stop_round(r);
+        return;
+    }
+    if (err)
+        log_error("audit_record_lost", "error=%s", strerror(-err));
+    begin_round(r);
+}
+
+static void on_recorded(struct audit_wait *wait, int err)
+{
+    begin_recorded(CONTAINER_OF(wait, struct round, recorded), err);
+}
+
+/* A round that only goes on where the last one ended is no backfill. */
+static void record_round(struct round *r)
+{
+    const struct trail_backfill backfill = {
+        .site = args_value(r->args, "--site"), .since = r->since, .until = r->until};
+    int err;
+
+    trail_started(r->trail, r->conf, true);
+    if (r->since == RECORD_NONE) {
+        begin_round(r);
+        return;
+    }
+    r->recorded = (struct audit_wait){.done = on_recorded};
+    err = trail_backfill(r->trail, &backfill, &r->recorded);
+    if (err)
+        begin_recorded(r, err);
+}
+
 static int run_round(struct round *r)
 {
     const struct collecting_params params = {.loop = r->loop,
@@ -94,15 +161,21 @@ static int run_round(struct round *r)
                                              .site = args_value(r->args, "--site"),
                                              .since = r->since,
                                              .until = r->until};
-    char why[256] = "";
+    char why[256] = "", trail_why[320] = "";
 
+    r->trail = trail_open(r->loop, r->conf, true, trail_why);
+    if (!r->trail)
+        return reports_failed("audit", trail_why);
     r->collecting = collecting_open(&params, why);
-    if (!r->collecting)
-        return reports_failed("collector", why);
-    if (loop_on_signal(r->loop, SIGTERM, on_signal, r) || loop_on_signal(r->loop, SIGINT, on_signal, r) ||
-        collecting_start(r->collecting, on_finished, r)) {
+    if (!r->collecting) {
+        r->code = reports_failed("collector", why);
+        close_trail(r);
+    } else if (loop_on_signal(r->loop, SIGTERM, on_signal, r) ||
+               loop_on_signal(r->loop, SIGINT, on_signal, r)) {
         r->code = command_failed("out of memory");
         stop_round(r);
+    } else {
+        record_round(r);
     }
     (void)loop_run(r->loop);
     return r->code;
@@ -113,7 +186,8 @@ static int open_and_run(struct round *r)
     struct db_error error = {.outcome = DB_OK};
     char hint[256] = "";
 
-    if (secret_open(SECRETS_MAX, hint) || upstream_global_init())
+    /* A file at its size limit must fail like a full disk and not end the process. */
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || secret_open(SECRETS_MAX, hint) || upstream_global_init())
         return command_failed("out of memory");
     (void)mkdir(r->conf->reports.state_dir, 0700); /* where it fails, opening the database says why */
     if (database_prepare(&r->database, r->conf, true, &error) != DB_OK)

@@ -89,7 +89,8 @@ const struct command reports_commands[] = {
     { .name = "collect", .run = reports_collect,
       .summary = "ask every site once, and end",
       .about = "One full round of every source. Another process that collects into the database must not run. --since "
-               "moves the start of collecting back: what is older than the first start comes that way.\n\n"
+               "moves the start of collecting back: what is older than the first start comes that way, and the audit trail "
+               "records it as `backfill`.\n\n"
                "TIME is RFC 3339, a date (UTC) or an age such as 30d.",
       .flags = (const struct command_flag[]){
           CONF_ROW,

@@ -153,9 +153,10 @@ static const struct conf_row rows[] = {
       .help = "Where the log goes; - is standard error (the journal under systemd). SIGUSR1 opens the file again "
               "after rotation." },
     { MAIN("audit_file", audit_file), .type = &conf_text, .flags = CONF_STATIC,
-      .example = "/var/lib/jumpgate-reports/audit.jsonl", .unset = "audit.jsonl in `state_dir`",
+      .example = "/var/lib/jumpgate-reports/audit.jsonl", .unset = "audit.jsonl in `state_dir`; with `collect` no, audit.ADDRESS/audit.jsonl there, by `address` of [web]",
       .help = "The audit trail: who signed in and who looked at what, one JSON object for each line, chained by "
-              "hashes. `jumpgate audit verify` checks it." },
+              "hashes. `jumpgate audit verify` checks it. A trail has one process that writes it: where it is named "
+              "here, each process needs a file of its own." },
     { MAIN("audit_policy", audit_policy), .type = &conf_choice, .choices = "strict degraded", .fallback = "strict",
       .flags = CONF_STATIC,
       .help = "What happens when the audit trail cannot be written. strict: no page of a session, no grid, export or "

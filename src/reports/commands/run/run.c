@@ -11,7 +11,7 @@
  * Order that matters: the driver of a database server is loaded before the sandbox closes; the sandbox of
  * files comes before the first thread; the schema is brought up and the collector's lock is taken before
  * anything is asked of a site; the list of system calls is set when all is open. Without `collect` there is
- * neither lock nor store: any number of processes may serve the page.
+ * neither lock nor store: any number of processes may serve the page, each with a trail of its own (trail.h).
  *
  * Not here: the parts themselves (collecting/, web/), the exit codes (commands/line/exit.h).
  */
@@ -411,10 +411,10 @@ static bool open_trail(struct run *r)
 {
     char why[320] = "";
 
-    r->trail = trail_open(r->loop, r->conf, why);
+    r->trail = trail_open(r->loop, r->conf, r->conf->reports.collect, why);
     if (!r->trail)
         return start_failed(r, "audit", why, -errno);
-    trail_started(r->trail, r->conf);
+    trail_started(r->trail, r->conf, r->conf->reports.collect);
     return true;
 }
 

@@ -8,12 +8,15 @@
 
 #include "base/jsonw.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "reports/conf/reports_sections.h"
+#include "reports/records.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_QUEUED  16384
@@ -21,21 +24,60 @@
 #define RETRY_MS    1000
 #define VALUES_MAX  16384
 
-struct audit_writer *trail_open(struct loop *loop, const struct reports_conf *conf, char why[320])
+struct paths {
+    char folder[PATH_MAX], file[PATH_MAX], head[PATH_MAX];
+};
+
+static bool join(char path[PATH_MAX], const char *folder, const char *name)
 {
-    char head[PATH_MAX];
+    return snprintf(path, PATH_MAX, "%s/%s", folder, name) < PATH_MAX;
+}
+
+/* The folder of trail and head, which a page alone has for itself. */
+static bool write_folder(struct paths *p, const struct reports_conf *conf, bool collects)
+{
+    const char *dir = conf->reports.state_dir, *address = conf->web.address.text;
+
+    if (collects)
+        return text_copy(p->folder, PATH_MAX, dir);
+    return snprintf(p->folder, PATH_MAX, "%s/audit.%s", dir, address ? address : "page") < PATH_MAX;
+}
+
+/* `audit_file` has its default value where it is not set. */
+static bool write_paths(struct paths *p, const struct reports_conf *conf, bool collects)
+{
+    const char *set = conf->reports.audit_file;
+
+    if (!write_folder(p, conf, collects) || !join(p->head, p->folder, "audit.head") ||
+        !join(p->file, conf->reports.state_dir, "audit.jsonl"))
+        return false;
+    if (strcmp(set, p->file) != 0)
+        return text_copy(p->file, PATH_MAX, set);
+    return join(p->file, p->folder, "audit.jsonl");
+}
+
+struct audit_writer *trail_open(struct loop *loop, const struct reports_conf *conf, bool collects,
+                                char why[320])
+{
+    struct paths paths;
     struct audit_writer_opts opts = {.uv = loop_uv(loop),
                                      .clock = loop_clock(loop),
                                      .timers = loop_timers(loop),
-                                     .file = conf->reports.audit_file,
-                                     .head = head,
+                                     .file = paths.file,
+                                     .head = paths.head,
                                      .max_queued = MAX_QUEUED,
                                      .deadline_ms = DEADLINE_MS,
                                      .retry_ms = RETRY_MS};
 
-    if (snprintf(head, sizeof(head), "%s/audit.head", conf->reports.state_dir) >= (int)sizeof(head)) {
-        (void)snprintf(why, 320, "the name of the state directory is too long");
+    if (!write_paths(&paths, conf, collects)) {
+        (void)snprintf(why, 320, "the name of the state directory or of `audit_file` is too long");
         errno = ENAMETOOLONG;
+        return NULL;
+    }
+    if (!collects && mkdir(paths.folder, 0700) && errno != EEXIST) {
+        int err = errno;
+        (void)snprintf(why, 320, "%.200s: %.80s", paths.folder, strerror(err));
+        errno = err;
         return NULL;
     }
     return audit_writer_open(&opts, why);
@@ -57,20 +99,27 @@ static void begin(struct record *r, const char *event)
 }
 
 /* The record is the inside of the object. */
-static void put(struct record *r, struct audit_writer *writer)
+static int put_waiting(struct record *r, struct audit_writer *writer, struct audit_wait *wait)
 {
     struct audit_sink *sink = audit_writer_sink(writer);
     int err = -ENOMEM;
 
     jsonw_end(&r->w);
     if (!r->buf.failed && r->buf.len > 2)
-        err = sink->ops->put(sink, r->buf.data + 1, r->buf.len - 2, AUDIT_KEEP, NULL);
-    if (err)
-        log_error("audit_record_lost", "error=%s", strerror(-err));
+        err = sink->ops->put(sink, r->buf.data + 1, r->buf.len - 2, AUDIT_KEEP, wait);
     buf_free(&r->buf);
+    return err;
 }
 
-void trail_started(struct audit_writer *writer, const struct reports_conf *conf)
+static void put(struct record *r, struct audit_writer *writer)
+{
+    int err = put_waiting(r, writer, NULL);
+
+    if (err)
+        log_error("audit_record_lost", "error=%s", strerror(-err));
+}
+
+void trail_started(struct audit_writer *writer, const struct reports_conf *conf, bool collects)
 {
     struct record r;
 
@@ -78,10 +127,28 @@ void trail_started(struct audit_writer *writer, const struct reports_conf *conf)
     jsonw_str(&r.w, "version", JG_VERSION);
     jsonw_str(&r.w, "config_digest", conf->digest);
     jsonw_str(&r.w, "policy", conf->reports.audit_policy == REPORTS_AUDIT_STRICT ? "strict" : "degraded");
-    jsonw_bool(&r.w, "collects", conf->reports.collect);
+    jsonw_bool(&r.w, "collects", collects);
     jsonw_int(&r.w, "sites", (int64_t)conf->nsites);
     jsonw_int(&r.w, "pid", getpid());
     put(&r, writer);
+}
+
+static void write_time(struct record *r, const char *name, int64_t unix_s)
+{
+    char text[CLOCK_RFC3339_SIZE];
+
+    jsonw_str(&r->w, name, unix_s == RECORD_NONE ? NULL : clock_rfc3339(unix_s * 1000, text));
+}
+
+int trail_backfill(struct audit_writer *writer, const struct trail_backfill *b, struct audit_wait *wait)
+{
+    struct record r;
+
+    begin(&r, "backfill");
+    jsonw_str(&r.w, "site", b->site);
+    write_time(&r, "since", b->since);
+    write_time(&r, "until", b->until);
+    return put_waiting(&r, writer, wait);
 }
 
 static void put_user(struct audit_writer *writer, const char *name, const char *change)
