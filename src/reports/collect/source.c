@@ -127,7 +127,7 @@ void source_succeeded(struct source *s, uint64_t next_ms)
     s->failures = 0;
     s->denied = false;
     s->error[0] = '\0';
-    s->last_success = s->site->last_success = collect_now(c);
+    s->last_success = collect_now(c);
     if (next_ms == SOURCE_INTERVAL && !again)
         complete(s, ROUND_COMPLETE);
     source_schedule(s, again ? 0 : next_ms == SOURCE_INTERVAL ? interval_ms(s) : next_ms);
@@ -252,6 +252,8 @@ static void on_ended(struct report_call *call, const struct report_outcome *o)
     s->calls[o->end]++;
     s->call_ms += o->took_ms;
     s->site->texts_cut += o->texts_cut;
+    if (o->end == REPORT_OK) /* a round that asks nothing proves nothing of the site */
+        s->site->last_success = collect_now(s->site->collector);
     if (clock_take_date(s->site, o))
         source_wake(&s->site->sources[COLLECT_INFO]);
     s->row->ended(s, o);

@@ -525,6 +525,21 @@ TEST(a_source_that_goes_on_failing_is_not_connected_after_a_restart)
     word_stands(REPORT_FORMAT, "Action Required format");
 }
 
+/* Sweep, recheck and backfill end rounds in which nothing is to be asked. */
+TEST(a_site_that_never_answered_is_not_connected)
+{
+    for (int ask = 0; ask < REPORT_NASKS; ask++) {
+        rig.fault[ask] = REPORT_UNREACHABLE;
+        rig.faults[ask] = -1;
+    }
+    rig.stepped = is_not_connected;
+    collect_rig_start(&rig);
+    collect_rig_run(&rig, HOUR);
+    assert_string_equal(collect_rig_word(&rig), "Action Required unreachable");
+    assert_int_equal(collect_rig_site(&rig)->last_success, RECORD_NONE);
+    collect_rig_stop(&rig);
+}
+
 /* ---- the database ---- */
 
 TEST(a_database_that_is_away_loses_nothing)
@@ -1007,6 +1022,7 @@ int main(void)
         WITH_RIG(refused_credentials_make_the_site_off_after_a_week),
         WITH_RIG(a_missing_permission_is_never_shown_as_connected),
         WITH_RIG(a_source_that_goes_on_failing_is_not_connected_after_a_restart),
+        WITH_RIG(a_site_that_never_answered_is_not_connected),
         WITH_RIG(a_database_that_is_away_loses_nothing),
         WITH_RIG(reading_stops_while_too_much_waits_for_the_writer),
         WITH_RIG(nothing_is_lost_or_doubled_whenever_it_dies),
