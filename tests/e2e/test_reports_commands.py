@@ -18,7 +18,7 @@ from certificates import Authority
 from collector import Trail
 from harness import BIN, ROOT, Gateway
 from pra_site import PraSite
-from reports_program import PROGRAM, Reports, reports
+from reports_program import PROGRAM, Reports, reports, secret
 
 COMMANDS = ("run", "collect", "export", "migrate", "check", "user add", "user password", "user list", "config", "version",
             "help")
@@ -402,3 +402,35 @@ def test_unit_runs_commands_that_there_are(tmp_path):
         done = reports(*words[1:-1], tmp_path / "missing.conf")
         assert done.returncode == 1 and "missing.conf" in done.stderr
     assert "MemoryMax=256M" in lines and "DynamicUser=yes" in lines
+
+
+def credentials(folder, files):
+    """What systemd gives to the unit where only these files are there: the folder of its credentials."""
+    unit = [line.partition("=") for line in UNIT.read_text().splitlines() if line and line[0] != "#"]
+    loaded = [value.split(":", 1) for name, _, value in unit if name == "LoadCredential"]
+    defaults = dict(value.split(":", 1) for name, _, value in unit if name == "SetCredential")
+    folder.mkdir(mode=0o700)
+    for name, path in loaded:
+        text = files[path] if path in files else defaults[name].replace("\\n", "\n")  # no default: systemd starts nothing
+        secret(folder / name, text)
+    return {**os.environ, "CREDENTIALS_DIRECTORY": str(folder)}
+
+
+def test_unit_starts_without_files_that_the_configuration_does_not_name(tmp_path):
+    """The shipped unit, and [reports] of the shipped configuration; then a site too; without [web]."""
+    parts = {part.split("]")[0]: f"[{part}" for part in re.split(r"^\[", reports("config").stdout, flags=re.M)[1:]}
+    text = parts["reports"].replace("\n", f"\nstate_dir = {tmp_path}/state\n", 1)
+    conf = secret(tmp_path / "reports.conf", text)
+    none = credentials(tmp_path / "none", {})
+    assert reports("check", "-c", conf, env=none).returncode == 0
+    secret(conf, text + "[pra site]\nurl = http://127.0.0.1:9\ninsecure_http = yes\nclient_id = 0123\n"
+           "client_secret_file = $CREDENTIALS_DIRECTORY/pra-secret\n")
+    done = reports("check", "-c", conf, env=none)
+    assert done.returncode == 1 and "pra-secret holds nothing but line ends" in done.stderr, done.stderr
+    one = credentials(tmp_path / "one", {"/etc/jumpgate/secrets/reports-pra-secret": "hidden"})
+    assert reports("check", "-c", conf, env=one).returncode == 0
+    process = subprocess.Popen([PROGRAM, "run", "-c", conf], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=one)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    process.stdout.close()
