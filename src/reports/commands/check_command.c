@@ -26,18 +26,24 @@
 
 /* ---- the database ---- */
 
-static bool check_schema(struct db *db, const struct reports_conf *conf)
+/* What is found of the schema. */
+enum schema_found { SCHEMA_GOOD, SCHEMA_ABSENT, SCHEMA_WRONG };
+
+static enum schema_found check_schema(struct db *db, const struct reports_conf *conf)
 {
     struct schema_state state;
 
-    if (schema_state(db, &state) != DB_OK)
-        return check_say(false, "database", "schema", "%s", db->error.text);
-    if (!state.version && !state.foreign)
-        return check_say(true, "database", "schema", "not there yet; `run` makes it%s",
-                         conf->reports.collect ? "" : ", of a process with `collect` yes");
-    if (schema_check(db) != DB_OK)
-        return check_say(false, "database", "schema", "%s", db->error.text);
-    return check_say(true, "database", "schema", "version %d", SCHEMA_VERSION);
+    if (schema_state(db, &state) == DB_OK && !state.version && !state.foreign) {
+        check_say(true, "database", "schema", "not there yet; `run` makes it%s",
+                  conf->reports.collect ? "" : ", of a process with `collect` yes");
+        return SCHEMA_ABSENT;
+    }
+    if (db->error.outcome != DB_OK || schema_check(db) != DB_OK) {
+        check_say(false, "database", "schema", "%s", db->error.text);
+        return SCHEMA_WRONG;
+    }
+    check_say(true, "database", "schema", "version %d", SCHEMA_VERSION);
+    return SCHEMA_GOOD;
 }
 
 /* The whole file of SQLite is read. A server verifies its own. */
@@ -50,16 +56,14 @@ static bool check_file(struct db *db)
     return check_say(sound, "database", "file", "%s", sound ? "not damaged" : db->error.text);
 }
 
-/* Can this login write? The transaction is rolled back. */
 static bool check_writing(struct db *db)
 {
-    if (db->ops->begin(db, true) != DB_OK)
+    if (schema_may_write(db) != DB_OK)
         return check_say(false, "database", "rights", "cannot write: %s", db->error.text);
-    db->ops->rollback(db);
     return check_say(true, "database", "rights", "can write");
 }
 
-static bool check_writer(const struct database *d, const struct reports_conf *conf)
+static bool check_writer(const struct database *d, const struct reports_conf *conf, enum schema_found *schema)
 {
     struct db_error error = {.outcome = DB_OK};
     struct db *db = NULL;
@@ -69,13 +73,13 @@ static bool check_writer(const struct database *d, const struct reports_conf *co
     bool good = check_say(true, "database", "connection", "%s", db->dialect->name);
 
     good = check_file(db) && good;
-    good = check_schema(db, conf) && good;
-    good = check_writing(db) && good;
+    *schema = check_schema(db, conf);
+    good = *schema != SCHEMA_WRONG && check_writing(db) && good;
     d->ops->close(db);
     return good;
 }
 
-static bool check_reader(const struct database *d)
+static bool check_reader(const struct database *d, bool tables)
 {
     struct db_error error = {.outcome = DB_OK};
     struct db *db = NULL;
@@ -83,8 +87,14 @@ static bool check_reader(const struct database *d)
 
     if (d->ops->open(&d->reader, &db, &error) != DB_OK)
         return check_say(false, "database", "reading login", "%s", error.text);
-    good = db->ops->exec(db, "SELECT 1") == DB_OK;
-    good = check_say(good, "database", "reading login", "%s", good ? "can read" : db->error.text);
+    if (tables)
+        good = schema_may_read(db) == DB_OK;
+    else
+        good = db->ops->exec(db, "SELECT 1") == DB_OK;
+    good = check_say(good, "database", "reading login", "%s",
+                     !good    ? db->error.text
+                     : tables ? "can read"
+                              : "can sign in");
     d->ops->close(db);
     return good;
 }
@@ -104,6 +114,7 @@ static bool check_missing(const struct database *d, const struct reports_conf *c
 static bool check_database(const struct reports_conf *conf)
 {
     struct db_error error = {.outcome = DB_OK};
+    enum schema_found schema = SCHEMA_WRONG;
     struct database d;
     bool good;
 
@@ -112,9 +123,9 @@ static bool check_database(const struct reports_conf *conf)
     else if (d.writer.path && access(d.writer.path, F_OK) && errno == ENOENT)
         good = check_missing(&d, conf);
     else {
-        good = check_writer(&d, conf);
+        good = check_writer(&d, conf, &schema);
         if (conf->web.address.text)
-            good = check_reader(&d) && good;
+            good = check_reader(&d, schema == SCHEMA_GOOD) && good;
     }
     database_free(&d);
     return good;

@@ -156,8 +156,9 @@ const struct command reports_commands[] = {
       .summary = "name all mistakes of a configuration",
       .about = "Every finding is one line on standard error with file and line.\n\n"
                "--connect also asks each site for a token, its permissions and its clock, and the database for its "
-               "tables and rights, one line each on standard output. A file of SQLite is read whole for damage, "
-               "about 3 s of CPU for a gigabyte.",
+               "tables and rights, one line each on standard output. Rights are found by doing what `run` does, on no "
+               "row, in a transaction that is rolled back. A file of SQLite is read whole for damage, about 3 s of CPU "
+               "for a gigabyte.",
       .flags = (const struct command_flag[]){
           CONF_ROW,
           { "--connect", FLAG_SWITCH, NULL, "ask sites and database as well", NULL },

@@ -218,15 +218,11 @@ static enum db_outcome record_version(struct db *db, int version, int64_t now, b
     return outcome;
 }
 
-/* The DDL of one version: tables, columns, and the indexes that are always there. */
 static enum db_outcome run_version(struct db *db, int version)
 {
     struct buf ddl = BUF_INIT(DDL_MAX);
 
-    schema_ddl_tables(db->dialect, version, &ddl);
-    for (size_t i = 0; i < schema_nindexes; i++)
-        if (schema_indexes[i].since == version && schema_indexes[i].kind <= INDEX_VENDOR_ALWAYS)
-            schema_ddl_index(db->dialect, &schema_indexes[i], false, &ddl);
+    schema_ddl_version(db->dialect, version, &ddl);
     const char *text = ddl.failed ? NULL : buf_cstr(&ddl);
     enum db_outcome outcome = text ? db->ops->exec(db, text) : no_memory(db);
     buf_free(&ddl);

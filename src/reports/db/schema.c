@@ -156,6 +156,14 @@ void schema_ddl_index(const struct dialect *d, const struct schema_index *x, boo
     (void)buf_str(b, ";\n");
 }
 
+void schema_ddl_version(const struct dialect *d, int version, struct buf *b)
+{
+    schema_ddl_tables(d, version, b);
+    for (size_t i = 0; i < schema_nindexes; i++)
+        if (schema_indexes[i].since == version && schema_indexes[i].kind <= INDEX_VENDOR_ALWAYS)
+            schema_ddl_index(d, &schema_indexes[i], false, b);
+}
+
 void schema_ddl(const struct dialect *d, struct buf *b)
 {
     for (int version = 1; version <= SCHEMA_VERSION; version++)

@@ -78,6 +78,8 @@ const struct schema_table *schema_table(const char *name); /* NULL = there is no
 void schema_ddl_tables(const struct dialect *, int version, struct buf *);
 /* CREATE INDEX, or DROP INDEX, of one; each is harmless where it has been done. */
 void schema_ddl_index(const struct dialect *, const struct schema_index *, bool drop, struct buf *);
+/* The DDL of one version: its tables and columns, and those of its indexes that are always there. */
+void schema_ddl_version(const struct dialect *, int version, struct buf *);
 /* The whole DDL of the newest version, all indexes: what the golden files hold. */
 void schema_ddl(const struct dialect *, struct buf *);
 /* INSERT of `rows` rows with all columns but generated ones, in the table's order, as parameters. */
@@ -114,5 +116,13 @@ enum db_outcome schema_check(struct db *);
 enum db_outcome schema_migrate(struct db *, int64_t now, bool vendor_indexes, bool dry_run, struct buf *said);
 /* Builds or drops the vendor's indexes as asked, the ones on events by themselves; a transaction each. */
 enum db_outcome schema_vendor_indexes(struct db *, bool wanted, bool event_indexes);
+
+/* ---- rights (rights.c): db->error names the table and the right that is missing ---- */
+
+/* Can this login bring the schema up, and write each table? All of it is tried without a row, in a
+ * transaction that is rolled back. */
+enum db_outcome schema_may_write(struct db *);
+/* Can it read each table of the schema, which is there? */
+enum db_outcome schema_may_read(struct db *);
 
 #endif
