@@ -42,6 +42,7 @@ static struct {
     pid_t pid, owner;
     bool tls;
     unsigned schemas;
+    struct db_login *login;
 } rig;
 
 static void give_up(const char *what)
@@ -196,17 +197,19 @@ unsigned postgres_rig_port(void)
     return rig.port;
 }
 
-const char *postgres_rig_connect(const struct db_server *server)
+struct db_login *postgres_rig_login(const struct db_server *server)
 {
-    static char text[DB_CONNECT_MAX];
     struct buf connect = BUF_INIT(DB_CONNECT_MAX);
     struct db_error error;
 
     if (db_server_connect(server, &connect, &error) != DB_OK)
         fail_msg("%s", error.text);
-    (void)snprintf(text, sizeof(text), "%s", buf_cstr(&connect));
+    db_login_unref(rig.login);
+    rig.login = db_login_new(buf_cstr(&connect));
     buf_free(&connect);
-    return text;
+    if (!rig.login)
+        give_up("out of memory");
+    return rig.login;
 }
 
 static struct db *open_as_rig(const char *database)
@@ -216,7 +219,7 @@ static struct db *open_as_rig(const char *database)
     struct db *db;
 
     server.database = database;
-    const struct db_params params = {.connect = postgres_rig_connect(&server), .busy_ms = 10000};
+    const struct db_params params = {.login = postgres_rig_login(&server), .busy_ms = 10000};
     return db_postgresql.open(&params, &db, &error) == DB_OK ? db : NULL;
 }
 
@@ -275,6 +278,8 @@ void postgres_rig_end(void)
 {
     char command[128];
 
+    db_login_unref(rig.login);
+    rig.login = NULL;
     if (rig.owner != getpid()) /* a child of the test */
         return;
     postgres_rig_kill();

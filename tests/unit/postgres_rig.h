@@ -29,7 +29,7 @@ void postgres_rig_exec(const char *sql);
 /* What a test connects with: user "rig" over the socket, unless it changes that. */
 struct db_server postgres_rig_server(void);
 unsigned postgres_rig_port(void);
-/* Its connection string, in a static place. */
-const char *postgres_rig_connect(const struct db_server *);
+/* Its login, which stays until the next call of this function. */
+struct db_login *postgres_rig_login(const struct db_server *);
 
 #endif

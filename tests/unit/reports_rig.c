@@ -36,7 +36,7 @@ struct store_params rig_params(const struct reports_rig *rig, bool read_only)
     server.read_only = read_only;
     return (struct store_params){
         .ops = &db_postgresql,
-        .db = {.connect = postgres_rig_connect(&server), .busy_ms = 2000, .read_only = read_only},
+        .db = {.login = postgres_rig_login(&server), .busy_ms = 2000, .read_only = read_only},
         .migrate = true};
 }
 

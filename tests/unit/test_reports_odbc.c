@@ -86,10 +86,13 @@ static int teardown(void **state)
 
 static struct db *open_db(void)
 {
-    const struct db_params params = {.connect = connect_text};
+    const struct db_params params = {.login = db_login_new(connect_text)};
     struct db *db;
 
-    if (odbc_open(&db_postgresql, dialect_of(DB_SQLITE), &params, &db, &error) != DB_OK)
+    assert_non_null(params.login);
+    (void)odbc_open(&db_postgresql, dialect_of(DB_SQLITE), &params, &db, &error);
+    db_login_unref(params.login);
+    if (!db)
         fail_msg("%s", error.text);
     return db;
 }

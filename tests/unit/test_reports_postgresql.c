@@ -48,7 +48,7 @@ static int setup(void **state)
 
 static struct db *open_server(const struct db_server *server)
 {
-    const struct db_params params = {.connect = postgres_rig_connect(server),
+    const struct db_params params = {.login = postgres_rig_login(server),
                                      .read_only = server->read_only,
                                      .busy_ms = 200,
                                      .connect_ms = 5000};

@@ -55,9 +55,10 @@ static struct db_server server_of(const struct reports_database *b)
 }
 
 /* The connection string for a login, whose password is in a file. */
-static enum db_outcome connect_string(struct db_server server, const char *password_file, struct buf *connect,
+static enum db_outcome connect_string(struct db_server server, const char *password_file, char **connect,
                                       struct db_error *error)
 {
+    struct buf text = BUF_SECRET(DB_CONNECT_MAX);
     struct secret password = {0};
     char why[80] = "";
     enum db_outcome outcome;
@@ -65,33 +66,81 @@ static enum db_outcome connect_string(struct db_server server, const char *passw
     if (password_file && secret_read_line(&password, password_file, why))
         return fail(error, DB_REFUSED, "%.200s %s", password_file, why);
     server.password = password.p;
-    outcome = db_server_connect(&server, connect, error);
+    outcome = db_server_connect(&server, &text, error);
     secret_clear(&password);
-    if (outcome == DB_OK && !buf_cstr(connect))
-        outcome = fail(error, DB_NO_MEMORY, "out of memory");
+    const char *whole = outcome == DB_OK ? buf_cstr(&text) : NULL;
+    *connect = whole ? strdup(whole) : NULL;
+    buf_free(&text);
+    return outcome == DB_OK && !*connect ? fail(error, DB_NO_MEMORY, "out of memory") : outcome;
+}
+
+void database_discard(struct database_logins *l)
+{
+    db_login_wipe(l->writer);
+    db_login_wipe(l->reader);
+    *l = (struct database_logins){NULL, NULL};
+}
+
+enum db_outcome database_read_logins(const struct reports_conf *conf, struct database_logins *l,
+                                     struct db_error *error)
+{
+    const struct reports_database *b = &conf->database;
+    struct db_server writer = server_of(b), reader = writer;
+
+    *l = (struct database_logins){NULL, NULL};
+    if (b->type == REPORTS_SQLITE)
+        return DB_OK;
+    reader.read_only = true;
+    if (b->read_user)
+        reader.user = b->read_user;
+    enum db_outcome outcome = connect_string(writer, b->password_file, &l->writer, error);
+    if (outcome == DB_OK)
+        outcome = connect_string(reader, b->read_user ? b->read_password_file : b->password_file, &l->reader,
+                                 error);
+    if (outcome != DB_OK)
+        database_discard(l);
     return outcome;
+}
+
+void database_take_logins(struct database *d, struct database_logins *l)
+{
+    if (l->writer)
+        db_login_renew(d->login, l->writer);
+    if (l->reader)
+        db_login_renew(d->read_login, l->reader);
+    *l = (struct database_logins){NULL, NULL};
+}
+
+static enum db_outcome make_logins(struct database *d, const struct reports_conf *conf,
+                                   struct db_error *error)
+{
+    struct database_logins texts;
+    enum db_outcome outcome = database_read_logins(conf, &texts, error);
+
+    if (outcome != DB_OK)
+        return outcome;
+    d->login = db_login_new(texts.writer);
+    d->read_login = db_login_new(texts.reader);
+    database_discard(&texts);
+    return d->login && d->read_login ? DB_OK : fail(error, DB_NO_MEMORY, "out of memory");
 }
 
 static enum db_outcome prepare_server(struct database *d, const struct reports_conf *conf, bool load_driver,
                                       struct db_error *error)
 {
     const struct reports_database *b = &conf->database;
-    struct db_server server = server_of(b), reader = server;
-    enum db_outcome outcome = connect_string(server, b->password_file, &d->connect, error);
+    struct db_server server = server_of(b);
+    enum db_outcome outcome = make_logins(d, conf, error);
 
-    reader.read_only = true;
-    if (b->read_user)
-        reader.user = b->read_user;
-    if (outcome == DB_OK)
-        outcome = connect_string(reader, b->read_user ? b->read_password_file : b->password_file,
-                                 &d->read_connect, error);
     if (outcome == DB_OK && load_driver)
         outcome = db_server_prepare(&server, conf->reports.state_dir, error);
     if (outcome != DB_OK)
         return outcome;
     d->ops = db_server_ops(server.engine);
-    d->writer = d->layouts = (struct db_params){.connect = d->connect.data};
-    d->reader = (struct db_params){.connect = d->read_connect.data, .read_only = true};
+    d->writer = d->layouts = d->reader = (struct db_params){
+        .login = d->login, .busy_ms = BUSY_MS, .connect_ms = (unsigned)b->connect_timeout_ms};
+    d->reader.login = d->read_login;
+    d->reader.read_only = true;
     return DB_OK;
 }
 
@@ -100,10 +149,7 @@ enum db_outcome database_prepare(struct database *d, const struct reports_conf *
 {
     const struct reports_database *b = &conf->database;
 
-    *d = (struct database){.connect = BUF_SECRET(DB_CONNECT_MAX),
-                           .read_connect = BUF_SECRET(DB_CONNECT_MAX),
-                           .vendor_indexes = b->vendor_indexes,
-                           .full_check_max = b->full_check_max};
+    *d = (struct database){.vendor_indexes = b->vendor_indexes, .full_check_max = b->full_check_max};
     if (asprintf(&d->lock_file, "%s/collector.lock", conf->reports.state_dir) < 0) {
         d->lock_file = NULL;
         return fail(error, DB_NO_MEMORY, "out of memory");
@@ -120,8 +166,9 @@ enum db_outcome database_prepare(struct database *d, const struct reports_conf *
 
 void database_free(struct database *d)
 {
-    buf_free(&d->connect);
-    buf_free(&d->read_connect);
+    db_login_unref(d->login);
+    db_login_unref(d->read_login);
+    d->login = d->read_login = NULL;
     free(d->lock_file);
     d->lock_file = NULL;
 }

@@ -11,11 +11,11 @@
 
 struct database {
     const struct db_ops *ops;
-    struct db_params writer;          /* of the collector */
-    struct db_params layouts;         /* of the page: writes that must be on disk */
-    struct db_params reader;          /* of the page: nothing but reading */
-    struct buf connect, read_connect; /* connection strings, secret */
-    char *lock_file;                  /* SQLite's */
+    struct db_params writer;             /* of the collector */
+    struct db_params layouts;            /* of the page: writes that must be on disk */
+    struct db_params reader;             /* of the page: nothing but reading */
+    struct db_login *login, *read_login; /* of a server; NULL with SQLite */
+    char *lock_file;                     /* SQLite's */
     bool vendor_indexes;
     uint64_t full_check_max;
 };
@@ -25,6 +25,16 @@ struct database {
 enum db_outcome database_prepare(struct database *, const struct reports_conf *, bool load_driver,
                                  struct db_error *);
 void database_free(struct database *);
+
+/* A reload: connections that are made from then on have the new passwords. */
+struct database_logins { /* connection strings, secret; NULL with SQLite */
+    char *writer, *reader;
+};
+/* Reads the password files. DB_OK, or *error and nothing to discard. */
+enum db_outcome database_read_logins(const struct reports_conf *, struct database_logins *,
+                                     struct db_error *);
+void database_take_logins(struct database *, struct database_logins *);
+void database_discard(struct database_logins *);
 
 /* The collector's store, with its schema brought up where `migrate`. NULL and *error. */
 struct report_store *database_store(const struct database *, bool migrate, struct db_error *);

@@ -8,7 +8,7 @@
  *     prepare -> bind … -> step (DB_ROW, column …)* -> DB_OK -> reset -> bind …
  *
  * A server's connection that is lost (DB_AWAY) is made again by the next begin(), or by the next statement
- * outside of a transaction; statements stay prepared.
+ * outside of a transaction, with the newest text of its login (login.h); statements stay prepared.
  *
  * After a failure db->error has the outcome, the engine's code and its text. A transaction in which a
  * statement failed is rolled back by the caller.
@@ -19,6 +19,7 @@
 #define JG_REPORTS_DB_DB_H
 
 #include "reports/db/dialect.h"
+#include "reports/db/login.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,13 +49,13 @@ struct db_error {
 };
 
 struct db_params {
-    const char *path;    /* SQLite: the file; made by a writer where there is none */
-    const char *connect; /* ODBC: the connection string; a secret */
-    bool read_only;      /* nothing but SELECT is possible */
-    bool full_sync;      /* SQLite: each commit is on disk when commit() returns (writers of layouts) */
-    unsigned busy_ms;    /* how long a statement waits for another's lock; 0 = not at all */
-    unsigned connect_ms; /* SQL Server: how long connecting may take; 0 = the driver's own time */
-    unsigned cache_kib;  /* SQLite: page cache; 0 = the engine's own size */
+    const char *path;       /* SQLite: the file; made by a writer where there is none */
+    struct db_login *login; /* ODBC: the connection string; each connection keeps a reference */
+    bool read_only;         /* nothing but SELECT is possible */
+    bool full_sync;         /* SQLite: each commit is on disk when commit() returns (writers of layouts) */
+    unsigned busy_ms;       /* how long a statement waits for another's lock; 0 = not at all */
+    unsigned connect_ms;    /* SQL Server: how long connecting may take; 0 = the driver's own time */
+    unsigned cache_kib;     /* SQLite: page cache; 0 = the engine's own size */
 };
 
 struct db_ops;

@@ -4,8 +4,8 @@
  *
  * One path for both; where they differ, a text of the dialect differs. Texts go to the driver and come from
  * it as UTF-16, which no locale changes. A connection that is lost is dropped with the driver's part of all
- * statements, and is made again when it is next needed outside of a transaction: begin() runs once more what
- * a server that has restarted meanwhile refused.
+ * statements, and is made again when it is next needed outside of a transaction: what a server that has
+ * restarted meanwhile refuses is run once more, by begin() of a writer and by a reader's first statement.
  *
  * Each write transaction takes the writer's lock of the dialect first, so that two programs that count
  * (collector, recount) write one after the other. The collector's lock belongs to the connection: one that is
@@ -15,103 +15,13 @@
  * transaction in which a statement failed is never committed, since some servers answer such a commit with
  * success.
  *
- * Not here: connecting (odbc_connect.c), statements (odbc_stmt.c), diagnoses (odbc_error.c), cancelling
- * (odbc_cancel.c), connection strings (server.c).
+ * Not here: connecting (odbc_connect.c), transactions (odbc_transaction.c), statements (odbc_stmt.c),
+ * diagnoses (odbc_error.c), cancelling (odbc_cancel.c), connection strings (server.c).
  */
 #include "reports/db/odbc_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- transactions ---- */
-
-static enum db_outcome set_autocommit(struct odbc *o, bool on)
-{
-    SQLULEN value = on ? SQL_AUTOCOMMIT_ON : SQL_AUTOCOMMIT_OFF;
-
-    if (SQL_SUCCEEDED(SQLSetConnectAttr(o->dbc, SQL_ATTR_AUTOCOMMIT, (SQLPOINTER)value, SQL_IS_UINTEGER)))
-        return DB_OK;
-    return odbc_failed(o, SQL_HANDLE_DBC, o->dbc);
-}
-
-/* The transaction is over, in whatever way. */
-static void leave(struct odbc *o)
-{
-    o->in_transaction = o->spoilt = false;
-    if (o->connected && !o->lost && set_autocommit(o, true) != DB_OK)
-        o->lost = true;
-}
-
-static enum db_outcome begin_here(struct odbc *o, bool write)
-{
-    enum db_outcome outcome = odbc_ready(o);
-
-    if (outcome == DB_OK)
-        outcome = set_autocommit(o, false);
-    if (outcome != DB_OK)
-        return outcome;
-    o->in_transaction = true;
-    return write ? odbc_run_dialect(o, o->db.dialect->write_lock) : DB_OK;
-}
-
-static void odbc_rollback(struct db *db)
-{
-    struct odbc *o = odbc_of(db);
-    struct db_error kept = db->error; /* of what failed before, not of the rollback */
-    struct odbc_handle *h;
-
-    if (!o->in_transaction)
-        return;
-    LIST_FOREACH(h, &o->handles, link)
-    odbc_close_rows(h);
-    if (o->connected && !o->lost && !SQL_SUCCEEDED(SQLEndTran(SQL_HANDLE_DBC, o->dbc, SQL_ROLLBACK)))
-        o->lost = true; /* the server rolls back what its connection leaves */
-    leave(o);
-    db->error = kept;
-}
-
-static enum db_outcome odbc_begin(struct db *db, bool write)
-{
-    struct odbc *o = odbc_of(db);
-    uint64_t connection = db->connections;
-
-    if (odbc_is_interrupted(o))
-        return DB_INTERRUPTED;
-    enum db_outcome outcome = begin_here(o, write);
-    if (outcome == DB_AWAY && db->connections == connection && connection > 0) {
-        odbc_rollback(db); /* the connection was old, and nothing has been done on it */
-        outcome = begin_here(o, write);
-    }
-    if (outcome != DB_OK)
-        odbc_rollback(db);
-    return outcome;
-}
-
-static enum db_outcome odbc_commit(struct db *db)
-{
-    struct odbc *o = odbc_of(db);
-    struct odbc_handle *h;
-
-    if (!o->in_transaction)
-        return db_fail(db, DB_FAILED, 0, "no transaction is open");
-    if (o->spoilt || o->lost) {
-        if (!o->lost)
-            (void)db_fail(db, DB_FAILED, 0, "a statement of the transaction has failed");
-        else
-            (void)db_fail(db, DB_AWAY, 0, "the connection was lost within the transaction");
-        odbc_rollback(db);
-        return db->error.outcome;
-    }
-    LIST_FOREACH(h, &o->handles, link)
-    odbc_close_rows(h);
-    if (!SQL_SUCCEEDED(SQLEndTran(SQL_HANDLE_DBC, o->dbc, SQL_COMMIT))) {
-        enum db_outcome outcome = odbc_failed(o, SQL_HANDLE_DBC, o->dbc);
-        odbc_rollback(db);
-        return outcome;
-    }
-    leave(o);
-    return DB_OK;
-}
 
 static enum db_outcome odbc_exec(struct db *db, const char *sql)
 {
@@ -139,14 +49,8 @@ static void odbc_close(struct db *db)
     odbc_disconnect(o);
     if (o->env != SQL_NULL_HENV)
         (void)SQLFreeHandle(SQL_HANDLE_ENV, o->env);
-    for (int i = 0; i < 2; i++) {
-        if (o->secrets[i])
-            explicit_bzero(o->secrets[i], strlen(o->secrets[i]));
-        free(o->secrets[i]);
-    }
-    if (o->connect)
-        explicit_bzero(o->connect, strlen(o->connect));
-    free(o->connect);
+    odbc_forget_secrets(o->secrets);
+    db_login_unref(o->login);
     free(o);
 }
 
@@ -166,9 +70,7 @@ static enum db_outcome open_with(const struct db_params *p, struct odbc *o)
     o->read_only = p->read_only;
     o->busy_ms = p->busy_ms;
     o->connect_timeout_s = (p->connect_ms + 999) / 1000;
-    o->connect = p->connect ? strdup(p->connect) : NULL;
-    if (!o->connect || !odbc_find_secrets(o->connect, o->secrets))
-        return odbc_no_memory(o);
+    o->login = db_login_ref(p->login);
     enum db_outcome outcome = make_environment(o);
     return outcome == DB_OK ? odbc_ready(o) : outcome;
 }

@@ -81,6 +81,7 @@ enum db_outcome odbc_run(struct odbc *o, const char *sql)
     if (!SQL_SUCCEEDED(rc) && rc != SQL_NO_DATA)
         outcome = no_memory ? odbc_no_memory(o) : odbc_failed(o, SQL_HANDLE_STMT, o->plain);
     (void)SQLFreeStmt(o->plain, SQL_CLOSE);
+    o->untouched = false;
     o->spoilt |= outcome != DB_OK && o->in_transaction;
     return outcome;
 }
@@ -107,7 +108,7 @@ void odbc_disconnect(struct odbc *o)
 {
     struct odbc_handle *h;
 
-    o->in_transaction = o->spoilt = o->lost = false;
+    o->in_transaction = o->spoilt = o->untouched = o->lost = false;
     if (o->dbc == SQL_NULL_HDBC)
         return;
     LIST_FOREACH(h, &o->handles, link)
@@ -140,6 +141,18 @@ static enum db_outcome set_up(struct odbc *o)
     return outcome;
 }
 
+/* The newest text of the login, for the driver. */
+static enum db_outcome connect_text(struct odbc *o, struct wide *text)
+{
+    char *connect = db_login_text(o->login);
+
+    odbc_forget_secrets(o->secrets);
+    bool good =
+        connect && odbc_find_secrets(connect, o->secrets) && wide_append(text, connect, strlen(connect));
+    db_login_wipe(connect);
+    return good ? DB_OK : odbc_no_memory(o);
+}
+
 static enum db_outcome driver_connect(struct odbc *o)
 {
     struct wide text = {.n = 0};
@@ -149,8 +162,10 @@ static enum db_outcome driver_connect(struct odbc *o)
         o->dbc = SQL_NULL_HDBC;
         return odbc_failed(o, SQL_HANDLE_ENV, o->env);
     }
-    if (!wide_append(&text, o->connect, strlen(o->connect)))
-        return odbc_no_memory(o);
+    if (connect_text(o, &text) != DB_OK) {
+        wide_free(&text);
+        return DB_NO_MEMORY;
+    }
     if (o->connect_timeout_s && o->db.dialect->engine == DB_SQLSERVER) /* PostgreSQL's is in the string */
         (void)SQLSetConnectAttr(o->dbc, SQL_ATTR_LOGIN_TIMEOUT, (SQLPOINTER)(SQLULEN)o->connect_timeout_s,
                                 SQL_IS_UINTEGER);

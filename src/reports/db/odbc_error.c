@@ -118,6 +118,14 @@ bool odbc_find_secrets(const char *connect, char *secrets[2])
     return true;
 }
 
+void odbc_forget_secrets(char *secrets[2])
+{
+    for (int i = 0; i < 2; i++) {
+        db_login_wipe(secrets[i]);
+        secrets[i] = NULL;
+    }
+}
+
 static void hide(char *text, size_t size, const char *secret)
 {
     size_t len = secret ? strlen(secret) : 0;

@@ -70,11 +70,12 @@ struct odbc {
     bool connected;
     bool lost; /* the connection is of no use any more */
     bool in_transaction;
-    bool spoilt; /* a statement of the transaction failed */
+    bool spoilt;    /* a statement of the transaction failed */
+    bool untouched; /* the transaction is for reading, and no statement has run in it */
     bool read_only;
     unsigned busy_ms, connect_timeout_s;
-    char *connect;    /* a secret */
-    char *secrets[2]; /* passwords in it, which no text of an error may hold; NULL */
+    struct db_login *login;
+    char *secrets[2]; /* passwords of the last text of it, which no text of an error may hold; NULL */
     int64_t changes;
     SQLHSTMT plain;                   /* for exec(); SQL_NULL_HSTMT = not made */
     LIST_HEAD(, odbc_handle) handles; /* of all statements */
@@ -103,6 +104,14 @@ SQLRETURN odbc_drain(struct odbc *, SQLHSTMT, bool until_rows);
 void odbc_close_rows(struct odbc_handle *);
 void odbc_release(struct odbc_handle *);
 
+/* ---- transactions (odbc_transaction.c) ---- */
+
+enum db_outcome odbc_begin(struct db *, bool write);
+enum db_outcome odbc_commit(struct db *);
+void odbc_rollback(struct db *);
+/* An untouched transaction on a new connection, in place of one whose connection was old. */
+enum db_outcome odbc_begin_again(struct odbc *);
+
 /* ---- statements (odbc_stmt.c) ---- */
 
 enum db_outcome odbc_prepare(struct db *, const char *sql, struct db_stmt **);
@@ -126,6 +135,7 @@ enum db_outcome odbc_no_memory(struct odbc *);
 enum db_outcome odbc_outcome(enum db_engine, const char *state, int native);
 /* The passwords in a connection string. False when memory runs out. */
 bool odbc_find_secrets(const char *connect, char *secrets[2]);
+void odbc_forget_secrets(char *secrets[2]);
 
 /* ---- opening (odbc.c) ---- */
 

@@ -382,15 +382,16 @@ static enum db_outcome first_step(struct db_stmt *s)
     enum db_outcome outcome = odbc_ready(o);
     uint64_t connection = o->db.connections;
 
-    for (;;) {
+    if (outcome == DB_OK)
+        outcome = execute(s);
+    if (outcome == DB_AWAY && s->select && (!o->in_transaction || o->untouched) &&
+        o->db.connections == connection) {
+        outcome = o->in_transaction ? odbc_begin_again(o) : odbc_ready(o);
         if (outcome == DB_OK)
             outcome = execute(s);
-        if (outcome != DB_AWAY || !s->select || o->in_transaction || o->db.connections != connection)
-            return outcome;
-        outcome = odbc_ready(o);
-        if (outcome != DB_OK)
-            return outcome;
     }
+    o->untouched = false;
+    return outcome;
 }
 
 enum db_outcome odbc_step(struct db_stmt *s)

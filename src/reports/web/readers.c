@@ -35,7 +35,7 @@ struct readers {
     struct loop *loop;
     const struct db_ops *ops;
     struct db_params params;
-    char *path, *connect;
+    char *path;
     TAILQ_HEAD(, reader_job) waiting;
     size_t nwaiting;
     enum db_outcome outcome;
@@ -294,7 +294,7 @@ enum db_outcome readers_outcome(const struct readers *pool)
 static void pool_free(struct readers *pool)
 {
     free(pool->path);
-    free(pool->connect);
+    db_login_unref(pool->params.login);
     free(pool);
 }
 
@@ -344,10 +344,9 @@ static bool copy_params(struct readers *pool, const struct db_params *params)
 {
     pool->params = *params;
     pool->path = params->path ? strdup(params->path) : NULL;
-    pool->connect = params->connect ? strdup(params->connect) : NULL;
     pool->params.path = pool->path;
-    pool->params.connect = pool->connect;
-    return (!params->path || pool->path) && (!params->connect || pool->connect);
+    pool->params.login = db_login_ref(params->login);
+    return !params->path || pool->path;
 }
 
 struct readers *readers_new(struct loop *loop, const struct db_ops *ops, const struct db_params *params,

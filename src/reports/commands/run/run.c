@@ -256,6 +256,8 @@ static bool take_conf(struct run *r, struct reports_conf **next)
 {
     const struct reports_main *m = &(*next)->reports;
     struct reports_conf *old = r->conf;
+    struct database_logins logins = {NULL, NULL};
+    struct db_error error = {.outcome = DB_OK};
     char why[256] = "";
     struct web_next *web = r->web ? web_prepare(r->web, *next, why) : NULL;
     int err = r->web && !web ? -EINVAL : 0;
@@ -264,15 +266,21 @@ static bool take_conf(struct run *r, struct reports_conf **next)
         err = log_open(&(struct log_opts){.level = m->log_level, .json = m->log_json, .file = m->log_file});
     if (err && !*why)
         (void)snprintf(why, sizeof(why), "%.100s: %.100s", m->log_file, log_why(err));
+    if (!err && database_read_logins(*next, &logins, &error) != DB_OK) {
+        err = database_errno(error.outcome);
+        (void)snprintf(why, sizeof(why), "%.250s", error.text);
+    }
     if (!err && r->collecting)
         err = collecting_reload(r->collecting, *next, why);
     if (err) {
         log_error("reload_refused", "why=%s", why);
+        database_discard(&logins);
         web_discard(web);
         (void)log_open(&(struct log_opts){
             .level = old->reports.log_level, .json = old->reports.log_json, .file = old->reports.log_file});
         return false;
     }
+    database_take_logins(&r->database, &logins);
     if (r->web)
         web_reload(r->web, web);
     if (r->trail)
