@@ -57,11 +57,15 @@ void sandbox_load_modules(void);
  * a ring that is there would have to be served. Before the loop is opened. 0 or -errno. */
 int sandbox_no_rings(void);
 
+enum sandbox_calls {
+    SANDBOX_ONLY_LOG = 1,     /* what is outside the list is noted in the kernel's log, and done */
+    SANDBOX_UNIX_STREAMS = 2, /* Unix sockets may be made, streams alone: for a server on such a socket */
+};
 /*
- * From now on a system call outside the list ends the process, or with `only_log` is noted in the kernel's
- * log. Nothing can be mapped as code and no Unix socket can be made; those two are refused with EACCES where
- * a library of the system might try. 0 or -errno.
+ * From now on a system call outside the list ends the process. Nothing can be mapped as code and no Unix
+ * socket can be made; those two are refused with EACCES where a library of the system might try. `with`: bits
+ * of enum sandbox_calls. 0 or -errno.
  */
-int sandbox_calls(bool only_log);
+int sandbox_calls(unsigned with);
 
 #endif

@@ -7,7 +7,8 @@
  * memory that is executable, files without a name, Unix sockets. A few newer calls are answered ENOSYS
  * instead, since the C library and libuv try them first and have another way; mapping a library and making a
  * Unix socket are answered EACCES, since a resolver whose configuration changes tries them and can do
- * without.
+ * without. A program whose database listens on a Unix socket may make streams of that kind: the filter does
+ * not see to which name they are connected, which the permissions of files alone limit then.
  *
  * The lists name what the libraries under us use as well: resolver and its modules, thread pool, the lease
  * store's locks and mappings, OpenSSL, the service manager's socket. Names that a kernel or a library does
@@ -17,6 +18,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -102,9 +104,9 @@ static const struct call_rule {
     {"mmap2", REFUSE, 2, PROT_EXEC | PROT_WRITE, 1, {PROT_EXEC}},
     {"mprotect", SCMP_ACT_ALLOW, 2, PROT_EXEC, 1, {0}},
     {"socket", SCMP_ACT_ALLOW, 0, WHOLE, 3, {AF_INET, AF_INET6, AF_NETLINK}},
-    {"socket", REFUSE, 0, WHOLE, 1, {AF_UNIX}},
     {"ioctl", SCMP_ACT_ALLOW, 1, WHOLE, 4, {FIONBIO, FIONREAD, FIOCLEX, FIONCLEX}},
     {"ioctl", SCMP_ACT_ALLOW, 1, WHOLE, 4, {TCGETS, TIOCGWINSZ, SIOCGIFINDEX, SIOCGIFNAME}},
+    {"ioctl", SCMP_ACT_ALLOW, 1, WHOLE, 1, {SIOCOUTQ}},
     {"prctl", SCMP_ACT_ALLOW, 0, WHOLE, 3, {PR_SET_NAME, PR_GET_NAME, PR_SET_VMA}},
     {"prctl", SCMP_ACT_ALLOW, 0, WHOLE, 3, {PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS, PR_CAPBSET_READ}},
     {"clone", SCMP_ACT_ALLOW, 0, CLONE_THREAD, 1, {CLONE_THREAD}},
@@ -140,23 +142,47 @@ static int add_rule(scmp_filter_ctx filter, const struct call_rule *r)
     return err;
 }
 
+/* The call for Unix sockets of one type. */
+static int add_unix(scmp_filter_ctx filter, uint32_t action, const char *name, int type)
+{
+    const struct scmp_arg_cmp when[] = {{0, SCMP_CMP_MASKED_EQ, WHOLE, AF_UNIX},
+                                        {1, SCMP_CMP_MASKED_EQ, SOCKET_TYPE, (uint64_t)type}};
+
+    return add_call(filter, action, name, 2, when);
+}
+
 /* A pair of streams cannot be connected to anything else; a pair of datagram sockets could. */
 static int add_pairs(scmp_filter_ctx filter)
 {
-    const struct scmp_arg_cmp when[] = {{0, SCMP_CMP_MASKED_EQ, WHOLE, AF_UNIX},
-                                        {1, SCMP_CMP_MASKED_EQ, SOCKET_TYPE, SOCK_STREAM}};
-
-    return add_call(filter, SCMP_ACT_ALLOW, "socketpair", 2, when);
+    return add_unix(filter, SCMP_ACT_ALLOW, "socketpair", SOCK_STREAM);
 }
 
-/* Signals go to this process alone. With `only_log` what would be refused is logged like any other call. */
-static int add_by_argument(scmp_filter_ctx filter, bool only_log)
+static int add_unix_sockets(scmp_filter_ctx filter, unsigned with)
 {
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_RAW};
+    int err = 0;
+
+    for (size_t i = 0; i < COUNT(types) && !err; i++) {
+        bool allowed_type = types[i] == SOCK_STREAM && with & SANDBOX_UNIX_STREAMS;
+
+        if (allowed_type || !(with & SANDBOX_ONLY_LOG))
+            err = add_unix(filter, allowed_type ? SCMP_ACT_ALLOW : REFUSE, "socket", types[i]);
+    }
+    return err;
+}
+
+/* Signals go to this process alone. With SANDBOX_ONLY_LOG what would be refused is logged like any other
+ * call. */
+static int add_by_argument(scmp_filter_ctx filter, unsigned with)
+{
+    bool only_log = with & SANDBOX_ONLY_LOG;
     const uint64_t self = (uint64_t)getpid();
     const struct call_rule signals[] = {{"kill", SCMP_ACT_ALLOW, 0, WHOLE, 1, {self}},
                                         {"tgkill", SCMP_ACT_ALLOW, 0, WHOLE, 1, {self}}};
     int err = add_pairs(filter);
 
+    if (!err)
+        err = add_unix_sockets(filter, with);
     for (size_t i = 0; i < COUNT(rules) && !err; i++)
         if (!only_log || rules[i].action != REFUSE)
             err = add_rule(filter, &rules[i]);
@@ -179,11 +205,11 @@ int sandbox_no_rings(void)
     return err;
 }
 
-int sandbox_calls(bool only_log)
+int sandbox_calls(unsigned with)
 {
     if (!sandbox_possible())
         return 0;
-    scmp_filter_ctx filter = seccomp_init(only_log ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS);
+    scmp_filter_ctx filter = seccomp_init(with & SANDBOX_ONLY_LOG ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS);
     if (!filter)
         return -ENOMEM;
     int err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
@@ -196,7 +222,7 @@ int sandbox_calls(bool only_log)
     if (!err)
         err = add_calls(filter, SCMP_ACT_ERRNO(ENOSYS), absent, COUNT(absent));
     if (!err)
-        err = add_by_argument(filter, only_log);
+        err = add_by_argument(filter, with);
     if (!err)
         err = seccomp_load(filter);
     seccomp_release(filter);

@@ -303,7 +303,6 @@ static const struct mistake warnings[] = {
     {"@SITE@@WEB@[user ann]\ncertificate_san = a.example\n", "[web] has no `client_ca`"},
     {"@SITE@@WEB@[user ann]\npassword = " SCRYPT "\n[database]\ntype = postgresql\nuser = x\n",
      "without `read_user` the page reads with the login that writes"},
-    {"@SITE@[database]\ntype = postgresql\nserver = /run/postgresql\n", "`server` is a Unix socket"},
     {"@SITE@[database]\nserver = db.example.com\n", "`server` has no effect with `type` sqlite"},
 };
 

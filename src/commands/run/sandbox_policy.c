@@ -148,7 +148,7 @@ int sandbox_policy_serve(const struct conf *conf, bool keep_capabilities, char w
         return 0;
     }
     sandbox_load_modules();
-    err = sandbox_calls(conf->gateway.sandbox == SANDBOX_LOG);
+    err = sandbox_calls(conf->gateway.sandbox == SANDBOX_LOG ? SANDBOX_ONLY_LOG : 0);
     if (err)
         return policy_failed(why, "system calls", err);
     log_info("sandbox", "mode=%s", conf->gateway.sandbox == SANDBOX_LOG ? "log" : "on");

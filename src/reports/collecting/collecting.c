@@ -286,13 +286,23 @@ static bool knows_site(const struct reports_conf *conf, const char *name)
     return false;
 }
 
-static int make_spool(struct collecting *c, const char *state_dir)
+static int make_spool(const char *state_dir, char **spool)
 {
-    if (asprintf(&c->spool, "%s/spool", state_dir) < 0) {
-        c->spool = NULL;
+    if (asprintf(spool, "%s/spool", state_dir) < 0) {
+        *spool = NULL;
         return -ENOMEM;
     }
-    return mkdir(c->spool, 0700) && errno != EEXIST ? -errno : 0;
+    /* A sandbox refuses to make what may well be there. */
+    return mkdir(*spool, 0700) && access(*spool, F_OK) ? -errno : 0;
+}
+
+int collecting_make_folders(const char *state_dir)
+{
+    char *spool;
+    int err = make_spool(state_dir, &spool);
+
+    free(spool);
+    return err;
 }
 
 static int open_all(struct collecting *c, const struct collecting_params *p, char why[WHY_SIZE])
@@ -331,7 +341,7 @@ struct collecting *collecting_open(const struct collecting_params *p, char why[W
     c->once = p->once;
     c->only = p->site ? strdup(p->site) : NULL;
     c->writer = writer_thread_new(p->loop, p->store);
-    err = make_spool(c, p->conf->reports.state_dir);
+    err = make_spool(p->conf->reports.state_dir, &c->spool);
     if (err)
         (void)snprintf(why, WHY_SIZE, "%.160s: %s", c->spool ? c->spool : "spool", strerror(-err));
     if (!err && c->writer && (c->only || !p->site)) {

@@ -179,13 +179,6 @@ static void check_options(struct conf_draft *d, const struct conf_part *part)
     }
 }
 
-static bool has_sandbox(struct conf_draft *d)
-{
-    const struct conf_part *part = only_part(d, REPORTS_MAIN);
-
-    return !part || ((const struct reports_main *)part->object)->sandbox == REPORTS_SANDBOX_ON;
-}
-
 static void check_server(struct conf_draft *d, const struct conf_part *part)
 {
     const struct reports_database *b = part->object;
@@ -197,11 +190,6 @@ static void check_server(struct conf_draft *d, const struct conf_part *part)
     if (conf_part_has(part, "read_password_file") && !b->read_user)
         conf_error(d, conf_part_line(part, "read_password_file"),
                    "`read_password_file` needs `read_user` beside it");
-    if (b->server && *b->server == '/' && has_sandbox(d))
-        conf_warning(d, conf_part_line(part, "server"),
-                     "`server` is a Unix socket, and the sandbox makes none: a connection that is lost comes "
-                     "back with "
-                     "a restart only; name 127.0.0.1, or set `sandbox` off");
     if (!b->read_user && only_part(d, REPORTS_WEB))
         conf_warning(
             d, part->line,

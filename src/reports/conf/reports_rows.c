@@ -238,7 +238,7 @@ static const struct conf_row rows[] = {
     { DATABASE("server", server), .type = &conf_text, .max = 255, .flags = CONF_STATIC,
       .example = "db.example.com", .unset = "localhost",
       .help = "Name or address of the server, or the folder of its Unix socket. TLS is required but to this "
-              "machine." },
+              "machine. For a Unix socket the sandbox lets Unix streams be made." },
     { DATABASE("port", port), .type = &conf_count, BETWEEN(1, 65535), .flags = CONF_STATIC,
       .example = "5432", .unset = "5432, or 1433 of SQL Server",
       .help = "Port of the server." },
@@ -249,7 +249,8 @@ static const struct conf_row rows[] = {
       .help = "Login that collects: it makes the tables and writes them." },
     { DATABASE("password_file", password_file), .type = &conf_file, .flags = CONF_FILE | CONF_SECRET | CONF_STATIC,
       .example = "$CREDENTIALS_DIRECTORY/database-password", .unset = "none",
-      .help = "File with the password of `user`." },
+      .help = "File with the password of `user`. A reload reads it again: connections that are made from then on have "
+              "the new password." },
     { DATABASE("ca_file", ca_file), .type = &conf_file, .flags = CONF_FILE | CONF_STATIC,
       .example = "/etc/jumpgate/tls/database-ca.pem", .unset = "the system's authorities are trusted",
       .help = "PEM file with the authorities that the server's certificate is checked against." },
@@ -262,7 +263,7 @@ static const struct conf_row rows[] = {
     { DATABASE("read_password_file", read_password_file), .type = &conf_file,
       .flags = CONF_FILE | CONF_SECRET | CONF_STATIC,
       .example = "$CREDENTIALS_DIRECTORY/database-read-password", .unset = "none",
-      .help = "File with the password of `read_user`." },
+      .help = "File with the password of `read_user`. A reload reads it again." },
     { DATABASE("connect_timeout", connect_timeout_ms), .type = &conf_days, BETWEEN(SECOND, 5 * MINUTE),
       .fallback = "10s", .flags = CONF_STATIC,
       .help = "Time for connecting to the server." },

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/sandbox_paths.h"
+#include "reports/collecting/collecting.h"
 
 #include <linux/capability.h>
 #include <stdio.h>
@@ -34,11 +35,17 @@ static void allow_configured(struct sandbox_paths *f, const struct reports_conf 
     sandbox_paths_path(f, m->state_dir, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SOCKET);
     if (b->type == REPORTS_SQLITE)
         sandbox_paths_file(f, b->path, SANDBOX_READ | SANDBOX_WRITE);
-    else if (b->server && *b->server == '/')
-        sandbox_paths_path(f, b->server, SANDBOX_READ | SANDBOX_WRITE);
     sandbox_paths_file(f, m->audit_file, SANDBOX_READ | SANDBOX_WRITE);
     if (strcmp(m->log_file, "-") != 0)
         sandbox_paths_file(f, m->log_file, SANDBOX_WRITE);
+}
+
+/* `server` is the folder of the socket. Connecting takes no right of Landlock's. */
+static bool database_is_on_unix_socket(const struct reports_conf *conf)
+{
+    const struct reports_database *b = &conf->database;
+
+    return b->type != REPORTS_SQLITE && b->server && *b->server == '/';
 }
 
 static bool is_wanted(const struct reports_conf *conf)
@@ -73,8 +80,11 @@ int reports_sandbox_start(const struct reports_conf *conf, const char *conf_file
     err = sandbox_capabilities(low_port ? UINT64_C(1) << CAP_NET_BIND_SERVICE : 0);
     if (err)
         return give_up_failed(why, "capabilities", err);
-    /* A rule needs an existing directory. If mkdir() fails, the database says why. */
+    /* A rule needs an existing directory, and no directory is made later. If this fails, those that use it
+     * say why. */
     (void)mkdir(conf->reports.state_dir, 0700);
+    if (conf->reports.collect)
+        (void)collecting_make_folders(conf->reports.state_dir);
     if (conf->reports.sandbox != REPORTS_SANDBOX_ON || !is_wanted(conf))
         return 0; /* Landlock has no mode that only logs */
     paths = sandbox_paths_new(16 + 2 * conf->nsites + conf->ngateways);
@@ -99,7 +109,8 @@ int reports_sandbox_serve(const struct reports_conf *conf, char why[REPORTS_SAND
         return 0;
     }
     sandbox_load_modules();
-    err = sandbox_calls(only_log);
+    err = sandbox_calls((only_log ? SANDBOX_ONLY_LOG : 0U) |
+                        (database_is_on_unix_socket(conf) ? SANDBOX_UNIX_STREAMS : 0U));
     if (err)
         return give_up_failed(why, "system calls", err);
     log_info("sandbox", "mode=%s", only_log ? "log" : "on");
