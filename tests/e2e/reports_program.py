@@ -13,17 +13,21 @@ import signal
 import subprocess
 import threading
 
-from harness import BIN, SANITIZER
+import harness
+from harness import SANITIZER
 
-PROGRAM = BIN / "jumpgate-reports"
 START_SECONDS, STOP_SECONDS = 60, 60
+
+
+def executable():
+    return harness.BIN / "jumpgate-reports"
 
 
 def reports(*words, **more):
     more = {"capture_output": True, "text": True, "timeout": 120, "check": False, "stdin": subprocess.DEVNULL, **more}
     if "input" in more:
         del more["stdin"]
-    return subprocess.run([PROGRAM, *map(str, words)], **more)
+    return subprocess.run([executable(), *map(str, words)], **more)
 
 
 def secret(path, text):
@@ -55,8 +59,9 @@ class Reports:
         secret(self.conf, text)
 
     def start(self):
-        """Waits for `ready`."""
-        self.process = subprocess.Popen([PROGRAM, "run", "-c", self.conf], stdout=subprocess.PIPE, text=True,
+        """Waits for `ready`. The lines of an earlier start are gone."""
+        self.lines = []
+        self.process = subprocess.Popen([executable(), "run", "-c", self.conf], stdout=subprocess.PIPE, text=True,
                                         stderr=subprocess.PIPE)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()

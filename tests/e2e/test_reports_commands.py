@@ -18,7 +18,7 @@ from certificates import Authority
 from collector import Trail
 from harness import BIN, ROOT, Gateway
 from pra_site import PraSite
-from reports_program import PROGRAM, Reports, reports, secret
+from reports_program import Reports, executable, reports, secret
 
 COMMANDS = ("run", "collect", "export", "migrate", "check", "user add", "user password", "user list", "config", "version",
             "help")
@@ -173,7 +173,7 @@ def type_passwords(conf, *lines):
     """On a terminal of its own: what is shown there, and the exit code."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execv(PROGRAM, [str(PROGRAM), "user", "add", "ann", "-c", str(conf), "--append"])
+        os.execv(executable(), [str(executable()), "user", "add", "ann", "-c", str(conf), "--append"])
     shown = b""
     for line in lines:
         while not shown.endswith(b": "):
@@ -383,7 +383,7 @@ needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="
 @needs_systemd
 def test_unit_is_good_and_secure(tmp_path):
     unit = tmp_path / "jumpgate-reports.service"
-    unit.write_text(UNIT.read_text().replace("/usr/bin/jumpgate-reports", str(PROGRAM)))
+    unit.write_text(UNIT.read_text().replace("/usr/bin/jumpgate-reports", str(executable())))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=60,
                           check=False)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "jumpgate" in line]) == (0, [])
@@ -429,7 +429,7 @@ def test_unit_starts_without_files_that_the_configuration_does_not_name(tmp_path
     assert done.returncode == 1 and "pra-secret holds nothing but line ends" in done.stderr, done.stderr
     one = credentials(tmp_path / "one", {"/etc/jumpgate/secrets/reports-pra-secret": "hidden"})
     assert reports("check", "-c", conf, env=one).returncode == 0
-    process = subprocess.Popen([PROGRAM, "run", "-c", conf], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=one)
+    process = subprocess.Popen([executable(), "run", "-c", conf], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=one)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
