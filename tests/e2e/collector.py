@@ -45,21 +45,21 @@ class Collector:
         self.conf.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def command(self, *arguments):
-        return [binary("collect-program"), str(self.conf), *map(str, arguments)]
+        return [binary("jumpgate-reports"), *arguments, "-c", str(self.conf)]
 
-    def once(self, kill_at=None, since=None):
+    def once(self, kill_at=None):
         """One round. Its exit code, below 0 for a signal."""
         environment = dict(os.environ)
         environment.pop("JG_KILL_AT", None)
         if kill_at:
             environment["JG_KILL_AT"] = kill_at
-        done = subprocess.run(self.command("once", *([since] if since else [])), env=environment, timeout=120,
+        done = subprocess.run(self.command("collect", "--once"), env=environment, timeout=120,
                               capture_output=True, text=True, check=False)
         self.errors = done.stderr
         return done.returncode
 
     def start(self):
-        self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.process = subprocess.Popen(self.command("run"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self.process.stdout.readline() == "ready\n"
 
     def stop(self, number=signal.SIGTERM):

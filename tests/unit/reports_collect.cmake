@@ -5,10 +5,6 @@ foreach(part collect trail)
     DEPENDS jumpgate_reports_collect jumpgate_reports_store jg_audit jg_base)
 endforeach()
 
-# The collector as a process, for tests against the simulator.
-add_executable(collect-program reports/collect_program.c)
-target_link_libraries(collect-program PRIVATE jumpgate_reports_collecting jg_loop jg_base)
-
 jg_test(test_reports_writer
   SOURCES reports/test_reports_writer.c reports_rig.c
   DEPENDS jumpgate_reports_collecting jumpgate_reports_collect jumpgate_reports_store jg_loop jg_base)
