@@ -163,7 +163,7 @@ static void other_hours(struct history *h)
 
     assert_int_equal(store_set_hours(rig.store, RIG_HOST, h->hours[pick(h, 3)]), 0);
     do
-        ok(store_rederive(rig.store, h->now, false, &after, &changed));
+        ok(store_rederive(rig.store, NULL, h->now, false, &after, &changed));
     while (after);
     for (int i = 0; i < NSESSIONS; i++) {
         char sql[128];

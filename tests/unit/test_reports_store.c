@@ -264,9 +264,32 @@ TEST(derived_columns)
     assert_int_equal(rig_int(&rig, "SELECT injections_failed FROM session ORDER BY id DESC LIMIT 1"), failed);
     assert_int_equal(rig_differences(&rig), 0);
     int64_t after = 0, changed = -1; /* from stored rows comes the same */
-    ok(store_rederive(rig.store, 9000, false, &after, &changed));
+    ok(store_rederive(rig.store, NULL, 9000, false, &after, &changed));
     assert_int_equal(changed, 0);
     assert_int_equal(after, 0);
+}
+
+TEST(derived_columns_of_one_site)
+{
+    char why[128];
+    struct working_hours *all = working_hours_new("UTC", "mon-sun 00:00-24:00", why, sizeof(why));
+    int64_t after = 0, changed = 0;
+
+    assert_int_equal(store_set_hours(rig.store, RIG_HOST, all), 0);
+    store_sessions(10);
+    rig_exec(&rig, "UPDATE session SET user_name = 'wrong', outside_hours = 1");
+    rig_exec(&rig, "UPDATE session SET host_name = 'gone.example.com' WHERE id > 6");
+    ok(store_rederive(rig.store, RIG_HOST, 9000, false, &after, &changed));
+    assert_int_equal(changed, 6);
+    assert_int_equal(after, 0);
+    assert_int_equal(rig_int(&rig, "SELECT count(*) FROM session WHERE user_name = 'wrong'"), 4);
+    /* A site without hours keeps what was computed by them. */
+    ok(store_rederive(rig.store, NULL, 9000, false, &after, &changed));
+    assert_int_equal(changed, 4);
+    assert_int_equal(rig_int(&rig, "SELECT count(*) FROM session WHERE user_name = 'wrong'"), 0);
+    assert_int_equal(rig_int(&rig, "SELECT count(*) FROM session WHERE outside_hours = 1"), 4);
+    rig_close(&rig);
+    working_hours_free(all);
 }
 
 TEST(other_working_hours_recount_what_is_stored)
@@ -280,12 +303,12 @@ TEST(other_working_hours_recount_what_is_stored)
     store_sessions(600);
     assert_int_equal(rig_int(&rig, "SELECT count(*) FROM session WHERE outside_hours = 1"), 0);
     assert_int_equal(store_set_hours(rig.store, RIG_HOST, few), 0);
-    ok(store_rederive(rig.store, 9000, true, &after, &changed)); /* dry */
+    ok(store_rederive(rig.store, NULL, 9000, true, &after, &changed)); /* dry */
     assert_int_equal(after, STORE_CHUNK);
     assert_int_equal(rig_int(&rig, "SELECT count(*) FROM session WHERE outside_hours = 1"), 0);
     after = 0;
     do {
-        ok(store_rederive(rig.store, 9000, false, &after, &changed));
+        ok(store_rederive(rig.store, NULL, 9000, false, &after, &changed));
         total += changed;
     } while (after);
     int64_t outside = rig_int(
@@ -874,6 +897,7 @@ int main(void)
         RUN(a_changed_session_keeps_its_id_and_loses_its_old_rows),
         RUN(running_then_abnormal_then_ended),
         RUN(derived_columns),
+        RUN(derived_columns_of_one_site),
         RUN(other_working_hours_recount_what_is_stored),
         RUN(long_texts_are_cut_at_characters),
         RUN(a_transaction_that_is_rolled_back_leaves_nothing),

@@ -10,7 +10,8 @@
  * asked again, a session that has an end by then is corrected.
  *
  * Each is a chain of tasks that have transactions of their own; a chain is open at most once. The hours of a
- * site are in jg_cursor (COLLECT_DERIVED) once all its sessions are computed by them and by the inventory. A
+ * site are in jg_cursor (COLLECT_DERIVED) once all its sessions are computed by them and by the inventory; a
+ * chain goes over the sites of which they are not. A
  * round of the inventory that changed it replaces them there, also while a chain runs, whose end then leaves
  * the cursor as it is. A chain that broke off begins again with the next start.
  */
@@ -38,6 +39,7 @@ struct keep_task {
     bool more, on;
     int64_t running_max;
     int64_t position, changed;
+    size_t at; /* the site whose sessions are derived, behind `position` */
     struct keep_hours {
         char host_name[256], digest[65], was[STORE_POSITION_SIZE]; /* was: the cursor as the chain began */
         struct working_hours *hours;                               /* that follow; NULL = the same */
@@ -350,27 +352,43 @@ static enum db_outcome note_site(const struct keep_hours *h, struct report_store
     return store_set_cursor(store, h->host_name, COLLECT_DERIVED, h->digest, now);
 }
 
-static enum db_outcome note_hours(struct keep_task *t, struct report_store *store)
+/* `derived`: the site whose sessions are derived; those that had no hours have no sessions of other hours. */
+static enum db_outcome note_hours(struct keep_task *t, struct report_store *store, size_t derived)
 {
     enum db_outcome outcome = store_begin(store);
 
     if (outcome != DB_OK)
         return outcome;
     for (size_t i = 0; outcome == DB_OK && i < t->nsites; i++)
-        outcome = note_site(&t->sites[i], store, t->now);
+        if (i == derived || t->sites[i].is_first)
+            outcome = note_site(&t->sites[i], store, t->now);
     return finish(store, outcome);
 }
 
+/* From `at` on, the next site whose sessions are to be derived again. */
+static size_t next_to_derive(const struct keep_task *t, size_t at)
+{
+    while (at < t->nsites && (!t->sites[at].differs || t->sites[at].is_first))
+        at++;
+    return at;
+}
+
+/* Some sessions of a site; behind its last one its hours are noted, with those of sites that had none. */
 static enum db_outcome rederive_apply(struct keep_task *t, struct report_store *store)
 {
     int64_t after = t->position;
-    enum db_outcome outcome = store_rederive(store, t->now, false, &after, &t->changed);
+    size_t at = next_to_derive(t, t->at);
+    enum db_outcome outcome =
+        at < t->nsites ? store_rederive(store, t->sites[at].host_name, t->now, false, &after, &t->changed)
+                       : DB_OK;
 
     if (outcome == DB_OK && !after)
-        outcome = note_hours(t, store);
-    if (outcome == DB_OK)
-        t->position = after;
-    return outcome;
+        outcome = note_hours(t, store, at);
+    if (outcome != DB_OK)
+        return outcome;
+    t->position = after;
+    t->at = after ? at : next_to_derive(t, at + 1);
+    return DB_OK;
 }
 
 static void hours_over(struct collector *c)
@@ -384,12 +402,13 @@ static void rederive_after(struct keep_task *t, bool good)
 {
     bool again = t->collector->keeping.rederive_again;
 
-    if (good && t->position && !again) {
+    if (good && t->at < t->nsites && !again) {
         hours_chain(t);
         return;
     }
     if (good && !again)
-        log_info("sessions_derived", "sites=%zu", t->nsites);
+        log_info("sessions_derived", "what=%s",
+                 "derived columns are those of the configuration and inventory");
     hours_over(t->collector);
 }
 
@@ -430,6 +449,7 @@ static void hours_next(struct keep_task *before,
     t->nsites = before->nsites;
     before->sites = NULL;
     t->position = before->position;
+    t->at = before->at;
     collect_submit(c, &t->task);
 }
 
@@ -456,7 +476,7 @@ static void hours_are_set(struct collector *c, const struct keep_task *t)
 
 static enum db_outcome first_apply(struct keep_task *t, struct report_store *store)
 {
-    return note_hours(t, store);
+    return note_hours(t, store, t->nsites);
 }
 
 static void first_after(struct keep_task *t, bool good)

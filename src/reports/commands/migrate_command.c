@@ -103,7 +103,7 @@ static enum db_outcome derive_again(struct report_store *store, bool dry_run, in
 
     *changed = 0;
     do {
-        outcome = store_rederive(store, time(NULL), dry_run, &after, &some);
+        outcome = store_rederive(store, NULL, time(NULL), dry_run, &after, &some);
         *changed += outcome == DB_OK ? some : 0;
     } while (outcome == DB_OK && after);
     return outcome;

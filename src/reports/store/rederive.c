@@ -26,22 +26,28 @@ static const char *copied(struct report_store *s, struct db_stmt *stmt, int n, s
     return text;
 }
 
-/* The stored columns of the next session behind `after`. DB_OK: there is none. */
-static enum db_outcome next_session(struct report_store *s, int64_t after, struct record_arena *texts,
-                                    struct again *a)
+#define STORED                                                                                               \
+    "SELECT \"id\", \"host_name\", \"start_unix\", \"end_unix\", \"primary_rep\", \"primary_customer\", "    \
+    "\"jumpoint_id\", \"jumpoint_name\", \"jump_group_id\", \"user_name\", \"endpoint_name\", "              \
+    "\"jump_item_type\", \"injections\", \"injections_failed\", \"duration_seconds\", \"outside_hours\" "    \
+    "FROM \"session\" WHERE \"id\" > ?"
+
+/* The stored columns of the next session behind `after`, of one site where host_name is not NULL. DB_OK:
+ * there is none. In the order of ids, so that no step sorts the sessions of the site. */
+static enum db_outcome next_session(struct report_store *s, const char *host_name, int64_t after,
+                                    struct record_arena *texts, struct again *a)
 {
-    struct db_stmt *stmt = store_stmt(
-        s,
-        "SELECT \"id\", \"host_name\", \"start_unix\", \"end_unix\", \"primary_rep\", \"primary_customer\", "
-        "\"jumpoint_id\", \"jumpoint_name\", \"jump_group_id\", \"user_name\", \"endpoint_name\", "
-        "\"jump_item_type\", \"injections\", \"injections_failed\", \"duration_seconds\", \"outside_hours\" "
-        "FROM \"session\" WHERE \"id\" > ? ORDER BY \"id\"{}");
+    static const char all[] = STORED " ORDER BY \"id\"{}";
+    static const char one[] = STORED " AND " NO_INDEX("\"host_name\"") " = ? ORDER BY \"id\"{}";
+    struct db_stmt *stmt = store_stmt(s, host_name ? one : all);
     bool failed = false;
 
     if (!stmt)
         return store_failed(s);
     put_int(s, stmt, 1, after);
-    put_int(s, stmt, 2, 1);
+    if (host_name)
+        put_text(s, stmt, 2, host_name);
+    put_int(s, stmt, host_name ? 3 : 2, 1);
     enum db_outcome outcome = s->db->ops->step(stmt);
     if (outcome == DB_ROW) {
         *a = (struct again){.id = get_int(s, stmt, 0),
@@ -173,14 +179,17 @@ static enum db_outcome rederive_one(struct report_store *s, struct again *a, str
         outcome = read_event_type(s, a);
     if (outcome == DB_OK)
         outcome = session_derive(s, &a->from, &d);
+    /* A site that is configured no more has no hours: what was computed by them stays. */
+    if (outcome == DB_OK && !session_hours(s, a->from.host_name))
+        d.outside_hours = a->stored_outside;
     if (outcome != DB_OK || is_same(a, &d))
         return outcome;
     ++*changed;
     return dry_run ? DB_OK : update(s, a->id, &d, now);
 }
 
-enum db_outcome store_rederive(struct report_store *s, int64_t now, bool dry_run, int64_t *after,
-                               int64_t *changed)
+enum db_outcome store_rederive(struct report_store *s, const char *host_name, int64_t now, bool dry_run,
+                               int64_t *after, int64_t *changed)
 {
     enum db_outcome outcome = store_begin(s);
     int64_t differ = 0, at = *after;
@@ -190,7 +199,7 @@ enum db_outcome store_rederive(struct report_store *s, int64_t now, bool dry_run
         struct record_arena texts = {0};
         struct again a;
 
-        outcome = next_session(s, at, &texts, &a);
+        outcome = next_session(s, host_name, at, &texts, &a);
         if (outcome == DB_OK)
             at = 0;
         if (outcome == DB_ROW) {

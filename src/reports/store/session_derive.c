@@ -88,12 +88,19 @@ static enum db_outcome derive_type(struct report_store *s, const struct derive_f
     return outcome;
 }
 
-static bool is_outside(const struct report_store *s, const char *host_name, int64_t start)
+const struct working_hours *session_hours(const struct report_store *s, const char *host_name)
 {
     for (const struct site_hours *h = s->hours; h; h = h->next)
         if (strcmp(h->host_name, host_name) == 0)
-            return h->hours && working_hours_outside(h->hours, start);
-    return false;
+            return h->hours;
+    return NULL;
+}
+
+static bool is_outside(const struct report_store *s, const char *host_name, int64_t start)
+{
+    const struct working_hours *hours = session_hours(s, host_name);
+
+    return hours && working_hours_outside(hours, start);
 }
 
 enum db_outcome session_derive(struct report_store *s, const struct derive_from *from, struct derived *to)

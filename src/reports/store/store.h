@@ -215,12 +215,12 @@ enum db_outcome store_retain(struct report_store *, const struct store_keep *, b
  * that differ (both ways), and changes nothing. `differences` may be NULL. */
 enum db_outcome store_recount(struct report_store *, bool dry_run, int64_t *differences);
 /*
- * Computes the derived columns of at most STORE_CHUNK sessions behind *after (an id; 0 = from the first), in
- * a transaction of its own; a session that differs gets a new revision. *after moves, and is 0 at the end.
- * `changed` may be NULL. dry_run: counts only.
+ * Computes the derived columns of at most STORE_CHUNK sessions behind *after (an id; 0 = from the first), of
+ * one site where host_name is not NULL, in a transaction of its own; a session that differs gets a new
+ * revision. *after moves, and is 0 at the end. `changed` may be NULL. dry_run: counts only.
  */
-enum db_outcome store_rederive(struct report_store *, int64_t now, bool dry_run, int64_t *after,
-                               int64_t *changed);
+enum db_outcome store_rederive(struct report_store *, const char *host_name, int64_t now, bool dry_run,
+                               int64_t *after, int64_t *changed);
 /* The vendor's indexes on events: off while a large backlog is worked off, on (built) at its end. Outside of
  * a transaction. */
 enum db_outcome store_event_indexes(struct report_store *, bool on);

@@ -171,6 +171,8 @@ struct derive_from {
     bool shell_started;
     int64_t injections, injections_failed;
 };
+/* Of a site; NULL = it has none. */
+const struct working_hours *session_hours(const struct report_store *, const char *host_name);
 enum db_outcome session_derive(struct report_store *, const struct derive_from *, struct derived *);
 /* Sites write -1 for no Jumpoint, or leave the element out. */
 bool has_jumpoint(int64_t id, const char *name);

@@ -660,7 +660,8 @@ static int64_t underived(void)
     int64_t after = 0, some = 0, all = 0;
 
     do {
-        assert_int_equal(store_rederive(rig.store.store, collect_rig_now(&rig), true, &after, &some), DB_OK);
+        assert_int_equal(store_rederive(rig.store.store, NULL, collect_rig_now(&rig), true, &after, &some),
+                         DB_OK);
         all += some;
     } while (after);
     return all;
@@ -683,6 +684,21 @@ TEST(an_inventory_that_changed_gives_stored_sessions_their_types)
     assert_in_range(count(REMOTE_RDP), 1, all - 1);
     assert_int_equal(underived(), 0);
     collect_rig_check(&rig);
+    collect_rig_stop(&rig);
+}
+
+TEST(an_inventory_that_changed_is_of_its_own_site)
+{
+    rig.site.fetch = COLLECT_FETCH_SESSIONS | COLLECT_FETCH_INVENTORY;
+    collect_rig_month(&rig, 60, 29);
+    collect_rig_start(&rig);
+    collect_rig_run(&rig, 10 * MINUTE);
+    rig_exec(&rig.store, "UPDATE \"session\" SET \"host_name\" = 'other.example.com', \"user_name\" = 'as it "
+                         "is' WHERE \"id\" <= 30");
+    rig.items = ALL_ITEMS;
+    collect_rig_run(&rig, 16 * MINUTE);
+    assert_in_range(count(REMOTE_RDP), 5, 30);
+    assert_int_equal(count("\"session\" WHERE \"user_name\" = 'as it is'"), 30);
     collect_rig_stop(&rig);
 }
 
@@ -1029,6 +1045,7 @@ int main(void)
         WITH_RIG(activity_syslog_and_inventory),
         WITH_RIG(an_inventory_that_breaks_makes_nothing_gone),
         WITH_RIG(an_inventory_that_changed_gives_stored_sessions_their_types),
+        WITH_RIG(an_inventory_that_changed_is_of_its_own_site),
         WITH_RIG(an_inventory_that_changes_while_a_chain_runs),
         WITH_RIG(types_follow_the_inventory_whenever_it_dies),
         WITH_RIG(one_round_is_complete_and_ends),
