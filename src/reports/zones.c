@@ -46,11 +46,13 @@ static bool is_zone_file(const char *name)
     return is;
 }
 
+/* Every name of the IANA database begins with a capital; other files beside its zones do not: posix/UTC,
+ * right/UTC (counts leap seconds), posixrules, localtime. */
 static bool is_name(const char *name)
 {
     size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/");
 
-    return n > 0 && n <= NAME_LETTERS && !name[n] && g_ascii_isalpha(*name);
+    return n > 0 && n <= NAME_LETTERS && !name[n] && g_ascii_isupper(*name) && !strstr(name, "//");
 }
 
 struct zone *zone_open(const char *name)
@@ -237,41 +239,35 @@ static bool read_date(const char **p, int64_t *local)
     return true;
 }
 
-/* HH:MM, with seconds and a fraction, which is left out, where they stand. */
+/* HH:MM:SS; a fraction is left out. */
 static bool read_clock(const char **p, int64_t *seconds)
 {
-    int hour = digits(p, 2), minute = hour < 0 || !take(p, ":") ? -1 : digits(p, 2), second = 0;
+    int hour = digits(p, 2);
+    int minute = hour < 0 || !take(p, ":") ? -1 : digits(p, 2);
+    int second = minute < 0 || !take(p, ":") ? -1 : digits(p, 2);
 
-    if (minute >= 0 && take(p, ":")) {
-        second = digits(p, 2);
-        if (second >= 0 && take(p, ".")) {
-            if (digits(p, 1) < 0)
-                return false;
-            while (g_ascii_isdigit(**p))
-                (*p)++;
-        }
+    if (second >= 0 && take(p, ".")) {
+        if (digits(p, 1) < 0)
+            return false;
+        while (g_ascii_isdigit(**p))
+            (*p)++;
     }
     *seconds = hour * HOUR + minute * 60 + second;
-    return hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 && second <= 60;
+    return second >= 0 && hour < 24 && minute < 60 && second < 60;
 }
 
-bool zone_read(const struct zone *z, const char *text, int64_t *when)
+bool zone_read_date(const char *text, int64_t *when)
+{
+    return read_date(&text, when) && !*text;
+}
+
+bool zone_read(const char *text, int64_t *when)
 {
     int64_t local, seconds;
 
-    if (!read_date(&text, &local))
-        return false;
-    if (!*text) {
-        *when = zone_instant(z, local);
-        return true;
-    }
-    if (!take(&text, "Tt ") || !read_clock(&text, &seconds))
+    if (!read_date(&text, &local) || !take(&text, "Tt ") || !read_clock(&text, &seconds))
         return false;
     local += seconds;
-    if (!*text) {
-        *when = zone_instant(z, local);
-        return true;
-    }
     if (take(&text, "Zz")) {
         *when = local;
         return !*text;

@@ -2,9 +2,9 @@
  * zones.h - time zones: offsets, calendar borders and texts of times.
  *
  * Only this file knows GLib. A zone is a name of the IANA time zone database (Europe/Berlin, UTC); nothing
- * else that GLib would take (offsets, POSIX rules, paths). Times are Unix seconds. A border is the first
- * instant of its hour, day, week or month by the clock of the zone, whatever the clock does there: a day
- * whose midnight does not exist begins with its first second.
+ * else that GLib would take (offsets, POSIX rules, paths, posix/ and right/ beside the zones). Times are Unix
+ * seconds. A border is the first instant of its hour, day, week or month by the clock of the zone, whatever
+ * the clock does there: a day whose midnight does not exist begins with its first second.
  */
 #ifndef JG_REPORTS_ZONES_H
 #define JG_REPORTS_ZONES_H
@@ -35,8 +35,9 @@ int64_t zone_next(const struct zone *, int64_t when, enum zone_unit);
 #define ZONE_TEXT_SIZE 40
 /* RFC 3339 with the zone's offset: `2026-03-10T09:30:12+01:00`, Z at UTC. Returns `out`. */
 const char *zone_text(const struct zone *, int64_t when, char out[ZONE_TEXT_SIZE]);
-/* A time as people and programs write it: RFC 3339; without an offset, or a date alone, by the zone's clock.
- * A blank in the place of the offset's plus is one (it was not encoded in a URL). */
-bool zone_read(const struct zone *, const char *text, int64_t *when);
+/* RFC 3339, with its offset. Second 60 is refused: Unix seconds have none. A blank in the place of the
+ * offset's plus is one (it was not encoded in a URL). */
+bool zone_read(const char *text, int64_t *when);
+bool zone_read_date(const char *text, int64_t *when); /* a date alone: its midnight in UTC */
 
 #endif

@@ -63,10 +63,10 @@ const char *like_pattern(struct query *q, const char *text, bool anywhere)
     return pattern;
 }
 
-static bool read_number(const struct query *q, enum value_type type, const char *text, int64_t *number)
+static bool read_number(enum value_type type, const char *text, int64_t *number)
 {
     if (type == VALUE_TIME)
-        return zone_read(q->zone, text, number);
+        return zone_read(text, number);
     if (type != VALUE_BOOL)
         return text_int(text, INT64_MIN + 1, INT64_MAX - 1, number);
     *number = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
@@ -75,7 +75,7 @@ static bool read_number(const struct query *q, enum value_type type, const char 
 
 static const char *const wrong_value[VALUE_NTYPES] = {
     [VALUE_NUMBER] = "has a value that is no whole number",
-    [VALUE_TIME] = "has a value that is no time (2026-11-28T14:00:00Z)",
+    [VALUE_TIME] = "has a value that is no time with its offset (2026-11-28T14:00:00Z)",
     [VALUE_BOOL] = "has a value that is neither true nor false",
     [VALUE_DURATION] = "has a value that is no number of seconds",
 };
@@ -89,7 +89,7 @@ static enum query_outcome add_value(struct query *q, struct filter *f, char *tex
     if (type == VALUE_TEXT && f->column->flags & COL_LOWER)
         for (char *c = text; *c; c++)
             *c = lower(*c);
-    if (type != VALUE_TEXT && *text && !read_number(q, type, text, &f->numbers[f->list.n]))
+    if (type != VALUE_TEXT && *text && !read_number(type, text, &f->numbers[f->list.n]))
         return refuse_filter(error, f, wrong_value[type]);
     return list_add(q, &f->list, text);
 }

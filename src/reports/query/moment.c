@@ -41,8 +41,5 @@ bool moment_read(const char *text, int64_t now, int64_t *when)
         *when = now - age;
         return true;
     }
-    struct zone *utc = zone_open("UTC");
-    bool read = utc && zone_read(utc, text, when);
-    zone_close(utc);
-    return read;
+    return zone_read_date(text, when) || zone_read(text, when);
 }

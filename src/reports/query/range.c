@@ -7,6 +7,7 @@
  */
 #include "reports/query/query_internal.h"
 
+#define NO_TIME        "is no time with its offset (2026-11-28T14:00:00Z)"
 #define DAY            86400
 #define RANGE_MAX_DAYS 3653 /* 10 years */
 
@@ -51,10 +52,10 @@ enum query_outcome range_read(struct query *q, const char *range, const char *fr
     q->to = q->ctx->now + 1;
     if (!from)
         return refuse(error, "to", "needs `from`");
-    if (!zone_read(q->zone, from, &q->from))
-        return refuse(error, "from", "is no time (2026-11-28T14:00:00Z)");
-    if (to && !zone_read(q->zone, to, &q->to))
-        return refuse(error, "to", "is no time (2026-11-28T14:00:00Z)");
+    if (!zone_read(from, &q->from))
+        return refuse(error, "from", NO_TIME);
+    if (to && !zone_read(to, &q->to))
+        return refuse(error, "to", NO_TIME);
     if (q->from >= q->to)
         return refuse(error, "from", "must be before `to`");
     if (q->to - q->from > (int64_t)RANGE_MAX_DAYS * DAY)
