@@ -69,8 +69,10 @@ TEST(every_answer_has_the_headers)
     } rows[] = {
         {"GET / HTTP/1.1\r\nHost: h\r\n\r\n", 303},
         {"GET /sign-in HTTP/1.1\r\nHost: h\r\n\r\n", 200},
-        {"GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n", 404},
-        {"GET /api/nothing HTTP/1.1\r\nHost: h\r\n\r\n", 404},
+        {"GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n", 303},
+        {"GET /api/nothing HTTP/1.1\r\nHost: h\r\n\r\n", 401},
+        {"POST /api/nothing HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", 401},
+        {"POST /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", 404},
         {"GET /api/me HTTP/1.1\r\nHost: h\r\n\r\n", 401},
         {"GET /feed/sessions HTTP/1.1\r\nHost: h\r\n\r\n", 401},
         {"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n", 401},
@@ -142,6 +144,32 @@ TEST(a_password_signs_in_and_nothing_else_does)
     assert_int_equal(web_rig_records(&rig, "correct horse"), 0);
 }
 
+TEST(a_body_that_does_not_sign_in_is_named_by_its_member)
+{
+    static const struct {
+        const char *body, *says;
+    } rows[] = {
+        {"{\"user\":\"bob\",\"password\":\"p4ss\",\"remember\":true}", "`remember` is not known"},
+        {"{\"user\":\"bob\",\"user\":\"ann\",\"password\":\"p4ss\"}", "`user` is there twice"},
+        {"{\"user\":\"bob\",\"password\":\"p4ss\",\"password\":\"p4ss\"}", "`password` is there twice"},
+        {"{\"password\":\"p4ss\"}", "`user` is missing"},
+        {"{\"user\":\"bob\"}", "`password` is missing"},
+        {"{\"user\":1,\"password\":\"p4ss\"}", "`user` must be a text"},
+        {"{\"user\":\"bob\",\"password\":null}", "`password` must be a text"},
+        {"[\"p4ss\"]", "a JSON object"},
+        {"{\"user\":\"p4ss\"", "a JSON object"},
+    };
+
+    start();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s", rows[i].body);
+        assert_int_equal(browser_ask(&b, &a, "POST", "/api/sign-in", JSON, rows[i].body), 400);
+        assert_true(answer_has(&a, "\"code\":\"invalid_request\""));
+        assert_true(answer_has(&a, rows[i].says));
+        assert_false(answer_has(&a, "p4ss"));
+    }
+}
+
 TEST(the_cookie_is_of_this_host_alone_and_hidden_from_scripts)
 {
     const char *cookie;
@@ -192,9 +220,16 @@ TEST(pages_lead_to_the_sign_in_page_and_back)
     assert_int_equal(browser_get(&b, &a, "/records/sessions?range=7d&f.user=eq:a%20b"), 303);
     assert_string_equal(answer_header(&a, "Location"),
                         "/sign-in?next=%2Frecords%2Fsessions%3Frange%3D7d%26f.user%3Deq%3Aa%2520b");
-    assert_int_equal(browser_get(&b, &a, "//evil.example.com/"), 404);
-    assert_int_equal(browser_get(&b, &a, "/records/sessions/"), 404);
+    assert_int_equal(browser_get(&b, &a, "//evil.example.com/"), 303);
+    assert_string_equal(answer_header(&a, "Location"), "/sign-in"); /* it leads to no other place */
+    assert_int_equal(browser_get(&b, &a, "/records/sessions/"), 303);
+    assert_string_equal(answer_header(&a, "Location"), "/sign-in");
     browser_sign_in_ok(&b, "bob");
+    assert_int_equal(browser_get(&b, &a, "/records/sessions/"), 404);
+    assert_string_equal(answer_header(&a, "Content-Type"), "text/html; charset=utf-8");
+    assert_int_equal(browser_get(&b, &a, "/api/nothing"), 404);
+    assert_string_equal(answer_header(&a, "Content-Type"), "application/problem+json");
+    assert_int_equal(browser_ask(&b, &a, "POST", "/api/nothing", NULL, ""), 404);
     assert_int_equal(browser_get(&b, &a, "/"), 200);
     assert_string_equal(answer_header(&a, "Content-Type"), "text/html; charset=utf-8");
     assert_string_equal(answer_header(&a, "Cache-Control"), "no-store");
@@ -622,6 +657,7 @@ int main(void)
         WEB_TEST(every_answer_has_the_headers),
         WEB_TEST(a_request_id_is_taken_where_it_splits_nothing),
         WEB_TEST(a_password_signs_in_and_nothing_else_does),
+        WEB_TEST(a_body_that_does_not_sign_in_is_named_by_its_member),
         WEB_TEST(the_cookie_is_of_this_host_alone_and_hidden_from_scripts),
         WEB_TEST(one_whole_cookie_is_needed),
         WEB_TEST(pages_lead_to_the_sign_in_page_and_back),

@@ -2,8 +2,9 @@
 /*
  * router.c - from the HTTP server's calls to a row of the table of routes.
  *
- *   head:     row by path (404) and method (405) -> who asks (401, 403, 303) -> type of the body (415)
- *   message:  segments of the path are decoded -> the row's start(), which answers now or later
+ *   head:     row by path and method (405) -> who asks (401, 403, 303) -> type of the body (415)
+ *   message:  segments of the path are decoded -> the row's start(), which answers now or later; that of an
+ *             unknown path answers 404
  *   gone:     what works for the request is ended
  *
  * Paths are compared as sent, segment by segment: `%2F` never separates two, and `//` is no `/`.
@@ -119,14 +120,16 @@ static bool check_head(struct web_request *r, const char *allow, bool *redirect,
     return true;
 }
 
-/* To the sign-in page, which leads back to what was asked for: a row's path, so one of our own. */
+/* To the sign-in page, which leads back to what was asked for where that is a row's path, so one of our own.
+ */
 static void redirect_to_sign_in(struct web_request *r)
 {
     char target[1500], next[4500], to[4600];
     const struct http_req *req = r->req;
 
     (void)text_copy(to, sizeof(to), "/sign-in");
-    if (snprintf(target, sizeof(target), "%s%s%s", req->path, req->query ? "?" : "",
+    if (r->route->path &&
+        snprintf(target, sizeof(target), "%s%s%s", req->path, req->query ? "?" : "",
                  req->query ? req->query : "") < (int)sizeof(target) &&
         strcmp(target, "/") != 0 && text_url_encode(next, sizeof(next), target))
         (void)snprintf(to, sizeof(to), "/sign-in?next=%s", next);

@@ -221,18 +221,48 @@ static bool is_text(const cJSON *value, size_t max)
     return cJSON_IsString(value) && strlen(value->valuestring) <= max;
 }
 
-/* `user` and `password` and nothing else; the tree is in secret memory. */
-static cJSON *read_body(const struct web_request *r, const char **user, const char **password)
+/* `user` and `password` once each, and nothing else. Says the names of members, and never a value. */
+static bool read_members(const cJSON *body, const char **user, const char **password, struct problem *p)
 {
-    const char *why;
-    cJSON *body = json_parse(r->req->body, r->req->body_len, BODY_DEPTH, JSON_SECRET, &why);
-    const cJSON *name = json_get(body, "user"), *secret = json_get(body, "password");
+    const cJSON *member;
 
-    if (cJSON_IsObject(body) && cJSON_GetArraySize(body) == 2 && is_text(name, CONF_NAME_MAX - 1) &&
-        is_text(secret, PASSWORD_MAX)) {
-        *user = name->valuestring;
-        *password = secret->valuestring;
-        return body;
+    cJSON_ArrayForEach(member, body)
+    {
+        bool is_user = strcmp(member->string, "user") == 0;
+        const char **to = is_user ? user : password;
+
+        if (!is_user && strcmp(member->string, "password") != 0)
+            problem_set(p, PROBLEM_INVALID_REQUEST, "the member `%.64s` is not known here", member->string);
+        else if (*to)
+            problem_set(p, PROBLEM_INVALID_REQUEST, "the member `%s` is there twice", member->string);
+        else if (!is_text(member, is_user ? CONF_NAME_MAX - 1 : PASSWORD_MAX))
+            problem_set(p, PROBLEM_INVALID_REQUEST, "the member `%s` must be a text of at most %d bytes",
+                        member->string, is_user ? CONF_NAME_MAX - 1 : PASSWORD_MAX);
+        else
+            *to = member->valuestring;
+        if (p->code)
+            return false;
+    }
+    if (!*user || !*password)
+        problem_set(p, PROBLEM_INVALID_REQUEST, "the member `%s` is missing", *user ? "password" : "user");
+    return *user && *password;
+}
+
+/* The tree is in secret memory. NULL and why not. */
+static cJSON *read_body(const struct web_request *r, const char **user, const char **password,
+                        struct problem *p)
+{
+    const char *why = NULL;
+    cJSON *body =
+        json_parse(r->req->body, r->req->body_len, BODY_DEPTH, JSON_SECRET | JSON_DUPLICATES_OK, &why);
+
+    if (cJSON_IsObject(body)) {
+        if (read_members(body, user, password, p))
+            return body;
+    } else {
+        problem_set(p, PROBLEM_INVALID_REQUEST,
+                    "the body must be a JSON object of two texts, `user` and `password`%s%s", why ? ": " : "",
+                    why ? why : "");
     }
     cJSON_Delete(body);
     return NULL;
@@ -260,13 +290,13 @@ static void check(struct web_request *r, const char *user, const char *password)
 void sign_in_start(struct web_request *r)
 {
     const char *user = NULL, *password = NULL;
-    cJSON *body = read_body(r, &user, &password);
+    struct problem p = {.code = PROBLEM_NONE};
+    cJSON *body = read_body(r, &user, &password, &p);
 
     if (body)
         check(r, user, password);
     else
-        web_fail_with(r, PROBLEM_INVALID_REQUEST,
-                      "the body must be a JSON object of two texts: `user` and `password`");
+        web_fail(r, &p);
     cJSON_Delete(body);
 }
 

@@ -229,6 +229,21 @@ int who_readers(struct web *web, const struct reports_conf *conf)
     return 0;
 }
 
+/* ---- paths that there are not ---- */
+
+/* Only a user learns that there is no such path: signed out it is answered as one that there is. */
+static bool unknown_may(struct web_request *r, struct problem *p, bool *redirect)
+{
+    bool call = strncmp(r->req->path, "/api/", 5) == 0;
+    bool other = strncmp(r->req->path, "/feed/", 6) == 0 || strncmp(r->req->path, "/assets/", 8) == 0;
+
+    if (by_cookie(r) || by_certificate(r) || other || (!call && changes(r)))
+        return true;
+    problem_set(p, PROBLEM_UNAUTHENTICATED, "sign in first");
+    *redirect = !call;
+    return false;
+}
+
 bool who_may(struct web_request *r, struct problem *p, bool *redirect)
 {
     switch (r->route->access) {
@@ -242,5 +257,5 @@ bool who_may(struct web_request *r, struct problem *p, bool *redirect)
         return false;
     case ACCESS_NONE: break;
     }
-    return true;
+    return unknown_may(r, p, redirect);
 }
