@@ -247,6 +247,13 @@ void rig_iterate_n(struct rig *rig, int n)
     }
 }
 
+void rig_wait(struct rig *rig, int iteration)
+{
+    rig_iterate(rig);
+    if (iteration > 1000)
+        (void)poll(NULL, 0, 1);
+}
+
 void rig_advance(struct rig *rig, uint64_t ms)
 {
     rig_iterate_n(rig, 3);

@@ -66,11 +66,14 @@ void rig_start_plain(struct rig *); /* rig_start with a listener on 127.0.0.1 */
 void rig_end(struct rig *);
 void rig_iterate(struct rig *);
 void rig_iterate_n(struct rig *, int n);
+#define RIG_ROUNDS 60000
+/* One iteration; after many of them it leaves the processor to the threads that are waited for. */
+void rig_wait(struct rig *, int iteration);
 /* Iterates until the condition holds; fails the test when it never does. */
 #define rig_wait_for(rig, condition)                                                                         \
     do {                                                                                                     \
-        for (int iteration = 0; iteration < 20000 && !(condition); iteration++)                              \
-            rig_iterate(rig);                                                                                \
+        for (int iteration = 0; iteration < RIG_ROUNDS && !(condition); iteration++)                         \
+            rig_wait(rig, iteration);                                                                        \
         assert_true(condition);                                                                              \
     } while (0)
 void rig_advance(struct rig *, uint64_t ms);

@@ -43,6 +43,7 @@ struct web_rig {
     } trail;
     struct web *web;
     bool closed, drained;
+    unsigned busy_ms;        /* how long a change waits for another's lock */
     const char *source;      /* address of the next client; NULL = any */
     const char *client_cert; /* name in tls_files; NULL = none */
 };
@@ -65,16 +66,18 @@ struct browser {
 
 void web_rig_init(struct web_rig *);
 void web_rig_start(struct web_rig *);
+void web_rig_close(struct web_rig *); /* closes the web; web_rig_end() does, where it was not called */
 void web_rig_end(struct web_rig *);
 void web_rig_advance(struct web_rig *, uint64_t ms);
 /* How many records have that text. */
 unsigned web_rig_records(const struct web_rig *, const char *text);
 void web_rig_forget_records(struct web_rig *);
 
-/* Steps of the database: hold until let go or interrupted; fail after so many; 0 = never. */
+/* Steps of the database, but for the web's own look at the sites: hold until let go or interrupted; fail
+ * after so many; 0 = never. */
 void web_rig_hold_database(bool hold);
 void web_rig_fail_database(unsigned after_steps);
-bool web_rig_database_held(void); /* a thread waits there */
+unsigned web_rig_database_held(void); /* how many threads wait there */
 
 void browser_open(struct browser *, struct web_rig *);
 void browser_close(struct browser *);
