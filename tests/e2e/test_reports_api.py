@@ -339,15 +339,19 @@ def test_a_reload_signs_out_whom_it_changes():
 
 
 def test_sign_outs_with_the_process_and_an_export_that_is_cut_is_seen():
-    with Reports(sessions=300, events=160) as reports:
+    with Reports({"reports": {"readers": "1"}}, sessions=300, events=160) as reports:
         ann = reports.browser().sign_in("ann")
-        connection = ann.connect()
+        connection, waits = ann.connect(), ann.connect()
         connection.connect()
         connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)  # it does not grow from now on
         connection.request("GET", "/api/export/events.ndjson?range=all", headers={"Cookie": ann.cookie})
         response = connection.getresponse()
         assert response.read(1000)
+        waits.request("GET", "/api/export/sessions.csv?range=all", headers={"Cookie": ann.cookie})
+        assert ann.get("/api/me").status == 200  # the loop has read the other request
         reports.signal(signal.SIGTERM)
+        refused = waits.getresponse()
+        assert (refused.status, json.loads(refused.read())["code"]) == (503, "draining")
         began = time.monotonic()
         with pytest.raises(Exception):  # cut, or reset
             time.sleep(6)  # reads nothing until drain_timeout is over
@@ -355,6 +359,7 @@ def test_sign_outs_with_the_process_and_an_export_that_is_cut_is_seen():
                 pass
         reports.wait(20)
         assert time.monotonic() - began < 20
+        assert "drain_timeout is over" in reports.err.text
         assert [record["complete"] for record in reports.records("exported")] == [False]
         reports.start()
         assert ann.get("/api/me").status == 401

@@ -251,6 +251,26 @@ TEST(another_thread_interrupts_what_runs_and_what_comes)
     db->ops->close(db);
 }
 
+TEST(a_wait_for_a_lock_can_be_interrupted)
+{
+    const struct db_params params = {.path = path, .busy_ms = 600000};
+    struct db *other = open_db(false), *db;
+    pthread_t thread;
+
+    assert_int_equal(db_sqlite.open(&params, &db, &error), DB_OK);
+    assert_int_equal(other->ops->begin(other, true), DB_OK);
+    assert_int_equal(pthread_create(&thread, NULL, interrupt_later, db), 0);
+    enum db_outcome outcome = db->ops->begin(db, true);
+    assert_true(outcome == DB_BUSY ||
+                outcome == DB_INTERRUPTED); /* the second, if it comes before the wait */
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    other->ops->rollback(other);
+    db->ops->resume(db);
+    assert_int_equal(db->ops->begin(db, true), DB_OK);
+    db->ops->close(db);
+    other->ops->close(other);
+}
+
 TEST(a_writers_file_has_wal_and_incremental_vacuum)
 {
     struct db *db = open_db(false);
@@ -664,6 +684,7 @@ int main(void)
         RUN(a_reader_can_do_nothing_but_select),
         RUN(a_file_that_cannot_be_used_is_named_with_what_to_do),
         RUN(another_thread_interrupts_what_runs_and_what_comes),
+        RUN(a_wait_for_a_lock_can_be_interrupted),
         RUN(a_writers_file_has_wal_and_incremental_vacuum),
         RUN(collectors_of_two_state_directories_exclude_each_other_on_one_file),
         RUN(golden_files_hold_the_ddl_of_each_engine),

@@ -5,9 +5,11 @@
  */
 #include "web_rig.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define JSON    "Content-Type: application/json\r\n"
 #define SESSION "/api/sessions/" RIG_HOST "/00000000000000000000000000000001"
@@ -215,16 +217,23 @@ static void store_events(unsigned sessions)
     }
 }
 
-/* Reads on and counts; true when the last chunk has come. */
+/* Reads on and counts; true when the last chunk has come, which no head ends like, whatever its last line. */
 static bool read_on(size_t *bytes)
 {
-    bool last;
+    static const char end[] = "\r\n0\r\n\r\n";
+    static char tail[sizeof(end)]; /* the last bytes, since a read may part them */
+    size_t keep = sizeof(end) - 1;
 
     client_poll(&b.client);
+    if (*bytes == 0)
+        memset(tail, 0, sizeof(tail));
+    for (size_t i = b.client.len > keep ? b.client.len - keep : 0; i < b.client.len; i++) {
+        memmove(tail, tail + 1, keep - 1);
+        tail[keep - 1] = b.client.in[i];
+    }
     *bytes += b.client.len;
-    last = b.client.len >= 5 && memcmp(b.client.in + b.client.len - 5, "0\r\n\r\n", 5) == 0;
     client_forget(&b.client);
-    return last;
+    return strcmp(tail, end) == 0;
 }
 
 static bool busy(void)
@@ -289,7 +298,7 @@ static void check_broken(const char *why)
         last = read_on(&bytes);
     case_label("%s", why);
     assert_false(last);
-    assert_int_equal(web_rig_records(&rig, "\"complete\":false"), 1);
+    rig_wait_for(&rig.http, web_rig_records(&rig, "\"complete\":false") == 1);
     web_rig_forget_records(&rig);
 }
 
@@ -508,6 +517,34 @@ TEST(a_layout_waits_for_the_collectors_transaction)
     assert_int_equal(a.status, 200);
 }
 
+TEST(a_lock_of_another_program_is_no_slow_query)
+{
+    static const struct {
+        const char *method, *headers, *body;
+    } rows[] = {{"PUT", JSON "If-Match: \"0\"\r\n", "{\"tiles\":[]}"}, {"DELETE", "", NULL}};
+
+    rig.busy_ms = MINUTES(10);
+    start("bob");
+    assert_int_equal(
+        browser_change(&b, &a, "PUT", "/api/layout", JSON "If-Match: \"0\"\r\n", "{\"tiles\":[]}"), 200);
+    assert_int_equal(store_begin(rig.store.store), DB_OK);
+    for (size_t i = 0; i < 2; i++) {
+        char headers[256];
+
+        case_label("%s", rows[i].method);
+        (void)snprintf(headers, sizeof(headers), "X-Jumpgate-Csrf: %s\r\n%s", b.csrf, rows[i].headers);
+        browser_begin(&b, rows[i].method, "/api/layout", headers, rows[i].body);
+        rig_iterate_n(&rig.http, 20);
+        web_rig_advance(&rig, SECONDS(10));
+        browser_read(&b, &a);
+        assert_int_equal(a.status, 503);
+        assert_true(answer_has(&a, "\"code\":\"database_unavailable\""));
+        assert_true(answer_has(&a, "another program holds its lock"));
+    }
+    assert_int_equal(store_commit(rig.store.store), DB_OK);
+    assert_int_equal(browser_change(&b, &a, "DELETE", "/api/layout", NULL, NULL), 200);
+}
+
 /* ---- time and load ---- */
 
 TEST(a_query_that_takes_too_long_is_interrupted)
@@ -520,6 +557,19 @@ TEST(a_query_that_takes_too_long_is_interrupted)
     browser_read(&b, &a);
     assert_int_equal(a.status, 504);
     assert_true(answer_has(&a, "\"code\":\"deadline_exceeded\""));
+    assert_true(answer_has(&a, "query_timeout; a shorter range"));
+    browser_begin(&b, "GET", "/api/layout", NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_database_held());
+    web_rig_advance(&rig, SECONDS(10));
+    browser_read(&b, &a);
+    assert_int_equal(a.status, 504);
+    assert_true(answer_has(&a, "query_timeout; try again")); /* it has no range */
+    browser_begin(&b, "GET", "/api/export/sessions.csv", NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_database_held());
+    web_rig_advance(&rig, MINUTES(10));
+    browser_read(&b, &a);
+    assert_int_equal(a.status, 504);
+    assert_true(answer_has(&a, "export_timeout; a shorter range"));
     web_rig_hold_database(false);
     assert_int_equal(browser_get(&b, &a, "/api/tiles/top_users?range=all"), 200);
     assert_int_equal(browser_get(&b, &a, "/readyz"), 200);
@@ -615,17 +665,131 @@ TEST(draining_lets_answers_end)
     rig_wait_for(&rig.http, rig.drained);
 }
 
-TEST(draining_does_not_wait_for_ever)
+static void wait_until_drained(void)
 {
+    for (int i = 0; i < 100 && !rig.drained; i++)
+        web_rig_advance(&rig, 50);
+    assert_true(rig.drained);
+}
+
+static void check_draining(struct browser *of)
+{
+    browser_read(of, &a);
+    assert_int_equal(a.status, 503);
+    assert_string_equal(answer_header(&a, "Content-Type"), "application/problem+json");
+    assert_true(answer_has(&a, "\"code\":\"draining\""));
+    browser_close(of);
+}
+
+TEST(draining_refuses_exports_that_wait_and_ends_those_that_do_not)
+{
+    struct browser waits = {0};
+    size_t bytes = 0;
+    bool last = false;
+
     store_events(40);
+    rig.conf.reports.readers = 1;
+    start("ann");
+    begin_two(&waits);
+    web_drain(rig.web, on_drained, &rig);
+    check_draining(&waits);
+    web_rig_advance(&rig, 100);
+    assert_false(rig.drained);
+    for (int i = 0; i < 200000 && !last; i++)
+        last = read_on(&bytes);
+    assert_true(last);
+    wait_until_drained();
+    assert_int_equal(web_rig_records(&rig, "\"complete\":true"), 1);
+    assert_int_equal(web_rig_records(&rig, "export_begun"), 1);
+}
+
+/* The server's end of the browser's connection takes little from now on. */
+static void narrow_server_end(void)
+{
+    struct sockaddr_in client, peer;
+    socklen_t n = sizeof(client);
+    const int size = 4096;
+    unsigned found = 0;
+
+    assert_int_equal(getsockname(b.client.fd, (struct sockaddr *)&client, &n), 0);
+    for (int fd = 0; fd < 256; fd++) {
+        n = sizeof(peer);
+        if (getpeername(fd, (struct sockaddr *)&peer, &n) || peer.sin_port != client.sin_port)
+            continue;
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+        found++;
+    }
+    assert_int_equal(found, 1);
+}
+
+static void close_when_drained(void *arg)
+{
+    (void)arg;
+    web_rig_close(&rig);
+}
+
+/* The process ends the web as soon as it is drained. */
+TEST(draining_sends_an_answer_to_its_last_byte)
+{
+    size_t bytes, wanted;
+
+    store_events(40);
+    start(NULL);
+    narrow_server_end();
+    browser_begin(&b, "GET", "/feed/events", "Authorization: Bearer feed-token\r\n", NULL);
+    browser_read_head(&b, &a);
+    assert_int_equal(a.status, 200);
+    bytes = b.client.len;
+    wanted = strlen(a.head) + 2 + strtoul(answer_header(&a, "Content-Length"), NULL, 10);
+    assert_in_range(wanted, 1 << 19, 5 << 20);
+    web_drain(rig.web, close_when_drained, NULL);
+    for (int i = 0; i < 5; i++)
+        web_rig_advance(&rig, 50);
+    client_forget(&b.client);
+    for (int i = 0; i < 200000 && !b.client.eof && !b.client.reset; i++) {
+        (void)read_on(&bytes);
+        rig.http.now++;
+    }
+    assert_int_equal(bytes, wanted);
+}
+
+/* An export is at its socket; one request is at the database, one waits for it, one for its audit record, one
+ * for its password. */
+TEST(giving_up_answers_whatever_is_open)
+{
+    static const char *const targets[] = {"/api/records/sessions", "/api/tiles/top_users",
+                                          "/api/tiles/by_site"};
+    struct browser others[3], signs_in = {0};
+
+    memset(others, 0, sizeof(others));
+    store_events(40);
+    rig.conf.reports.readers = 1;
     start("ann");
     browser_begin(&b, "GET", "/api/export/events.ndjson?range=all", NULL, NULL);
-    rig_wait_for(&rig.http, web_rig_records(&rig, "export_begun") == 1);
+    browser_read_head(&b, &a);
+    assert_int_equal(a.status, 200);
+    rig.trail.held = true;
+    for (size_t i = 0; i < 3; i++) {
+        begin_another(&others[i], targets[i]);
+        rig_wait_for(&rig.http, i == 0 ? rig.trail.waits[0] != NULL : i == 2 || web_rig_database_held());
+        web_rig_hold_database(true);
+    }
+    browser_open(&signs_in, &rig);
+    browser_begin(&signs_in, "POST", "/api/sign-in", JSON,
+                  "{\"user\":\"bob\",\"password\":\"correct horse\"}");
+    rig_iterate_n(&rig.http, 1);
     web_drain(rig.web, on_drained, &rig);
     web_rig_advance(&rig, SECONDS(9));
     assert_false(rig.drained);
-    web_rig_advance(&rig, SECONDS(2));
-    rig_wait_for(&rig.http, rig.drained);
+    web_give_up(rig.web);
+    for (size_t i = 0; i < 3; i++)
+        check_draining(&others[i]);
+    browser_read(&signs_in, &a); /* its password may have been checked by then */
+    assert_true(a.status == 204 || (a.status == 503 && answer_has(&a, "\"code\":\"draining\"")));
+    browser_close(&signs_in);
+    web_rig_hold_database(false);
+    check_broken("the export");
+    wait_until_drained();
 }
 
 TEST(closing_ends_whatever_is_at_work)
@@ -766,12 +930,15 @@ int main(void)
         WEB_TEST(a_layout_is_kept_for_its_user_by_revision),
         WEB_TEST(a_layout_has_known_tiles_once_each),
         WEB_TEST(a_layout_waits_for_the_collectors_transaction),
+        WEB_TEST(a_lock_of_another_program_is_no_slow_query),
         WEB_TEST(a_query_that_takes_too_long_is_interrupted),
         WEB_TEST(a_query_ends_with_its_client),
         WEB_TEST(a_lost_database_is_said_and_found_again),
         WEB_TEST(too_many_queries_are_refused),
         WEB_TEST(draining_lets_answers_end),
-        WEB_TEST(draining_does_not_wait_for_ever),
+        WEB_TEST(draining_refuses_exports_that_wait_and_ends_those_that_do_not),
+        WEB_TEST(draining_sends_an_answer_to_its_last_byte),
+        WEB_TEST(giving_up_answers_whatever_is_open),
         WEB_TEST(closing_ends_whatever_is_at_work),
         WEB_TEST(files_of_the_page_are_kept_for_ever_and_pages_not_at_all),
         WEB_TEST(metrics_name_no_person),

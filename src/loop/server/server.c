@@ -208,6 +208,18 @@ size_t http_busy(const struct http_server *server)
     return server->busy;
 }
 
+bool http_sending(const struct http_server *server)
+{
+    const struct http_conn *c;
+
+    TAILQ_FOREACH(c, &server->conns, link)
+    {
+        if (c->phase == CONN_RESPONSE)
+            return true;
+    }
+    return false;
+}
+
 int64_t http_certificate_end(const struct http_server *server)
 {
     const struct listener *l;

@@ -219,7 +219,8 @@ void http_drain(struct http_server *);
 void http_server_close(struct http_server *, void (*closed)(void *arg), void *arg);
 
 size_t http_connections(const struct http_server *);
-size_t http_busy(const struct http_server *); /* requests without an answer yet */
+size_t http_busy(const struct http_server *);  /* requests without an answer yet */
+bool http_sending(const struct http_server *); /* bytes of a response wait for a socket */
 
 /* Why a stranger's connection was closed for others. */
 enum http_close_reason { HTTP_FOR_CONNECTIONS, HTTP_FOR_BYTES, HTTP_NREASONS };

@@ -106,8 +106,9 @@ struct db_ops {
 
     int64_t (*changes)(struct db *); /* rows that the last INSERT, UPDATE or DELETE changed */
 
-    /* Any thread: the running statement, and every one until resume(), ends with DB_INTERRUPTED. The caller
-     * makes sure that the connection is not closed meanwhile. */
+    /* Any thread: the running statement, and every one until resume(), ends with DB_INTERRUPTED; one that
+     * waits for another's lock may end with DB_BUSY. The caller makes sure that the connection is not closed
+     * meanwhile. */
     void (*interrupt)(struct db *);
     void (*resume)(struct db *);
 

@@ -47,6 +47,8 @@ struct sqlite {
     struct db_stmt *begin_read, *begin_write, *commit, *rollback;
     atomic_bool interrupted;
     uint64_t limit_ms; /* of the monotonic clock; 0 = none */
+    uint64_t busy_until_ms;
+    unsigned busy_ms;
     char path[PATH_BYTES];
 };
 
@@ -143,6 +145,24 @@ static bool is_interrupted(struct sqlite *s)
         return false;
     (void)db_fail(&s->db, DB_INTERRUPTED, SQLITE_INTERRUPT, "interrupted");
     return true;
+}
+
+/* ---- waiting for another's lock ---- */
+
+#define BUSY_NAP_MS 20
+
+/* In place of SQLite's own waiting, which interrupt() does not end. 0 = the statement is DB_BUSY. */
+static int on_busy(void *arg, int naps)
+{
+    struct sqlite *s = arg;
+    uint64_t now = clock_now(&clock_system);
+
+    if (naps == 0)
+        s->busy_until_ms = now + s->busy_ms;
+    if (now >= s->busy_until_ms || atomic_load_explicit(&s->interrupted, memory_order_relaxed))
+        return 0;
+    (void)sqlite3_sleep(naps < BUSY_NAP_MS ? naps + 1 : BUSY_NAP_MS);
+    return 1;
 }
 
 /* ---- statements ---- */
@@ -383,7 +403,8 @@ static enum db_outcome set_up(struct sqlite *s, const struct db_params *p)
     int64_t unused;
 
     (void)sqlite3_extended_result_codes(s->sqlite, 1);
-    (void)sqlite3_busy_timeout(s->sqlite, (int)p->busy_ms);
+    s->busy_ms = p->busy_ms;
+    (void)sqlite3_busy_handler(s->sqlite, on_busy, s);
     (void)sqlite3_db_config(s->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(s->sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_progress_handler(s->sqlite, PROGRESS_STEPS, on_progress, s);

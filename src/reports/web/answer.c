@@ -233,6 +233,7 @@ bool web_begin(struct web_request *r, const char *type)
 {
     struct http_response response = {.status = 200, .content_type = type};
 
+    r->begun = true;
     if (r->req->method == HTTP_HEAD_) { /* as every other answer: nothing follows */
         struct http_req *req;
 
@@ -270,9 +271,9 @@ struct jsonw *web_object(struct web_request *r, struct jsonw *w)
     return w;
 }
 
-void web_request_gone(struct web_request *r)
+/* Of a request that is answered, or whose client has left. */
+static void end_work(struct web_request *r)
 {
-    (void)detach(r, STATUS_GONE, "gone");
     if (r->waiting) {
         r->web->audit->ops->forget(r->web->audit, &r->wait);
         r->waiting = false;
@@ -281,4 +282,23 @@ void web_request_gone(struct web_request *r)
         r->left(r);
     else
         web_request_rest(r);
+}
+
+void web_request_gone(struct web_request *r)
+{
+    (void)detach(r, STATUS_GONE, "gone");
+    end_work(r);
+}
+
+/* What works for it keeps it beyond its answer. */
+void web_request_give_up(struct web_request *r)
+{
+    bool works = r->working || r->waiting;
+
+    if (r->begun)
+        web_end(r, false);
+    else
+        web_fail_with(r, PROBLEM_DRAINING, "jumpgate-reports is shutting down; try again");
+    if (works)
+        end_work(r);
 }

@@ -78,6 +78,7 @@ static bool parse(struct web_request *r, enum query_call call, const char *name)
         web_fail_with(r, PROBLEM_INTERNAL, "out of memory");
         return false;
     }
+    r->has_range = call == QUERY_TILE || call == QUERY_RECORDS;
     return web_query_parsed(r, query_parse(call, name, r->query, view_context(r->view), &r->parsed, &error),
                             &error);
 }

@@ -45,13 +45,21 @@ void web_ask(struct web_request *r, struct readers *pool, uint64_t timeout_ms)
     web_fail_with(r, PROBLEM_OVERLOADED, "too many queries wait for the database; try again");
 }
 
+/* A query that takes too long may be asked for less; a change that does cannot, and waits for a lock. */
 void web_fail_database(struct web_request *r, enum db_outcome outcome)
 {
+    bool late = outcome == DB_INTERRUPTED || (r->job.expired && outcome != DB_BUSY);
     struct problem p;
 
-    if (r->job.expired || outcome == DB_INTERRUPTED) {
-        problem_set(&p, r->web->closing ? PROBLEM_DRAINING : PROBLEM_DEADLINE_EXCEEDED,
-                    "the query was ended after query_timeout; a shorter range or fewer filters are faster");
+    if (late && r->route->method == HTTP_GET_) {
+        problem_set(&p, PROBLEM_DEADLINE_EXCEEDED, "the query was ended after %s; %s",
+                    r->export ? "export_timeout" : "query_timeout",
+                    r->has_range ? "a shorter range or fewer filters are faster" : "try again");
+    } else if (late || outcome == DB_BUSY) {
+        log_warn("query_failed", "request_id=%s operation=%s outcome=%s why=%s", r->id, r->route->operation,
+                 db_outcome_name(outcome), late ? "query_timeout is over" : r->job.why);
+        problem_set(&p, PROBLEM_DATABASE_UNAVAILABLE,
+                    "the database takes no change: another program holds its lock, or it is slow; try again");
     } else if (outcome == DB_NO_MEMORY) {
         problem_set(&p, PROBLEM_INTERNAL, "out of memory, or the answer is too long");
     } else {

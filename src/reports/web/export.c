@@ -37,7 +37,6 @@ struct export
     struct query_export *rows; /* the thread's while it works */
     enum step step;
     enum place place;
-    bool begun;    /* the head is sent, or tried */
     bool more;     /* there is a further piece */
     bool recorded; /* its begin is, and not its end */
     char dataset[64];
@@ -137,11 +136,11 @@ static bool went_well(const struct web_request *r)
 /* The request stays until close_rows(), whatever answers it. */
 static void give_up(struct web_request *r)
 {
-    if (r->req && r->export->begun)
+    if (r->req && r->begun)
         web_end(r, false);
-    else if (r->req && r->job.cancelled && !r->web->closing)
+    else if (r->req && r->job.cancelled)
         web_fail_with(r, PROBLEM_UNAUTHENTICATED, "the session has ended");
-    else if (r->req && (r->job.expired || r->job.cancelled))
+    else if (r->req && r->job.expired)
         web_fail_database(r, DB_INTERRUPTED);
     else if (r->req && web_asked_well(r))
         web_fail_with(r, PROBLEM_INTERNAL, "out of memory");
@@ -197,7 +196,6 @@ static void begin(struct web_request *r)
     }
     query_export_name(r->parsed, r->format, name);
     (void)buf_printf(&r->headers, "Content-Disposition: attachment; filename=\"%s\"\r\n", name);
-    e->begun = true;
     e->place = AT_SOCKET;
     if (web_begin(r, r->format == QUERY_CSV ? "text/csv; charset=utf-8" : "application/x-ndjson"))
         send_piece(r);
@@ -310,6 +308,17 @@ void exports_end(struct web *web, const char *user, const unsigned char *session
     }
 }
 
+void exports_refuse_waiting(struct web *web)
+{
+    struct web_request *r, *next;
+
+    for (r = TAILQ_FIRST(&web->requests); r; r = next) {
+        next = TAILQ_NEXT(r, link);
+        if (r->export && reader_waits(&r->job))
+            web_request_give_up(r);
+    }
+}
+
 void export_start(struct web_request *r)
 {
     char dataset[64];
@@ -333,6 +342,7 @@ void export_start(struct web_request *r)
         web_fail(r, &p);
         return;
     }
+    r->has_range = true;
     r->view = view_new(r->web, r);
     if (!r->view)
         web_fail_with(r, PROBLEM_INTERNAL, "out of memory");

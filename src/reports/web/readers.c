@@ -250,6 +250,11 @@ bool reader_submit(struct readers *pool, struct reader_job *job, uint64_t timeou
     return true;
 }
 
+bool reader_waits(const struct reader_job *job)
+{
+    return !job->reader;
+}
+
 void reader_again(struct reader_job *job)
 {
     go(job->reader, STEP_RUN);

@@ -53,6 +53,8 @@ void readers_close(struct readers *, void (*closed)(void *arg), void *arg);
 
 /* False = too many wait: done() is not called. timeout_ms: of this job as a whole. */
 bool reader_submit(struct readers *, struct reader_job *, uint64_t timeout_ms);
+/* Has it no reader yet? Of a submitted job. */
+bool reader_waits(const struct reader_job *);
 /* Runs a kept job once more on its reader. */
 void reader_again(struct reader_job *);
 /* A kept job gives its reader back; not between reader_again() and done(). */

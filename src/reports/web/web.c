@@ -229,23 +229,18 @@ static void on_drain_look(struct deadline *deadline);
 
 static void look_again(struct web *web)
 {
-    if (timer_start(loop_timers(web->loop), &web->drain_end, DRAIN_LOOK_MS, on_drain_look))
+    if (timer_start(loop_timers(web->loop), &web->drain_look, DRAIN_LOOK_MS, on_drain_look))
         web->drained(web->drained_arg);
 }
 
 static void on_drain_look(struct deadline *deadline)
 {
-    struct web *web = CONTAINER_OF(deadline, struct web, drain_end);
-    bool late = clock_now(web->clock) >= web->drain_until_ms;
+    struct web *web = CONTAINER_OF(deadline, struct web, drain_look);
 
-    if (http_busy(web->server) && !late) {
+    if (http_busy(web->server) || http_sending(web->server))
         look_again(web);
-        return;
-    }
-    if (late && http_busy(web->server))
-        log_warn("web_drain", "requests=%zu hint=%s", http_busy(web->server),
-                 "drain_timeout is over: they are broken off");
-    web->drained(web->drained_arg);
+    else
+        web->drained(web->drained_arg);
 }
 
 void web_drain(struct web *web, void (*drained)(void *arg), void *arg)
@@ -253,9 +248,19 @@ void web_drain(struct web *web, void (*drained)(void *arg), void *arg)
     web->draining = true;
     web->drained = drained;
     web->drained_arg = arg;
-    web->drain_until_ms = clock_now(web->clock) + web->conf->reports.drain_timeout_ms;
     http_drain(web->server);
+    exports_refuse_waiting(web);
     look_again(web);
+}
+
+/* An answer may begin a request that was sent behind it, which is refused by its head. */
+void web_give_up(struct web *web)
+{
+    if (!TAILQ_EMPTY(&web->requests))
+        log_warn("web_drain", "requests=%zu hint=%s", http_busy(web->server),
+                 "drain_timeout is over: they are not answered any more");
+    while (!TAILQ_EMPTY(&web->requests))
+        web_request_give_up(TAILQ_FIRST(&web->requests));
 }
 
 static void web_free(struct web *web)
@@ -313,7 +318,7 @@ void web_close(struct web *web, void (*closed)(void *arg), void *arg)
     web->closed = closed;
     web->closed_arg = arg;
     web->parts = 1;
-    timer_stop(loop_timers(web->loop), &web->drain_end);
+    timer_stop(loop_timers(web->loop), &web->drain_look);
     if (web->server)
         http_server_close(web->server, on_server_closed, web);
     else

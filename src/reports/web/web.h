@@ -1,8 +1,8 @@
 /*
  * web.h - the page and the feed of session reports: one HTTPS listener over a pool of database readers.
  *
- *     web_open() -> (web_prepare() -> web_reload() | web_discard())* -> web_drain() -> web_close() ->
- * closed()
+ *     web_open() -> (web_prepare() -> web_reload() | web_discard())* -> web_drain() -> [web_give_up()] ->
+ * web_close() -> closed()
  *
  * The loop's thread owns everything here but what a reader works on. Queries run on threads of their own
  * (reports/query), so that no request waits for another one's database.
@@ -50,10 +50,14 @@ void web_reload(struct web *, struct web_next *);
 void web_discard(struct web_next *);
 
 /*
- * No new connections, /readyz says so, and open answers get `drain_timeout` to end; then they are broken.
- * `drained` is called once, in a later iteration of the loop. It may call web_close().
+ * No new connections, and /readyz says so. Exports that wait for a reader are answered `draining`; every
+ * other open request goes on. `drained` is called once, in a later iteration of the loop, when all answers
+ * are sent. It may call web_close().
  */
 void web_drain(struct web *, void (*drained)(void *arg), void *arg);
+/* There is no more time: requests without an answer are answered `draining`, and exports that are being sent
+ * break off. `drained` comes when the answers are sent. */
+void web_give_up(struct web *);
 /* Closes connections and readers now, whatever they do, and frees the web; `closed` comes later. */
 void web_close(struct web *, void (*closed)(void *arg), void *arg);
 

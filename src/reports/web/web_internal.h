@@ -50,7 +50,7 @@ enum route_access {
     ACCESS_PAGE,   /* signed in, else 303 to /sign-in */
     ACCESS_USER,   /* signed in, else 401 */
     ACCESS_READER, /* a [reader] with a token */
-    ACCESS_NONE    /* rows of unknown paths */
+    ACCESS_NONE    /* rows of unknown paths: signed in 404, else 303 or 401 */
 };
 
 enum route_flags {
@@ -100,9 +100,11 @@ struct web_request {
     uint64_t address; /* digest of path and query, for views */
     /* work */
     bool working; /* a thread works for it, or will */
+    bool begun;   /* the head of an answer in pieces is sent, or tried */
     struct reader_job job;
     struct view *view;
     struct query *parsed;
+    bool has_range; /* its query takes a range and filters */
     enum query_outcome outcome;
     enum query_format format;
     struct query_result result;
@@ -188,8 +190,7 @@ struct web {
     uint64_t started_ms;
     int64_t started_wall_ms;
     bool draining, closing;
-    struct deadline drain_end;
-    uint64_t drain_until_ms;
+    struct deadline drain_look;
     void (*drained)(void *arg);
     void *drained_arg;
     void (*closed)(void *arg);
@@ -215,8 +216,10 @@ bool user_shows_certificate(const struct reports_user *, const struct http_peer 
 
 /* ---- answer.c ---- */
 struct web_request *web_request_new(struct web *, struct http_req *);
-void web_request_rest(struct web_request *);                         /* frees it when nothing needs it */
-void web_request_gone(struct web_request *);                         /* its client has left */
+void web_request_rest(struct web_request *); /* frees it when nothing needs it */
+void web_request_gone(struct web_request *); /* its client has left */
+/* There is no more time for it: answers `draining`, or breaks off an answer that has begun. */
+void web_request_give_up(struct web_request *);
 struct web_session *web_request_session(const struct web_request *); /* NULL = it has ended */
 void web_request_id(const struct http_req *, char out[WEB_ID_MAX + 1]);
 extern const char web_headers[]; /* of every answer */
@@ -279,6 +282,8 @@ void asset_send(struct web_request *, const char *name, int status, const char *
 /* ---- export.c ---- */
 /* Ends exports: of the user, or, where `session` is given, of this session alone. */
 void exports_end(struct web *, const char *user, const unsigned char *session);
+/* Answers `draining` to those that have no reader yet. */
+void exports_refuse_waiting(struct web *);
 
 /* ---- starts of routes ---- */
 typedef void route_start(struct web_request *);

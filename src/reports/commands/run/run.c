@@ -4,7 +4,8 @@
  *
  *   starting --> serving --> draining --> closing --> stopped
  *
- * draining: no new connections, open answers and the collector's transaction have drain_timeout to end.
+ * draining: no new connections, open answers and the collector's transaction have drain_timeout to end; then
+ * the page answers what is open, and has a second to send it.
  * closing: connections, readers and the writer's thread end, then the audit trail is flushed. A failed start
  * and a second signal go to closing at once: every end takes this one sequence.
  *
@@ -38,8 +39,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ERRORS_MAX  (1U << 20)
-#define SECRETS_MAX (4U << 20)
+#define ERRORS_MAX      (1U << 20)
+#define SECRETS_MAX     (4U << 20)
+#define LAST_ANSWERS_MS 1000
 
 enum state { STARTING, SERVING, DRAINING, CLOSING, STOPPED, NSTATES };
 
@@ -168,13 +170,23 @@ static void on_collecting_drained(void *arg)
     close_when_drained(r);
 }
 
+static void on_answers_end(struct deadline *d)
+{
+    close_all(CONTAINER_OF(d, struct run, drain_end));
+}
+
+/* drain_timeout is over: open requests are answered, and LAST_ANSWERS_MS are left to send the answers. */
 static void on_drain_end(struct deadline *d)
 {
     struct run *r = CONTAINER_OF(d, struct run, drain_end);
+    bool busy = r->web && !r->web_drained;
 
-    log_warn("drain_timeout", "page=%s collector=%s", r->web && !r->web_drained ? "busy" : "done",
+    log_warn("drain_timeout", "page=%s collector=%s", busy ? "busy" : "done",
              r->collecting && !r->collecting_stopped ? "busy" : "done");
-    close_all(r);
+    if (!busy || timer_start(loop_timers(r->loop), &r->drain_end, LAST_ANSWERS_MS, on_answers_end))
+        close_all(r);
+    else
+        web_give_up(r->web);
 }
 
 static void start_draining(struct run *r)
