@@ -216,6 +216,16 @@ TEST(texts_of_any_length_come_back_as_they_were)
     db->ops->close(db);
 }
 
+TEST(a_reader_is_told_the_size)
+{
+    struct db *db = open_db(true);
+    int64_t bytes = 0;
+
+    assert_int_equal(db_get_int(db, db->dialect->bytes, 0, &bytes), DB_OK);
+    assert_true(bytes > 1000000);
+    db->ops->close(db);
+}
+
 TEST(a_nul_is_refused)
 {
     struct db *db = open_db(false);
@@ -602,6 +612,7 @@ int main(void)
         RUN(a_server_that_cannot_prove_itself_is_not_talked_to),
         RUN(refusals_name_their_reason_and_no_secret),
         RUN(texts_of_any_length_come_back_as_they_were),
+        RUN(a_reader_is_told_the_size),
         RUN(a_nul_is_refused),
         RUN(failures_have_outcomes_and_the_servers_text),
         RUN(a_transaction_with_a_failure_is_not_committed),

@@ -858,6 +858,50 @@ TEST(metrics_name_no_person)
     assert_false(answer_has(&a, "user "));
 }
 
+#define BYTES "\njumpgate_reports_database_bytes "
+
+static bool metrics_have(const char *text)
+{
+    assert_int_equal(browser_ask(&b, &a, "GET", "/metrics", "Authorization: Bearer other-token\r\n", NULL),
+                     200);
+    return answer_has(&a, text);
+}
+
+/* The size of a server's database is read with the rows of sites, before the tile that is asked for next. */
+static void start_server(const char *bytes)
+{
+    rig.conf.reports.readers = 1;
+    web_rig_server(&rig, bytes);
+    start("ann");
+    assert_int_equal(browser_get(&b, &a, "/api/tiles/top_users?range=all"), 200);
+}
+
+TEST(the_size_of_the_database_is_that_of_its_file)
+{
+    start("ann");
+    assert_true(metrics_have(BYTES));
+    assert_false(answer_has(&a, BYTES "0\n"));
+}
+
+TEST(the_size_of_the_database_is_what_its_server_says)
+{
+    start_server("SELECT 4321");
+    assert_true(metrics_have(BYTES "4321\n"));
+    assert_int_equal(browser_get(&b, &a, "/api/collector"), 200);
+    assert_true(answer_has(&a, "\"bytes\":4321"));
+}
+
+TEST(a_size_that_may_not_be_asked_for_is_left_out)
+{
+    rig_exec(&rig.store,
+             "INSERT INTO \"jg_site\" (\"host_name\", \"name\", \"state\", \"since\", \"skew_ms\", "
+             "\"enabled\") VALUES ('" RIG_HOST "', 'one', 'Connected', 5, 0, 1)");
+    start_server("SELECT no_such_function()");
+    assert_false(metrics_have(BYTES));
+    assert_true(
+        answer_has(&a, "\njumpgate_reports_site_state{site=\"" RIG_HOST "\",state=\"Connected\"} 1\n"));
+}
+
 /* ---- the collector of another process ---- */
 
 #define SITE(host, name, state)                                                                              \
@@ -942,6 +986,9 @@ int main(void)
         WEB_TEST(closing_ends_whatever_is_at_work),
         WEB_TEST(files_of_the_page_are_kept_for_ever_and_pages_not_at_all),
         WEB_TEST(metrics_name_no_person),
+        WEB_TEST(the_size_of_the_database_is_that_of_its_file),
+        WEB_TEST(the_size_of_the_database_is_what_its_server_says),
+        WEB_TEST(a_size_that_may_not_be_asked_for_is_left_out),
         WEB_TEST(a_backfill_of_another_process_is_incomplete),
         WEB_TEST(sites_that_are_not_asked_are_off),
     };

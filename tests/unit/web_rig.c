@@ -40,6 +40,7 @@ static struct {
 
 static _Thread_local struct gated_connection *mine;
 static struct db_ops gated;
+static struct dialect server_dialect; /* in place of SQLite's where it has a text */
 
 /* With the lock. */
 static struct gated_connection *connection_of(const struct db *db)
@@ -58,6 +59,8 @@ static enum db_outcome gated_open(const struct db_params *params, struct db **db
     if (outcome != DB_OK)
         return outcome;
     (*db)->ops = &gated;
+    if (server_dialect.bytes)
+        (*db)->dialect = &server_dialect;
     (void)pthread_mutex_lock(&gate.lock);
     mine = connection_of(NULL);
     *mine = (struct gated_connection){.db = *db};
@@ -132,6 +135,13 @@ void web_rig_fail_database(unsigned after_steps)
     (void)pthread_mutex_lock(&gate.lock);
     gate.fail_after = after_steps;
     (void)pthread_mutex_unlock(&gate.lock);
+}
+
+void web_rig_server(struct web_rig *rig, const char *bytes)
+{
+    rig->conf.database.type = REPORTS_POSTGRESQL;
+    server_dialect = *dialect_of(DB_SQLITE);
+    server_dialect.bytes = bytes;
 }
 
 unsigned web_rig_database_held(void)
@@ -312,6 +322,7 @@ void web_rig_init(struct web_rig *rig)
     web_rig_hold_database(false);
     web_rig_fail_database(0);
     gated = db_sqlite;
+    server_dialect.bytes = NULL;
     gated.open = gated_open;
     gated.close = gated_close;
     gated.prepare = gated_prepare;

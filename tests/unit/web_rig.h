@@ -73,6 +73,8 @@ void web_rig_advance(struct web_rig *, uint64_t ms);
 unsigned web_rig_records(const struct web_rig *, const char *text);
 void web_rig_forget_records(struct web_rig *);
 
+/* The database is that of a server, whose size this query gives; before web_rig_start(). */
+void web_rig_server(struct web_rig *, const char *bytes);
 /* Steps of the database, but for the web's own look at the sites: hold until let go or interrupted; fail
  * after so many; 0 = never. */
 void web_rig_hold_database(bool hold);

@@ -83,6 +83,7 @@ static const struct dialect dialects[DB_NENGINES] = {
             .collector_unlock = "SELECT pg_advisory_unlock(1246908240)",
             .name_session = "SELECT set_config('application_name', ?, false)",
             .collector_lock = "SELECT CASE WHEN pg_try_advisory_lock(1246908240) THEN 1 ELSE 0 END",
+            .bytes = "SELECT pg_database_size(current_database())",
             .columns_of = "SELECT column_name FROM information_schema.columns"
                           " WHERE table_schema = current_schema() AND table_name = ?"
                           " ORDER BY ordinal_position",
@@ -135,6 +136,7 @@ static const struct dialect dialects[DB_NENGINES] = {
             .collector_lock = "DECLARE @r int; EXEC @r = sp_getapplock @Resource = N'jumpgate-reports',"
                               " @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 0;"
                               " SELECT CASE WHEN @r >= 0 THEN 1 ELSE 0 END",
+            .bytes = "SELECT sum(CAST(size AS bigint)) * 8192 FROM sys.database_files",
             .columns_of = "SELECT COLUMN_NAME FROM INFORMATION_SCHEMA.COLUMNS"
                           " WHERE TABLE_SCHEMA = SCHEMA_NAME() AND TABLE_NAME = ?"
                           " ORDER BY ORDINAL_POSITION",

@@ -53,6 +53,7 @@ struct dialect {
     const char *name_session;   /* one parameter: a name that lock_holder gives; NULL = the connection's */
     const char *collector_lock; /* its one column is 1 when this connection has it; NULL: a lock of files */
     const char *file;           /* its one column is the database's file, links resolved; NULL: a server's */
+    const char *bytes;          /* its one column is the size of the database; NULL: that of its file */
     const char *columns_of;     /* one parameter, a table: a row per column, its name */
     const char *reclaim;        /* gives pages back that retention has freed; NULL = the engine does */
 

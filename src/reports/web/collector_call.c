@@ -11,7 +11,6 @@
 #include "reports/web/web_internal.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 static void write_time(struct jsonw *w, const char *name, int64_t unix_s, bool known)
 {
@@ -118,9 +117,8 @@ static void write_gateways(struct jsonw *w, const struct collect_state *state)
 
 static void write_database(struct jsonw *w, const struct web *web, const struct collect_state *state)
 {
-    const struct reports_database *d = &web->conf->database;
     enum db_outcome outcome = readers_outcome(web->pages);
-    struct stat st;
+    int64_t bytes = states_database_bytes(web);
 
     jsonw_object(w, "database");
     jsonw_str(w, "type", web->db_name);
@@ -132,8 +130,8 @@ static void write_database(struct jsonw *w, const struct web *web, const struct 
         jsonw_bool(w, "vendor_indexes", state->indexes);
         jsonw_bool(w, "rederiving", state->rederiving);
     }
-    if (d->type == REPORTS_SQLITE && stat(d->path, &st) == 0)
-        jsonw_int(w, "bytes", st.st_size);
+    if (bytes >= 0)
+        jsonw_int(w, "bytes", bytes);
     jsonw_end(w);
 }
 

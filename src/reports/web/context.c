@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define STATES_MS   10000
 #define STATES_ROWS 1000
@@ -238,6 +239,7 @@ struct states_job {
     struct web *web;
     struct site_row *rows;
     size_t n;
+    int64_t bytes;
     bool busy, stopped;
 };
 
@@ -297,7 +299,11 @@ static enum db_outcome read_rows(struct reader_job *job, struct db *db)
     while ((outcome = ops->step(s)) == DB_ROW && j->n < STATES_ROWS)
         take_row(ops, s, &j->rows[j->n++]);
     ops->finalize(s);
-    return outcome == DB_ROW ? DB_OK : outcome;
+    outcome = outcome == DB_ROW ? DB_OK : outcome;
+    /* A login that may not ask for the size reads everything else. */
+    if (outcome != DB_OK || !db->dialect->bytes || db_get_int(db, db->dialect->bytes, -1, &j->bytes) != DB_OK)
+        j->bytes = -1;
+    return outcome;
 }
 
 static void on_next(struct deadline *deadline);
@@ -331,6 +337,7 @@ static void on_rows(struct reader_job *job)
         free(web->rows);
         web->rows = rows;
         web->nrows = j->n;
+        web->server_bytes = j->bytes;
     }
     later(web);
 }
@@ -364,8 +371,19 @@ int states_start(struct web *web)
         return -ENOMEM;
     }
     web->states = j;
+    web->server_bytes = -1;
     ask(web);
     return 0;
+}
+
+int64_t states_database_bytes(const struct web *web)
+{
+    const struct reports_database *d = &web->conf->database;
+    struct stat st;
+
+    if (d->type != REPORTS_SQLITE)
+        return web->server_bytes;
+    return stat(d->path, &st) == 0 ? st.st_size : -1;
 }
 
 void states_stop(struct web *web)

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PREFIX "jumpgate_reports_"
@@ -311,11 +310,10 @@ static void write_collector(struct buf *b, const struct web *web, const struct v
 
 static void write_database(struct buf *b, const struct web *web)
 {
-    const struct reports_database *d = &web->conf->database;
-    struct stat st;
+    int64_t bytes = states_database_bytes(web);
 
-    if (d->type == REPORTS_SQLITE && stat(d->path, &st) == 0)
-        one(b, "database_bytes", "gauge", "Size of the database's file.", (double)st.st_size);
+    if (bytes >= 0)
+        one(b, "database_bytes", "gauge", "Size of the database.", (double)bytes);
 }
 
 void metrics_start(struct web_request *r)

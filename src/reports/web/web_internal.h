@@ -183,6 +183,7 @@ struct web {
     /* states of sites, read now and then */
     struct site_row *rows;
     size_t nrows;
+    int64_t server_bytes; /* size of the database of a server; -1 = not known */
     struct states_job *states;
     struct deadline states_next;
     struct counts counts;
@@ -252,6 +253,8 @@ void view_free(struct view *);
 const struct query_context *view_context(const struct view *);
 bool view_sees(const struct view *, const char *host_name);
 int states_start(struct web *);
+/* Of the database: of SQLite the size of its file, of a server what it said last; -1 = not known. */
+int64_t states_database_bytes(const struct web *);
 void states_stop(struct web *);
 
 /* ---- notes.c: audit records ---- */
