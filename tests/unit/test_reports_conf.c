@@ -415,10 +415,44 @@ TEST(texts_of_passwords_are_taken_as_they_are_made)
     }
 }
 
+TEST(a_rate_is_printed_as_it_is_read)
+{
+    static const struct {
+        unsigned section;
+        const char *text, *printed;
+    } rates[] = {
+        {REPORTS_PRA, "100/m", "100/m"},
+        {REPORTS_PRA, "1/m", "1/m"},
+        {REPORTS_PRA, "120/m", "2/s"},
+        {REPORTS_PRA, "20/s", "20/s"},
+        {REPORTS_READER, "90/m", "90/m"},
+        {REPORTS_READER, "600/m", "10/s"},
+        {REPORTS_READER, "1000000/s", "1000000/s"},
+        {REPORTS_READER, "off", "off"},
+    };
+
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        const struct conf_row *row = conf_row_find(&reports_table, rates[i].section, "rate");
+        union {
+            struct reports_site site;
+            struct reports_reader reader;
+        } object = {.site = {.url = NULL}};
+        struct buf out = BUF_INIT(64);
+        char why[CONF_WHY_SIZE];
+
+        case_label("%s", rates[i].text);
+        assert_int_equal(row->type->parse(row, rates[i].text, &object, why), 0);
+        row->type->print(row, &object, &out);
+        assert_string_equal(buf_cstr(&out), rates[i].printed);
+        buf_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_keeps_its_rules),
+        cmocka_unit_test(a_rate_is_printed_as_it_is_read),
         cmocka_unit_test(what_is_generated_is_current),
         cmocka_unit_test(example_keys_are_all_known),
         cmocka_unit_test(defaults_are_those_of_the_contract),

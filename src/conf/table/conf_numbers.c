@@ -250,13 +250,21 @@ static int rate_parse(const struct conf_row *row, const char *text, void *object
     return 0;
 }
 
+/* As it is read: a whole number each second, else each minute. */
+static void write_rate(double rate, struct buf *out)
+{
+    uint64_t minute = (uint64_t)(rate * 60 + 0.5);
+
+    (void)buf_printf(out, "%" PRIu64 "/%s", minute % 60 ? minute : minute / 60, minute % 60 ? "m" : "s");
+}
+
 static void rate_print(const struct conf_row *row, const void *object, struct buf *out)
 {
     double rate;
 
     memcpy(&rate, conf_field_const(row, object), sizeof(rate));
     if (rate > 0)
-        (void)buf_printf(out, "%.9g/s", rate);
+        write_rate(rate, out);
     else
         (void)buf_str(out, "off");
 }
@@ -295,7 +303,7 @@ static void call_rate_print(const struct conf_row *row, const void *object, stru
     double rate;
 
     memcpy(&rate, conf_field_const(row, object), sizeof(rate));
-    (void)buf_printf(out, "%.9g/s", rate);
+    write_rate(rate, out);
 }
 
 const struct conf_type conf_call_rate = {
