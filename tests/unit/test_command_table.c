@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_command_table.c - the rows of the commands are whole and agree with themselves.
+ * test_command_table.c - the rows of the commands are whole and agree with themselves: those of the gateway,
+ * and with TEST_REPORTS those of session reports.
  */
 #include "check.h"
-#include "commands/commands.h"
 #include "commands/line/help.h"
+#ifdef TEST_REPORTS
+#include "reports/commands/commands.h"
+#define PROGRAM reports_program
+#else
+#include "commands/commands.h"
+#define PROGRAM jumpgate_program
+#endif
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -16,7 +23,7 @@
 /* Calls `look` for every row and every row of a sub-command. */
 static void each_row(void (*look)(const struct command *parent, const struct command *))
 {
-    for (const struct command *row = command_table; row->name; row++) {
+    for (const struct command *row = PROGRAM.commands; row->name; row++) {
         case_label("%s", row->name);
         look(NULL, row);
         for (const struct command *sub = row->subs; sub && sub->name; sub++) {
@@ -74,7 +81,7 @@ TEST(rows_have_their_texts)
 
 static void check_unique(const struct command *parent, const struct command *row)
 {
-    const struct command *rows = parent ? parent->subs : command_table;
+    const struct command *rows = parent ? parent->subs : PROGRAM.commands;
 
     for (const struct command *other = rows; other != row; other++)
         assert_string_not_equal(other->name, row->name);
@@ -194,6 +201,6 @@ int main(void)
         cmocka_unit_test(help_fits_its_lines_and_leaves_nothing_out),
     };
 
-    command_program_is(&jumpgate_program);
+    command_program_is(&PROGRAM);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
