@@ -9,8 +9,8 @@
  * leases ended, and whether the vault has confirmed. For each lease it waits until a restart can no longer
  * bring the lease back:
  *
- *   other holders    the row is gone from the store
- *   last holder      the vault has confirmed; or else the row that says RELEASING is durable, and the
+ *   other holders    the row of the lease is gone from the store
+ *   last holder      the vault has confirmed; or else the row that says RETURNING is durable, and the
  *                    answer is `pending` (the check-in goes on: checkin.c)
  *
  * A store that cannot write, and the caller's deadline, end the waiting. When the client leaves only its
@@ -22,6 +22,7 @@
 #include "broker/leases/journal.h"
 #include "broker/leases/lease_life.h"
 #include "broker/leases/leases.h"
+#include "broker/leases/request_states.h"
 #include "broker/operation.h"
 
 #include "base/container_of.h"
@@ -38,7 +39,6 @@ struct release_wait {
     struct vault_request_watch watch;
     struct journal_wait written;
     struct release *release;
-    char id[ID_SIZE];
 };
 
 struct release {
@@ -117,7 +117,7 @@ static void await_row(struct release_wait *wait)
 {
     struct release *r = wait->release;
 
-    if (journal_await(leases_journal(r->op.broker->leases), wait->id, &wait->written, on_written) != 1)
+    if (journal_await_all(leases_journal(r->op.broker->leases), &wait->written, on_written) != 1)
         wait_ended(r);
 }
 
@@ -185,21 +185,19 @@ static size_t count_meant(const struct session_leases *s, const char *credential
     return n;
 }
 
-/* Waits for what the end of the lease leaves to do. */
-static void await_end(struct release *r, const char id[ID_SIZE])
+/* Waits for what the end of the lease leaves to do. `request` has lost its last holder with it; NULL = it is
+ * gone, or others hold it. */
+static void await_end(struct release *r, struct vault_request *request)
 {
-    const struct lease *cover = lease_by_id(r->op.broker->leases, id);
     struct release_wait *wait = &r->waits[r->nwaits++];
 
     *wait = (struct release_wait){.watch = {.on_ended = on_watched_end}, .release = r};
-    memcpy(wait->id, id, ID_SIZE);
     r->waiting++;
-    if (cover && cover->state == LEASE_INTENT)
+    if (request && vault_request_is_looked_for(request))
         r->answer.pending = true; /* it is looked for at the vault before it is given back */
-    if (!cover || cover->state != LEASE_RELEASING || cover->request->state != REQUEST_RETURNING) {
+    if (!request || !vault_request_is_returning(request)) {
         await_row(wait);
-    } else if (!vault_request_in_flight(cover->request) ||
-               !vault_request_watch(cover->request, &wait->watch)) {
+    } else if (!vault_request_is_in_flight(request) || !vault_request_watch(request, &wait->watch)) {
         r->answer.pending = true; /* the first attempt could not even start */
         await_row(wait);
     }
@@ -216,8 +214,13 @@ static void end_lease(struct release *r, struct lease *lease)
         r->session->lsid = r->lsid;
     r->answer.released++;
     r->answer.remaining_holders += (int64_t)others;
+    char mark[ID_SIZE]; /* by which the vault request is found, if it is there afterwards */
+
+    memcpy(mark, lease->request->asker->id, ID_SIZE);
     lease_close(lease, "released");
-    await_end(r, r->lease_id);
+    const struct lease *asker = others ? NULL : lease_by_id(r->op.broker->leases, mark);
+
+    await_end(r, asker ? asker->request : NULL);
 }
 
 /* The session_leases is freed with its last lease, so the next one is picked before, and at most `n` are
@@ -310,17 +313,18 @@ struct op *broker_release(struct broker *b, const struct release_args *args, rel
 static void end_one(struct release *r, struct lease *lease)
 {
     struct broker *b = r->op.broker;
+    struct vault_request *request = lease->request;
 
-    if (lease->state == LEASE_OPEN && lease_is_held(lease)) {
+    if (lease->state == LEASE_OPEN) {
         end_lease(r, lease);
         log_info("lease_released_by_operator", "lease=%s", r->lease_id);
-    } else if (lease->state == LEASE_LAPSED) {
-        vault_request_forget(lease->request);
-    } else if (lease->state == LEASE_RELEASING && lease->request->state == REQUEST_RETURNING) {
-        vault_request_hurry(lease->request);
+    } else if (request->state == VR_LAPSED) {
+        vault_request_forget(request);
+    } else if (vault_request_is_returning(request)) {
+        vault_request_hurry(request);
         r->answer.pending = true;
     } else {
-        r->answer.pending = checkouts_end_lease(b, lease) || lease->state == LEASE_INTENT;
+        r->answer.pending = checkouts_end_lease(b, lease) || vault_request_is_looked_for(request);
     }
 }
 
@@ -329,7 +333,7 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
 {
     struct lease *lease = lease_by_id(b->leases, lease_id);
 
-    if (lease && lease->state == LEASE_OPEN && lease_is_held(lease) && vault_request_expire(lease->request))
+    if (lease && lease->state == LEASE_OPEN && vault_request_expire(lease->request))
         lease = lease_by_id(b->leases, lease_id);
     struct asked_by by = {
         .session = {.id = lease ? session_leases_session(lease->session_leases) : "",
@@ -364,9 +368,9 @@ bool broker_lease_session(struct broker *b, const char *lease_id, struct lease_s
 {
     struct lease *lease = lease_by_id(b->leases, lease_id);
 
-    if (lease && lease->state == LEASE_OPEN && lease_is_held(lease) && vault_request_expire(lease->request))
+    if (lease && lease->state == LEASE_OPEN && vault_request_expire(lease->request))
         lease = lease_by_id(b->leases, lease_id);
-    if (!lease || lease->state == LEASE_RELEASING || lease->state == LEASE_LAPSED)
+    if (!lease || (lease->state == LEASE_ENDED && !vault_request_is_looked_for(lease->request)))
         return false;
     memcpy(out->lsid, lease->lsid, LSID_TEXT_SIZE);
     broker_lease_person(b, lease_id, &out->person);

@@ -115,7 +115,7 @@ static void session_ended_expired(struct op *op)
 {
     struct session_ended *e = CONTAINER_OF(op, struct session_ended, op);
 
-    if (e->written.line)
+    if (e->written.entry)
         not_durable(e);
     finish_op(e);
 }

@@ -17,6 +17,7 @@
 #include "broker/leases/journal.h"
 #include "broker/leases/lease_table.h"
 #include "broker/leases/leases.h"
+#include "broker/leases/rows.h"
 #include "broker/operation.h"
 
 #include <errno.h>
@@ -81,7 +82,7 @@ static int set_lsid(struct leases *ls, struct lease *lease, const char *lsid, si
     ++*changed;
     int err = lease_set_lsid(ls, lease, lsid);
 
-    return err ? err : lease_write_row(ls, lease);
+    return err ? err : row_amend(lease);
 }
 
 /* *changed = so many rows are to be written. 0 or -ENOMEM. */

@@ -2,12 +2,12 @@
 /*
  * sqlite.c - the embedded lease store: group commit on a thread of its own.
  *
- * Lists of writes queue on the loop. One job at a time takes all that wait, writes them in one transaction
- * and commits with fsync; writes that come meanwhile are for the next job. So the loop never waits for the
- * disk. The journal decides how many writes share a commit.
+ * Lists of steps queue on the loop. One job at a time takes all that wait, applies them in one transaction
+ * and commits with fsync; steps that come meanwhile are for the next job. So the loop never waits for the
+ * disk. The journal decides how many steps share a commit.
  *
- *     write() -> waiting --job--> batch -> BEGIN put put remove COMMIT -> done(0) for each
- *                                                \-- any failure --> ROLLBACK -> done(err) for each
+ *     steps() -> waiting --job--> batch -> BEGIN ask open close COMMIT -> done(APPLIED or OTHERWISE) for each
+ *                                                \-- any failure --> ROLLBACK -> done(AWAY) for each
  *
  * After a failure the store reports it (writable = false) and probes once a second with a write of its own
  * until one succeeds. Only the running job touches the database; only the loop's thread touches the queues.
@@ -15,7 +15,7 @@
  * One process per directory: an exclusive flock on the file `lock`. That file also records that a store has
  * been made here, which tells a store that has vanished from a first start.
  *
- * Not here: SQL and the file itself (sqlite_schema.c).
+ * Not here: SQL (sqlite_rows.c) and the file itself (sqlite_schema.c).
  */
 #include "stores/sqlite.h"
 
@@ -47,7 +47,8 @@ struct sqlite_store {
     int lock;
     struct worker worker;
     bool running;
-    struct store_writes waiting, batch;
+    struct store_steps waiting, batch;
+    enum store_outcome *outcomes; /* of the batch; NULL = no memory for them */
     struct deadline probe;
     bool probing; /* the running job is a probe */
     int err;      /* of the running job */
@@ -63,30 +64,25 @@ static void start_job(struct sqlite_store *);
 
 /* ---- on the worker's thread ---- */
 
-static int write_one(struct sqlite_file *f, const struct store_write *w)
+/* 0, or -errno and nothing of the batch has happened. */
+static int apply_batch(struct sqlite_store *s)
 {
-    if (w->cursor.site)
-        return sqlite_file_put_cursor(f, &w->cursor);
-    return w->remove ? sqlite_file_remove(f, w->row.id) : sqlite_file_put(f, &w->row);
-}
-
-static int write_batch(struct sqlite_store *s)
-{
-    struct store_write *w;
-    int err = sqlite_file_step(s->file.begin);
+    size_t n = 0;
+    struct store_step *step;
+    int err = sqlite_file_run(&s->file, SQL_BEGIN);
 
     if (err)
         return err;
-    STAILQ_FOREACH(w, &s->batch, link)
-    if ((err = write_one(&s->file, w)))
+    STAILQ_FOREACH(step, &s->batch, link)
+    if ((err = sqlite_file_step(&s->file, step, &s->outcomes[n++])))
         break;
     if (!err && s->probing)
-        err = sqlite_file_step(s->file.probe);
+        err = sqlite_file_run(&s->file, SQL_PROBE);
     crash_point("store.before_commit");
     if (!err)
-        err = sqlite_file_step(s->file.commit);
+        err = sqlite_file_run(&s->file, SQL_COMMIT);
     if (err)
-        (void)sqlite_file_step(s->file.rollback);
+        (void)sqlite_file_run(&s->file, SQL_ROLLBACK);
     crash_point("store.after_commit");
     return err;
 }
@@ -101,7 +97,7 @@ static void on_work(struct worker *worker)
     struct sqlite_store *s = store_of(worker);
     uint64_t from = clock_measure_us();
 
-    s->err = write_batch(s);
+    s->err = s->outcomes ? apply_batch(s) : -ENOMEM;
     s->job_us = clock_measure_us() - from;
 }
 
@@ -148,18 +144,27 @@ static void finish_close(struct sqlite_store *s)
     worker_close(&s->worker, on_worker_closed);
 }
 
-/* Calls `done` of each write. It may write again: that joins the waiting queue. */
+/* Calls `done` of each step. It may give steps again: they join the waiting queue. */
 static void finish_batch(struct sqlite_store *s, int err)
 {
-    struct store_writes batch = STAILQ_HEAD_INITIALIZER(batch);
-    struct store_write *w;
+    struct store_steps batch = STAILQ_HEAD_INITIALIZER(batch);
+    struct store_step *step;
+    size_t n = 0;
 
     STAILQ_CONCAT(&batch, &s->batch);
-    while ((w = STAILQ_FIRST(&batch))) {
+    while ((step = STAILQ_FIRST(&batch))) {
+        enum store_outcome outcome = err ? STORE_AWAY : s->outcomes[n++];
+        struct request_row *now = step->now;
+
         STAILQ_REMOVE_HEAD(&batch, link);
         s->state.queued--;
-        w->done(w, err);
+        s->state.steps += !err;
+        step->err = err;
+        step->done(step, outcome);
+        free(now);
     }
+    free(s->outcomes);
+    s->outcomes = NULL;
 }
 
 static void on_done(struct worker *worker)
@@ -181,7 +186,13 @@ static void on_done(struct worker *worker)
 
 static void start_job(struct sqlite_store *s)
 {
+    const struct store_step *step;
+    size_t n = 1; /* a probe has none */
+
     STAILQ_CONCAT(&s->batch, &s->waiting);
+    STAILQ_FOREACH(step, &s->batch, link)
+    n++;
+    s->outcomes = calloc(n, sizeof(*s->outcomes));
     s->running = true;
     s->err = -EAGAIN; /* unless there is a thread */
     worker_go(&s->worker);
@@ -192,30 +203,27 @@ static struct sqlite_store *sqlite_of(struct store *store)
     return CONTAINER_OF(store, struct sqlite_store, store);
 }
 
-static int sqlite_write(struct store *store, struct store_writes *writes)
+static int sqlite_steps(struct store *store, struct store_steps *steps)
 {
     struct sqlite_store *s = sqlite_of(store);
-    const struct store_write *w;
+    struct store_step *step;
 
     if (s->closing)
         return -ESHUTDOWN;
-    STAILQ_FOREACH(w, writes, link)
-    s->state.queued++;
-    STAILQ_CONCAT(&s->waiting, writes);
+    STAILQ_FOREACH(step, steps, link)
+    {
+        step->now = NULL;
+        s->state.queued++;
+    }
+    STAILQ_CONCAT(&s->waiting, steps);
     if (!s->running)
         start_job(s);
     return 0;
 }
 
-static int sqlite_load(struct store *store, int (*row)(void *arg, const struct lease_row *), void *arg)
+static int sqlite_load(struct store *store, const struct store_reader *reader, void *arg)
 {
-    return sqlite_file_load(sqlite_of(store)->file.db, row, arg);
-}
-
-static int sqlite_load_cursors(struct store *store, int (*row)(void *arg, const struct cursor_row *),
-                               void *arg)
-{
-    return sqlite_file_load_cursors(sqlite_of(store)->file.db, row, arg);
+    return sqlite_file_load(sqlite_of(store)->file.db, reader, arg);
 }
 
 static const char *sqlite_tag(const struct store *store)
@@ -252,10 +260,9 @@ static void sqlite_close(struct store *store, void (*closed)(void *arg), void *a
 static const struct store_ops sqlite_ops = {
     .name = "sqlite",
     .load = sqlite_load,
-    .load_cursors = sqlite_load_cursors,
     .tag = sqlite_tag,
     .set_tag = sqlite_set_tag,
-    .write = sqlite_write,
+    .steps = sqlite_steps,
     .state = sqlite_state,
     .close = sqlite_close,
 };
@@ -467,8 +474,7 @@ bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY])
     return !*fault;
 }
 
-int sqlite_store_read(const char *state_dir, int (*row)(void *arg, const struct lease_row *), void *arg,
-                      char why[320])
+int sqlite_store_read(const char *state_dir, const struct store_reader *reader, void *arg, char why[320])
 {
     char path[PATH_BYTES];
     sqlite3 *db = NULL;
@@ -478,7 +484,9 @@ int sqlite_store_read(const char *state_dir, int (*row)(void *arg, const struct 
     if (!err)
         err = sqlite_errno(sqlite3_busy_timeout(db, 2000));
     if (!err)
-        err = sqlite_file_load(db, row, arg);
+        err = sqlite_file_make_readable(&db);
+    if (!err)
+        err = sqlite_file_load(db, reader, arg);
     if (err)
         (void)snprintf(why, 320, "cannot read %.200s: %.80s", path, db ? sqlite3_errmsg(db) : strerror(-err));
     (void)sqlite3_close(db);
@@ -487,14 +495,30 @@ int sqlite_store_read(const char *state_dir, int (*row)(void *arg, const struct 
 
 /* ---- checking ---- */
 
-static int count_row(void *arg, const struct lease_row *row)
+static int count_request(void *arg, const struct request_row *row)
 {
-    size_t *rows = arg;
+    size_t *requests = arg;
 
     (void)row;
-    ++*rows;
+    ++*requests;
     return 0;
 }
+
+static int pass_lease(void *arg, const struct lease_row *row)
+{
+    (void)arg;
+    (void)row;
+    return 0;
+}
+
+static int pass_cursor(void *arg, const struct cursor_row *row)
+{
+    (void)arg;
+    (void)row;
+    return 0;
+}
+
+static const struct store_reader counting = {count_request, pass_lease, pass_cursor};
 
 /* Has a store been made in this directory? */
 static bool was_made(const char *dir)
@@ -528,7 +552,7 @@ static int open_to_read(const char *path, sqlite3 **db)
     return rc == SQLITE_OK ? sqlite3_busy_timeout(*db, 2000) : rc;
 }
 
-static enum sqlite_check check_file(const char *path, size_t *rows, char cause[256])
+static enum sqlite_check check_file(const char *path, size_t *requests, char cause[256])
 {
     sqlite3 *db = NULL;
     enum sqlite_verdict verdict = SQLITE_FILE_FAILED;
@@ -538,7 +562,8 @@ static enum sqlite_check check_file(const char *path, size_t *rows, char cause[2
         verdict = sqlite_file_judge(db, cause);
     else
         (void)snprintf(cause, 256, "%s", db ? sqlite3_errmsg(db) : "out of memory");
-    if (verdict == SQLITE_FILE_GOOD && sqlite_file_load(db, count_row, rows)) {
+    if (verdict == SQLITE_FILE_GOOD &&
+        (sqlite_file_make_readable(&db) || sqlite_file_load(db, &counting, requests))) {
         (void)snprintf(cause, 256, "its rows cannot be read");
         verdict = SQLITE_FILE_DAMAGED;
     }
@@ -549,19 +574,19 @@ static enum sqlite_check check_file(const char *path, size_t *rows, char cause[2
                                            : SQLITE_CHECK_DAMAGED;
 }
 
-enum sqlite_check sqlite_store_check(const char *state_dir, size_t *rows, char why[SQLITE_CHECK_WHY])
+enum sqlite_check sqlite_store_check(const char *state_dir, size_t *requests, char why[SQLITE_CHECK_WHY])
 {
     char path[PATH_BYTES], cause[256] = "";
     enum sqlite_check found = SQLITE_CHECK_DAMAGED;
 
-    *rows = 0;
+    *requests = 0;
     (void)snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir);
     if (is_lost(path, was_made(state_dir)))
         (void)snprintf(cause, sizeof(cause), "it is empty or missing although a store was made here");
     else if (!exists(path))
         return SQLITE_CHECK_ABSENT;
     else
-        found = check_file(path, rows, cause);
+        found = check_file(path, requests, cause);
     (void)snprintf(why, SQLITE_CHECK_WHY, "%.200s: %s", path, cause);
     return found;
 }

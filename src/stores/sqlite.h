@@ -21,13 +21,14 @@ struct store *sqlite_store_open(struct loop *, const char *state_dir, bool rebui
  * file's head is read, nothing is locked or changed. False and `why` otherwise. */
 bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY]);
 
-/* The file's rows without taking the lock, for commands beside a running gateway: read-only. 0 or -errno. */
-int sqlite_store_read(const char *state_dir, int (*row)(void *arg, const struct lease_row *), void *arg,
-                      char why[320]);
+/* The file's rows without taking the lock, for commands beside a running gateway: read-only. A file of an
+ * older version is read as a migrated one. 0 or -errno. */
+int sqlite_store_read(const char *state_dir, const struct store_reader *, void *arg, char why[320]);
 
 /*
  * Is the file a lease store that can be used, and whole? It is read alone, without the lock, beside a running
- * gateway too; *rows = what it holds. `why` continues a sentence about the store: "/var/lib/… is damaged".
+ * gateway too; *requests = the
+ * vault requests that it holds. `why` continues a sentence about the store: "/var/lib/… is damaged".
  */
 #define SQLITE_CHECK_WHY 512
 enum sqlite_check {
@@ -37,6 +38,6 @@ enum sqlite_check {
     SQLITE_CHECK_NEWER, /* written by a newer version: --rebuild does not take it */
     SQLITE_CHECK_UNREADABLE
 };
-enum sqlite_check sqlite_store_check(const char *state_dir, size_t *rows, char why[SQLITE_CHECK_WHY]);
+enum sqlite_check sqlite_store_check(const char *state_dir, size_t *requests, char why[SQLITE_CHECK_WHY]);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sqlite_schema.c - the file behind the embedded store: creation, examination, migration and rows.
+ * sqlite_schema.c - the file behind the embedded store: creation, examination and migration.
  *
  * `application_id` marks a file as a lease store, `user_version` is its schema. A file is made under another
  * name, filled, synced and renamed, so that a crash in a first start leaves either nothing or a whole store.
@@ -8,7 +8,7 @@
  *
  * A change of the schema is one more row in migrations[]; user_version is the number of rows applied.
  *
- * Not here: threads, queues and the lock of the directory (sqlite.c).
+ * Not here: rows and steps (sqlite_rows.c); threads, queues and the lock of the directory (sqlite.c).
  */
 #include "stores/sqlite_schema.h"
 
@@ -39,49 +39,41 @@ static const char *const migrations[] = {
     "STRICT;",
     ("ALTER TABLE lease ADD COLUMN system TEXT NOT NULL DEFAULT '';"
      "ALTER TABLE lease ADD COLUMN account TEXT NOT NULL DEFAULT '';"),
-    "CREATE TABLE store_tag (tag TEXT NOT NULL) STRICT;",
+    /*
+     * Rows of leases become vault requests and leases. Rows that name one request at one vault become one:
+     * its mark is the id of the oldest lease that is open, or else of the oldest. What was kept beside an
+     * open lease to cover the request is dropped.
+     */
+    ("CREATE TABLE store_tag (tag TEXT NOT NULL) STRICT;"
+     "ALTER TABLE lease RENAME TO old;"
+     "CREATE TABLE vault_request ("
+     " mark TEXT PRIMARY KEY NOT NULL, state INTEGER NOT NULL, vault TEXT NOT NULL, url TEXT NOT NULL,"
+     " name TEXT NOT NULL, adopted INTEGER NOT NULL, expires_ms INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+     " next_ms INTEGER NOT NULL, last_error TEXT NOT NULL, lsid TEXT NOT NULL, user TEXT NOT NULL,"
+     " username TEXT NOT NULL, domain TEXT NOT NULL, session TEXT NOT NULL, credential TEXT NOT NULL,"
+     " system TEXT NOT NULL, account TEXT NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID, STRICT;"
+     "CREATE TABLE lease ("
+     " request TEXT NOT NULL, id TEXT NOT NULL, lsid TEXT NOT NULL, ended INTEGER NOT NULL,"
+     " ended_site TEXT NOT NULL, username TEXT NOT NULL, domain TEXT NOT NULL, session TEXT NOT NULL,"
+     " credential TEXT NOT NULL, system TEXT NOT NULL, account TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+     " PRIMARY KEY (request, id)) WITHOUT ROWID, STRICT;"
+     "CREATE TEMP TABLE mark_of AS SELECT id, state, request_id,"
+     " CASE WHEN state = 0 OR request_id = 0 THEN id ELSE first_value(id) OVER ("
+     "  PARTITION BY state = 0, CASE WHEN url = '' THEN vault ELSE url END, request_id"
+     "  ORDER BY state, created_ms, id) END AS mark FROM old;"
+     /* An intent with a request id is one whose vault had moved, and is to be proven before its check-in. */
+     "INSERT INTO vault_request SELECT id, CASE WHEN state = 0 AND request_id <> 0 THEN 2 ELSE state END, "
+     "vault,"
+     " url, CASE request_id WHEN 0 THEN '' ELSE CAST(request_id AS TEXT) END, adopted, expires_ms, attempts,"
+     " next_ms, last_error, lsid, user, username, domain, session, credential, system, account, created_ms"
+     " FROM old WHERE id IN (SELECT mark FROM mark_of);"
+     "UPDATE vault_request SET adopted = 0 WHERE mark IN (SELECT m.mark FROM mark_of m JOIN old USING (id)"
+     " WHERE old.adopted = 0);"
+     "INSERT INTO lease SELECT m.mark, id, lsid, ended, ended_site, username, domain, session, credential,"
+     " system, account, created_ms FROM old JOIN mark_of m USING (id) WHERE old.state = 1;"
+     "DROP TABLE mark_of; DROP TABLE old;"),
 };
 enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
-
-static const char columns[] =
-    "id, state, vault, user, username, domain, session, credential, tag, system_id, account_id,"
-    " application_id, request_id, adopted, created_ms, expires_ms, attempts, next_ms, last_error";
-/* Of later versions, in their order. A file that is only read may be of an earlier one. */
-static const struct {
-    int64_t version; /* that has it */
-    const char *name, *absent;
-} added_columns[] = {{2, "url", "''"},        {3, "lsid", "''"},   {3, "ended", "0"},
-                     {3, "ended_site", "''"}, {4, "system", "''"}, {4, "account", "''"}};
-enum { NADDED = sizeof(added_columns) / sizeof(*added_columns), SQL_SIZE = 512 };
-
-/* All columns, as a file of this version can show them. */
-static const char *list_columns(int64_t version, char out[SQL_SIZE])
-{
-    size_t n = (size_t)snprintf(out, SQL_SIZE, "%s", columns);
-
-    for (size_t i = 0; i < NADDED; i++)
-        n += (size_t)snprintf(out + n, SQL_SIZE - n, ", %s",
-                              version < added_columns[i].version ? added_columns[i].absent
-                                                                 : added_columns[i].name);
-    return out;
-}
-
-int sqlite_errno(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_DONE:
-    case SQLITE_ROW: return 0;
-    case SQLITE_FULL: return -ENOSPC;
-    case SQLITE_NOMEM: return -ENOMEM;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED: return -EBUSY;
-    case SQLITE_READONLY:
-    case SQLITE_PERM: return -EROFS;
-    case SQLITE_CANTOPEN: return -ENOENT;
-    default: return -EIO;
-    }
-}
 
 /* The same for a database that could not be opened or filled: the system's own reason where SQLite has it. */
 static int errno_of(sqlite3 *db, int rc)
@@ -148,40 +140,10 @@ static int migrate(sqlite3 *db, int64_t from)
     return rc;
 }
 
-static int prepare(struct sqlite_file *f)
-{
-    char put[2 * SQL_SIZE], all_columns[SQL_SIZE];
-    const struct {
-        const char *sql;
-        sqlite3_stmt **to;
-    } all[] = {
-        {"BEGIN IMMEDIATE", &f->begin},
-        {"COMMIT", &f->commit},
-        {"ROLLBACK", &f->rollback},
-        {put, &f->put},
-        {"DELETE FROM lease WHERE id = ?1", &f->remove},
-        {"INSERT OR REPLACE INTO pra_cursor (site, cursor_ms) VALUES (?1,?2)", &f->put_cursor},
-        {"UPDATE probe SET n = n + 1", &f->probe},
-    };
-    int rc = SQLITE_OK;
-
-    (void)snprintf(put, sizeof(put),
-                   "INSERT OR REPLACE INTO lease (%s) VALUES "
-                   "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
-                   "?18,?19,?20,?21,?22,?23,?24,?25)",
-                   list_columns(NEWEST, all_columns));
-    for (size_t i = 0; i < sizeof(all) / sizeof(*all) && rc == SQLITE_OK; i++)
-        rc = sqlite3_prepare_v3(f->db, all[i].sql, -1, SQLITE_PREPARE_PERSISTENT, all[i].to, NULL);
-    return rc;
-}
-
 void sqlite_file_close(struct sqlite_file *f)
 {
-    sqlite3_stmt **all[] = {&f->begin,  &f->commit,     &f->rollback, &f->put,
-                            &f->remove, &f->put_cursor, &f->probe};
-
-    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-        (void)sqlite3_finalize(*all[i]);
+    for (size_t i = 0; i < SQL_NSTATEMENTS; i++)
+        (void)sqlite3_finalize(f->statements[i]);
     (void)sqlite3_close(f->db);
     *f = (struct sqlite_file){0};
 }
@@ -231,6 +193,37 @@ enum sqlite_verdict sqlite_file_judge(sqlite3 *db, char why[256])
     return judge(db, &version, why);
 }
 
+int sqlite_file_make_readable(sqlite3 **db)
+{
+    sqlite3 *copy = NULL;
+    int64_t version = 0;
+    int rc = read_pragma(*db, "PRAGMA user_version", &version);
+
+    if (rc != SQLITE_OK || version >= NEWEST)
+        return sqlite_errno(rc);
+    rc = sqlite3_open_v2(":memory:", &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
+    sqlite3_backup *backup = rc == SQLITE_OK ? sqlite3_backup_init(copy, "main", *db, "main") : NULL;
+
+    if (backup) {
+        (void)sqlite3_backup_step(backup, -1);
+        rc = sqlite3_backup_finish(backup);
+    } else if (rc == SQLITE_OK) {
+        rc = sqlite3_errcode(copy);
+    }
+    if (rc == SQLITE_OK)
+        rc = execute(copy, "PRAGMA temp_store = MEMORY");
+    if (rc == SQLITE_OK)
+        rc = migrate(copy, version);
+    if (rc == SQLITE_OK) {
+        sqlite3 *file = *db;
+
+        *db = copy;
+        copy = file;
+    }
+    (void)sqlite3_close(copy);
+    return sqlite_errno(rc);
+}
+
 static enum sqlite_verdict examine(struct sqlite_file *f, char why[256])
 {
     int64_t version = 0;
@@ -262,7 +255,7 @@ enum sqlite_verdict sqlite_file_open(struct sqlite_file *f, const char *path, ch
         (void)snprintf(why, 256, "%s", f->db ? sqlite3_errmsg(f->db) : "out of memory");
     else
         verdict = examine(f, why);
-    if (verdict == SQLITE_FILE_GOOD && prepare(f) != SQLITE_OK) {
+    if (verdict == SQLITE_FILE_GOOD && sqlite_file_prepare(f) != SQLITE_OK) {
         (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
         verdict = SQLITE_FILE_DAMAGED;
     }
@@ -347,96 +340,6 @@ int sqlite_file_create(const char *path, char why[256])
     return err ? err : sync_path(directory, O_RDONLY | O_DIRECTORY);
 }
 
-/* ---- rows ---- */
-
-static const char *text_at(sqlite3_stmt *s, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(s, column);
-
-    return text ? text : "";
-}
-
-/* A request without a name is number 0 in the file. */
-static const char *name_at(sqlite3_stmt *s, int column)
-{
-    return sqlite3_column_int64(s, column) ? text_at(s, column) : "";
-}
-
-static bool read_row(sqlite3_stmt *s, struct lease_row *r)
-{
-    int64_t state = sqlite3_column_int64(s, 1), ended = sqlite3_column_int64(s, 21);
-
-    if (ended < 0 || ended >= SESSION_END_NSOURCES)
-        return false;
-    *r = (struct lease_row){
-        .id = text_at(s, 0),
-        .state = (enum lease_state)state,
-        .vault = text_at(s, 2),
-        .user = text_at(s, 3),
-        .username = text_at(s, 4),
-        .domain = text_at(s, 5),
-        .session = text_at(s, 6),
-        .credential = text_at(s, 7),
-        .tag = text_at(s, 8),
-        .system_id = sqlite3_column_int64(s, 9),
-        .account_id = sqlite3_column_int64(s, 10),
-        .application_id = sqlite3_column_int64(s, 11),
-        .request = name_at(s, 12),
-        .adopted = sqlite3_column_int64(s, 13) != 0,
-        .created_wall_ms = sqlite3_column_int64(s, 14),
-        .expires_wall_ms = sqlite3_column_int64(s, 15),
-        .attempts = sqlite3_column_int64(s, 16),
-        .next_wall_ms = sqlite3_column_int64(s, 17),
-        .last_error = text_at(s, 18),
-        .url = text_at(s, 19),
-        .lsid = text_at(s, 20),
-        .ended = (enum session_end_source)ended,
-        .ended_site = text_at(s, 22),
-        .system = text_at(s, 23),
-        .account = text_at(s, 24),
-    };
-    return state >= 0 && state < LEASE_NSTATES && *r->id;
-}
-
-int sqlite_file_load(sqlite3 *db, int (*row)(void *arg, const struct lease_row *), void *arg)
-{
-    sqlite3_stmt *s = NULL;
-    char sql[2 * SQL_SIZE], all_columns[SQL_SIZE];
-    struct lease_row r;
-    int64_t version = 0;
-    int err = 0, rc = read_pragma(db, "PRAGMA user_version", &version);
-
-    /* A reader has not migrated the file. */
-    (void)snprintf(sql, sizeof(sql), "SELECT %s FROM lease", list_columns(version, all_columns));
-    if (rc == SQLITE_OK)
-        rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
-    while (rc == SQLITE_OK && !err) {
-        int step = sqlite3_step(s);
-        if (step == SQLITE_DONE)
-            break;
-        if (step != SQLITE_ROW)
-            rc = step;
-        else
-            err = read_row(s, &r) ? row(arg, &r) : -EUCLEAN;
-    }
-    (void)sqlite3_finalize(s);
-    return err ? err : sqlite_errno(rc);
-}
-
-int sqlite_file_load_cursors(sqlite3 *db, int (*row)(void *arg, const struct cursor_row *), void *arg)
-{
-    sqlite3_stmt *s = NULL;
-    int err = 0, step = SQLITE_DONE;
-    int rc = sqlite3_prepare_v2(db, "SELECT site, cursor_ms FROM pra_cursor", -1, &s, NULL);
-
-    while (rc == SQLITE_OK && !err && (step = sqlite3_step(s)) == SQLITE_ROW)
-        err = row(arg, &(struct cursor_row){text_at(s, 0), sqlite3_column_int64(s, 1)});
-    if (rc == SQLITE_OK && !err)
-        rc = step == SQLITE_DONE ? SQLITE_OK : step;
-    (void)sqlite3_finalize(s);
-    return err ? err : sqlite_errno(rc);
-}
-
 /* ---- the tag ---- */
 
 int sqlite_file_tag(sqlite3 *db, char tag[ID_TAG_SIZE])
@@ -446,7 +349,7 @@ int sqlite_file_tag(sqlite3 *db, char tag[ID_TAG_SIZE])
 
     tag[0] = '\0';
     if (rc == SQLITE_OK && (step = sqlite3_step(s)) == SQLITE_ROW)
-        (void)snprintf(tag, ID_TAG_SIZE, "%s", text_at(s, 0));
+        (void)snprintf(tag, ID_TAG_SIZE, "%s", (const char *)sqlite3_column_text(s, 0));
     (void)sqlite3_finalize(s);
     return sqlite_errno(rc == SQLITE_OK ? step : rc);
 }
@@ -462,54 +365,4 @@ int sqlite_file_set_tag(sqlite3 *db, const char tag[ID_TAG_SIZE])
     if (rc != SQLITE_OK)
         (void)execute(db, "ROLLBACK");
     return sqlite_errno(rc);
-}
-
-int sqlite_file_step(sqlite3_stmt *s)
-{
-    int rc = sqlite3_step(s);
-
-    (void)sqlite3_reset(s);
-    return sqlite_errno(rc);
-}
-
-int sqlite_file_put(struct sqlite_file *f, const struct lease_row *r)
-{
-    const char *texts[] = {r->vault, r->user, r->username, r->domain, r->session, r->credential, r->tag};
-    const int64_t numbers[] = {r->system_id,   r->account_id,      r->application_id,  0,
-                               r->adopted,     r->created_wall_ms, r->expires_wall_ms, r->attempts,
-                               r->next_wall_ms};
-    int rc = sqlite3_bind_text(f->put, 1, r->id, -1, SQLITE_STATIC);
-
-    rc |= sqlite3_bind_int64(f->put, 2, (int64_t)r->state);
-    for (int i = 0; i < 7; i++)
-        rc |= sqlite3_bind_text(f->put, 3 + i, texts[i], -1, SQLITE_STATIC);
-    for (int i = 0; i < 9; i++)
-        rc |= sqlite3_bind_int64(f->put, 10 + i, numbers[i]);
-    if (*r->request)
-        rc |= sqlite3_bind_text(f->put, 13, r->request, -1, SQLITE_STATIC);
-    rc |= sqlite3_bind_text(f->put, 19, r->last_error, -1, SQLITE_STATIC);
-    rc |= sqlite3_bind_text(f->put, 20, r->url, -1, SQLITE_STATIC);
-    rc |= sqlite3_bind_text(f->put, 21, r->lsid, -1, SQLITE_STATIC);
-    rc |= sqlite3_bind_int64(f->put, 22, (int64_t)r->ended);
-    rc |= sqlite3_bind_text(f->put, 23, r->ended_site, -1, SQLITE_STATIC);
-    rc |= sqlite3_bind_text(f->put, 24, r->system, -1, SQLITE_STATIC);
-    rc |= sqlite3_bind_text(f->put, 25, r->account, -1, SQLITE_STATIC);
-    if (rc != SQLITE_OK)
-        return -ENOMEM;
-    return sqlite_file_step(f->put);
-}
-
-int sqlite_file_put_cursor(struct sqlite_file *f, const struct cursor_row *c)
-{
-    int rc = sqlite3_bind_text(f->put_cursor, 1, c->site, -1, SQLITE_STATIC);
-
-    rc |= sqlite3_bind_int64(f->put_cursor, 2, c->cursor_ms);
-    return rc == SQLITE_OK ? sqlite_file_step(f->put_cursor) : -ENOMEM;
-}
-
-int sqlite_file_remove(struct sqlite_file *f, const char *id)
-{
-    if (sqlite3_bind_text(f->remove, 1, id, -1, SQLITE_STATIC) != SQLITE_OK)
-        return -ENOMEM;
-    return sqlite_file_step(f->remove);
 }

@@ -1,5 +1,5 @@
 /*
- * sqlite_schema.h - the file behind the embedded store: opening it safely, its schema and its rows.
+ * sqlite_schema.h - the file behind the embedded store: opening it safely, its schema, its rows and steps.
  *
  * Private to stores/. Every function here blocks; sqlite.c decides on which thread it runs.
  */
@@ -10,9 +10,27 @@
 
 #include <sqlite3.h>
 
+/* A statement of a step; sqlite_rows.c has their texts. */
+enum sqlite_statement {
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_PROBE,
+    SQL_INSERT_REQUEST,
+    SQL_UPDATE_REQUEST,
+    SQL_DELETE_REQUEST,
+    SQL_DELETE_ASKED,
+    SQL_READ_REQUEST,
+    SQL_INSERT_LEASE,
+    SQL_UPDATE_LEASE,
+    SQL_DELETE_LEASE,
+    SQL_PUT_CURSOR,
+    SQL_NSTATEMENTS
+};
+
 struct sqlite_file {
     sqlite3 *db;
-    sqlite3_stmt *begin, *commit, *rollback, *put, *remove, *put_cursor, *probe;
+    sqlite3_stmt *statements[SQL_NSTATEMENTS];
     int error; /* of an opening that failed, -errno */
 };
 
@@ -34,16 +52,21 @@ enum sqlite_verdict sqlite_file_judge(sqlite3 *db, char why[256]);
 int sqlite_file_create(const char *path, char why[256]);
 void sqlite_file_close(struct sqlite_file *);
 
-int sqlite_file_load(sqlite3 *db, int (*row)(void *arg, const struct lease_row *), void *arg);
-int sqlite_file_load_cursors(sqlite3 *db, int (*row)(void *arg, const struct cursor_row *), void *arg);
+/* A file that is only read may be of an older schema: *db is replaced by a copy in memory that is migrated. 0
+ * or -errno. */
+int sqlite_file_make_readable(sqlite3 **db);
 /* The store's tag, "" = none. 0 or -errno. */
 int sqlite_file_tag(sqlite3 *db, char tag[ID_TAG_SIZE]);
 int sqlite_file_set_tag(sqlite3 *db, const char tag[ID_TAG_SIZE]);
-/* Within a transaction. 0 or -errno. */
-int sqlite_file_put(struct sqlite_file *, const struct lease_row *);
-int sqlite_file_put_cursor(struct sqlite_file *, const struct cursor_row *);
-int sqlite_file_remove(struct sqlite_file *, const char *id);
-int sqlite_file_step(sqlite3_stmt *); /* begin, commit, rollback, probe: 0 or -errno */
-int sqlite_errno(int rc);             /* SQLite's result as -errno */
+int sqlite_errno(int rc); /* SQLite's result as -errno */
+
+/* ---- rows: sqlite_rows.c ---- */
+
+int sqlite_file_prepare(struct sqlite_file *); /* SQLite's result */
+int sqlite_file_load(sqlite3 *db, const struct store_reader *, void *arg);
+int sqlite_file_run(struct sqlite_file *, enum sqlite_statement); /* without values: 0 or -errno */
+/* Within a transaction. *outcome APPLIED or OTHERWISE, with step->now; or -errno, and the transaction is to
+ * be rolled back. */
+int sqlite_file_step(struct sqlite_file *, struct store_step *, enum store_outcome *outcome);
 
 #endif

@@ -1,25 +1,35 @@
 /*
- * store.h - where the rows of leases are kept so that they outlive the process.
+ * store.h - where vault requests and leases are kept so that they outlive the process.
  *
- * A store is a const struct of functions, as a vault is. It keeps one row per lease: which PRA session holds
- * which vault request, until when, and how far its check-in has come; and one row per PRA site, its cursor.
- * No row ever holds a secret.
+ * A store is a const struct of functions, as a vault is. It keeps two kinds of row, and one row per PRA site,
+ * its cursor. No row ever holds a secret.
+ *
+ *   vault_request   from before the vault is asked until the vault has confirmed the end of the request. Its
+ *                   key is its mark: the lease id that the vault's reason has
+ *   lease           a session holds a vault request; several leases may hold one
+ *
+ * Rows change by steps alone. A step says which rows it expects and what it makes of them, and has its own
+ * outcome:
+ *
+ *   APPLIED     durable
+ *   OTHERWISE   the rows are not as the step expects: it has changed nothing, and shows the request as it is
+ *   AWAY        the store cannot write: the step has not happened and never will
+ *
+ * What each kind of step expects and changes is a row of store_step_rules[]; every store keeps to it, and one
+ * suite of tests asks each of them (tests/unit/store_contract.h).
  *
  * A store has a tag: five letters with which every lease id of its gateway begins, so that a request at the
  * vault whose reason has such an id is the gateway's own, however old it is.
  *
- * Writes are asynchronous and durable: `done` comes when the row is on disk, not before. The writes of one
- * call become durable together or not at all; lists become durable in the order in which they were given. A
- * write that fails has changed nothing. When to write, and which writes share a commit, is the caller's
- * decision: the store starts at once. While the store cannot write (state().writable), the broker makes no
- * new check-outs and keeps releasing leases (docs/journal.md); the store tries again every second.
+ * Rules: steps() takes over the whole list and returns 0, and later calls `done` exactly once for each step,
+ * in the order of the list and never before it has returned; or it returns -errno and has taken nothing.
+ * Lists take effect in the order in which they were given, steps in the order of their list; each sees what
+ * the one before has made. The steps of one list are APPLIED together or AWAY together, but for those that
+ * are OTHERWISE. When to write, and which steps share a commit, is the caller's decision: the store starts at
+ * once. A step and its texts stay valid until `done`. A step cannot be cancelled. close() completes what is
+ * queued, then calls `closed`. While the store cannot write (state().writable) it tries again every second.
  *
- * Rules: write() takes over the whole list, returns 0 and later calls `done` exactly once for each write,
- * never before it has returned; or it returns -errno and has taken nothing. A write and the texts of its row
- * stay valid until `done`. A write cannot be cancelled. close() completes the queued writes, then calls
- * `closed`.
- *
- * Not here: the meaning of the rows (broker/leases/journal.h).
+ * Not here: which steps are given and when (broker/leases/rows.h, journal.h); copies of rows (store_rows.h).
  */
 #ifndef JG_STORES_STORE_H
 #define JG_STORES_STORE_H
@@ -31,12 +41,39 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-enum lease_state {
-    LEASE_INTENT,    /* on disk before the vault gets the request: it may exist there */
-    LEASE_OPEN,      /* the vault's request id is known and held */
-    LEASE_RELEASING, /* to be checked in; attempts and next try are kept */
-    LEASE_LAPSED,    /* the vault's own expiry came first; kept for a day, for operators to see */
-    LEASE_NSTATES
+/* ---- rows ---- */
+
+enum request_state {
+    REQUEST_ASKED,     /* the vault may have been asked: the request may exist there */
+    REQUEST_HELD,      /* leases hold it */
+    REQUEST_RETURNING, /* to be checked in; attempts and next try are kept */
+    REQUEST_LAPSED,    /* the vault's own expiry came first; kept for a day, for operators to see */
+    REQUEST_NSTATES
+};
+
+/* Who asks, for what. Texts are never NULL: "" = none, or not known. */
+struct holder {
+    const char *username, *domain; /* PRA user */
+    const char *session;           /* PRA session id */
+    const char *lsid;              /* of the PRA session, as given */
+    const char *credential;        /* credential id */
+    const char *system, *account;  /* their names, for operators */
+    int64_t created_wall_ms;
+};
+
+struct request_row {
+    const char *mark;
+    enum request_state state;
+    const char *vault; /* configuration name */
+    const char *url;   /* the vault's address, in one spelling; "" = the row is of a version that kept none */
+    const char *user;  /* mapped vault user (run-as) */
+    const char *name;  /* the vault's; "" = not known yet, or the vault keeps no request */
+    bool adopted;      /* the person's own request: never checked in */
+    int64_t expires_wall_ms;
+    int64_t attempts;       /* check-ins tried */
+    int64_t next_wall_ms;   /* next check-in, 0 = at once; LAPSED: the end of its day */
+    const char *last_error; /* "" = none */
+    struct holder asker;    /* of the lease for which it was asked */
 };
 
 /* Which report ended the PRA session of a lease. */
@@ -49,42 +86,14 @@ enum session_end_source {
 };
 
 struct lease_row {
-    const char *id; /* lease id */
-    enum lease_state state;
-    const char *vault; /* configuration name */
-    const char *url;   /* the vault's address, in one spelling; "" = the row is of a version that kept none */
-    const char *user;  /* mapped vault user (run-as) */
-    const char *username;   /* PRA user */
-    const char *domain;     /* PRA domain, "" = none */
-    const char *session;    /* PRA session id */
-    const char *lsid;       /* of the PRA session, as given; "" = not known */
-    const char *credential; /* credential id */
-    const char *tag; /* the mark in the vault's reason by which an own request is known: the lease id */
-    int64_t system_id, account_id, application_id;
-    const char *request; /* the vault's name of it; "" = not known (intent), or none */
-    bool adopted;        /* the person's own request: never checked in before its expiry */
-    int64_t created_wall_ms, expires_wall_ms;
-    int64_t attempts;       /* check-ins tried */
-    int64_t next_wall_ms;   /* next check-in, 0 = at once */
-    const char *last_error; /* "" = none */
+    const char *request; /* mark of the vault request that it holds */
+    const char *id;
+    struct holder holder;
     /* The PRA session has ended, the lease as yet has not: its check-out was in flight. The next start ends
      * it. */
     enum session_end_source ended;
-    const char *ended_site;       /* which site reported it; "" = none */
-    const char *system, *account; /* their names, for operators; "" = not known */
+    const char *ended_site; /* which site reported it; "" = none */
 };
-
-/* All texts of a row, for what copies one. */
-#define LEASE_ROW_TEXTS 15
-static inline void lease_row_texts(struct lease_row *r, const char **texts[LEASE_ROW_TEXTS])
-{
-    const char **all[LEASE_ROW_TEXTS] = {
-        &r->id,         &r->vault, &r->user, &r->username,   &r->domain, &r->session, &r->credential, &r->tag,
-        &r->last_error, &r->url,   &r->lsid, &r->ended_site, &r->system, &r->account, &r->request};
-
-    for (int i = 0; i < LEASE_ROW_TEXTS; i++)
-        texts[i] = all[i];
-}
 
 /* Up to when the closed sessions of a PRA site are known. */
 struct cursor_row {
@@ -92,38 +101,84 @@ struct cursor_row {
     int64_t cursor_ms; /* the site's time, Unix ms */
 };
 
-struct store_write {
-    bool remove; /* the lease has ended: only row.id counts */
-    struct lease_row row;
-    struct cursor_row cursor; /* `site` not NULL: this is written, in place of a lease's row */
-    void (*done)(struct store_write *, int err); /* 0 or -errno: -ENOSPC, -EIO, -ENOMEM */
-    STAILQ_ENTRY(store_write) link;              /* the caller's until write() */
+/* ---- steps ---- */
+
+enum store_step_kind {
+    STEP_ASK,    /* the vault is about to be asked */
+    STEP_OPEN,   /* the request is held, by this lease among others; the ASKED one `instead` ends with it */
+    STEP_EDIT,   /* the request is described otherwise */
+    STEP_AMEND,  /* the lease is described otherwise */
+    STEP_LEAVE,  /* the lease ends, the request stays */
+    STEP_RETURN, /* the request has lost its last holder, or a check-in has failed */
+    STEP_LAPSE,  /* the request has ended by itself */
+    STEP_CLOSE,  /* nothing is left to do for the request */
+    STEP_CURSOR,
+    STEP_NKINDS
 };
 
-STAILQ_HEAD(store_writes, store_write);
+enum row_change { ROW_AS_IS, ROW_INSERTED, ROW_UPDATED, ROW_DELETED };
+
+/*
+ * What a kind of step expects and does. An update of a request changes all but mark, user, and asker (of
+ * which it changes the lsid). `from`: bits of the states in which the request must be; 0 = in that of the
+ * step's row, or, where it is deleted, in any or absent. An inserted request must not be there. `alone`: no
+ * lease may hold the request then. A lease that is amended or deleted need not be there; where its id is ""
+ * there is none.
+ */
+struct store_step_rule {
+    const char *name;
+    enum row_change request, lease;
+    unsigned from;
+    bool alone;
+};
+extern const struct store_step_rule store_step_rules[STEP_NKINDS];
+
+enum store_outcome { STORE_APPLIED, STORE_OTHERWISE, STORE_AWAY };
+
+struct store_step {
+    enum store_step_kind kind;
+    struct request_row request; /* `mark` "" = none is meant */
+    struct lease_row lease;     /* `id` "" = none is meant */
+    const char *instead;        /* mark of an ASKED request that is deleted with STEP_OPEN; "" = none */
+    struct cursor_row cursor;
+    void (*done)(struct store_step *, enum store_outcome);
+    int err; /* AWAY: -ENOSPC, -EIO, -ENOMEM */
+    /* OTHERWISE: the request as it is now, NULL = there is none; freed by the store after `done`. */
+    struct request_row *now;
+    STAILQ_ENTRY(store_step) link; /* the caller's until steps() */
+};
+
+STAILQ_HEAD(store_steps, store_step);
+
+/* ---- the store ---- */
 
 struct store_state {
     bool writable;
-    char why[160];          /* when not */
-    size_t queued;          /* writes that wait */
-    uint64_t commits, rows; /* so far */
+    char why[160];           /* when not */
+    size_t queued;           /* steps that wait */
+    uint64_t commits, steps; /* so far */
     uint64_t last_commit_us;
+};
+
+/* What a load calls, each for each row; a result other than 0 ends it. Texts are valid within the call. */
+struct store_reader {
+    int (*request)(void *arg, const struct request_row *);
+    int (*lease)(void *arg, const struct lease_row *);
+    int (*cursor)(void *arg, const struct cursor_row *);
 };
 
 struct store;
 
 struct store_ops {
     const char *name;
-    /* Calls `row` for each kept lease, in no order; texts are valid within the call. Before any write. 0 or
-     * -errno. */
-    int (*load)(struct store *, int (*row)(void *arg, const struct lease_row *), void *arg);
-    /* The same for the cursor of each site. */
-    int (*load_cursors)(struct store *, int (*row)(void *arg, const struct cursor_row *), void *arg);
+    /* All vault requests, then all leases, then all cursors, each in no order. Before any step. 0 or -errno.
+     */
+    int (*load)(struct store *, const struct store_reader *, void *arg);
     /* "" = it has none yet. */
     const char *(*tag)(const struct store *);
-    /* Keeps the tag: durable on return. Before any write. 0 or -errno. */
+    /* Keeps the tag: durable on return. Before any step. 0 or -errno. */
     int (*set_tag)(struct store *, const char tag[ID_TAG_SIZE]);
-    int (*write)(struct store *, struct store_writes *);
+    int (*steps)(struct store *, struct store_steps *);
     void (*state)(const struct store *, struct store_state *);
     void (*close)(struct store *, void (*closed)(void *arg), void *arg);
 };

@@ -78,6 +78,9 @@ class Scene:
         self.checkout(ann[0])                                    # held until its session ends
         ask(self.gate, "/v1/sessions/started", {"session": {**ann[0], "lsid": LSID}})
         self.checkout(self.person("ann", 0, "ann-again"))        # by two
+        third = self.person("ann", 0, "ann-third")
+        self.checkout(third)
+        self.complete(third)                                     # the others stay
         self.checkout(bob[0])
         self.complete(bob[0])                                    # released at once
         self.checkout(ann[1], minutes=2)                         # ends by its time

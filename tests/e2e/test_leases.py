@@ -275,20 +275,31 @@ def database(gateway):
     return gateway.path / "state" / "leases.db"
 
 
+REQUEST = ("INSERT OR IGNORE INTO vault_request (mark, state, vault, url, user, name, adopted, expires_ms, attempts, next_ms, "
+           "last_error, lsid, username, domain, session, credential, system, account, created_ms) "
+           "VALUES (?,?,'main','',?,?,?,?,0,0,'','','ann','CORP',?,?,'','',?)")
+LEASE = ("INSERT INTO lease (request, id, username, domain, session, lsid, credential, system, account, created_ms, ended, "
+         "ended_site) VALUES (?,?,'ann','CORP',?,'',?,'','',?,0,'')")
+
+
 def write_rows(gateway, *rows):
-    """Rows of the store as (id, state, user, session, request id, adopted)."""
+    """Rows of the store as (id, state, user, session, request id, adopted); open ones of one request id hold one request."""
+    marks = {}
     with sqlite3.connect(database(gateway)) as store:
         for number, (name, state, user, who, request, adopted) in enumerate(rows):
-            store.execute("INSERT INTO lease VALUES (?,?,'main',?,?,'CORP',?,?,?,1,2,0,?,?,?,?,0,0,'','','',0,'','','')",
-                          (name, state, user, "ann", who, f"c-{name}", name, request, adopted, LONG_AGO + number,
-                           FAR_OFF))
+            mark = marks.setdefault(request or name, name)
+            store.execute(REQUEST, (mark, state, user, str(request or ""), adopted, FAR_OFF, who, f"c-{name}",
+                                    LONG_AGO + number))
+            if state == OPEN:
+                store.execute(LEASE, (mark, name, who, f"c-{name}", LONG_AGO + number))
     store.close()
 
 
 def read_rows(gateway):
-    """{id: state} of the store."""
+    """{id: state} of the store: of its leases, and of its requests that no lease holds."""
     with sqlite3.connect(database(gateway)) as store:
-        rows = dict(store.execute("SELECT id, state FROM lease"))
+        rows = dict(store.execute("SELECT mark, state FROM vault_request WHERE state <> 1"))
+        rows.update((name, OPEN) for name, in store.execute("SELECT id FROM lease"))
     store.close()
     return rows
 
@@ -335,7 +346,7 @@ def test_filters_of_the_command_alone(idle):
     write_rows(idle, *ROWS)
     with sqlite3.connect(database(idle)) as store:
         store.execute("UPDATE lease SET credential = 'j1.main.l.34.17.0' WHERE id IN ('a', 'c')")
-        store.execute("UPDATE lease SET expires_ms = ? WHERE id = 'c'", (LONG_AGO,))
+        store.execute("UPDATE vault_request SET expires_ms = ? WHERE mark = 'c'", (LONG_AGO,))
         store.execute("UPDATE lease SET created_ms = ? WHERE id = 'g'", (FAR_OFF,))
     store.close()
 
@@ -398,11 +409,11 @@ def test_colours_are_for_terminals(idle):
 @pytest.mark.parametrize("ids, left", [
     (["c"], {**{row[0]: row[1] for row in ROWS}, "c": RELEASING}),
     (["a"], {row[0]: row[1] for row in ROWS if row[0] != "a"}),
-    (["a", "b"], {**{row[0]: row[1] for row in ROWS if row[0] != "a"}, "b": RELEASING}),
+    (["a", "b"], {**{row[0]: row[1] for row in ROWS if row[0] != "b"}, "a": RELEASING}),
     (["g"], {row[0]: row[1] for row in ROWS if row[0] != "g"}),
     (["d"], {row[0]: row[1] for row in ROWS}),
     (["f"], {row[0]: row[1] for row in ROWS}),
-    (["--all"], {"b": RELEASING, "c": RELEASING, "d": INTENT, "e": INTENT, "f": RELEASING}),
+    (["--all"], {"a": RELEASING, "c": RELEASING, "d": INTENT, "e": INTENT, "f": RELEASING}),
 ])
 def test_stored_leases_are_ended(idle, ids, left):
     write_rows(idle, *ROWS)

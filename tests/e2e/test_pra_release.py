@@ -292,7 +292,8 @@ def check_a_long_gap_is_made_good_window_by_window(catch_up):
             stack.site.start_session(lsid=helds[name].lsid, events=False, start_ago_ms=15 * HOUR * 1000,
                                      **({"ended": True, "end_ago_ms": int(hours * HOUR * 1000)} if hours else {}))
         with contextlib.closing(sqlite3.connect(database(stack.gateway))) as store, store:
-            store.execute("UPDATE lease SET created_ms = created_ms - ?", (15 * HOUR * 1000,))
+            for table in ("lease", "vault_request"):
+                store.execute(f"UPDATE {table} SET created_ms = created_ms - ?", (15 * HOUR * 1000,))
             cursor = int((time.time() - 14 * HOUR) * 1000)
             store.execute("INSERT OR REPLACE INTO pra_cursor VALUES ('site', ?)", (cursor,))
         stack.site.clear_log()

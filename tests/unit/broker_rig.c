@@ -164,8 +164,10 @@ void world_end(struct world *w)
     assert_int_equal(fake_vault_pending(&w->vault), 0);
     assert_int_equal(timers_count(w->timers), 0);
     timers_free(w->timers);
-    if (w->store)
+    if (w->store) {
+        assert_int_equal(w->store->otherwise, 0); /* what the broker says is what the store has */
         fake_store_free(w->store);
+    }
     free(w->store);
     fake_vault_free(&w->vault);
     assert_secrets_gone();

@@ -5,60 +5,56 @@
 #include "fake_store.h"
 
 #include "check.h"
+#include "stores/store_rows.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void forget(struct fake_row *r)
-{
-    free((void *)(uintptr_t)r->row.id);
-    r->row = (struct lease_row){0};
-}
+/* ---- rows ---- */
 
-static struct fake_row *find(const struct fake_store *fs, const char *id)
+static struct request_row **find_request(struct fake_store *fs, const char *mark)
 {
     for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
-        if (fs->rows[i].row.id && strcmp(fs->rows[i].row.id, id) == 0)
-            return (struct fake_row *)(uintptr_t)&fs->rows[i];
+        if (fs->requests[i] && strcmp(fs->requests[i]->mark, mark) == 0)
+            return &fs->requests[i];
     return NULL;
 }
 
-static struct fake_row *find_free(struct fake_store *fs)
+/* Of this request, by its id; NULL for either: any. */
+static struct lease_row **find_lease(struct fake_store *fs, const char *request, const char *id)
 {
     for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
-        if (!fs->rows[i].row.id)
-            return &fs->rows[i];
-    abort(); /* a runaway test */
+        if (fs->leases[i] && (!request || strcmp(fs->leases[i]->request, request) == 0) &&
+            (!id || strcmp(fs->leases[i]->id, id) == 0))
+            return &fs->leases[i];
+    return NULL;
 }
 
-void fake_store_put(struct fake_store *fs, const struct lease_row *row)
+void fake_store_put_request(struct fake_store *fs, const struct request_row *row)
 {
-    struct lease_row copy = *row;
-    const char **texts[LEASE_ROW_TEXTS];
-    size_t size = 0;
-    struct fake_row *old = find(fs, row->id);
+    struct request_row **at = find_request(fs, row->mark), *copy = request_row_copy(row);
 
-    lease_row_texts(&copy, texts);
-    for (size_t i = 0; i < LEASE_ROW_TEXTS; i++)
-        size += strlen(*texts[i] ? *texts[i] : "") + 1;
-    char *to = malloc(size);
+    for (size_t i = 0; !at && i < FAKE_STORE_ROWS; i++)
+        if (!fs->requests[i])
+            at = &fs->requests[i];
+    if (!at || !copy)
+        abort(); /* a runaway test */
+    free(*at);
+    *at = copy;
+}
 
-    if (!to)
+void fake_store_put_lease(struct fake_store *fs, const struct lease_row *row)
+{
+    struct lease_row **at = find_lease(fs, row->request, row->id), *copy = lease_row_copy(row);
+
+    for (size_t i = 0; !at && i < FAKE_STORE_ROWS; i++)
+        if (!fs->leases[i])
+            at = &fs->leases[i];
+    if (!at || !copy)
         abort();
-    for (size_t i = 0; i < LEASE_ROW_TEXTS; i++) {
-        const char *from = *texts[i] ? *texts[i] : ""; /* a test's row needs no url */
-        size_t n = strlen(from) + 1;
-
-        memcpy(to, from, n);
-        *texts[i] = to;
-        to += n;
-    }
-    if (old)
-        forget(old);
-    else
-        old = find_free(fs);
-    old->row = copy;
+    free(*at);
+    *at = copy;
 }
 
 static void put_cursor(struct fake_store *fs, const struct cursor_row *row)
@@ -74,16 +70,117 @@ static void put_cursor(struct fake_store *fs, const struct cursor_row *row)
     fs->cursors[i].ms = row->cursor_ms;
 }
 
-static void carry_out(struct fake_store *fs, const struct store_write *w)
-{
-    struct fake_row *r = w->cursor.site ? NULL : find(fs, w->row.id);
+/* ---- steps ---- */
 
-    if (w->cursor.site)
-        put_cursor(fs, &w->cursor);
-    else if (!w->remove)
-        fake_store_put(fs, &w->row);
-    else if (r)
-        forget(r);
+/* Does another lease than the step's own hold the request? */
+static bool is_held_by_others(const struct fake_store *fs, const struct store_step *step)
+{
+    const char *own = store_step_rules[step->kind].lease == ROW_DELETED ? step->lease.id : "";
+
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
+        if (fs->leases[i] && strcmp(fs->leases[i]->request, step->request.mark) == 0 &&
+            strcmp(fs->leases[i]->id, own) != 0)
+            return true;
+    return false;
+}
+
+static bool is_as_expected(const struct fake_store *fs, const struct store_step *step,
+                           const struct request_row *row)
+{
+    const struct store_step_rule *rule = &store_step_rules[step->kind];
+
+    if (rule->request == ROW_INSERTED)
+        return !row;
+    if (rule->request == ROW_DELETED && !row)
+        return true;
+    if (!row || (rule->alone && is_held_by_others(fs, step)))
+        return false;
+    unsigned from = rule->from ? rule->from : rule->request == ROW_DELETED ? ~0U : 1U << step->request.state;
+
+    return from >> row->state & 1;
+}
+
+static void update_request(struct fake_store *fs, const struct request_row *old,
+                           const struct request_row *new)
+{
+    struct request_row row = *old;
+
+    row.state = new->state;
+    row.vault = new->vault;
+    row.url = new->url;
+    row.name = new->name;
+    row.adopted = new->adopted;
+    row.expires_wall_ms = new->expires_wall_ms;
+    row.attempts = new->attempts;
+    row.next_wall_ms = new->next_wall_ms;
+    row.last_error = new->last_error;
+    row.asker.lsid = new->asker.lsid;
+    fake_store_put_request(fs, &row);
+}
+
+static void change_request(struct fake_store *fs, const struct store_step *step, struct request_row **at)
+{
+    switch (store_step_rules[step->kind].request) {
+    case ROW_INSERTED: fake_store_put_request(fs, &step->request); break;
+    case ROW_UPDATED: update_request(fs, *at, &step->request); break;
+    case ROW_DELETED:
+        if (at) {
+            free(*at);
+            *at = NULL;
+        }
+        break;
+    case ROW_AS_IS: break;
+    }
+}
+
+static void amend_lease(struct fake_store *fs, const struct lease_row *old, const struct lease_row *new)
+{
+    struct lease_row row = *old;
+
+    row.holder.lsid = new->holder.lsid;
+    row.ended = new->ended;
+    row.ended_site = new->ended_site;
+    fake_store_put_lease(fs, &row);
+}
+
+static void change_lease(struct fake_store *fs, const struct store_step *step)
+{
+    enum row_change change = store_step_rules[step->kind].lease;
+    struct lease_row **at =
+        change == ROW_AS_IS || !*step->lease.id ? NULL : find_lease(fs, step->lease.request, step->lease.id);
+
+    if (change == ROW_INSERTED)
+        fake_store_put_lease(fs, &step->lease);
+    else if (at && change == ROW_UPDATED)
+        amend_lease(fs, *at, &step->lease);
+    else if (at && change == ROW_DELETED) {
+        free(*at);
+        *at = NULL;
+    }
+}
+
+static enum store_outcome apply(struct fake_store *fs, struct store_step *step)
+{
+    struct request_row **at =
+        store_step_rules[step->kind].request == ROW_AS_IS ? NULL : find_request(fs, step->request.mark);
+
+    if (step->kind == STEP_CURSOR) {
+        put_cursor(fs, &step->cursor);
+        return STORE_APPLIED;
+    }
+    if (store_step_rules[step->kind].request != ROW_AS_IS && !is_as_expected(fs, step, at ? *at : NULL)) {
+        step->now = at ? request_row_copy(*at) : NULL;
+        fs->otherwise++;
+        return STORE_OTHERWISE;
+    }
+    change_request(fs, step, at);
+    change_lease(fs, step);
+    at = step->kind == STEP_OPEN && *step->instead ? find_request(fs, step->instead) : NULL;
+    if (at && (*at)->state == REQUEST_ASKED) {
+        free(*at);
+        *at = NULL;
+    }
+    return STORE_APPLIED;
 }
 
 /* ---- the store's own ---- */
@@ -93,26 +190,21 @@ static bool is_writable(const struct fake_store *fs)
     return !fs->broken && clock_now(fs->clock) >= fs->writable_ms;
 }
 
-static int fake_load(struct store *s, int (*row)(void *arg, const struct lease_row *), void *arg)
+static int fake_load(struct store *s, const struct store_reader *reader, void *arg)
 {
     struct fake_store *fs = (struct fake_store *)s;
     int err = fs->load_err;
 
     for (size_t i = 0; i < FAKE_STORE_ROWS && !err; i++)
-        if (fs->rows[i].row.id)
-            err = row(arg, &fs->rows[i].row);
-    if (fs->npending)
-        abort(); /* nothing may be written before all is read */
-    return err;
-}
-
-static int fake_load_cursors(struct store *s, int (*row)(void *arg, const struct cursor_row *), void *arg)
-{
-    struct fake_store *fs = (struct fake_store *)s;
-    int err = 0;
-
+        if (fs->requests[i])
+            err = reader->request(arg, fs->requests[i]);
+    for (size_t i = 0; i < FAKE_STORE_ROWS && !err; i++)
+        if (fs->leases[i])
+            err = reader->lease(arg, fs->leases[i]);
     for (size_t i = 0; i < fs->ncursors && !err; i++)
-        err = row(arg, &(struct cursor_row){fs->cursors[i].site, fs->cursors[i].ms});
+        err = reader->cursor(arg, &(struct cursor_row){fs->cursors[i].site, fs->cursors[i].ms});
+    if (fs->npending)
+        abort(); /* nothing may be given before all is read */
     return err;
 }
 
@@ -126,29 +218,28 @@ static int fake_set_tag(struct store *s, const char tag[ID_TAG_SIZE])
     struct fake_store *fs = (struct fake_store *)s;
 
     if (fs->npending || fs->commits)
-        abort(); /* nothing may be written before */
+        abort(); /* nothing may be given before */
     memcpy(fs->tag, tag, ID_TAG_SIZE);
     return 0;
 }
 
-static int fake_write(struct store *s, struct store_writes *writes)
+static int fake_steps(struct store *s, struct store_steps *steps)
 {
     struct fake_store *fs = (struct fake_store *)s;
-    const struct store_write *w;
+    struct store_step *step;
     size_t n = 0;
 
-    STAILQ_FOREACH(w, writes, link)
+    STAILQ_FOREACH(step, steps, link)
     {
-        if (!w->remove && !w->cursor.site && (!*w->row.id || !w->row.credential || !w->row.last_error))
-            abort();
+        step->now = NULL;
         n++;
     }
     if (fs->nlists == FAKE_STORE_LISTS)
         abort();
     fs->lists[fs->nlists++] = n;
     fs->npending += n;
-    fs->writes += (unsigned)n;
-    STAILQ_CONCAT(&fs->queue, writes);
+    fs->steps += (unsigned)n;
+    STAILQ_CONCAT(&fs->queue, steps);
     return 0;
 }
 
@@ -159,13 +250,19 @@ static void fake_state(const struct store *s, struct store_state *state)
     *state = (struct store_state){.writable = is_writable(fs), .queued = fs->npending};
 }
 
+static void fake_close(struct store *s, void (*closed)(void *arg), void *arg)
+{
+    (void)fake_store_commit((struct fake_store *)s);
+    closed(arg);
+}
+
 static const struct store_ops fake_ops = {.name = "fake",
                                           .load = fake_load,
-                                          .load_cursors = fake_load_cursors,
                                           .tag = fake_tag,
                                           .set_tag = fake_set_tag,
-                                          .write = fake_write,
-                                          .state = fake_state};
+                                          .steps = fake_steps,
+                                          .state = fake_state,
+                                          .close = fake_close};
 
 /* ---- the test's ---- */
 
@@ -180,56 +277,76 @@ void fake_store_init(struct fake_store *fs, const struct clock *clock)
 void fake_store_free(struct fake_store *fs)
 {
     fake_store_crash(fs, 0);
-    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
-        if (fs->rows[i].row.id)
-            forget(&fs->rows[i]);
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++) {
+        free(fs->requests[i]);
+        free(fs->leases[i]);
+    }
+}
+
+static void finish(struct store_step *step, enum store_outcome outcome, int err)
+{
+    struct request_row *now = step->now;
+
+    step->err = err;
+    step->done(step, outcome);
+    free(now);
 }
 
 bool fake_store_commit(struct fake_store *fs)
 {
-    struct store_writes batch = STAILQ_HEAD_INITIALIZER(batch);
-    struct store_write *w;
-    bool fails = fs->broken || (fs->fails && fs->fails(fs->fails_arg, fs->commits));
+    struct store_steps batch = STAILQ_HEAD_INITIALIZER(batch);
+    enum store_outcome *outcomes = calloc(fs->npending + 1, sizeof *outcomes);
+    struct store_step *step;
+    size_t n = 0;
+    bool waits = !STAILQ_EMPTY(&fs->queue);
+    bool fails = waits && (fs->broken || (fs->fails && fs->fails(fs->fails_arg, fs->commits)));
 
-    if (STAILQ_EMPTY(&fs->queue))
-        return false;
-    fs->commits++;
+    if (!outcomes)
+        abort();
+    fs->commits += waits;
     STAILQ_CONCAT(&batch, &fs->queue);
     fs->npending = fs->nlists = 0;
     if (fails)
         fs->writable_ms = clock_now(fs->clock) + SECONDS(1);
-    else
-        STAILQ_FOREACH(w, &batch, link)
-    carry_out(fs, w);
-    while ((w = STAILQ_FIRST(&batch))) {
+    STAILQ_FOREACH(step, &batch, link)
+    outcomes[n++] = fails ? STORE_AWAY : apply(fs, step);
+    for (n = 0; (step = STAILQ_FIRST(&batch)); n++) {
         STAILQ_REMOVE_HEAD(&batch, link);
-        w->done(w, fails ? -ENOSPC : 0);
+        finish(step, outcomes[n], fails ? -ENOSPC : 0);
     }
-    return true;
+    free(outcomes);
+    return waits;
 }
 
 void fake_store_crash(struct fake_store *fs, size_t durable)
 {
-    struct store_write *w;
+    struct store_step *step;
     size_t whole = 0;
 
     for (size_t i = 0; i < fs->nlists && i < durable; i++)
         whole += fs->lists[i];
-    while ((w = STAILQ_FIRST(&fs->queue))) {
+    while ((step = STAILQ_FIRST(&fs->queue))) {
         STAILQ_REMOVE_HEAD(&fs->queue, link);
         if (whole)
-            carry_out(fs, w);
+            (void)apply(fs, step);
         whole -= whole != 0;
-        w->done(w, -EIO); /* its caller is gone */
+        finish(step, STORE_AWAY, -EIO); /* its caller is gone */
     }
     fs->npending = fs->nlists = 0;
 }
 
-const struct lease_row *fake_store_row(const struct fake_store *fs, const char *id)
+const struct request_row *fake_store_request(const struct fake_store *fs, const char *mark)
 {
-    struct fake_row *r = find(fs, id);
+    struct request_row **at = find_request((struct fake_store *)(uintptr_t)fs, mark);
 
-    return r ? &r->row : NULL;
+    return at ? *at : NULL;
+}
+
+const struct lease_row *fake_store_lease(const struct fake_store *fs, const char *id)
+{
+    struct lease_row **at = find_lease((struct fake_store *)(uintptr_t)fs, NULL, id);
+
+    return at ? *at : NULL;
 }
 
 size_t fake_store_count(const struct fake_store *fs)
@@ -237,14 +354,30 @@ size_t fake_store_count(const struct fake_store *fs)
     size_t n = 0;
 
     for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
-        n += fs->rows[i].row.id != NULL;
+        n += fs->requests[i] != NULL;
     return n;
 }
 
-const struct lease_row *fake_store_only(const struct fake_store *fs)
+size_t fake_store_leases(const struct fake_store *fs)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
+        n += fs->leases[i] != NULL;
+    return n;
+}
+
+const struct request_row *fake_store_only(const struct fake_store *fs)
 {
     for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
-        if (fs->rows[i].row.id)
-            return &fs->rows[i].row;
+        if (fs->requests[i])
+            return fs->requests[i];
     return NULL;
+}
+
+const struct lease_row *fake_store_only_lease(const struct fake_store *fs)
+{
+    struct lease_row **at = find_lease((struct fake_store *)(uintptr_t)fs, NULL, NULL);
+
+    return at ? *at : NULL;
 }

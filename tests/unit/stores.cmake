@@ -1,1 +1,3 @@
 jg_test(test_store SOURCES test_store.c DEPENDS jg_stores jg_loop jg_audit jg_conf jg_base)
+jg_test(test_store_contract SOURCES test_store_contract.c store_contract.c fake_store.c fake_clock.c
+  DEPENDS jg_stores jg_loop jg_audit jg_conf jg_base)

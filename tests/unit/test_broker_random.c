@@ -194,7 +194,7 @@ static void check_request(struct game *g, size_t i, const struct lease *leases[S
     size_t holders = 0;
 
     for (unsigned s = 0; s < SESSIONS; s++)
-        holders += leases[s] && request_name_number(leases[s]->request->name) == r->id;
+        holders += leases[s] && request_name_number(vault_request_name(leases[s]->request)) == r->id;
     if (holders && !r->live && !g->killed[i])
         fail_msg("seed %u: a lease stands on request %zu, which is dead", seed_now, i);
     if (!holders && r->live && reason_lease_id(r->reason, id))
@@ -206,12 +206,17 @@ static void check_store(struct game *g, size_t leases)
     const struct fake_store *fs = g->w.store;
 
     for (size_t i = 0; i < FAKE_STORE_ROWS; i++) {
-        const struct lease_row *row = &fs->rows[i].row;
+        const struct request_row *r = fs->requests[i];
+        const struct lease_row *l = fs->leases[i];
 
-        if (row->id && (row->state != LEASE_OPEN || !lease_by_id(g->w.broker->leases, row->id)))
-            fail_msg("seed %u: row %s is left in state %d", seed_now, row->id, (int)row->state);
+        if (r && r->state != REQUEST_HELD)
+            fail_msg("seed %u: request %s is left in state %d", seed_now, r->mark, (int)r->state);
+        if (l && (!fake_store_request(fs, l->request) || !lease_by_id(g->w.broker->leases, l->id)))
+            fail_msg("seed %u: lease %s is left", seed_now, l->id);
     }
-    assert_int_equal(fake_store_count(fs), leases);
+    assert_int_equal(fake_store_leases(fs), leases);
+    if (fake_store_count(fs) > leases)
+        fail_msg("seed %u: a request has no lease", seed_now);
 }
 
 static void check_books(struct game *g)

@@ -260,20 +260,20 @@ TEST(an_overloaded_vault_is_not_asked)
     world_add_store(&w);
     w.vault.full_for_s = 3;
     world_start(&w);
-    w.store->writes = 0;
+    w.store->steps = 0;
     assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_OVERLOADED);
     assert_string_equal(c.detail, "the fake vault is full");
     assert_int_equal(w.vault.ncalls, 0);
-    assert_int_equal(w.store->writes, 0);
+    assert_int_equal(w.store->steps, 0);
     assert_int_equal(w.vault.admitted, 1);
 
     w.vault.full_for_s = 0; /* the account is known now; the check-out is asked about all the same */
     checkout_ok(&w, "alice", "s1", &c);
     w.vault.full_for_s = 3;
-    w.store->writes = w.vault.ncalls = 0;
+    w.store->steps = w.vault.ncalls = 0;
     assert_int_equal(finish_checkout(&w, "alice", "s2", &c), FAULT_OVERLOADED);
     assert_int_equal(w.vault.ncalls, 0);
-    assert_int_equal(w.store->writes, 0);
+    assert_int_equal(w.store->steps, 0);
     world_end(&w);
 }
 

@@ -275,8 +275,8 @@ static void check_end(struct torture *t, const struct scenario *s)
     if (s->person)
         assert_true(fake_vault_find(&w->vault, 101)->live);
     bool adopted = mine && mine->request->origin == ORIGIN_FOREIGN;
-    bool alive = mine && *mine->request->name &&
-                 fake_vault_find(&w->vault, request_name_number(mine->request->name))->live;
+    bool alive = mine && *vault_request_name(mine->request) &&
+                 fake_vault_find(&w->vault, request_name_number(vault_request_name(mine->request)))->live;
     size_t expected = s->others || (alive && !adopted) ? 1 : 0;
 
     if (ours_live(&w->vault) != expected)

@@ -14,6 +14,7 @@
 #include "broker/leases/lease_table.h"
 #include "check.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define LINGERS_MS 25 /* the wait of an unawaited row */
@@ -42,10 +43,11 @@ TEST(the_intent_is_durable_before_the_request)
     assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
     assert_int_equal(w.store->npending, 1);
     (void)fake_store_commit(w.store);
-    assert_int_equal(fake_store_only(w.store)->state, LEASE_INTENT);
+    assert_int_equal(fake_store_only(w.store)->state, REQUEST_ASKED);
     assert_string_equal(fake_store_only(w.store)->user, "CORP\\alice");
-    assert_string_equal(fake_store_only(w.store)->session, "s1");
-    assert_int_equal(fake_store_only(w.store)->account_id, 11);
+    assert_string_equal(fake_store_only(w.store)->asker.session, "s1");
+    assert_string_equal(fake_store_only(w.store)->asker.credential, w.credential);
+    assert_int_equal(fake_store_leases(w.store), 0);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
     fake_vault_deliver(&w.vault, 0);
     assert_int_equal(w.store->npending, 1); /* beside the reading of the secret */
@@ -56,8 +58,10 @@ TEST(the_intent_is_durable_before_the_request)
     (void)fake_store_commit(w.store);
     assert_int_equal(c.replies, 1);
     assert_int_equal(c.code, FAULT_NONE);
-    assert_int_equal(fake_store_only(w.store)->state, LEASE_OPEN);
-    assert_int_equal(request_name_number(fake_store_only(w.store)->request), c.request_id);
+    assert_int_equal(fake_store_only(w.store)->state, REQUEST_HELD);
+    assert_int_equal(request_name_number(fake_store_only(w.store)->name), c.request_id);
+    assert_string_equal(fake_store_only_lease(w.store)->id, c.lease_id);
+    assert_string_equal(fake_store_only_lease(w.store)->request, fake_store_only(w.store)->mark);
     assert_int_equal(fake_store_only(w.store)->expires_wall_ms, c.expires_wall_ms);
     world_end(&w);
 }
@@ -124,7 +128,7 @@ TEST(pending_is_durable_before_it_is_answered)
     world_settle(&w);
     assert_int_equal(r.replies, 1);
     assert_true(r.pending);
-    assert_int_equal(fake_store_only(w.store)->state, LEASE_RELEASING);
+    assert_int_equal(fake_store_only(w.store)->state, REQUEST_RETURNING);
     assert_int_equal(fake_store_only(w.store)->attempts, 1);
     assert_string_equal(fake_store_only(w.store)->last_error, "vault_unavailable");
     assert_true(fake_store_only(w.store)->next_wall_ms > w.clock.wall);
@@ -151,7 +155,7 @@ TEST(a_release_is_durable_while_the_vault_is_silent)
     fake_clock_advance(&w.clock, LINGERS_MS);
     world_iterate(&w);
     assert_true(fake_store_commit(w.store));
-    assert_int_equal(fake_store_only(w.store)->state, LEASE_RELEASING);
+    assert_int_equal(fake_store_only(w.store)->state, REQUEST_RETURNING);
     world_crash(&w, 0, 0);
     assert_int_equal(world_state(&w).leases_active, 0);
     world_settle(&w);
@@ -167,14 +171,14 @@ TEST(a_removed_row_waits_for_the_next_commit)
     struct released r;
 
     world_start_stored_leased(&w, &a);
-    assert_int_equal(w.store->writes, 2);
+    assert_int_equal(w.store->steps, 2);
     finish_release(&w, "alice", "s1", NULL, &r);
     assert_false(r.pending);
-    assert_int_equal(w.store->writes, 2);
+    assert_int_equal(w.store->steps, 2);
     start_checkout(&w, "bob", "s2", &b); /* takes it along */
     world_settle(&w);
-    assert_null(fake_store_row(w.store, a.lease_id));
-    assert_int_equal(w.store->writes, 5);
+    assert_null(fake_store_request(w.store, a.lease_id));
+    assert_int_equal(w.store->steps, 6); /* its return, its end, and two of the other */
     assert_int_equal(w.store->commits, 4);
     start_release(&w, "bob", "s2", NULL, &r);
     world_advance(&w, LINGERS_MS);
@@ -243,7 +247,7 @@ TEST(a_makers_row_stays_until_the_other_holders_is_durable)
     start_release(&w, "alice", "s1", NULL, &r);
     world_iterate(&w);
     assert_int_equal(r.replies, 0); /* a restart would give s1 its lease again, as yet */
-    assert_non_null(fake_store_row(w.store, a.lease_id));
+    assert_non_null(fake_store_request(w.store, a.lease_id));
     world_crash(&w, 0, 1); /* of the two rows one is on disk */
     world_advance(&w, MINUTES(15));
     assert_int_equal(ours_live(&w), world_state(&w).leases_active ? 1 : 0);
@@ -259,23 +263,24 @@ struct rig {
     struct journal *journal;
 };
 
-static void put(struct rig *r, const char *id, enum lease_state state)
-{
-    struct lease_row row = {.id = id,
-                            .state = state,
-                            .vault = "main",
-                            .user = "u",
-                            .username = "u",
-                            .domain = "",
-                            .session = "s",
-                            .credential = "c",
-                            .tag = id,
-                            .last_error = ""};
+static const struct holder no_holder = {"u", "", "s", "", "c", "", "", 0};
 
-    assert_int_equal(journal_put(r->journal, &row), 0);
+static int put(struct rig *r, enum store_step_kind kind, const char *mark, struct journal_wait *wait,
+               void (*done)(struct journal_wait *, int err))
+{
+    return journal_put(
+        r->journal,
+        &(struct store_step){.kind = kind,
+                             .request = {.mark = mark,
+                                         .state = kind == STEP_ASK ? REQUEST_ASKED : REQUEST_RETURNING,
+                                         .vault = "main",
+                                         .user = "u",
+                                         .asker = no_holder},
+                             .lease = {.id = ""}},
+        wait, done);
 }
 
-/* One row, "one", is stuck; the store can write again, and no write was tried yet. */
+/* Of two steps of "one" the second is stuck; the store can write again, and was not tried. */
 static void rig_stuck(struct rig *r)
 {
     memset(r, 0, sizeof *r);
@@ -285,12 +290,26 @@ static void rig_stuck(struct rig *r)
     fake_store_init(&r->store, &r->clock.clock);
     r->journal = journal_new(r->timers, &r->store.store);
     assert_non_null(r->journal);
+    assert_int_equal(put(r, STEP_ASK, "one", NULL, NULL), 1);
+    fake_clock_run(&r->clock, r->timers, LINGERS_MS);
+    assert_true(fake_store_commit(&r->store));
     r->store.broken = true;
-    put(r, "one", LEASE_OPEN);
+    assert_int_equal(put(r, STEP_RETURN, "one", NULL, NULL), 1);
     /* A store that is known not to write is not troubled. */
     r->store.broken = false;
     assert_int_equal(r->store.npending, 0);
     assert_int_equal(journal_stuck(r->journal), 1);
+}
+
+static void settle_rig(struct rig *r)
+{
+    fake_clock_run(&r->clock, r->timers, SECONDS(1));
+    for (unsigned i = 0; i < 3; i++) {
+        fake_clock_run(&r->clock, r->timers, LINGERS_MS);
+        (void)fake_store_commit(&r->store);
+    }
+    assert_true(journal_quiet(r->journal));
+    assert_int_equal(r->store.otherwise, 0);
 }
 
 static void rig_end(struct rig *r)
@@ -302,59 +321,112 @@ static void rig_end(struct rig *r)
     timers_free(r->timers);
 }
 
-TEST(a_stuck_row_goes_before_newer_ones)
+TEST(a_stuck_step_goes_before_newer_ones)
 {
     struct rig r;
 
     rig_stuck(&r);
-    journal_remove(r.journal, "two"); /* which "one" takes over from */
+    assert_int_equal(put(&r, STEP_CLOSE, "one", NULL, NULL), 1);
     assert_int_equal(journal_stuck(r.journal), 0);
-    fake_clock_run(&r.clock, r.timers, LINGERS_MS);
-    (void)fake_store_commit(&r.store);
-    fake_clock_run(&r.clock, r.timers, LINGERS_MS);
-    (void)fake_store_commit(&r.store);
-    assert_true(journal_quiet(r.journal));
-    assert_int_equal(r.store.writes, 2);
-    assert_non_null(fake_store_row(&r.store, "one"));
+    settle_rig(&r);
+    assert_int_equal(r.store.steps, 3);
+    assert_int_equal(fake_store_count(&r.store), 0);
     rig_end(&r);
 }
 
-/* A newer state that is not awaited, before the next attempt is due. */
-TEST(a_stuck_row_is_written_in_its_newest_state)
+/* Its first attempt fails in the store; then it comes before what was put meanwhile. Nothing is left out. */
+TEST(a_failed_commit_is_given_again_in_order)
 {
     struct rig r;
 
     rig_stuck(&r);
-    put(&r, "one", LEASE_RELEASING);
-    for (unsigned i = 0; i < 3; i++) {
-        fake_clock_run(&r.clock, r.timers, LINGERS_MS);
-        (void)fake_store_commit(&r.store);
-    }
-    assert_true(journal_quiet(r.journal));
-    assert_int_equal(fake_store_row(&r.store, "one")->state, LEASE_RELEASING);
+    fake_clock_run(&r.clock, r.timers, SECONDS(1));
+    assert_int_equal(r.store.npending, 1);
+    r.store.broken = true;
+    assert_int_equal(put(&r, STEP_CLOSE, "one", NULL, NULL), 1); /* known not to write: not given */
+    (void)fake_store_commit(&r.store);
+    assert_int_equal(journal_stuck(r.journal), 2);
+    assert_int_equal(fake_store_only(&r.store)->state, REQUEST_ASKED);
+    r.store.broken = false;
+    fake_clock_run(&r.clock, r.timers, SECONDS(3));
+    settle_rig(&r);
+    assert_int_equal(fake_store_count(&r.store), 0);
     rig_end(&r);
 }
 
-/* A wait for an unawaited row starts its commit. */
-static void on_durable(struct journal_wait *w, int err)
+static int wait_err;
+static unsigned nwaits;
+
+static void on_waited(struct journal_wait *w, int err)
 {
     (void)w;
-    assert_int_equal(err, 0);
+    wait_err = err;
+    nwaits++;
 }
 
+/* What a check-out waits for never happens where the store was away: its check-out has ended. */
+TEST(a_step_that_is_given_up_never_happens)
+{
+    struct journal_wait wait = {0};
+    struct rig r;
+
+    rig_stuck(&r);
+    settle_rig(&r);
+    nwaits = 0;
+    assert_int_equal(put(&r, STEP_ASK, "two", &wait, on_waited), 1);
+    assert_int_equal(r.store.npending, 1); /* not delayed */
+    r.store.broken = true;
+    (void)fake_store_commit(&r.store);
+    assert_int_equal(nwaits, 1);
+    assert_int_equal(wait_err, -ENOSPC);
+    assert_int_equal(put(&r, STEP_ASK, "two", &wait, on_waited), -EIO);
+    assert_int_equal(journal_stuck(r.journal), 0);
+    r.store.broken = false;
+    fake_clock_run(&r.clock, r.timers, SECONDS(3));
+    settle_rig(&r);
+    assert_null(fake_store_request(&r.store, "two"));
+    assert_int_equal(nwaits, 1);
+    rig_end(&r);
+}
+
+/* The store and the caller differ: the caller is told, and all else goes on. */
+TEST(a_step_may_be_refused)
+{
+    struct journal_wait wait = {0};
+    struct rig r;
+
+    rig_stuck(&r);
+    settle_rig(&r);
+    nwaits = 0;
+    assert_int_equal(put(&r, STEP_ASK, "one", &wait, on_waited), 1);
+    assert_int_equal(put(&r, STEP_ASK, "two", NULL, NULL), 1);
+    fake_clock_run(&r.clock, r.timers, LINGERS_MS);
+    while (fake_store_commit(&r.store))
+        fake_clock_run(&r.clock, r.timers, LINGERS_MS);
+    assert_int_equal(nwaits, 1);
+    assert_int_equal(wait_err, -ESTALE);
+    assert_int_equal(r.store.otherwise, 1);
+    assert_int_equal(fake_store_count(&r.store), 2);
+    rig_end(&r);
+}
+
+/* A wait for what is delayed starts its commit. */
 TEST(a_wait_starts_the_commit)
 {
     struct journal_wait wait = {0};
     struct rig r;
 
     rig_stuck(&r);
-    fake_clock_run(&r.clock, r.timers, SECONDS(1));
-    (void)fake_store_commit(&r.store);
-    assert_true(journal_quiet(r.journal));
-    journal_remove(r.journal, "one");
+    settle_rig(&r);
+    nwaits = 0;
+    assert_int_equal(journal_await_all(r.journal, &wait, on_waited), 0);
+    assert_int_equal(put(&r, STEP_CLOSE, "one", NULL, NULL), 1);
     assert_int_equal(r.store.npending, 0);
-    assert_int_equal(journal_await(r.journal, "one", &wait, on_durable), 1);
+    assert_int_equal(journal_await_all(r.journal, &wait, on_waited), 1);
     assert_int_equal(r.store.npending, 1);
+    (void)fake_store_commit(&r.store);
+    assert_int_equal(nwaits, 1);
+    assert_int_equal(wait_err, 0);
     rig_end(&r);
 }
 
@@ -466,7 +538,17 @@ TEST(a_release_ends_the_sessions_checkout_in_flight)
 
 /* ---- death at every step ---- */
 
+enum story_kind {
+    STORY_SHARED,    /* two sessions, one request of the gateway */
+    STORY_OWN,       /* the person's own request, handed over by reuse */
+    STORY_DIRECT,    /* direct access, of which the vault keeps no request */
+    STORY_ENDS,      /* a session ends while its check-out is in flight */
+    STORY_RETURNING, /* a check-out gets a request that is being given back */
+    NSTORIES
+};
+
 struct story {
+    enum story_kind kind;
     struct world w;
     struct caller a, b;
     struct released r;
@@ -496,19 +578,45 @@ static bool all_steps(struct story *s, bool vault_first)
     return s->steps <= s->end;
 }
 
-static void tell_story(struct story *s, bool vault_first)
+static bool some_steps(struct story *s, bool vault_first, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (!one_step(s, vault_first))
+            return s->steps <= s->end;
+    return true;
+}
+
+/* Both at once, or one after the other. */
+static bool tell_of_two(struct story *s, bool vault_first)
 {
     start_checkout(&s->w, "alice", "s1", &s->a);
-    if (s->end % 2) /* both at once, or one after the other */
+    if (s->end % 2)
         start_checkout(&s->w, "alice", "s2", &s->b);
     if (!all_steps(s, vault_first))
-        return;
+        return false;
     if (s->end % 2 == 0)
         start_checkout(&s->w, "alice", "s2", &s->b);
     if (!all_steps(s, vault_first))
-        return;
+        return false;
     start_release(&s->w, "alice", "s1", NULL, &s->r);
-    if (!all_steps(s, vault_first))
+    return all_steps(s, vault_first);
+}
+
+static bool tell_of_an_end(struct story *s, bool vault_first)
+{
+    bool in_flight = s->kind == STORY_ENDS;
+
+    start_checkout(&s->w, "alice", "s1", &s->a);
+    if (!(in_flight ? some_steps(s, vault_first, 3 + s->end % 3) : all_steps(s, vault_first)))
+        return false;
+    start_release(&s->w, "alice", "s1", NULL, &s->r);
+    start_checkout(&s->w, "alice", "s2", &s->b);
+    return all_steps(s, vault_first);
+}
+
+static void tell_story(struct story *s, bool vault_first)
+{
+    if (!(s->kind < STORY_ENDS ? tell_of_two(s, vault_first) : tell_of_an_end(s, vault_first)))
         return;
     start_release(&s->w, "alice", "s2", NULL, &s->r);
     (void)all_steps(s, vault_first);
@@ -520,22 +628,41 @@ static struct broker_state quiet_state(struct world *w)
     return world_state(w);
 }
 
-static void die_at(unsigned end, bool vault_first, unsigned carried_out, size_t durable)
+static void begin_story(struct story *s)
 {
-    struct story s = {.end = end};
+    world_start_stored(&s->w);
+    s->w.vault.accounts[0].row.isa = s->kind == STORY_DIRECT;
+    if (s->kind == STORY_OWN)
+        (void)fake_vault_seed(&s->w.vault, "CORP\\alice", 1, 11, 600, "my own work");
+}
+
+/* What the vault has is held, and what is held has its row. */
+static void check_rows(struct story *s, size_t leases)
+{
+    bool shared = s->kind == STORY_SHARED || s->kind >= STORY_ENDS;
+
+    assert_int_equal(ours_live(&s->w), shared && leases ? 1 : 0);
+    assert_int_equal(fake_store_leases(s->w.store), leases);
+    assert_int_equal(fake_store_count(s->w.store), s->kind == STORY_DIRECT ? leases : leases ? 1 : 0);
+}
+
+static void die_at(enum story_kind kind, unsigned end, bool vault_first, unsigned carried_out, size_t durable)
+{
+    static const char *const words[NSTORIES] = {"shared", "the person's own", "direct access",
+                                                "an end in flight", "given back"};
+    struct story s = {.kind = kind, .end = end};
 
     case_label(
-        "the process ends before step %u (%s first), waiting vault calls carried out: %x, rows durable: %zu",
-        end, vault_first ? "vault" : "store", carried_out, durable);
-    world_start_stored(&s.w);
+        "%s: the process ends before step %u (%s first), waiting vault calls carried out: %x, lists of "
+        "steps durable: %zu",
+        words[kind], end, vault_first ? "vault" : "store", carried_out, durable);
+    begin_story(&s);
     tell_story(&s, vault_first);
     world_crash(&s.w, carried_out, durable);
-    struct broker_state state = quiet_state(&s.w);
-
-    assert_int_equal(ours_live(&s.w), state.leases_active ? 1 : 0);
-    assert_int_equal(fake_store_count(s.w.store), state.leases_active);
-    world_advance(&s.w, MINUTES(60));
+    check_rows(&s, quiet_state(&s.w).leases_active);
+    world_advance(&s.w, kind == STORY_OWN ? HOURS(11) : MINUTES(60));
     assert_int_equal(fake_vault_live(&s.w.vault), 0);
+    assert_true(kind != STORY_OWN || world_checkins(&s.w) == 0); /* it has ended by itself */
     assert_int_equal(fake_store_count(s.w.store), 0);
     world_end(&s.w);
 }
@@ -546,7 +673,41 @@ TEST(a_crash_at_any_step_leaves_no_request_without_lease)
         for (int vault_first = 0; vault_first < 2; vault_first++)
             for (unsigned carried_out = 0; carried_out < 4; carried_out++)
                 for (size_t durable = 0; durable < 3; durable++)
-                    die_at(end, vault_first, carried_out, durable);
+                    die_at(STORY_SHARED, end, vault_first, carried_out, durable);
+}
+
+TEST(a_crash_at_any_step_of_other_stories)
+{
+    for (int kind = STORY_OWN; kind < NSTORIES; kind++)
+        for (unsigned end = 0; end < 30; end++)
+            for (int vault_first = 0; vault_first < 2; vault_first++)
+                for (unsigned carried_out = 0; carried_out < 4; carried_out += 3)
+                    for (size_t durable = 0; durable < 3; durable++)
+                        die_at((enum story_kind)kind, end, vault_first, carried_out, durable);
+}
+
+/* The request's time is over while no process runs. */
+TEST(what_has_ended_meanwhile_is_given_back)
+{
+    struct world w;
+    struct caller a, b;
+
+    for (int in_flight = 0; in_flight < 2; in_flight++) {
+        case_label("%s", in_flight ? "a check-out in flight" : "a lease");
+        world_start_stored_leased(&w, &a);
+        w.vault.requests[0].expires_wall += HOURS(2); /* the vault keeps its own time */
+        if (in_flight) {
+            start_checkout(&w, "alice", "s2", &b);
+            world_run_until(&w, FAKE_REQUEST);
+        }
+        w.clock.wall += HOURS(1) + SECONDS(1);
+        world_crash(&w, (unsigned)in_flight, 0);
+        world_advance(&w, MINUTES(3));
+        assert_int_equal(world_state(&w).leases_active, 0);
+        assert_int_equal(w.vault.requests[0].checkins, 1);
+        assert_int_equal(fake_store_count(w.store), 0);
+        world_end(&w);
+    }
 }
 
 int main(void)
@@ -561,14 +722,18 @@ int main(void)
         cmocka_unit_test(a_removed_row_waits_for_the_next_commit),
         cmocka_unit_test(what_waits_is_written_when_the_broker_ends),
         cmocka_unit_test(all_of_a_failed_commit_are_answered),
-        cmocka_unit_test(a_stuck_row_goes_before_newer_ones),
-        cmocka_unit_test(a_stuck_row_is_written_in_its_newest_state),
+        cmocka_unit_test(a_stuck_step_goes_before_newer_ones),
+        cmocka_unit_test(a_failed_commit_is_given_again_in_order),
+        cmocka_unit_test(a_step_that_is_given_up_never_happens),
+        cmocka_unit_test(a_step_may_be_refused),
         cmocka_unit_test(a_wait_starts_the_commit),
         cmocka_unit_test(the_record_alone_does_not_answer),
         cmocka_unit_test(the_row_alone_does_not_answer),
         cmocka_unit_test(row_or_record_that_fails_undoes_the_checkout),
         cmocka_unit_test(a_release_ends_the_sessions_checkout_in_flight),
         cmocka_unit_test(a_crash_at_any_step_leaves_no_request_without_lease),
+        cmocka_unit_test(a_crash_at_any_step_of_other_stories),
+        cmocka_unit_test(what_has_ended_meanwhile_is_given_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

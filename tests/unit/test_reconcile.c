@@ -45,7 +45,7 @@ TEST(a_request_wrongly_missing_is_checked_in)
     world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
     world_advance(&w, MINUTES(10) + SECONDS(10));
     assert_int_equal(world_state(&w).leases_active, 0);
-    assert_int_equal(fake_store_count(w.store), 1); /* the cover, until the vault has answered */
+    assert_int_equal(fake_store_count(w.store), 1); /* until the vault has answered */
     assert_true(w.vault.requests[0].live);
     w.vault.plan = NULL;
     world_advance(&w, MINUTES(2));
@@ -158,24 +158,18 @@ TEST(a_marked_request_without_lease_is_checked_in)
 TEST(a_request_is_known_by_its_tag_after_any_time)
 {
     static const char untagged[] = "qqqqqqqqqqqqqqqqqqqqqqqqqq";
-    struct lease_row row = {.id = untagged,
-                            .state = LEASE_RELEASING,
-                            .vault = "main",
-                            .user = "CORP\\alice",
-                            .username = "alice",
-                            .domain = "",
-                            .session = "s0",
-                            .credential = "",
-                            .tag = untagged,
-                            .last_error = "",
-                            .request = "77",
-                            .expires_wall_ms = 1};
+    struct request_row row = {.mark = untagged,
+                              .state = REQUEST_RETURNING,
+                              .vault = "main",
+                              .user = "CORP\\alice",
+                              .name = "77",
+                              .expires_wall_ms = 1};
     struct world w;
     struct caller c;
     char reason[128];
 
     world_start_stored_leased(&w, &c);
-    fake_store_put(w.store, &row);
+    fake_store_put_request(w.store, &row);
     (void)snprintf(reason, sizeof reason, "old [jumpgate %.5s%s]", c.lease_id, "zzzzzzzzzzzzzzzzzzzzz");
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
     (void)snprintf(reason, sizeof reason, "twice [jumpgate %s]", untagged);

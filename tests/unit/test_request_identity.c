@@ -461,17 +461,17 @@ TEST(absurd_times_of_a_row_are_survived)
 
     for (unsigned i = 0; i < 4 * 4 * 4 * 4; i++) {
         world_start_stored_leased(&w, &c);
-        struct lease_row row = *fake_store_only(w.store);
+        struct request_row row = *fake_store_only(w.store);
 
-        row.id = row.tag = "abcdefghjkmnpqrstvwxyz0123";
+        row.mark = "abcdefghjkmnpqrstvwxyz0123";
         row.state = i / 64 % 4;
-        row.session = "s2";
-        row.request = "9223372036854775807";
-        row.created_wall_ms = absurd[i % 4];
+        row.asker.session = "s2";
+        row.name = "9223372036854775807";
+        row.asker.created_wall_ms = absurd[i % 4];
         row.expires_wall_ms = absurd[i / 4 % 4];
         row.next_wall_ms = absurd[i / 16 % 4];
         row.attempts = INT64_MAX;
-        fake_store_put(w.store, &row);
+        fake_store_put_request(w.store, &row);
         world_crash(&w, 0, 0);
         world_advance(&w, MINUTES(3));
         assert_int_equal(fake_vault_live(&w.vault), 1);

@@ -344,7 +344,7 @@ TEST(the_answer_waits_for_the_disk_and_not_for_the_vault)
     assert_int_equal(e.ended, 1);
     assert_int_equal(again.replies, 1);
     assert_int_equal(again.ended, 0);
-    assert_int_equal(fake_store_only(w.store)->state, LEASE_RELEASING);
+    assert_int_equal(fake_store_only(w.store)->state, REQUEST_RETURNING);
     world_crash(&w, 0, 0); /* the check-in has never come */
     assert_int_equal(world_state(&w).leases_active, 0);
     world_settle(&w);
@@ -636,7 +636,7 @@ TEST(started_without_an_lsid_or_without_leases_changes_nothing)
 
     world_start_stored(&w);
     hold(&w, "alice", "s1", LSID_A, &c);
-    unsigned writes = w.store->writes;
+    unsigned writes = w.store->steps;
 
     assert_int_equal(start(&w, "alice", "s1", NULL, &replies), 0);
     world_settle(&w);
@@ -647,7 +647,7 @@ TEST(started_without_an_lsid_or_without_leases_changes_nothing)
     assert_int_equal(start(&w, "alice", "s1", LSID_A, &replies), 0); /* it has this one */
     world_settle(&w);
     assert_int_equal(replies, 1);
-    assert_int_equal(w.store->writes, writes);
+    assert_int_equal(w.store->steps, writes);
     expect_lsid(&w, "alice", "s1", LSID_A);
     world_end(&w);
 }
@@ -743,11 +743,11 @@ TEST(the_cursor_is_kept_for_each_site)
     assert_false(broker_pra_cursor_load(w.broker, "pra1", &cursor));
     assert_int_equal(broker_pra_cursor_save(w.broker, "pra1", 1000), 0);
     assert_int_equal(broker_pra_cursor_save(w.broker, "pra2", 7), 0);
-    assert_int_equal(broker_pra_cursor_save(w.broker, "pra1", 2000), 0); /* in place of the first */
+    assert_int_equal(broker_pra_cursor_save(w.broker, "pra1", 2000), 0);
     assert_true(broker_pra_cursor_load(w.broker, "pra1", &cursor));
     assert_int_equal(cursor, 2000);
     world_advance(&w, SOON_MS);
-    assert_int_equal(w.store->writes, 2);
+    assert_int_equal(w.store->steps, 3);
     world_crash(&w, 0, 0);
     assert_true(broker_pra_cursor_load(w.broker, "pra1", &cursor));
     assert_int_equal(cursor, 2000);

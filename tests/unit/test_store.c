@@ -3,6 +3,7 @@
  * test_store.c - the SQLite store on a real disk: rows come back, writes are grouped, damage and strangers
  * are refused.
  */
+#include "base/buf.h"
 #include "base/memory/secret.h"
 #include "check.h"
 #include "stores/sqlite.h"
@@ -76,60 +77,61 @@ static void close_store(struct store *s)
 }
 
 struct written {
-    struct store_write w;
-    char id[32];
-    char request[24];
+    struct store_step step; /* first */
+    char mark[32];
+    char name[24];
     int err;
     bool done;
 };
 
-static void on_written(struct store_write *w, int err)
+static void on_written(struct store_step *step, enum store_outcome outcome)
 {
-    struct written *x = (struct written *)w;
+    struct written *x = (struct written *)step;
 
     assert_false(x->done);
     x->done = true;
-    x->err = err;
+    x->err = outcome == STORE_OTHERWISE ? -ESTALE : step->err;
 }
 
-static void give(struct store *s, struct store_write *w)
+static void give(struct store *s, struct store_step *step)
 {
-    struct store_writes list = STAILQ_HEAD_INITIALIZER(list);
+    struct store_steps list = STAILQ_HEAD_INITIALIZER(list);
 
-    STAILQ_INSERT_TAIL(&list, w, link);
-    assert_int_equal(s->ops->write(s, &list), 0);
+    STAILQ_INSERT_TAIL(&list, step, link);
+    assert_int_equal(s->ops->steps(s, &list), 0);
     assert_true(STAILQ_EMPTY(&list));
 }
 
+static struct holder some_holder(void)
+{
+    return (struct holder){.username = "mrivera",
+                           .domain = "ACME",
+                           .session = "pra-1",
+                           .lsid = "",
+                           .credential = "1.safe.l.17.203.0",
+                           .system = "",
+                           .account = "",
+                           .created_wall_ms = 1000};
+}
+
+/* The request is about to be asked for. */
 static void put(struct store *s, struct written *x, int n)
 {
     memset(x, 0, sizeof(*x));
-    (void)snprintf(x->id, sizeof(x->id), "lease%06d", n);
-    (void)snprintf(x->request, sizeof(x->request), "%d", 9000 + n);
-    x->w.row = (struct lease_row){
-        .id = x->id,
-        .state = LEASE_OPEN,
-        .vault = "safe",
-        .url = "https://safe.example:443/api",
-        .user = "ACME\\mrivera",
-        .username = "mrivera",
-        .domain = "ACME",
-        .session = "pra-1",
-        .credential = "1.safe.l.17.203.0",
-        .tag = x->id,
-        .system_id = 17,
-        .account_id = 203,
-        .request = x->request,
-        .created_wall_ms = 1000,
-        .expires_wall_ms = 2000,
-        .last_error = "",
-        .lsid = "",
-        .ended_site = "",
-        .system = "",
-        .account = "",
-    };
-    x->w.done = on_written;
-    give(s, &x->w);
+    (void)snprintf(x->mark, sizeof(x->mark), "lease%06d", n);
+    (void)snprintf(x->name, sizeof(x->name), "%d", 9000 + n);
+    x->step = (struct store_step){.kind = STEP_ASK,
+                                  .request = {.mark = x->mark,
+                                              .state = REQUEST_ASKED,
+                                              .vault = "safe",
+                                              .url = "https://safe.example:443/api",
+                                              .user = "ACME\\mrivera",
+                                              .name = x->name,
+                                              .expires_wall_ms = 2000,
+                                              .last_error = "",
+                                              .asker = some_holder()},
+                                  .done = on_written};
+    give(s, &x->step);
     assert_false(x->done);
 }
 
@@ -139,31 +141,71 @@ static void wait_for(struct written *x)
         (void)uv_run(loop_uv(loop), UV_RUN_ONCE);
 }
 
-static int nrows;
-static struct lease_row last_row; /* its texts are gone */
-static long last_request;
-static char last_session[64];
-static int count_row(void *arg, const struct lease_row *r)
+/* Another step of the same row. */
+static void step_on(struct store *s, struct written *x, enum store_step_kind kind)
+{
+    x->done = false;
+    x->step.kind = kind;
+    x->step.request.state = REQUEST_HELD;
+    x->step.lease =
+        (struct lease_row){.request = x->mark, .id = x->mark, .holder = some_holder(), .ended_site = ""};
+    x->step.instead = "";
+    give(s, &x->step);
+    wait_for(x);
+    assert_int_equal(x->err, 0);
+}
+
+/* Of the last rows that were read. */
+static int nrequests, nleases;
+static size_t ncursors;
+static enum request_state last_state;
+static char last_name[32], last_session[64], last_lsid[64], last_site[64], last_names[64];
+static enum session_end_source last_ended;
+
+static int count_request(void *arg, const struct request_row *r)
 {
     (void)arg;
-    nrows++;
-    last_row = *r;
-    last_request = strtol(r->request, NULL, 10);
-    (void)snprintf(last_session, sizeof(last_session), "%s", r->session);
+    nrequests++;
+    last_state = r->state;
+    (void)snprintf(last_name, sizeof(last_name), "%s", r->name);
+    (void)snprintf(last_session, sizeof(last_session), "%s", r->asker.session);
     return 0;
 }
 
+static int count_lease(void *arg, const struct lease_row *l)
+{
+    (void)arg;
+    nleases++;
+    (void)snprintf(last_lsid, sizeof(last_lsid), "%s", l->holder.lsid);
+    (void)snprintf(last_site, sizeof(last_site), "%s", l->ended_site);
+    (void)snprintf(last_names, sizeof(last_names), "%s on %s", l->holder.account, l->holder.system);
+    last_ended = l->ended;
+    return 0;
+}
+
+static int count_cursor(void *arg, const struct cursor_row *row)
+{
+    (void)arg;
+    assert_string_equal(row->site, "pra one");
+    assert_int_equal(row->cursor_ms, 1795895628123);
+    ncursors++;
+    return 0;
+}
+
+static const struct store_reader counting = {count_request, count_lease, count_cursor};
+
 static int count_rows(struct store *s)
 {
-    nrows = 0;
-    assert_int_equal(s->ops->load(s, count_row, NULL), 0);
-    return nrows;
+    nrequests = nleases = 0;
+    ncursors = 0;
+    assert_int_equal(s->ops->load(s, &counting, NULL), 0);
+    return nrequests;
 }
 
 TEST(rows_come_back)
 {
     struct store *s = open_store(false, NULL);
-    struct written a, b, gone = {.w = {.remove = true, .done = on_written}};
+    struct written a, b;
 
     assert_non_null(s);
     assert_int_equal(count_rows(s), 0);
@@ -171,16 +213,16 @@ TEST(rows_come_back)
     put(s, &b, 2);
     wait_for(&b);
     assert_int_equal(a.err, 0);
-    gone.w.row.id = a.id;
-    give(s, &gone.w);
-    wait_for(&gone);
+    step_on(s, &a, STEP_CLOSE);
+    step_on(s, &b, STEP_OPEN);
     close_store(s);
 
     s = open_store(false, NULL);
     assert_non_null(s);
     assert_int_equal(count_rows(s), 1);
-    assert_int_equal(last_request, 9002);
-    assert_int_equal(last_row.state, LEASE_OPEN);
+    assert_int_equal(nleases, 1);
+    assert_string_equal(last_name, "9002");
+    assert_int_equal(last_state, REQUEST_HELD);
     assert_string_equal(last_session, "pra-1");
     close_store(s);
 }
@@ -347,34 +389,12 @@ TEST(a_newer_file_is_never_touched)
     assert_null(open_store(true, NULL));
 }
 
-/* Of earlier versions: they are read as they are, and migrated by a gateway that writes. */
-static const char *kept; /* what the last row kept */
-static size_t nodd;      /* rows that are not as the fixture has them */
-
-static int note_kept(void *arg, const struct lease_row *row)
-{
-    (void)arg;
-    kept = *row->lsid ? "lsid" : *row->url ? "url" : "neither";
-    nrows++;
-    nodd += row->ended != SESSION_END_NONE || *row->ended_site || strtol(row->request, NULL, 10) < 1001 ||
-            strtol(row->request, NULL, 10) > 1003 || row->created_wall_ms != 1795895628000 ||
-            *row->session == '\0' || row->attempts != (strcmp(row->session, "S-3") == 0 ? 2 : 0);
-    return 0;
-}
-
-static void read_kept(const char *what, int rows)
-{
-    nrows = 0;
-    assert_int_equal(sqlite_store_read(dir, note_kept, NULL, why), 0);
-    assert_string_equal(kept, what);
-    assert_int_equal(nrows, rows);
-    assert_int_equal(nodd, 0);
-}
+/* ---- stores of earlier versions: they are read as they are, and migrated by a gateway that writes ---- */
 
 /* The store of a fixture, in place of the one that is there. */
 static void make_older(const char *fixture, const char *then)
 {
-    char sql[8192];
+    static char sql[65536];
     FILE *in = fopen(fixture, "r");
     sqlite3 *db = NULL;
 
@@ -391,63 +411,180 @@ static void make_older(const char *fixture, const char *then)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-static size_t ncursors;
-
-static int count_cursor(void *arg, const struct cursor_row *row)
-{
-    (void)arg;
-    assert_string_equal(row->site, "pra one");
-    assert_int_equal(row->cursor_ms, 1795895628123);
-    ncursors++;
-    return 0;
-}
-
 static void put_cursor(struct store *s)
 {
-    struct written x = {.w = {.cursor = {"pra one", 1795895628123}, .done = on_written}};
+    struct written x = {
+        .step = {.kind = STEP_CURSOR, .cursor = {"pra one", 1795895628123}, .done = on_written}};
 
-    give(s, &x.w);
+    give(s, &x.step);
     wait_for(&x);
     assert_int_equal(x.err, 0);
 }
 
+/* All rows as text, sorted: what a request and a lease are, without what no version before has had. */
+static struct buf dump;
+
+static int dump_request(void *arg, const struct request_row *r)
+{
+    (void)arg;
+    assert_int_equal(buf_printf(&dump,
+                                "request %.6s %d %s user=%s name=%s adopted=%d attempts=%lld error=%s "
+                                "session=%s credential=%s\n",
+                                r->mark, (int)r->state, *r->url ? r->url : r->vault, r->user, r->name,
+                                r->adopted, (long long)r->attempts, r->last_error, r->asker.session,
+                                r->asker.credential),
+                     0);
+    return 0;
+}
+
+static int dump_lease(void *arg, const struct lease_row *l)
+{
+    (void)arg;
+    assert_int_equal(buf_printf(&dump, "lease %.6s of %.6s session=%s lsid=%s ended=%d%s on %s\\%s\n", l->id,
+                                l->request, l->holder.session, l->holder.lsid, (int)l->ended, l->ended_site,
+                                l->holder.system, l->holder.account),
+                     0);
+    return 0;
+}
+
+static int dump_cursor(void *arg, const struct cursor_row *c)
+{
+    (void)arg;
+    assert_int_equal(buf_printf(&dump, "cursor %s %lld\n", c->site, (long long)c->cursor_ms), 0);
+    return 0;
+}
+
+static const struct store_reader dumping = {dump_request, dump_lease, dump_cursor};
+
+/* The fixture is read as it is by who only reads, and as a migrated file. */
+static void is_read_as(const char *want)
+{
+    dump = BUF_INIT(65536);
+    assert_int_equal(sqlite_store_read(dir, &dumping, NULL, why), 0);
+    assert_string_equal(buf_cstr(&dump), want);
+    dump.len = 0;
+    struct store *s = open_store(false, NULL);
+
+    assert_non_null(s);
+    assert_int_equal(s->ops->load(s, &dumping, NULL), 0);
+    assert_string_equal(buf_cstr(&dump), want);
+    buf_free(&dump);
+    close_store(s);
+}
+
+#define URL_2 "http://127.0.0.1:44159/beyondtrust/api/public/v3"
+#define ROWS_2(vault, lsid)                                                                                  \
+    "request her45a 1 " vault " user=CORP\\bob name=1002 adopted=0 attempts=0 error= "                       \
+    "session=0123456789abcdef0123456789abcdef credential=j1.main.l.20002.20003.0\n"                          \
+    "request rajfy0 2 " vault                                                                                \
+    " user=CORP\\ann name=1003 adopted=0 attempts=2 error=vault_error session=S-3 "                          \
+    "credential=j1.main.l.20004.20005.0\n"                                                                   \
+    "request x4fhj1 1 " vault " user=CORP\\ann name=1001 adopted=0 attempts=0 error= session=S-2 "           \
+    "credential=j1.main.l.20000.20001.0\n"                                                                   \
+    "lease her45a of her45a session=0123456789abcdef0123456789abcdef lsid=" lsid " ended=0 on \\\n"          \
+    "lease x4fhj1 of x4fhj1 session=S-2 lsid=" lsid " ended=0 on \\\n"                                       \
+    "lease yk50q8 of x4fhj1 session=S-1 lsid=" lsid " ended=0 on \\\n"
+
 TEST(older_files_are_read_and_migrated)
 {
     static const struct {
-        const char *then, *kept;
-    } older[] = {{"", "url"},
-                 {"ALTER TABLE lease DROP COLUMN url; PRAGMA user_version = 1", "neither"},
-                 {"ALTER TABLE lease ADD COLUMN lsid TEXT NOT NULL DEFAULT '';"
-                  "ALTER TABLE lease ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;"
-                  "ALTER TABLE lease ADD COLUMN ended_site TEXT NOT NULL DEFAULT '';"
-                  "CREATE TABLE pra_cursor (site TEXT PRIMARY KEY NOT NULL, cursor_ms INTEGER NOT NULL) "
-                  "WITHOUT ROWID, "
-                  "STRICT; PRAGMA user_version = 3",
-                  "url"}};
+        const char *then, *want;
+    } older[] = {
+        {"", ROWS_2(URL_2, "")},
+        {"ALTER TABLE lease DROP COLUMN url; PRAGMA user_version = 1", ROWS_2("main", "")},
+        {"ALTER TABLE lease ADD COLUMN lsid TEXT NOT NULL DEFAULT 'L';"
+         "ALTER TABLE lease ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;"
+         "ALTER TABLE lease ADD COLUMN ended_site TEXT NOT NULL DEFAULT '';"
+         "CREATE TABLE pra_cursor (site TEXT PRIMARY KEY NOT NULL, cursor_ms INTEGER NOT NULL) WITHOUT "
+         "ROWID, STRICT; PRAGMA user_version = 3",
+         ROWS_2(URL_2, "L")}};
     struct written x;
 
     for (size_t i = 0; i < sizeof(older) / sizeof(*older); i++) {
+        case_label("schema %s", i == 0 ? "2" : i == 1 ? "1" : "3");
         make_older("stores/leases-2.sql", older[i].then);
-        read_kept(older[i].kept, 4);
+        is_read_as(older[i].want);
         struct store *s = open_store(false, NULL);
 
         assert_non_null(s);
-        read_kept(older[i].kept, 4);
-        assert_int_equal(s->ops->load_cursors(s, count_cursor, NULL), 0);
-        assert_int_equal(ncursors, 0);
         put(s, &x, 1);
         wait_for(&x);
         assert_int_equal(x.err, 0);
-        assert_int_equal(count_rows(s), 5);
         put_cursor(s);
         close_store(s);
         s = open_store(false, NULL);
         assert_non_null(s);
-        assert_int_equal(count_rows(s), 5);
-        assert_int_equal(s->ops->load_cursors(s, count_cursor, NULL), 0);
+        assert_int_equal(count_rows(s), 4);
+        assert_int_equal(nleases, 3);
         assert_int_equal(ncursors, 1);
-        ncursors = 0;
         close_store(s);
+        assert_int_equal(unlink(file), 0);
+    }
+}
+
+#define URL_A "http://127.0.0.1:35049/beyondtrust/api/public/v3"
+#define URL_B "http://127.0.0.1:38645/beyondtrust/api/public/v3"
+#define ASKED(url, mark, state, user, name, rest, who, account)                                              \
+    "request " mark " " state " " url " user=CORP\\" user " name=" name " " rest " session=" who             \
+    " credential=j1.main.l." account ".0\n"
+#define PLAIN              "adopted=0 attempts=0 error="
+#define HELD(id, of, rest) "lease " id " of " of " session=" rest "\n"
+
+/* One row per lease: several that name one request become one, and the leases of it. */
+TEST(rows_of_leases_become_requests_and_leases)
+{
+    static const struct {
+        const char *label, *fixture, *then, *want;
+    } cases[] = {
+        {"as it was", "stores/leases-4a.sql", "",
+         ASKED(URL_A, "12ympb", "2", "bob", "1004", "adopted=0 attempts=1 error=vault_error", "bob-1",
+               "20002.20003") ASKED(URL_A, "mpy4jz", "1", "ann", "1001", PLAIN, "ann-again", "20000.20001")
+             ASKED(URL_A, "sx0kg8", "1", "bob", "1005", PLAIN, "bob-8", "20016.20017")
+                 ASKED(URL_A, "z7p5fc", "0", "ann", "", PLAIN, "ann-2", "20004.20005")
+                     ASKED(URL_A, "z8cefj", "1", "ann", "1003", PLAIN, "ann-1", "20002.20003")
+                         HELD("mpy4jz", "mpy4jz", "ann-again lsid= ended=0 on box20000\\root")
+                             HELD("nfzhpd", "mpy4jz",
+                                  "ann-0 lsid=0123456789abcdef0123456789abcdef ended=0 on box20000\\root")
+                                 HELD("sx0kg8", "sx0kg8", "bob-8 lsid= ended=0 on box20016\\root")
+                                     HELD("z8cefj", "z8cefj", "ann-1 lsid= ended=0 on box20002\\root")},
+        {"a cover beside the open lease; no request at the vault; an intent with a request id; a cursor",
+         "stores/leases-4a.sql",
+         "UPDATE lease SET state = 2 WHERE session = 'ann-again';"
+         "UPDATE lease SET ended = 2, ended_site = 'pra one' WHERE session = 'ann-0';"
+         "UPDATE lease SET request_id = 0 WHERE session IN ('bob-8', 'ann-1');"
+         "UPDATE lease SET request_id = 1020 WHERE session = 'ann-2';"
+         "INSERT INTO pra_cursor VALUES ('pra one', 1795895628123)",
+         ASKED(URL_A, "12ympb", "2", "bob", "1004", "adopted=0 attempts=1 error=vault_error", "bob-1",
+               "20002.20003") ASKED(URL_A, "nfzhpd", "1", "ann", "1001", PLAIN, "ann-0", "20000.20001")
+             ASKED(URL_A, "sx0kg8", "1", "bob", "", PLAIN, "bob-8",
+                   "20016.20017") ASKED(URL_A, "z7p5fc", "2", "ann", "1020", PLAIN, "ann-2", "20004.20005")
+                 ASKED(URL_A, "z8cefj", "1", "ann", "", PLAIN, "ann-1", "20002.20003")
+                     HELD("nfzhpd", "nfzhpd",
+                          "ann-0 lsid=0123456789abcdef0123456789abcdef ended=2pra one on box20000\\root")
+                         HELD("sx0kg8", "sx0kg8", "bob-8 lsid= ended=0 on box20016\\root")
+                             HELD("z8cefj", "z8cefj",
+                                  "ann-1 lsid= ended=0 on box20002\\root") "cursor pra one 1795895628123\n"},
+        {"two covers, in another order than their ids; one of two adopted", "stores/leases-4b.sql",
+         "UPDATE lease SET state = 2, created_ms = created_ms - 1000 * (session = 'ann-again') WHERE "
+         "request_id = 1001;"
+         "UPDATE lease SET adopted = 1, request_id = 1005, url = '', state = 1 WHERE session = 'carol-4';"
+         "UPDATE lease SET url = '' WHERE session = 'bob-8'",
+         ASKED(URL_B, "827ecp", "1", "ann", "1008", "adopted=1 attempts=0 error=", "ann-3", "20006.20007")
+             ASKED("main", "hc23a9", "1", "bob", "1005", PLAIN, "bob-8", "20016.20017")
+                 ASKED(URL_B, "pjqzmh", "2", "ann", "1001", PLAIN, "ann-again", "20000.20001")
+                     HELD("827ecp", "827ecp", "ann-3 lsid= ended=0 on box20006\\root")
+                         HELD("hc23a9", "hc23a9", "bob-8 lsid= ended=0 on box20016\\root")
+                             HELD("nk2xjv", "hc23a9", "carol-4 lsid= ended=0 on box20008\\root")},
+        {"one that had lapsed", "stores/leases-4b.sql", "DELETE FROM lease WHERE state <> 3",
+         ASKED(URL_B, "nk2xjv", "3", "carol", "1009", "adopted=0 attempts=1 error=vault_error", "carol-4",
+               "20008.20009")},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        case_label("%s", cases[i].label);
+        make_older(cases[i].fixture, cases[i].then);
+        is_read_as(cases[i].want);
+        is_read_as(cases[i].want); /* migrated once */
         assert_int_equal(unlink(file), 0);
     }
 }
@@ -474,47 +611,38 @@ TEST(the_tag_is_kept)
 }
 
 /* What a row says of its PRA session, and a cursor that moves. */
-static char row_lsid[64], row_site[64], row_names[64];
-static enum session_end_source row_ended;
-
-static int keep_session(void *arg, const struct lease_row *row)
-{
-    (void)arg;
-    (void)snprintf(row_lsid, sizeof(row_lsid), "%s", row->lsid);
-    (void)snprintf(row_site, sizeof(row_site), "%s", row->ended_site);
-    (void)snprintf(row_names, sizeof(row_names), "%s on %s", row->account, row->system);
-    row_ended = row->ended;
-    return 0;
-}
-
 TEST(lsid_end_names_and_cursor_come_back)
 {
     struct store *s = open_store(false, NULL);
-    struct written x, again = {.w = {.cursor = {"pra one", 1}, .done = on_written}};
+    struct written x, first = {.step = {.kind = STEP_CURSOR, .cursor = {"pra one", 1}, .done = on_written}};
 
     assert_non_null(s);
     put(s, &x, 1);
     wait_for(&x);
     x.done = false;
-    x.w.row.lsid = "{01234567-89ab-cdef-0123-456789ABCDEF}";
-    x.w.row.ended = SESSION_END_TERMINATE;
-    x.w.row.ended_site = "pra one";
-    x.w.row.system = "web01";
-    x.w.row.account = "CORP\\root";
-    give(s, &x.w);
-    give(s, &again.w);
-    wait_for(&again);
-    put_cursor(s); /* in place of the first */
+    x.step.kind = STEP_OPEN;
+    x.step.request.state = REQUEST_HELD;
+    x.step.instead = "";
+    x.step.lease = (struct lease_row){.request = x.mark,
+                                      .id = "other",
+                                      .holder = some_holder(),
+                                      .ended = SESSION_END_TERMINATE,
+                                      .ended_site = "pra one"};
+    x.step.lease.holder.lsid = "{01234567-89ab-cdef-0123-456789ABCDEF}";
+    x.step.lease.holder.system = "web01";
+    x.step.lease.holder.account = "CORP\\root";
+    give(s, &x.step);
+    give(s, &first.step);
+    wait_for(&first);
+    put_cursor(s); /* after the first */
     close_store(s);
     s = open_store(false, NULL);
     assert_non_null(s);
-    assert_int_equal(s->ops->load(s, keep_session, NULL), 0);
-    assert_string_equal(row_lsid, "{01234567-89ab-cdef-0123-456789ABCDEF}");
-    assert_string_equal(row_site, "pra one");
-    assert_string_equal(row_names, "CORP\\root on web01");
-    assert_int_equal(row_ended, SESSION_END_TERMINATE);
-    ncursors = 0;
-    assert_int_equal(s->ops->load_cursors(s, count_cursor, NULL), 0);
+    assert_int_equal(count_rows(s), 1);
+    assert_string_equal(last_lsid, "{01234567-89ab-cdef-0123-456789ABCDEF}");
+    assert_string_equal(last_site, "pra one");
+    assert_string_equal(last_names, "CORP\\root on web01");
+    assert_int_equal(last_ended, SESSION_END_TERMINATE);
     assert_int_equal(ncursors, 1);
     close_store(s);
 }
@@ -540,7 +668,7 @@ TEST(a_full_disk_fails_the_write_and_heals)
     assert_int_not_equal(many[299].err, 0);
     s->ops->state(s, &st);
     assert_false(st.writable);
-    put(s, &many[1], 1);
+    put(s, &many[1], 1001);
     wait_for(&many[1]);
     assert_int_equal(many[1].err, 0);
     s->ops->state(s, &st);
@@ -592,6 +720,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_foreign_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_newer_file_is_never_touched, setup, teardown),
         cmocka_unit_test_setup_teardown(older_files_are_read_and_migrated, setup, teardown),
+        cmocka_unit_test_setup_teardown(rows_of_leases_become_requests_and_leases, setup, teardown),
         cmocka_unit_test_setup_teardown(the_tag_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(lsid_end_names_and_cursor_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_fails_the_write_and_heals, setup, teardown),

@@ -115,9 +115,6 @@ static enum co_state account_resume(struct checkout *co, int err)
     if (!lease ||
         lease->request->origin == ORIGIN_NO_REQUEST) /* there is no request through which to read again */
         return CO_POLICY;
-    if (co->lease) /* of an earlier candidate */
-        lease_discard(co->op.broker->leases, co->lease);
-    co->lease = NULL;
     co_share_lsid(co, lease);
     vault_request_hold(lease->request);
     co_hold(co, lease->request, true);

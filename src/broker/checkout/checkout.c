@@ -11,24 +11,22 @@
  *   intent -> isa -> seek        direct access, in place of request
  *
  * Every ending passes `reply`, good or bad, client present or not: there the vault request becomes a lease or
- * is dropped, and an intent of unknown outcome begins its recovery. A client that left or ran out of time has
+ * is dropped, and one of unknown outcome begins its recovery. A client that left or ran out of time has
  * its wait dropped where that is harmless; a request that may be sent is awaited and then undone. The
  * check-in is the vault request's work (leases/checkin.c), so the check-out ends at once.
  *
- * Invariants: done is called at most once, and never with op.left set; vault request != NULL means that the
- * check-out is counted among its holders; intent != NULL means that a request may exist of which no vault
- * request is known.
+ * Invariants: done is called at most once, and never with op.left set; `request` and `asked`, where they are
+ * not NULL, count the check-out among their holders, once where they are one.
  *
  * Races, and where they are settled:
  *  - two check-outs of one user and account get one request id: both hold the vault request, the undo of one
  *    leaves it;
  *  - the same session asks twice at once: session_queue.c;
- *  - the request id is one whose check-in is on its way: `await`, then the vault is asked again; a check-in
- *    that has not been sent is stopped, and the vault request reopened;
+ *  - the request id is one that is being given back: `await`, then the vault is asked again;
  *  - the vault carries out a check-in before the secret is read: it says "gone", and the request is asked
  *    for again, once;
- *  - the answer of another check-out of this gateway is still on its way: in `lookup` its intent proves
- *    that the gateway made the request.
+ *  - the answer of another check-out of this gateway is still on its way: in `lookup` the mark proves that
+ *    the gateway made the request.
  *
  * Two writes of the journal are waited for: `intent` before the vault is asked, and in `keep` the row with
  * the request id, which was handed to the store as soon as the id was known and is written while the secret
@@ -137,7 +135,7 @@ static void answer_secret(struct checkout *co, const struct vault_request *reque
                           .private_key = key ? &co->secret : NULL,
                           .passphrase = key && co->passphrase.len ? &co->passphrase : NULL,
                           .lease_id = co->lease_id,
-                          .request_id = request_name_number(request->name),
+                          .request_id = request_name_number(vault_request_name(request)),
                           .expires_wall_ms = request->expires_wall_ms,
                           .adopted = request->origin == ORIGIN_FOREIGN,
                       });
@@ -191,22 +189,6 @@ static bool hand_over(struct checkout *co)
     return handed;
 }
 
-/* The vault request that is held is dropped, and one that may exist is recovered. */
-static void undo_checkout(struct checkout *co)
-{
-    struct lease *lease = co->intent ? NULL : co->lease; /* with an intent it is the recovery's */
-
-    if (co->request)
-        vault_request_unhold(co->request, lease);
-    else if (lease)
-        lease_discard(co->op.broker->leases, lease);
-    if (co->intent)
-        intent_recover(co->intent);
-    co->request = NULL;
-    co->lease = NULL;
-    co->intent = NULL;
-}
-
 static int reply_enter(struct checkout *co)
 {
     timer_stop(co->op.broker->timers, &co->op.deadline);
@@ -217,7 +199,7 @@ static int reply_enter(struct checkout *co)
         answer_fault(co, &co->fault);
     secret_clear(&co->secret);
     secret_clear(&co->passphrase);
-    undo_checkout(co);
+    co_undo(co);
     return CO_NOW;
 }
 
@@ -270,7 +252,7 @@ static void co_end(struct checkout *co)
     co->session_ended = true;
     if (!drop_wait(co))
         return;
-    undo_checkout(co);
+    co_undo(co);
     co_goto(co, CO_ENDED);
 }
 
@@ -337,8 +319,7 @@ static void co_destroy(struct op *op)
         co->vault->ops->cancel(co->vault, &co->call);
         account_lists_leave(co->op.broker->lists, &co->wait);
     }
-    intent_close(co->intent);
-    co_free(co); /* the lease is in the table, which goes next */
+    co_free(co); /* vault request and lease are in the table, which goes next */
 }
 
 static const struct op_class checkout_class = {co_leave, co_expired, co_destroy};

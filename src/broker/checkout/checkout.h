@@ -1,21 +1,24 @@
 /*
  * checkout.h - one check-out in flight; private to this folder.
  *
- * What it owns is listed in docs/ownership.md. `request` means: counted among that vault request's holders.
- * `intent` means: a request may exist at the vault whose id is not known. `lease` belongs to the check-out
- * until it is handed over; it is NULL where the session has a lease already. All three are settled in the
- * state `reply`, which every ending passes.
+ * What it owns is listed in docs/ownership.md. `asked` means: its own vault request, which it holds while it
+ * asks the vault; a request may exist there that no record names. `request` means: the vault request of which
+ * it reads the secret, and which it holds; often it is the one that was asked for. `lease` belongs to the
+ * check-out until it is handed over; it is NULL where the session has a lease already. All three are settled
+ * in the state `reply`, which every ending passes.
  */
 #ifndef JG_BROKER_CHECKOUT_CHECKOUT_H
 #define JG_BROKER_CHECKOUT_CHECKOUT_H
 
 #include "broker/audit.h"
 #include "broker/leases/checkin.h"
-#include "broker/leases/intent.h"
 #include "broker/leases/journal.h"
 #include "broker/leases/lease_life.h"
 #include "broker/leases/leases.h"
 #include "broker/leases/lsid_index.h"
+#include "broker/leases/recovery.h"
+#include "broker/leases/request_states.h"
+#include "broker/leases/rows.h"
 #include "broker/leases/sites.h"
 #include "broker/operation.h"
 
@@ -87,9 +90,8 @@ struct checkout {
     char *reason_sent;
     uint64_t sent_ms; /* when the vault was asked: its expiry counts from no earlier */
     int64_t sent_wall_ms;
-    struct lease
-        *lease; /* with an intent or settled on the vault request; NULL = the session's own is used */
-    struct intent *intent;
+    struct lease *lease; /* of `asked`, or settled on `request`; NULL = none, or the session's own is used */
+    struct vault_request *asked;
     struct vault_request *request;
     struct vault_request *awaited;       /* CO_AWAIT: the check-in to wait for */
     char answered[REQUEST_NAME_SIZE];    /* the name of the request, as the vault answered it */
@@ -108,7 +110,7 @@ struct checkout {
     struct vault_call call;
     struct vault_request_watch watch;
     struct journal_wait written;
-    int store_err;
+    int row_err;                /* of the last row that was put; ROW_ON_ITS_WAY: `written` waits for it */
     struct audit_wait recorded; /* `done` is set once the record of a success has begun */
     int audit_err;              /* AUDIT_WAIT: not known yet */
     bool session_ended;         /* while it was in flight, by the session's own request: it is undone */
@@ -123,6 +125,8 @@ struct checkout {
     struct session_queue *queue;
     TAILQ_ENTRY(checkout) of_queue;
 };
+
+enum { ROW_ON_ITS_WAY = 1 };
 
 /* What enter() may return besides -errno. */
 enum { CO_WAIT = 0, CO_NOW = 1 };
@@ -187,8 +191,11 @@ enum co_state co_next_user(struct checkout *, const struct fault *);
 enum co_state co_request_dead(struct checkout *, const struct fault *);
 /* What was read is of a lease or a request that has ended by now, and may be asked for once more. */
 bool co_is_over(const struct checkout *);
-/* Drops the hold on the request and asks for another one: the one repetition. */
+/* Drops the hold on the request and asks for another one, under a lease id of its own: the one repetition. */
 enum co_state co_ask_again(struct checkout *);
+/* Lets go of all it holds: what may exist at the vault is recovered, what is held by nobody else given back.
+ */
+void co_undo(struct checkout *);
 /* Counts as a holder of the vault request from now on; `was_there`: it was not made for this check-out. */
 void co_hold(struct checkout *, struct vault_request *, bool was_there);
 /* The record of a success, which the state `audit` waits for; and of a check-out that failed: audit_step.c.
@@ -199,10 +206,11 @@ void co_audit_end(struct checkout *);
 bool co_is_isa(const struct checkout *);
 /* Words and times of what is asked for, and the call for it. 0 or -ENOMEM. */
 int co_make_request(struct checkout *);
-/* Makes the vault request that has just been asked for and holds it; ORIGIN_UNKNOWN: it was there before.
+/* The vault request that was asked for has this name and is held; ORIGIN_UNKNOWN: it was there before.
  * False = co->fault says why not. */
-bool co_hold_new(struct checkout *, const char *name, enum request_origin);
-void co_close_intent(struct checkout *);
+bool co_hold_asked(struct checkout *, const char *name, enum request_origin);
+/* Certainly nothing is at the vault of what was asked for: it ends, with its lease. */
+void co_withdraw(struct checkout *);
 /* A call that asks for a request did not work out. */
 enum co_state co_request_refused(struct checkout *);
 /* The session's own lease on this credential, if it is of this very vault, or NULL. */
@@ -217,7 +225,7 @@ enum co_state co_try_other(struct checkout *, enum co_state other);
 void co_take_secret(struct checkout *);
 /* The first read of the secret. */
 enum co_state co_first_fetch(const struct checkout *);
-/* The vault request is held: the intent ends, the row becomes OPEN, and the secret is read unless it was. */
+/* The vault request is held: the row of the lease is put, and the secret is read unless it was. */
 enum co_state co_settle(struct checkout *);
 
 #endif

@@ -13,8 +13,8 @@
  * further calls of this check-out (another type of credential, a call carried out twice): they are
  * checked in.
  *
- * Until that list has been read the intent stays open, so whatever fails after the first call, the recovery
- * finds the request. The passphrase of a key is read through the request where there is one.
+ * Until that list has been read the vault request stays ASKED, so whatever fails after the first call, the
+ * recovery finds it. The passphrase of a key is read through the request where there is one.
  *
  * Where the vault keeps no request a repeat has nothing to read through. It passes the same states again, and
  * if there is still no request its answer is the lease that the session has.
@@ -44,7 +44,7 @@ static int isa_enter(struct checkout *co)
     return err;
 }
 
-/* After a call that came through there may be a request, so the intent stays and recovers. */
+/* After a call that came through there may be a request, which is recovered. */
 static enum co_state isa_refused(struct checkout *co)
 {
     return co->at_vault == CO_VAULT_STRAY ? co_fail_with(co, &co->call.fault) : co_request_refused(co);
@@ -62,7 +62,7 @@ static enum co_state isa_absent(struct checkout *co)
         return isa_refused(co); /* the vault's own message says more */
     next = co_try_other(co, CO_ISA);
     if (next != CO_ISA && co->at_vault != CO_VAULT_STRAY)
-        co_close_intent(co);
+        co_withdraw(co);
     return next;
 }
 
@@ -70,7 +70,7 @@ static enum co_state isa_resume(struct checkout *co, int err)
 {
     if (err < 0) {
         if (co->at_vault != CO_VAULT_STRAY)
-            co_close_intent(co);
+            co_withdraw(co);
         return co_fail_start(co, err);
     }
     crash_point("checkout.isa.answered");
@@ -89,7 +89,7 @@ static bool isa_drop(struct checkout *co)
     if (!vault_withdraw(co->vault, &co->call))
         return false;
     if (co->at_vault != CO_VAULT_STRAY) /* otherwise an earlier call may have left a request */
-        co_close_intent(co);
+        co_withdraw(co);
     return true;
 }
 
@@ -110,7 +110,7 @@ static int seek_enter(struct checkout *co)
 /* This check-out's by its mark, and not in the table yet. */
 static bool is_made(const struct checkout *co, const struct active_request *row)
 {
-    return intent_matches(co->intent, row) &&
+    return vault_request_matches(co->asked, row) &&
            !vault_request_known(co->op.broker->leases, co->vault, row->name, usermap_user(&co->users),
                                 row_account(row));
 }
@@ -130,7 +130,7 @@ static enum co_state hold_found(struct checkout *co, const char *name)
 {
     const struct active_requests *active = &co->call.active;
 
-    if (!co_hold_new(co, name, ORIGIN_OURS))
+    if (!co_hold_asked(co, name, ORIGIN_OURS))
         return CO_REPLY;
     for (size_t i = 0; i < active->n; i++)
         if (is_made(co, &active->rows[i]))
@@ -144,10 +144,8 @@ static enum co_state hold_none(struct checkout *co)
     struct lease *own = co_own_lease(co);
 
     if (!own || own->request->origin != ORIGIN_NO_REQUEST)
-        return co_hold_new(co, "", ORIGIN_NO_REQUEST) ? co_settle(co) : CO_REPLY;
-    co_close_intent(co);
-    lease_discard(co->op.broker->leases, co->lease);
-    co->lease = NULL;
+        return co_hold_asked(co, "", ORIGIN_NO_REQUEST) ? co_settle(co) : CO_REPLY;
+    co_withdraw(co);
     vault_request_hold(own->request);
     co_hold(co, own->request, true);
     return CO_KEEP;

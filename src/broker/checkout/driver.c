@@ -187,10 +187,36 @@ enum co_state co_first_fetch(const struct checkout *co)
     return co->preferred == CREDENTIAL_SSH_KEY ? CO_KEY : CO_PASSWORD;
 }
 
-void co_close_intent(struct checkout *co)
+/* The lease of what is withdrawn goes with it, unless the vault request belongs to others by now. */
+void co_withdraw(struct checkout *co)
 {
-    intent_close(co->intent);
-    co->intent = NULL;
+    struct vault_request *asked = co->asked;
+
+    if (!asked)
+        return;
+    if (co->request == asked)
+        co->request = NULL;
+    co->asked = NULL;
+    co->lease = NULL;
+    journal_unwait(&co->written);
+    asked->asker->state = LEASE_ENDED;
+    vault_request_withdraw(asked);
+}
+
+void co_undo(struct checkout *co)
+{
+    struct vault_request *request = co->request, *asked = co->asked;
+    struct lease *settled = co->lease && co->lease->state == LEASE_SETTLED ? co->lease : NULL;
+
+    journal_unwait(&co->written);
+    co->request = co->asked = NULL;
+    co->lease = NULL;
+    if (asked)
+        asked->asker->state = LEASE_ENDED;
+    if (request && request != asked)
+        vault_request_unhold(request, settled);
+    if (asked)
+        vault_request_unhold(asked, NULL);
 }
 
 /* ---- a request that has ended at the vault ---- */
@@ -205,13 +231,26 @@ bool co_is_over(const struct checkout *co)
            (co->retry == CO_RETRY_ALLOWED && clock_now(co->op.broker->clock) >= co->request->ends_ms);
 }
 
+/*
+ * A lost sending may have made this very request, and the list may be partial: then what was asked for is
+ * recovered, whatever comes of the second attempt.
+ */
+static void drop_request(struct checkout *co)
+{
+    bool stray = co->at_vault == CO_VAULT_STRAY;
+
+    if (co->asked && stray)
+        co->asked->gone = false;
+    if (co->asked && !stray)
+        co_withdraw(co);
+    co_undo(co);
+}
+
 enum co_state co_ask_again(struct checkout *co)
 {
-    co_close_intent(co);
-    if (co->lease)
-        lease_unsettle(co->lease); /* its row stays, and will be an intent again */
-    vault_request_unhold(co->request, NULL);
-    co->request = NULL;
+    drop_request(co);
+    if (lease_id_new(co->op.broker->leases, co->lease_id))
+        return co_fail(co, FAULT_INTERNAL, "no random numbers");
     co->ended_lease_id[0] = '\0';
     co->retry = CO_RETRY_SPENT;
     co->stage = CO_SECRET_PREFERRED;
@@ -219,22 +258,6 @@ enum co_state co_ask_again(struct checkout *co)
     secret_clear(&co->secret);
     secret_clear(&co->passphrase);
     return CO_POLICY;
-}
-
-/*
- * A lost sending may have made this very request, and the list may be partial: the intent stays with its
- * lease and recovers, whatever comes of the second attempt.
- */
-static enum co_state ask_beside_intent(struct checkout *co)
-{
-    struct intent *in = co->intent;
-
-    if (lease_id_new(co->op.broker->leases, co->lease_id))
-        return co_fail(co, FAULT_INTERNAL, "no random numbers");
-    co->intent = NULL;
-    co->lease = NULL;
-    intent_recover(in);
-    return co_ask_again(co);
 }
 
 enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
@@ -250,5 +273,5 @@ enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
                        "the vault handed over a request that it does not list as live");
     if (lease && lease->request == co->request)
         lease_close(lease, "gone");
-    return co->at_vault == CO_VAULT_STRAY && co->intent ? ask_beside_intent(co) : co_ask_again(co);
+    return co_ask_again(co);
 }

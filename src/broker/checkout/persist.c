@@ -2,11 +2,12 @@
 /*
  * persist.c - the states `intent` and `keep`: what must be on disk before the check-out goes on.
  *
- * Before the vault is asked, a row says that a request may exist under this lease id, for this user. Before
- * the secret is handed over, the row says which request it is and until when it is held. So whenever the
- * process ends, the next one finds the request: by its id, or by the mark in its reason.
+ * Before the vault is asked, the row of a vault request says that it may exist under this lease id, for this
+ * user. Before the secret is handed over, that row has the request's name and its end, and the lease has a
+ * row. So whenever the process ends, the next one finds the request: by its name, or by the mark in its
+ * reason.
  *
- * The second row is put in co_settle(), the moment the request id is known, and is usually durable by the
+ * The second step is put in co_settle(), the moment the name is known, and is usually durable by the
  * time the secret has been read. The audit record is begun while it is waited for.
  *
  * A repeat of a session that has its lease already passes neither: the row of that lease is on disk.
@@ -31,61 +32,59 @@ static void on_written(struct journal_wait *w, int err)
 {
     struct checkout *co = CONTAINER_OF(w, struct checkout, written);
 
-    co->store_err = err;
-    co_resume(co);
+    co->row_err = err;
+    if (co->state == CO_INTENT || co->state == CO_KEEP)
+        co_resume(co);
 }
 
-/* CO_NOW, CO_WAIT, or -errno. */
-static int await_row(struct checkout *co)
+/* What journal_put() has returned. CO_NOW, CO_WAIT, or -errno. */
+static int await_row(struct checkout *co, int waits)
 {
-    int waits = journal_await(leases_journal(co->op.broker->leases), co->lease->id, &co->written, on_written);
-
-    return waits < 0 ? waits : waits ? CO_WAIT : CO_NOW;
+    co->row_err = waits == 1 ? ROW_ON_ITS_WAY : waits;
+    return waits == 1 ? CO_WAIT : waits == 0 ? CO_NOW : waits;
 }
 
-static int open_intent(struct checkout *co)
+static int ask(struct checkout *co)
 {
     struct leases *ls = co->op.broker->leases;
     uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
 
-    if (!co->lease)
-        co->lease = lease_intend(ls, co->session, co->credential_id, co->lease_id);
+    co->lease =
+        lease_ask(ls, co->session, co->credential_id, co->lease_id, co->vault, usermap_user(&co->users));
     if (!co->lease)
         return -ENOMEM;
     if (co->account)
         lease_set_names(co->lease, co->account->system, co->account->domain ? co->account->domain : "",
                         co->account->account);
     co->lease->end = co->end;
+    co->asked = co->lease->request;
     co->sent_ms = clock_now(co->op.broker->clock);
     co->sent_wall_ms = clock_wall(co->op.broker->clock);
-    co->intent = intent_open(ls, co->lease, co->vault, usermap_user(&co->users), "", co->sent_ms + length_ms,
-                             co->sent_wall_ms + (int64_t)length_ms);
-    return co->intent ? lease_write_row(ls, co->lease) : -ENOMEM;
+    vault_request_set_end(co->asked, co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
+    return row_ask(co->asked, &co->written, on_written);
 }
 
 static int intent_enter(struct checkout *co)
 {
-    co->store_err = 0;
     if (!journal_writable(leases_journal(co->op.broker->leases)))
         return -EIO;
-    int err = open_intent(co);
-
-    return err ? err : await_row(co);
+    return await_row(co, ask(co));
 }
 
 static enum co_state intent_resume(struct checkout *co, int err)
 {
-    err = err < 0 ? err : co->store_err;
+    err = err < 0 ? err : co->row_err;
     if (!err)
         return co_is_isa(co) ? CO_ISA : CO_REQUEST;
-    co_close_intent(co); /* nothing was sent */
+    if (co->asked)
+        co->asked->has_row = false; /* the step has not happened */
+    co_withdraw(co);                /* nothing was sent */
     return store_failed(co, err);
 }
 
 static bool intent_drop(struct checkout *co)
 {
-    journal_unwait(&co->written);
-    co_close_intent(co); /* nothing was sent */
+    co_withdraw(co); /* nothing was sent */
     return true;
 }
 
@@ -95,9 +94,12 @@ const struct co_step co_intent_step = {"intent", intent_enter, intent_resume, in
 
 enum co_state co_settle(struct checkout *co)
 {
-    co_close_intent(co);
-    if (lease_settle(co->lease, co->request))
-        return co_fail_start(co, -ENOMEM);
+    int waits = lease_settle(co->lease, co->request, &co->written, on_written);
+
+    co->asked = NULL;
+    (void)await_row(co, waits);
+    if (waits == -ENOMEM) /* the store has the request as ASKED */
+        return co_fail_start(co, waits);
     switch (co->stage) {
     case CO_SECRET_PASSPHRASE: return CO_PASSPHRASE;
     case CO_SECRET_COMPLETE: return CO_KEEP;
@@ -108,11 +110,10 @@ enum co_state co_settle(struct checkout *co)
 /* -ESTALE: what was read has ended meanwhile. */
 static int keep_enter(struct checkout *co)
 {
-    co->store_err = 0;
+    int row = !co->lease || !co->row_err ? CO_NOW : co->row_err == ROW_ON_ITS_WAY ? CO_WAIT : co->row_err;
+
     if (co_is_over(co))
         return -ESTALE;
-    int row = co->lease ? await_row(co) : CO_NOW;
-
     if (row >= 0)
         co_audit_begin(co);
     return row;
@@ -122,7 +123,7 @@ static enum co_state keep_resume(struct checkout *co, int err)
 {
     if (err == -ESTALE)
         return co_ask_again(co);
-    err = err < 0 ? err : co->store_err;
+    err = err < 0 ? err : co->lease ? co->row_err : 0;
     return err ? store_failed(co, err) : CO_AUDIT;
 }
 

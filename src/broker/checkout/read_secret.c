@@ -61,7 +61,8 @@ static int secret_enter(struct checkout *co)
 {
     co_call(co, co->lease ? usermap_user(&co->users) : co->request->user);
     co->call.alias_id = co->ref.kind == KIND_ALIAS ? co->ref.account_id : 0;
-    int err = co->vault->ops->credential(co->vault, co->request->name, co_wanted_type(co), &co->call);
+    int err =
+        co->vault->ops->credential(co->vault, vault_request_name(co->request), co_wanted_type(co), &co->call);
 
     if (!err)
         crash_point("checkout.secret.sent");

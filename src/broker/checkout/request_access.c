@@ -7,21 +7,20 @@
  *
  *   201        a new request: the check-out is its first holder
  *   200        the request id of one that the table holds: one holder more
- *              one whose check-in is under way: reopened, or `await` and then asked again
+ *              one that is being given back: `await`, and then asked again
  *              one that the table does not hold: `lookup` reads its reason
  *                a mark of the gateway   made by this check-out, and carried out twice by the transport, or
  *                                        by another one, whose answer is still on its way
  *                none                    the person's own: adopted
  *                not live any more       asked again
  *              one that the table holds under another user or of another account: the user's list decides;
- *                what it does not prove is not believed, and the intent recovers. The same for one of the
- *                table that a 201 calls new
- *   no answer  the intent recovers
+ *                what it does not prove is not believed, and what was asked for is recovered. The same for
+ * one of the table that a 201 calls new no answer  what was asked for is recovered
  *
  * Once begun the request is never cancelled: it has the vault's own call_timeout, not the caller's deadline.
  * It is not begun at all when the vault's queue would serve it too late for the caller, or when the client
- * has left by then. Until the reason has been read the vault request is ORIGIN_UNKNOWN and the intent stays
- * open, so that a check-out that ends here loses nothing.
+ * has left by then. Until the reason has been read the vault request is ORIGIN_UNKNOWN and ASKED, so that a
+ * check-out that ends here loses nothing.
  */
 #include "broker/checkout/checkout.h"
 
@@ -73,18 +72,17 @@ static int request_enter(struct checkout *co)
     return err;
 }
 
-bool co_hold_new(struct checkout *co, const char *name, enum request_origin origin)
+bool co_hold_asked(struct checkout *co, const char *name, enum request_origin origin)
 {
-    uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
-    struct vault_request *request =
-        vault_request_new(co->op.broker->leases, co->vault, usermap_user(&co->users), name, origin);
-
-    if (!request) { /* the intent stays: it finds the request when there is memory again */
+    if (*name && vault_request_set_name(co->asked, name)) { /* it is found again when there is memory */
         (void)co_fail(co, FAULT_INTERNAL, "out of memory");
         return false;
     }
-    co_hold(co, request, origin == ORIGIN_UNKNOWN);
-    vault_request_set_end(request, co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
+    uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
+
+    co->asked->origin = (uint8_t)origin;
+    co_hold(co, co->asked, origin == ORIGIN_UNKNOWN);
+    vault_request_set_end(co->asked, co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
     return true;
 }
 
@@ -93,8 +91,8 @@ enum co_state co_request_refused(struct checkout *co)
     struct vault_call *call = &co->call;
 
     if (call->result == VAULT_FAILED && call->unknown)
-        return co_fail_with(co, &call->fault); /* the intent stays, and recovers */
-    co_close_intent(co);
+        return co_fail_with(co, &call->fault); /* it is recovered */
+    co_withdraw(co);
     if (call->result == VAULT_REFUSED)
         return co_next_user(co, &call->fault);
     return co_fail_with(co, &call->fault);
@@ -103,20 +101,19 @@ enum co_state co_request_refused(struct checkout *co)
 /* A request id of the table: one holder more, or its check-in is awaited. */
 static enum co_state hold_known_request(struct checkout *co, struct vault_request *request)
 {
-    if (request->origin ==
-        ORIGIN_UNKNOWN) { /* another check-out is at its lookup; the gateway may have made it all the same */
+    if (request->origin == ORIGIN_UNKNOWN) { /* another check-out is at its lookup; or it is unproven */
         vault_request_hold(request);
         co_hold(co, request, true);
         return CO_LOOKUP;
     }
     request->missed = false;
-    if (request->state == REQUEST_HELD) {
-        vault_request_hold(request);
-    } else if (!vault_request_reopen(request)) {
-        co_close_intent(co); /* it has another lease's mark: this intent has no request */
+    if (vault_request_is_returning(request)) {
+        co_withdraw(co); /* it has another lease's mark: nothing was made for this one */
         co->awaited = request;
         return CO_AWAIT;
     }
+    if (request != co->asked)
+        vault_request_hold(request);
     co_hold(co, request, true);
     request->gone = false; /* the vault has just named it as live */
     return co_settle(co);
@@ -148,7 +145,7 @@ static enum co_state hold_answered(struct checkout *co)
         co->doubtful_origin = origin;
         return CO_LOOKUP;
     }
-    if (!co_hold_new(co, co->answered, origin))
+    if (!co_hold_asked(co, co->answered, origin))
         return CO_REPLY;
     return origin == ORIGIN_UNKNOWN ? CO_LOOKUP : co_settle(co);
 }
@@ -160,7 +157,7 @@ static enum co_state request_resume(struct checkout *co, int err)
     if (err == 0)
         crash_point("checkout.request.answered");
     if (err < 0) {
-        co_close_intent(co);
+        co_withdraw(co);
         return co_fail_start(co, err);
     }
     if (co->call.result != VAULT_OK)
@@ -178,7 +175,7 @@ static bool request_drop(struct checkout *co)
 {
     if (!vault_withdraw(co->vault, &co->call))
         return false;
-    co_close_intent(co); /* nothing was sent */
+    co_withdraw(co); /* nothing was sent */
     return true;
 }
 
@@ -186,19 +183,13 @@ const struct co_step co_request_step = {"request", request_enter, request_resume
 
 /* ---- await ---- */
 
+/* Called again after the next attempt, until it has ended. */
 static void on_watched_end(struct vault_request_watch *w, bool ended)
 {
     struct checkout *co = CONTAINER_OF(w, struct checkout, watch);
-    struct vault_request *request = co->awaited;
 
-    if (!ended) {
-        if (request->state == REQUEST_HELD) /* another check-out was called first, and reopened it */
-            vault_request_hold(request);
-        else if (!vault_request_reopen(request) && vault_request_watch(request, w))
-            return; /* called again after the next attempt */
-        if (request->state == REQUEST_HELD)
-            co_hold(co, request, true);
-    }
+    if (!ended && vault_request_watch(co->awaited, w))
+        return;
     co->awaited = NULL;
     co_resume(co);
 }
@@ -216,7 +207,9 @@ static enum co_state await_resume(struct checkout *co, int err)
 {
     if (err < 0)
         return co_fail_start(co, err);
-    return co->request ? co_settle(co) : CO_INTENT;
+    if (lease_id_new(co->op.broker->leases, co->lease_id))
+        return co_fail(co, FAULT_INTERNAL, "no random numbers");
+    return CO_INTENT;
 }
 
 static bool await_drop(struct checkout *co)
@@ -258,7 +251,7 @@ static void set_end_as_listed(struct checkout *co, const struct active_request *
         vault_request_set_end(co->request, clock_now(clock) + (uint64_t)left, clock_wall(clock) + left);
 }
 
-/* The intent stays: it finds by its mark what the vault has made, if anything. */
+/* What was asked for is recovered: its mark finds what the vault has made, if anything. */
 static enum co_state not_believed(struct checkout *co)
 {
     log_warn("request_not_believed", "vault=%s user=%s lease=%s hint=%s", co->vault->conf->name,
@@ -273,7 +266,9 @@ static enum co_state not_believed(struct checkout *co)
 static enum co_state join_marked(struct checkout *co, struct vault_request *request)
 {
     vault_request_join(request, co->vault);
-    if (co->request)
+    if (co->request == co->asked && co->asked)
+        vault_request_clear_name(co->asked);
+    else if (co->request)
         vault_request_unhold(co->request, NULL);
     co->request = NULL;
     return hold_known_request(co, request);
@@ -321,16 +316,18 @@ static enum co_state lookup_resume(struct checkout *co, int err)
         return co_fail_start(co, err);
     if (co->call.result != VAULT_OK)
         return co_fail_with(co, &co->call.fault);
-    row = find_row(&co->call.active, co->request ? co->request->name : co->answered);
+    row = find_row(&co->call.active, co->request ? vault_request_name(co->request) : co->answered);
     bool marked = row && reason_lease_id(row->reason, id);
 
     if (!co->request)
         return judge_doubtful(co, row, marked ? id : NULL);
-    if (row && !vault_account_fits(row_account(row), co->credential_id) && co->intent)
+    if (row && !vault_account_fits(row_account(row), co->credential_id) && co->asked)
         return not_believed(co);
     if (!row || !vault_account_fits(row_account(row), co->credential_id))
         return co_request_dead(co, NULL);
     other = marked ? vault_request_marked(co->op.broker->leases, row, id) : NULL;
+    if (other && other != co->request && co->request == co->asked && co->asked->checkouts > 1)
+        return not_believed(co); /* others hold it by that name */
     if (other && other != co->request)
         return co->lease ? join_marked(co, other) : co_request_dead(co, NULL);
     if (vault_request_proven(co->request, row))

@@ -21,9 +21,7 @@
 
 static void write_row(struct checkout *co)
 {
-    bool has_row = co->lease && (co->lease->state == LEASE_OPEN || co->lease->intent);
-
-    if (has_row && lease_write_row(co->op.broker->leases, co->lease))
+    if (co->lease && row_amend(co->lease))
         log_error("journal_lost", "lease=%s error=%s", co->lease->id, "out of memory");
 }
 
@@ -45,7 +43,7 @@ void co_share_lsid(struct checkout *co, struct lease *lease)
 
     if (co->lsid_named && strcmp(co->by_lsid.lsid, lease->lsid) != 0) {
         err = lease_set_lsid(ls, lease, co->by_lsid.lsid);
-        err = err ? err : lease_write_row(ls, lease);
+        err = err ? err : row_amend(lease);
     } else if (!co->by_lsid.entry && *lease->lsid) {
         err = co_set_lsid(co, lease->lsid);
     }
@@ -114,7 +112,7 @@ size_t checkouts_note_end(const struct lsid_entry *entry, const struct session_e
         if (!co->lease)
             continue;
         co->lease->end = end;
-        if (co->lease->state == LEASE_OPEN)
+        if (co->lease->state == LEASE_SETTLED)
             write_row(co);
     }
     return n;
@@ -125,7 +123,7 @@ void co_landed(struct checkout *co)
     struct broker *b = co->op.broker;
     struct lease *lease = co->end ? lease_by_id(b->leases, co->lease_id) : NULL;
 
-    if (!lease || lease->state != LEASE_OPEN || !lease_is_held(lease))
+    if (!lease || lease->state != LEASE_OPEN)
         return;
     crash_point("pra.ended.landed");
     b->session_ends[co->end->source].leases++;

@@ -15,7 +15,7 @@
  *
  * Life cycle of a poll: idle -> queued -> in flight -> (resting ->) freed when nothing is left to ask.
  *
- * Not here: what follows from a list (reconcile.c); when a recovery makes its next attempt (intent.c).
+ * Not here: what follows from a list (reconcile.c); when a recovery looks again (recovery.c).
  */
 #ifndef JG_BROKER_LEASES_ACTIVE_REQUESTS_H
 #define JG_BROKER_LEASES_ACTIVE_REQUESTS_H

@@ -14,7 +14,7 @@ static void add_vault_request(struct audit_note *n, const struct vault_request *
 {
     audit_text(n, "vault", vault_request_vault(request)->conf->name);
     audit_text(n, "run_as", request->user);
-    audit_number(n, "vault_request_id", request_name_number(request->name));
+    audit_number(n, "vault_request_id", request_name_number(vault_request_name(request)));
 }
 
 static void add_person(struct audit_note *n, const struct lease *lease)
@@ -25,15 +25,11 @@ static void add_person(struct audit_note *n, const struct lease *lease)
     audit_text(n, "lsid", lease->lsid);
 }
 
-static void add_cover(struct audit_note *n, const struct vault_request *request)
+static void add_asker(struct audit_note *n, const struct vault_request *request)
 {
-    const struct lease *cover = SLIST_FIRST(&request->leased);
-
-    if (!cover)
-        return;
-    add_person(n, cover);
-    audit_text(n, "lease_id", cover->id);
-    audit_text(n, "credential_id", cover->credential_id);
+    add_person(n, request->asker);
+    audit_text(n, "lease_id", request->asker->id);
+    audit_text(n, "credential_id", request->asker->credential_id);
 }
 
 void audit_lease_end(struct audit *a, const struct lease *lease, const char *why,
@@ -65,7 +61,7 @@ void audit_checkin_end(struct audit *a, const struct vault_request *request, con
         return;
     audit_note(&n, a, "checkin");
     audit_text(&n, "outcome", outcome);
-    add_cover(&n, request);
+    add_asker(&n, request);
     add_vault_request(&n, request);
     audit_count(&n, "attempts", attempts);
     audit_text(&n, "last_error", error);
@@ -81,7 +77,7 @@ void audit_checkin_failed(struct audit *a, const struct vault_request *request, 
         return;
     audit_note(&n, a, "checkin_failed");
     audit_text(&n, "code", error);
-    add_cover(&n, request);
+    add_asker(&n, request);
     add_vault_request(&n, request);
     audit_count(&n, "attempts", attempts);
     audit_write(&n);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lease_life.c - how leases and vault requests begin, change hands and end; see lease_life.h.
+ * lease_life.c - how leases begin and end, and the holds on vault requests with them; see lease_life.h.
  *
- * Invariant: a HELD vault request of ours has a holder, and one without holders is RETURNING;
- * vault_request_end() alone takes it out of the table. The end belongs to the vault request, not to a lease:
- * a session that joins later gets what is left. The deadline fires at the end and closes every lease;
- * check-outs in flight keep their hold and find the end by themselves.
+ * Invariant: a vault request in state ASKED or HELD has a holder. The last one's going is decided in one
+ * place, vault_request_unhold(). The end belongs to the vault request, not to a lease: a session that joins
+ * later gets what is left. At the end every lease is closed; check-outs in flight keep their hold and find
+ * the end by themselves. More than 200 vault requests that end in one millisecond are spread over the next
+ * ones, so that the loop can serve others.
  *
- * Not here: the check-in and its retries (checkin.c), which record a request is (request_identity.c).
+ * Not here: what a vault request does without holders (request_states.c), which record a request is
+ * (request_identity.c).
  */
 #include "broker/leases/internal.h"
 
@@ -31,8 +33,7 @@ static void close_leases(struct vault_request *request)
     while (lease) {
         struct lease *next = SLIST_NEXT(lease, of_request);
 
-        if (lease->state == LEASE_OPEN)
-            lease_close(lease, "expired");
+        lease_close(lease, "expired");
         lease = next;
     }
 }
@@ -42,27 +43,45 @@ static void on_end(struct deadline *d)
     close_leases(CONTAINER_OF(d, struct vault_request, deadline));
 }
 
-/* Of very many that end in one millisecond the rest is put off to the next ones, so that the loop can serve
- * others. */
 static void on_time(struct deadline *d)
 {
-    struct vault_request *request = CONTAINER_OF(d, struct vault_request, deadline);
-    struct leases *ls = request->leases;
+    struct leases *ls = CONTAINER_OF(d, struct vault_request, deadline)->leases;
     uint64_t now = clock_now(ls->clock);
 
     ls->burst = now == ls->burst_ms ? ls->burst + 1 : 0;
     ls->burst_ms = now;
     if (ls->burst < BURST || timer_start(ls->timers, d, ls->burst / BURST, on_end))
-        close_leases(request);
+        on_end(d);
 }
 
-/* A vault request whose timer cannot be had ends through its leases alone; the vault's own expiry is the
- * backstop. */
-static void start_timer(struct vault_request *request, uint64_t delay_ms)
+/* One whose timer cannot be had ends through its leases alone; the vault's own expiry is the backstop. */
+void vault_request_hold_for(struct vault_request *r, uint64_t delay_ms)
 {
-    if (timer_start(request->leases->timers, &request->deadline, delay_ms, on_time))
-        log_error("timed_release_lost", "user=%s error=%s", request->user, "out of memory");
+    if (r->state == VR_HELD && timer_start(r->leases->timers, &r->deadline, delay_ms, on_time))
+        log_error("timed_release_lost", "user=%s error=%s", r->user, "out of memory");
 }
+
+static int held_enter(struct vault_request *r)
+{
+    uint64_t now = clock_now(r->leases->clock);
+
+    vault_request_hold_for(r, r->ends_ms > now ? r->ends_ms - now : 0);
+    return 0;
+}
+
+static enum vr_state held_resume(struct vault_request *r, int err)
+{
+    (void)r;
+    (void)err;
+    return VR_HELD;
+}
+
+static void held_drop(struct vault_request *r)
+{
+    timer_stop(r->leases->timers, &r->deadline);
+}
+
+const struct vr_step vr_held_step = {"held", NULL, REQUEST_HELD, held_enter, held_resume, held_drop};
 
 /*
  * The end is answered in whole seconds and is the end: a part of a second is cut off both, since the vault's
@@ -82,12 +101,12 @@ void vault_request_set_end(struct vault_request *request, uint64_t ends_ms, int6
     }
     request->ends_ms = ends_ms;
     request->expires_wall_ms = expires_wall_ms;
-    start_timer(request, ends_ms > now ? ends_ms - now : 0);
+    vault_request_hold_for(request, ends_ms > now ? ends_ms - now : 0);
 }
 
 bool vault_request_expire(struct vault_request *request)
 {
-    if (request->state != REQUEST_HELD || clock_now(request->leases->clock) < request->ends_ms)
+    if (request->state != VR_HELD || clock_now(request->leases->clock) < request->ends_ms)
         return false;
     close_leases(request);
     return true;
@@ -95,76 +114,83 @@ bool vault_request_expire(struct vault_request *request)
 
 /* ---- holders ---- */
 
-static bool has_open_lease(const struct vault_request *request)
+/* Nothing is known of what the vault has: a search decides. */
+static bool is_to_be_looked_for(const struct vault_request *request)
 {
-    const struct lease *lease;
+    return request->origin == ORIGIN_UNKNOWN && !request->gone;
+}
 
-    SLIST_FOREACH(lease, &request->leased, of_request)
-    if (lease->state == LEASE_OPEN)
-        return true;
-    return false;
+static void last_holder_gone(struct vault_request *request, struct lease *lease)
+{
+    enum vr_state next = VR_QUEUED;
+    bool looked_for = is_to_be_looked_for(request);
+
+    if (request->origin == ORIGIN_OURS || (looked_for && request->state == VR_HELD))
+        row_return(request, lease);
+    else if (!looked_for)
+        next = vault_request_over(request, END_FORGOTTEN, lease);
+    if (lease)
+        lease_forget(lease);
+    if (looked_for) {
+        vault_request_recover(request);
+        return;
+    }
+    struct request_work *work = next == VR_QUEUED ? request_work_get(request) : NULL;
+
+    if (work)
+        work->hurried = !request->expired && !request->session_ended;
+    vault_request_goto(request, next);
 }
 
 void vault_request_unhold(struct vault_request *request, struct lease *lease)
 {
     request->checkouts--;
-    if (lease && request->origin == ORIGIN_UNKNOWN && !request->gone && !request->checkouts &&
-        !has_open_lease(request))
-        request->leases->recover_unproven(lease, request);
-    else if (lease && request->origin == ORIGIN_OURS)
-        lease_cover(lease, request);
-    else if (lease)
-        lease_discard(request->leases, lease);
-    if (has_open_lease(request)) {
-        vault_request_uncover(request); /* that one's row is durable */
-        return;
+    if (!vault_request_holders(request)) {
+        last_holder_gone(request, lease);
+    } else if (lease) {
+        row_leave(request, lease);
+        lease_forget(lease);
     }
-    if (request->checkouts) {
-        /* A restart must not find it OPEN; but its row is the only one until the other's is durable. */
-        if (lease && !SLIST_EMPTY(&request->leased) &&
-            lease_write_row(request->leases, SLIST_FIRST(&request->leased)))
-            log_error("journal_lost", "user=%s error=%s", request->user, "out of memory");
-        return;
-    }
-    if (request->origin != ORIGIN_OURS)
-        vault_request_end(request, END_FORGOTTEN);
-    else
-        vault_request_check_in(request, !request->expired);
 }
 
-bool vault_request_reopen(struct vault_request *request)
+void vault_request_withdraw(struct vault_request *request)
 {
-    struct watch_list watches;
-
-    if (request->state != REQUEST_RETURNING || vault_request_checkin_sent(request) ||
-        clock_now(request->leases->clock) >= request->ends_ms)
-        return false;
-    vault_request_stop_checkin(request, &watches);
-    request->checkouts = 1;
-    vault_request_set_end(request, request->ends_ms, request->expires_wall_ms);
-    watch_list_notify(&watches, false);
-    return true;
+    if (request->state != VR_ASKED || request->checkouts > 1)
+        vault_request_unhold(request, NULL);
+    else
+        vault_request_goto(request, vault_request_over(request, END_NEVER, NULL));
 }
 
 /* ---- leases ---- */
 
-struct lease *lease_intend(struct leases *ls, const struct session *session, const char *credential_id,
-                           const char id[ID_SIZE])
+struct lease *lease_ask(struct leases *ls, const struct session *session, const char *credential_id,
+                        const char id[ID_SIZE], struct vault *vault, const char *user)
 {
-    return lease_new(ls, session, credential_id, id, clock_wall(ls->clock));
+    struct lease *lease = lease_new(ls, session, credential_id, id, clock_wall(ls->clock));
+
+    if (lease && !vault_request_new(ls, vault, user, lease)) {
+        lease_free(ls, lease);
+        return NULL;
+    }
+    return lease;
 }
 
-int lease_settle(struct lease *lease, struct vault_request *request)
+int lease_settle(struct lease *lease, struct vault_request *request, struct journal_wait *wait,
+                 void (*done)(struct journal_wait *, int err))
 {
-    lease->state = LEASE_OPEN;
+    struct vault_request *own = lease->request != request ? lease->request : NULL;
+
     lease->request = request;
-    return lease_write_row(request->leases, lease);
-}
+    lease->state = LEASE_SETTLED;
+    if (request->state == VR_ASKED)
+        vault_request_goto(request, VR_HELD);
+    int waits = row_open(lease, own, wait, done);
 
-void lease_unsettle(struct lease *lease)
-{
-    lease->state = LEASE_INTENT;
-    lease->intent = NULL;
+    if (own) {
+        own->asker = NULL;
+        vault_request_free(own);
+    }
+    return waits;
 }
 
 void lease_open(struct lease *lease)
@@ -175,12 +201,11 @@ void lease_open(struct lease *lease)
 
     lease_link(lease, request);
     request->checkouts--;
-    vault_request_uncover(request);
     lease_log_change("opened", request, lease);
     if (old)
         lease_close(old, "replaced");
     if (ls->closing || clock_now(ls->clock) >= request->ends_ms)
-        start_timer(request, 0); /* in a later iteration, after the answer */
+        vault_request_hold_for(request, 0); /* in a later iteration, after the answer */
 }
 
 void lease_join(struct lease *lease)
@@ -196,14 +221,11 @@ static bool is_told_elsewhere(const char *why, const struct session_end *end)
 static void end_lease(struct lease *lease, const char *why, const struct session_end *end)
 {
     struct vault_request *request = lease->request;
-    struct session_leases *s = lease->session_leases;
+    const struct session_leases *s = lease->session_leases;
     struct leases *ls = request->leases;
 
     audit_lease_end(ls->audit, lease, why, end);
-    SLIST_REMOVE(&s->leases, lease, lease, of_session);
-    lsid_index_remove(lease);
-    SLIST_REMOVE(&request->leased, lease, lease, of_request);
-    ls->nleases--;
+    lease_unlink(lease);
     lease_log_change("closed", request, lease);
     log_event(is_told_elsewhere(why, end) ? LOG_DEBUG : LOG_INFO, "lease_ended",
               "why=%s user=%s session=%s credential=%s lease=%s age_s=%llu holders=%zu", why,

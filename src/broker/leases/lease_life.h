@@ -1,7 +1,7 @@
 /*
- * lease_life.h - how leases begin and end, and the vault requests with them.
+ * lease_life.h - how leases begin and end, and what that does to their vault requests.
  *
- *   lease_intend() --> lease_settle() --> lease_open() --release, end of time, "gone"--> lease_close()
+ *   lease_ask() --> lease_settle() --> lease_open() --release, end of time, "gone"--> lease_close()
  *
  * A lease is ended at once: what takes time, the check-in, is the vault request's (checkin.h).
  */
@@ -10,16 +10,22 @@
 
 #include "broker/leases/lease_table.h"
 
+struct journal_wait;
+
 /* ---- leases ---- */
 
-/* A lease in state INTENT that has no row yet. NULL = out of memory. */
-struct lease *lease_intend(struct leases *, const struct session *, const char *credential_id,
-                           const char id[ID_SIZE]);
-/* The request id is known: the row becomes OPEN. The check-out still holds the vault request. 0 or -ENOMEM.
+/*
+ * A lease in state ASKING with a vault request of its own (VR_ASKED), which the check-out holds. `user`: who
+ * is to ask. `ends_ms`: monotonic end of what is asked for. NULL = out of memory.
  */
-int lease_settle(struct lease *, struct vault_request *);
-/* The request turned out dead: the lease is an INTENT again, without intent as yet. */
-void lease_unsettle(struct lease *);
+struct lease *lease_ask(struct leases *, const struct session *, const char *credential_id,
+                        const char id[ID_SIZE], struct vault *, const char *user);
+/*
+ * The vault request that the check-out holds is known: its row is put, as journal_put() does. It may be
+ * another one than the lease's own, which then ends.
+ */
+int lease_settle(struct lease *, struct vault_request *, struct journal_wait *,
+                 void (*done)(struct journal_wait *, int err));
 /* The hold of a check-out on the vault request becomes the session's lease. */
 void lease_open(struct lease *);
 /* The same where the session has a lease on this request already: the hold ends. */
@@ -27,13 +33,14 @@ void lease_join(struct lease *);
 /* Ends an open lease; the vault request is checked in if that was its last holder. `why` is for log and
  * audit. */
 void lease_close(struct lease *, const char *why);
-
 /* The same for a lease whose PRA session has ended. */
 void lease_close_ended(struct lease *, const struct session_end *);
 
 /* ---- vault requests ---- */
 
-/* Sets the end and starts the timed release. `ends_ms` is monotonic. */
+/* HELD: its leases end after this time; another state: nothing. */
+void vault_request_hold_for(struct vault_request *, uint64_t delay_ms);
+/* Sets the end. `ends_ms` is monotonic. */
 void vault_request_set_end(struct vault_request *, uint64_t ends_ms, int64_t expires_wall_ms);
 /*
  * Ends its leases if its time is over but its timer has not fired yet. False = its time is not over; after
@@ -41,11 +48,11 @@ void vault_request_set_end(struct vault_request *, uint64_t ends_ms, int64_t exp
  */
 bool vault_request_expire(struct vault_request *);
 /*
- * One check-out less holds it; the last holder's going ends it. `lease`, if not NULL, is the one that
- * check-out had settled or meant to: it becomes the vault request's cover, or is discarded.
+ * One check-out less holds it; the last holder's going ends it. `lease`, if not NULL, is the one that has
+ * held it or was settled on it: it ends with that.
  */
 void vault_request_unhold(struct vault_request *, struct lease *);
-/* A vault request that waits for its next attempt is HELD again, by one check-out. False = it is too late. */
-bool vault_request_reopen(struct vault_request *);
+/* The hold of its own check-out ends, and certainly nothing is at the vault for it. */
+void vault_request_withdraw(struct vault_request *);
 
 #endif

@@ -3,8 +3,7 @@
  * lease_listing.c - the lease table, page by page.
  *
  * The cursor is the number of a lease, which never changes: leases that come or go between two pages neither
- * repeat nor hide others. A lease between two vault requests (its first one turned out dead, the next is not
- * asked for yet) is not shown.
+ * repeat nor hide others. A vault request that no lease holds is shown as the lease for which it was asked.
  */
 #include "broker/leases/lease_listing.h"
 
@@ -16,8 +15,6 @@
 
 #define SESSIONS_MAX 1000
 
-static const char *const state_words[LEASE_NSTATES] = {LEASE_STATES};
-
 /* The sessions that hold the vault request, this lease's own first. */
 static size_t list_sessions(const struct lease *lease, const char **out, size_t max)
 {
@@ -25,48 +22,43 @@ static size_t list_sessions(const struct lease *lease, const char **out, size_t 
     size_t n = 0;
 
     out[n++] = session_leases_session(lease->session_leases);
-    if (lease->state == LEASE_INTENT)
-        return n;
     SLIST_FOREACH(other, &lease->request->leased, of_request)
-    if (other != lease && other->state == LEASE_OPEN && n < max)
+    if (other != lease && n < max)
         out[n++] = session_leases_session(other->session_leases);
     return n;
 }
 
-static void view_intent(const struct lease *lease, struct lease_view *v)
+/* NULL = it is not shown: it has ended, and its vault request is held by others. */
+static const char *word_of(const struct lease *lease)
 {
-    v->user = lease->intent->user;
-    v->expires_wall_ms = lease->intent->expires_wall_ms;
+    if (lease->state == LEASE_OPEN || lease->state == LEASE_SETTLED)
+        return "open";
+    return vault_request_word(lease->request);
 }
 
-static void view_vault_request(const struct lease *lease, struct lease_view *v)
-{
-    const struct vault_request *request = lease->request;
-
-    v->user = request->user;
-    v->request_id = request_name_number(request->name);
-    v->adopted = request->origin == ORIGIN_FOREIGN;
-    v->expires_wall_ms = request->expires_wall_ms;
-    v->attempts = request->checkin ? request->checkin->attempts : 0;
-    v->last_error = request->checkin ? request->checkin->last_error : NULL;
-}
-
-/* False = it is between two vault requests. */
 static bool view_of(const struct lease *lease, struct lease_view *v)
 {
+    const struct vault_request *request = lease->request;
+    const struct request_work *work = request->work;
+    const char *word = word_of(lease);
+
+    if (!word)
+        return false;
     *v = (struct lease_view){.id = lease->id,
                              .lsid = *lease->lsid ? lease->lsid : NULL,
                              .credential_id = lease->credential_id,
                              .system = lease->names ? lease->names->system : NULL,
                              .account = lease->names ? lease->names->account : NULL,
-                             .state = state_words[lease->state],
-                             .created_wall_ms = lease->created_s * 1000};
-    if (lease->state != LEASE_INTENT)
-        view_vault_request(lease, v);
-    else if (lease->intent)
-        view_intent(lease, v);
-    else
-        return false;
+                             .state = word,
+                             .created_wall_ms = lease->created_s * 1000,
+                             .user = request->user,
+                             .adopted = request->origin == ORIGIN_FOREIGN,
+                             .expires_wall_ms = request->expires_wall_ms};
+    if (request->state == VR_ASKED || vault_request_is_looked_for(request))
+        return true;
+    v->request_id = request_name_number(vault_request_name(request));
+    v->attempts = work ? work->attempts : 0;
+    v->last_error = work ? work->last_error : NULL;
     return true;
 }
 
@@ -83,7 +75,7 @@ static struct lease *next_lease(struct leases *ls)
     char id[ID_SIZE];
 
     while ((lease = lease_index_next(&ls->lease_index))) {
-        if (lease->state != LEASE_OPEN || !lease_is_held(lease))
+        if (lease->state != LEASE_OPEN)
             return lease;
         memcpy(id, lease->id, ID_SIZE);
         if (!vault_request_expire(lease->request) || (lease = lease_by_id(ls, id)))

@@ -7,17 +7,15 @@
  * are different leases. A session_leases has what one session holds, since a session ends as a whole. Several
  * leases may hold one vault request.
  *
- * A check-out counts as a holder from the moment it has read the request id, so that the undo of one
- * check-out cannot take the request from another to which the vault's reuse gave the same id.
- *
- * Memory: one open lease alone on its vault request is a session_leases, a lease and a vault request in one
- * allocation each, less than 900 bytes together with its places in the hashes and among the timers.
+ * A check-out counts as a holder of its own vault request from the start, and of another one from the moment
+ * it has read its name, so that the undo of one check-out cannot take the request from another to which the
+ * vault's reuse gave the same.
  *
  * Invariants: a lease in the table is in the index; `refs` of a session_leases is the number of leases that
- * point to it, and it is freed with the last one.
+ * point to it, and it is freed with the last one. A lease is freed when it is neither open nor an asker.
  *
- * Not here: what opens and ends leases (lease_life.c), the check-in (checkin.c), requests of unknown outcome
- * (intent.c), who may end a lease (release.c).
+ * Not here: what opens and ends leases (lease_life.c), the states of vault requests (request_states.c), who
+ * may end a lease (release.c).
  */
 #include "broker/leases/internal.h"
 
@@ -27,8 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NUMBER_SIZE sizeof(int64_t)
 
 /* ---- session_leases ---- */
 
@@ -194,12 +190,6 @@ void lease_set_names(struct lease *lease, const char *system, const char *domain
     lease->names = names;
 }
 
-void lease_discard(struct leases *ls, struct lease *lease)
-{
-    journal_remove(ls->journal, lease->id);
-    lease_free(ls, lease);
-}
-
 void lease_link(struct lease *lease, struct vault_request *request)
 {
     lease->request = request;
@@ -210,26 +200,27 @@ void lease_link(struct lease *lease, struct vault_request *request)
     request->leases->nleases++;
 }
 
-void lease_cover(struct lease *lease, struct vault_request *request)
+void lease_unlink(struct lease *lease)
 {
-    lease->request = request;
-    lease->state = LEASE_RELEASING;
-    SLIST_INSERT_HEAD(&request->leased, lease, of_request);
+    struct vault_request *request = lease->request;
+
+    SLIST_REMOVE(&lease->session_leases->leases, lease, lease, of_session);
+    lsid_index_remove(lease);
+    SLIST_REMOVE(&request->leased, lease, lease, of_request);
+    request->leases->nleases--;
+    lease->state = LEASE_ENDED;
 }
 
-bool lease_is_held(const struct lease *lease)
+void lease_forget(struct lease *lease)
 {
-    const struct lease *each;
-
-    SLIST_FOREACH(each, &lease->session_leases->leases, of_session)
-    if (each == lease)
-        return true;
-    return false;
+    lease->state = LEASE_ENDED;
+    if (lease->request->asker != lease)
+        lease_free(lease->request->leases, lease);
 }
 
 int lease_set_lsid(struct leases *ls, struct lease *lease, const char *lsid)
 {
-    return lsid_index_set(ls, lease, lsid, lease->state == LEASE_OPEN && lease_is_held(lease));
+    return lsid_index_set(ls, lease, lsid, lease->state == LEASE_OPEN);
 }
 
 uint64_t lease_age_s(const struct leases *ls, const struct lease *lease)
@@ -246,34 +237,83 @@ struct vault *vault_request_vault(const struct vault_request *request)
     return request->vault_ref->vault;
 }
 
-struct vault_request *vault_request_new(struct leases *ls, struct vault *vault, const char *user,
-                                        const char *name, enum request_origin origin)
+const char *vault_request_name(const struct vault_request *request)
 {
-    struct vault_ref *ref = vault_ref_find(&ls->vaults, vault);
-    size_t n = strlen(user) + 1, name_size = strlen(name) + 1, key_size = *name ? name_size - 1 : NUMBER_SIZE;
-    struct vault_request *request = malloc(sizeof *request + n + name_size + NUMBER_SIZE);
+    return request->name ? request->name : "";
+}
+
+struct vault_request *vault_request_new(struct leases *ls, struct vault *vault, const char *user,
+                                        struct lease *asker)
+{
+    size_t n = strlen(user) + 1;
+    struct vault_request *request = malloc(sizeof *request + n);
 
     if (!request)
         return NULL;
     *request = (struct vault_request){.leases = ls,
-                                      .vault_ref = ref,
-                                      .name = request->user + n,
-                                      .state = REQUEST_HELD,
-                                      .origin = origin,
+                                      .vault_ref = vault_ref_find(&ls->vaults, vault),
+                                      .asker = asker,
+                                      .state = VR_ASKED,
+                                      .origin = ORIGIN_UNKNOWN,
                                       .ends_ms = UINT64_MAX,
                                       .checkouts = 1};
     memcpy(request->user, user, n);
-    memcpy(request->user + n, name, name_size);
-    int64_t number = ++ls->requestless; /* a key that no other record has, where there is no name */
-
-    memcpy(request->user + n + name_size, &number, NUMBER_SIZE);
-    HASH_ADD_KEYPTR(hh, ls->requests, *name ? request->name : request->user + n + name_size, key_size,
-                    request);
-    if (!request->hh.tbl) {
-        free(request);
-        return NULL;
-    }
+    asker->request = request;
+    ls->in_state[VR_ASKED]++;
     return request;
+}
+
+void vault_request_hide(struct vault_request *request)
+{
+    if (request->hh.tbl)
+        HASH_DEL(request->leases->requests, request);
+    request->hh.tbl = NULL;
+}
+
+void vault_request_clear_name(struct vault_request *request)
+{
+    vault_request_hide(request);
+    free(request->name);
+    request->name = NULL;
+}
+
+int vault_request_set_name(struct vault_request *request, const char *name)
+{
+    char *copy = strdup(name);
+
+    if (!copy)
+        return -ENOMEM;
+    vault_request_clear_name(request);
+    request->name = copy;
+    HASH_ADD_KEYPTR(hh, request->leases->requests, request->name, strlen(request->name), request);
+    if (request->hh.tbl)
+        return 0;
+    vault_request_clear_name(request);
+    return -ENOMEM;
+}
+
+struct request_work *request_work_get(struct vault_request *request)
+{
+    if (!request->work)
+        request->work = calloc(1, sizeof *request->work);
+    if (request->work)
+        request->work->request = request;
+    return request->work;
+}
+
+void vault_request_free(struct vault_request *request)
+{
+    struct leases *ls = request->leases;
+
+    vault_request_hide(request);
+    ls->in_state[request->state]--;
+    if (request->asker && request->asker->state != LEASE_OPEN)
+        lease_free(ls, request->asker);
+    if (request->work)
+        free(request->work->found);
+    free(request->work);
+    free(request->name);
+    free(request);
 }
 
 size_t vault_request_holders(const struct vault_request *request)
@@ -282,7 +322,7 @@ size_t vault_request_holders(const struct vault_request *request)
     const struct lease *lease;
 
     SLIST_FOREACH(lease, &request->leased, of_request)
-    n += lease->state == LEASE_OPEN;
+    n++;
     return n;
 }
 
@@ -294,17 +334,4 @@ void vault_request_hold(struct vault_request *request)
 void vault_request_gone(struct vault_request *request)
 {
     request->gone = true;
-}
-
-void vault_request_uncover(struct vault_request *request)
-{
-    struct lease *lease = SLIST_FIRST(&request->leased), *next;
-
-    for (; lease; lease = next) {
-        next = SLIST_NEXT(lease, of_request);
-        if (lease->state == LEASE_OPEN)
-            continue;
-        SLIST_REMOVE(&request->leased, lease, lease, of_request);
-        lease_discard(request->leases, lease);
-    }
 }

@@ -3,30 +3,24 @@
  *
  *   session_leases   the leases of one PRA session of one person    1 --- n  leases
  *   lease            this session may use this credential           n --- 1  vault request
- *   vault request    one live request at the vault, with its holders: open leases and check-outs in flight
- *   intent           a request that is about to be asked for, or was, with an unknown outcome (intent.h)
+ *   vault request    one request at the vault: about to be made, held by leases and check-outs in flight, or
+ *                    being given back
  *
- * A lease is also one row of the journal, from before the vault is asked until nothing is left to do:
+ * Each check-out that asks the vault makes a lease and a vault request (VR_ASKED) whose mark is the lease's
+ * id: the mark that the vault's reason has. The answer may name a request that the table has already (the
+ * vault's reuse): then the lease joins that one, and its own ends. So a vault request has its asker, the
+ * lease for which it was asked, and any number of open leases, the asker among them or not.
  *
- *   INTENT --request id known--> OPEN --last holder goes--> RELEASING --checked in--> removed
- *      |                          |                             |
- *      +--no request: removed     +--others hold the request:   +--vault's own expiry--> LAPSED
- *                                    removed
+ *   lease   ASKING --settled: its row is put--> SETTLED --answered--> OPEN --release, time, "gone"--> ENDED
  *
- * The vault request for a request that the vault names is found by its name, user and account
- * (request_identity.h). Its life:
+ * The states of a vault request are in request_states.h. Both kinds are rows of the store (stores/store.h):
+ * a request from before the vault is asked until the vault has confirmed its end, a lease from SETTLED on.
  *
- *   HELD --last holder gone--> RETURNING --checked in, or already gone--> freed
- *     ^                           |     \--past the vault's own expiry--> LAPSED, freed after a day
- *     +--vault_request_reopen()---+   only while it is certain that no check-in has reached the vault
+ * A vault request that the vault has named is found by that name, user and account (request_identity.h).
  *
- * A RETURNING vault request keeps a lease in state RELEASING as its cover: the row by which a restart would
- * find it. A vault request that is reopened keeps its cover until another lease of it is durable, so that the
- * request has a row at every moment.
- *
- * A vault request that was the person's own (ORIGIN_FOREIGN), or of which that is not yet known
- * (ORIGIN_UNKNOWN), is dropped without a check-in when its last holder goes; so is one of which the vault
- * keeps no request (ORIGIN_NO_REQUEST: it has no name, it is held for its time and never found). One of
+ * A vault request that was the person's own (ORIGIN_FOREIGN) ends without a check-in with its last holder; so
+ * does one of which the vault keeps no request (ORIGIN_NO_REQUEST: it has no name, is held for its time and
+ * never found). One of which it is not known yet (ORIGIN_UNKNOWN) is looked for at the vault first. One of
  * the gateway's own is checked in even where the vault said that it is gone: the vault says so again.
  *
  * Not here: what opens and ends leases (lease_life.h), check-ins (checkin.h), the table as a whole
@@ -45,38 +39,52 @@
 
 #include <sys/queue.h>
 
-enum vault_request_state { REQUEST_HELD, REQUEST_RETURNING, REQUEST_LAPSED };
+enum lease_state { LEASE_ASKING, LEASE_SETTLED, LEASE_OPEN, LEASE_ENDED };
 enum request_origin { ORIGIN_OURS, ORIGIN_FOREIGN, ORIGIN_UNKNOWN, ORIGIN_NO_REQUEST };
 
-struct checkin;
-struct intent;
+/* What a vault request waits for: the rows of the table of states (leases.c). */
+enum vr_state {
+    VR_ASKED,       /* its check-out is in flight */
+    VR_LOOKING,     /* recovery: a list of its user's live requests is read */
+    VR_LOOK_LATER,  /* until the next attempt of the recovery */
+    VR_HELD,        /* for its holders or its time */
+    VR_QUEUED,      /* check-in: for a place at the vault */
+    VR_CHECKING_IN, /* for the vault's answer */
+    VR_RETRY,       /* until the next attempt of the check-in */
+    VR_LAPSED,      /* for the end of its day */
+    VR_ENDED,
+    VR_NSTATES
+};
+
 struct leases;
 struct lsid_entry;
+struct request_work;
 struct session_end;
 struct vault_ref;
 
 SLIST_HEAD(lease_list, lease);
 
 struct vault_request {
-    UT_hash_handle hh;
+    UT_hash_handle hh; /* leases.requests, by name, while it has one */
     struct leases *leases;
     struct vault_ref *vault_ref;
-    const char *name;         /* the vault's; "" = the vault keeps no request. Behind the user */
-    struct lease_list leased; /* open leases, and covers (state RELEASING) */
-    size_t checkouts;         /* check-outs in flight that hold it */
-    /* HELD: timed release; RETURNING: the next attempt; LAPSED: the end of its day */
-    struct deadline deadline;
-    uint64_t ends_ms;        /* monotonic end of its leases */
-    int64_t expires_wall_ms; /* the end, as shown */
-    struct checkin *checkin; /* while RETURNING or LAPSED; NULL = no memory for it */
-    enum vault_request_state state;
-    enum request_origin origin;
-    bool gone;    /* the vault said that the request is no more */
-    bool missed;  /* one list of live requests did not have it */
-    bool expired; /* its end has passed */
-    /* Its last lease ended with its PRA session: its check-in never goes before others. */
-    bool session_ended;
-    char user[]; /* who holds it at the vault */
+    struct lease *asker;       /* its id is the mark; it may have ended, or be of no session (a stray) */
+    char *name;                /* the vault's; NULL = not known, or the vault keeps no request */
+    struct lease_list leased;  /* open leases */
+    struct deadline deadline;  /* of its state */
+    uint64_t ends_ms;          /* monotonic end of its leases */
+    int64_t expires_wall_ms;   /* the end, as shown */
+    struct request_work *work; /* of recovery and check-in; NULL = none as yet, or no memory */
+    uint32_t checkouts;        /* in flight that hold it */
+    uint8_t state;             /* enum vr_state: request_states.c alone sets it */
+    uint8_t origin;            /* enum request_origin */
+    bool has_row;              /* in the store, as far as its steps will be applied */
+    bool step_lost;            /* of its rows, for want of memory */
+    bool gone;                 /* the vault said that the request is no more */
+    bool missed;               /* one list of live requests did not have it */
+    bool expired;              /* its end has passed */
+    bool session_ended;        /* its last lease ended with its PRA session: its check-in goes after others */
+    char user[];               /* who holds it at the vault */
 };
 
 /* Of an account and its system at the vault, for operators. */
@@ -89,8 +97,7 @@ struct lease {
     UT_hash_handle hh; /* lease_index.h */
     uint64_t number;   /* in order of creation */
     SLIST_ENTRY(lease) of_request, of_session;
-    struct vault_request *request; /* OPEN, RELEASING, LAPSED */
-    struct intent *intent;         /* INTENT; NULL = between two requests */
+    struct vault_request *request; /* that it holds, has held, or that was asked for it */
     struct session_leases *session_leases;
     struct lsid_entry *lsid_entry; /* lsid_index.h; NULL = its lsid is not known */
     LIST_ENTRY(lease) of_lsid;     /* the open ones */
@@ -139,29 +146,21 @@ int lease_id_new(const struct leases *, char id[ID_SIZE]) __attribute__((warn_un
 /* Keeps the names, for operators only: without memory they are not known. `domain` of the account, "" = none.
  */
 void lease_set_names(struct lease *, const char *system, const char *domain, const char *account);
-bool lease_is_held(const struct lease *); /* open, and handed over to its session */
 uint64_t lease_age_s(const struct leases *, const struct lease *);
 /* The key of a lease in any state (lsid_index.h), from an lsid in any form or NULL. 0 or -ENOMEM. */
 int lease_set_lsid(struct leases *, struct lease *, const char *lsid);
-/* The row goes, and the lease with it. */
-void lease_discard(struct leases *, struct lease *);
-
-/* ---- rows: lease_row.c ---- */
-
-/* Hands the journal what the row of this lease is now. 0 or -ENOMEM. */
-int lease_write_row(struct leases *, const struct lease *);
+/* The lease ends or is freed where its request does not name it as its asker any more. */
+void lease_forget(struct lease *);
 
 /* ---- vault requests ---- */
 
 struct vault *vault_request_vault(const struct vault_request *);
-/*
- * A new HELD vault request, held by one check-out. Its check-in runs as `user`, who holds it at the vault.
- * NULL = out of memory.
- */
-struct vault_request *vault_request_new(struct leases *, struct vault *, const char *user, const char *name,
-                                        enum request_origin);
+const char *vault_request_name(const struct vault_request *); /* "" = none */
+/* As the vault calls it; it is found by that name from now on. 0 or -ENOMEM. */
+int vault_request_set_name(struct vault_request *, const char *name);
+void vault_request_clear_name(struct vault_request *);
 size_t vault_request_holders(const struct vault_request *);
-void vault_request_hold(struct vault_request *); /* one check-out more holds it; only while HELD */
+void vault_request_hold(struct vault_request *); /* one check-out more holds it; VR_ASKED and VR_HELD only */
 void vault_request_gone(struct vault_request *); /* the vault said that the request is no more */
 
 #endif

@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct vr_step *const states[VR_NSTATES] = {
+    [VR_ASKED] = &vr_asked_step, [VR_LOOKING] = &vr_looking_step, [VR_LOOK_LATER] = &vr_look_later_step,
+    [VR_HELD] = &vr_held_step,   [VR_QUEUED] = &vr_queued_step,   [VR_CHECKING_IN] = &vr_checking_in_step,
+    [VR_RETRY] = &vr_retry_step, [VR_LAPSED] = &vr_lapsed_step,   [VR_ENDED] = &vr_ended_step,
+};
+
 static bool build_table(struct leases *ls, const struct leases_opts *opts)
 {
     if (lease_tag_load(&ls->tag, opts->store))
@@ -27,7 +33,7 @@ static bool build_table(struct leases *ls, const struct leases_opts *opts)
     for (size_t i = 0; i < opts->nvaults; i++)
         if (vault_refs_add(&ls->vaults, opts->vaults[i]))
             return false;
-    return sites_restore(ls) == 0 && leases_restore(ls) == 0;
+    return leases_restore(ls) == 0;
 }
 
 struct leases *leases_new(const struct leases_opts *opts)
@@ -42,7 +48,7 @@ struct leases *leases_new(const struct leases_opts *opts)
     ls->timers = opts->timers;
     ls->clock = timers_clock(opts->timers);
     ls->audit = opts->audit;
-    ls->recover_unproven = intent_recover_unproven;
+    ls->steps = states;
     TAILQ_INIT(&ls->lapsed);
     memcpy(&ls->random, id, sizeof ls->random);
     if (build_table(ls, opts))
@@ -63,81 +69,75 @@ void leases_close_all(struct leases *ls)
     ls->closing = true;
     lease_index_walk(&ls->lease_index, 0);
     while ((lease = lease_index_next(&ls->lease_index)))
-        if (lease->state == LEASE_OPEN && lease_is_held(lease))
+        if (lease->state == LEASE_OPEN)
             lease_close(lease, "stopping");
+}
+
+static size_t looked_for(const struct leases *ls)
+{
+    return ls->in_state[VR_LOOKING] + ls->in_state[VR_LOOK_LATER];
+}
+
+static size_t in_flight(const struct leases *ls)
+{
+    return ls->in_state[VR_QUEUED] + ls->in_state[VR_CHECKING_IN];
 }
 
 bool leases_quiet(const struct leases *ls, bool all_checked_in)
 {
-    return ls->in_flight == 0 && journal_quiet(ls->journal) &&
-           (!all_checked_in || (ls->retrying == 0 && ls->recoveries == 0 && ls->nleases == 0));
+    return !in_flight(ls) && journal_quiet(ls->journal) &&
+           (!all_checked_in || (!ls->in_state[VR_RETRY] && !looked_for(ls) && !ls->nleases));
+}
+
+/* Each vault request is found at its asker. */
+static struct vault_request *asked_by(const struct lease *lease)
+{
+    return lease->request && lease->request->asker == lease ? lease->request : NULL;
 }
 
 static uint64_t overdue_ms(const struct vault_request *request, uint64_t now)
 {
-    return request->origin == ORIGIN_OURS && now > request->ends_ms ? now - request->ends_ms : 0;
+    return request->origin == ORIGIN_OURS && request->state != VR_LAPSED && now > request->ends_ms
+               ? now - request->ends_ms
+               : 0;
 }
 
 void leases_state(const struct leases *ls, struct leases_state *state)
 {
-    const struct vault_request *request = ls->requests;
+    const struct lease *lease = ls->lease_index.by_id;
     uint64_t now = clock_now(ls->clock);
 
     *state = (struct leases_state){.active = ls->nleases,
-                                   .retrying = ls->retrying + ls->recoveries,
-                                   .intents = ls->nintents,
+                                   .releasing = in_flight(ls),
+                                   .retrying = ls->in_state[VR_RETRY] + looked_for(ls),
+                                   .intents = ls->in_state[VR_ASKED] + looked_for(ls),
                                    .lapsed = ls->lapsed_ever,
                                    .stuck_rows = journal_stuck(ls->journal),
                                    .store_writable = journal_writable(ls->journal)};
-    for (; request; request = request->hh.next) {
-        uint64_t overdue = overdue_ms(request, now);
+    for (; lease; lease = lease->hh.next) {
+        const struct vault_request *request = asked_by(lease);
+        uint64_t overdue = request ? overdue_ms(request, now) : 0;
 
         if (overdue > state->oldest_overdue_ms)
             state->oldest_overdue_ms = overdue;
-        state->releasing += request->state == REQUEST_RETURNING && vault_request_in_flight(request);
     }
 }
 
 /* ---- the end ---- */
 
-static void free_vault_request(struct vault_request *request)
-{
-    struct lease *lease;
-
-    vault_request_cancel(request);
-    while ((lease = SLIST_FIRST(&request->leased))) {
-        SLIST_REMOVE_HEAD(&request->leased, of_request);
-        lease_free(request->leases, lease);
-    }
-    free(request);
-}
-
-static void free_vault_requests(struct leases *ls)
-{
-    struct vault_request *request, *next;
-    struct checkin *c;
-
-    HASH_ITER(hh, ls->requests, request, next)
-    {
-        HASH_DEL(ls->requests, request);
-        free_vault_request(request);
-    }
-    while ((c = TAILQ_FIRST(&ls->lapsed))) {
-        TAILQ_REMOVE(&ls->lapsed, c, lapsed);
-        free_vault_request(c->request);
-    }
-}
-
-/* What is left are intents and leases of check-outs that never came to a vault request. */
+/* First what is no asker, as long as all vault requests are there; each of these takes its asker along. */
 static void free_leases(struct leases *ls)
 {
     struct lease *lease;
 
     lease_index_walk(&ls->lease_index, 0);
+    while ((lease = lease_index_next(&ls->lease_index)))
+        if (!asked_by(lease))
+            lease_free(ls, lease);
+    lease_index_walk(&ls->lease_index, 0);
     while ((lease = lease_index_next(&ls->lease_index))) {
-        if (lease->state == LEASE_INTENT)
-            intent_close(lease->intent);
-        lease_free(ls, lease);
+        lease->state = LEASE_ENDED;
+        vault_request_cancel(lease->request);
     }
 }
 
@@ -146,10 +146,9 @@ void leases_free(struct leases *ls)
     if (!ls)
         return;
     timer_stop(ls->timers, &ls->restored);
+    free_leases(ls);
     active_requests_free(ls->reader);
     reconcile_free(ls->reconcile);
-    free_vault_requests(ls);
-    free_leases(ls);
     journal_free(ls->journal);
     lease_index_free(&ls->lease_index);
     lease_tag_free(&ls->tag);

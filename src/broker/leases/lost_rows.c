@@ -3,7 +3,7 @@
  * lost_rows.c - check-outs that the audit trail knows of and the store does not.
  *
  * Such a row was lost: a damaged store that was cut or rebuilt. The vault alone knows what became of the
- * request, so it becomes an intent and is recovered by its mark, as after a lost answer. Where another lease
+ * request, so it is recovered by its mark, as after a lost answer. Where another lease
  * made the request the trail names that one as well, so its mark is known. A request is checked in only if
  * the vault's own list shows it with the gateway's mark.
  */
@@ -48,25 +48,23 @@ static const struct vault_ref *vault_of_claim(struct leases *ls, const struct au
     return ref;
 }
 
-/* A row that says less than the lease that was lost, but enough for a recovery. False = out of memory. */
+/* A row that says less than the one that was lost, but enough for a recovery. False = out of memory. */
 static bool recover_request(struct leases *ls, const struct vault_ref *ref, const struct audit_claim *c)
 {
     struct session session = {.id = c->session, .username = c->user, .domain = c->domain};
     int64_t left = c->expires_wall_ms - clock_wall(ls->clock);
-    struct lease *lease = lease_new(ls, &session, c->credential_id, c->lease_id, c->created_wall_ms);
-    struct intent *in =
-        lease ? intent_open(ls, lease, ref->vault, c->run_as, "",
-                            clock_now(ls->clock) + (uint64_t)(left > 0 ? left : 0), c->expires_wall_ms)
-              : NULL;
+    struct lease *lease = lease_ask(ls, &session, c->credential_id, c->lease_id, ref->vault, c->run_as);
 
-    if (!in) {
-        if (lease)
-            lease_free(ls, lease);
+    if (!lease)
         return false;
-    }
-    if (lease_write_row(ls, lease))
+    lease->state = LEASE_ENDED;
+    lease->created_s = c->created_wall_ms / 1000;
+    lease->request->checkouts = 0;
+    lease->request->ends_ms = clock_now(ls->clock) + (uint64_t)(left > 0 ? left : 0);
+    lease->request->expires_wall_ms = c->expires_wall_ms;
+    if (row_ask(lease->request, NULL, NULL) < 0)
         log_error("journal_lost", "lease=%s error=%s", lease->id, "out of memory");
-    intent_restore(in);
+    vault_request_recover_later(lease->request);
     return true;
 }
 

@@ -11,14 +11,14 @@
  * A vault request counts as listed by a row of its id and account. One that is unproven (request_identity.h)
  * counts only by a row with a mark of the gateway, which proves it.
  *
- * Ours is what has the id of a lease of the gateway in its reason, or a cut mark that fits an intent and its
+ * Ours is what has a lease id of the gateway in its reason, or a cut mark that fits an open question and its
  * account. A request without one is never touched.
  *
  * Only those vault requests are judged that were HELD before the call was sent, and only when two lists in a
  * row lack them, since a list may be partial. Even then a request of the gateway's own is checked in: a wrong
  * list would leave it without a lease, and a second check-in does no harm.
  *
- * Not here: reading the lists (active_requests.c), when a recovery makes its next attempt (intent.c), the
+ * Not here: reading the lists (active_requests.c), when a recovery looks again (recovery.c), the
  * check-in (checkin.c).
  */
 #include "broker/leases/reconcile.h"
@@ -45,34 +45,42 @@ struct reconcile {
 
 /* ---- one row ---- */
 
-/* Its lease has long ended, or another request of the same lease is held: a POST that was carried out twice.
+/*
+ * Its lease has long ended, or another request of the same lease is held: a POST that was carried out twice.
+ * Its record gets a mark of its own, since the one in its reason may be that of another record.
  */
 void reconcile_stray(struct leases *ls, struct vault *vault, const char *user,
                      const struct active_request *row, const char *mark)
 {
     static const struct session no_session = {.id = "", .username = ""};
-    struct vault_request *request = vault_request_new(ls, vault, user, row->name, ORIGIN_OURS);
     char id[ID_SIZE];
+    struct lease *asker = lease_id_new(ls, id) ? NULL : lease_ask(ls, &no_session, "", id, vault, user);
 
-    if (!request)
+    if (!asker)
         return; /* the next list will have it again */
+    struct vault_request *request = asker->request;
     int64_t now = clock_wall(ls->clock);
     int64_t left = skew_left(ls->clock, vault, row);
 
     left = left ? left : STRAY_KEPT_MS;
     request->expires_wall_ms = now + left;
     request->ends_ms = clock_now(ls->clock) + (uint64_t)left;
+    if (vault_request_set_name(request, row->name)) {
+        vault_request_withdraw(request);
+        return;
+    }
+    request->origin = ORIGIN_OURS;
     log_warn("stray_request", "user=%s mark=%s", user, mark);
     audit_reconciled(ls->audit, request, "stray_request", mark);
-    vault_request_unhold(request, lease_id_new(ls, id) ? NULL : lease_intend(ls, &no_session, "", id));
+    vault_request_unhold(request, NULL);
 }
 
-/* The lease of a check-out whose own answer is still to come. */
-static bool is_in_flight(const struct leases *ls, const char *id)
+/* The vault request of a check-out whose own answer is still to come, or of a recovery. */
+static bool is_open_question(const struct leases *ls, const char *id)
 {
     const struct lease *lease = lease_by_id(ls, id);
 
-    return lease && lease->state == LEASE_INTENT;
+    return lease && (lease->request->state == VR_ASKED || vault_request_is_looked_for(lease->request));
 }
 
 static void judge_row(struct active_requests_owner *owner, struct vault *vault, const char *user,
@@ -91,7 +99,7 @@ static void judge_row(struct active_requests_owner *owner, struct vault *vault, 
         request->missed = request->gone = false;
     if (wait)
         wait->found(wait, row->name);
-    else if (!request && marked && lease_id_known(ls, id) && !is_in_flight(ls, id) &&
+    else if (!request && marked && lease_id_known(ls, id) && !is_open_question(ls, id) &&
              !vault_request_find(ls, vault, row->name)) /* else that one has to end first */
         reconcile_stray(ls, vault, user, row, id);
 }
@@ -107,8 +115,7 @@ static void close_gone(struct vault_request *request)
     vault_request_gone(request);
     for (; lease; lease = next) {
         next = SLIST_NEXT(lease, of_request);
-        if (lease->state == LEASE_OPEN)
-            lease_close(lease, "gone");
+        lease_close(lease, "gone");
     }
 }
 
@@ -125,7 +132,7 @@ static bool judge_expected(struct active_requests_owner *owner, struct vault *va
     const struct vault_account any = {0};
     struct vault_request *request = vault_request_known(ls, vault, name, user, any);
 
-    if (!request || request->state != REQUEST_HELD || is_listed(request, row))
+    if (!request || request->state != VR_HELD || is_listed(request, row))
         return false;
     if (!request->missed && !request->gone) {
         request->missed = true;
@@ -144,8 +151,7 @@ static void on_read(struct active_requests_owner *owner, struct vault *vault)
 
 static bool is_expected(const struct vault_request *request)
 {
-    return request->state == REQUEST_HELD && request->origin != ORIGIN_NO_REQUEST &&
-           !request->vault_ref->absent;
+    return request->state == VR_HELD && request->origin != ORIGIN_NO_REQUEST && !request->vault_ref->absent;
 }
 
 static void expect_requests(struct leases *ls)
@@ -154,8 +160,8 @@ static void expect_requests(struct leases *ls)
 
     active_requests_round(ls->reader);
     HASH_ITER(hh, ls->requests, request, next)
-    if (is_expected(request) &&
-        active_requests_expect(ls->reader, vault_request_vault(request), request->user, request->name))
+    if (is_expected(request) && active_requests_expect(ls->reader, vault_request_vault(request),
+                                                       request->user, vault_request_name(request)))
         request->missed = false;
 }
 
@@ -168,7 +174,7 @@ static void on_round(struct deadline *d)
     for (size_t i = 0; i < ls->vaults.n; i++)
         if (!ls->vaults.refs[i]->absent)
             skew_note(&rc->skew, ls->vaults.refs[i]->vault);
-    log_debug("reconcile_round", "users=%zu loans=%u", active_requests_polls(ls->reader),
+    log_debug("reconcile_round", "users=%zu requests=%u", active_requests_polls(ls->reader),
               HASH_COUNT(ls->requests));
     active_requests_start(ls->reader);
     if (rc->every_ms && timer_start(ls->timers, &rc->periodic, rc->every_ms, on_round))
@@ -194,7 +200,7 @@ struct active_requests_owner *reconcile_owner(struct reconcile *rc)
 
 int reconcile_start(struct reconcile *rc)
 {
-    if (!rc->every_ms && !rc->leases->requests)
+    if (!rc->every_ms && !rc->leases->lease_index.by_id)
         return 0;
     return timer_start(rc->leases->timers, &rc->periodic, 0, on_round);
 }

@@ -102,7 +102,7 @@ struct vault_account credential_account(const char *credential_id)
 
 bool vault_account_fits(struct vault_account account, const char *credential_id)
 {
-    struct vault_account own = credential_account(credential_id); /* none: a stray's cover names none */
+    struct vault_account own = credential_account(credential_id); /* none: a stray's asker names none */
 
     return (!account.account_id || !own.account_id || account.account_id == own.account_id) &&
            (!account.system_id || !own.system_id || account.system_id == own.system_id);
@@ -115,7 +115,7 @@ bool vault_request_of_account(const struct vault_request *request, struct vault_
     SLIST_FOREACH(lease, &request->leased, of_request)
     if (!vault_account_fits(account, lease->credential_id))
         return false;
-    return true;
+    return vault_account_fits(account, request->asker->credential_id);
 }
 
 /* ---- records ---- */
@@ -138,12 +138,11 @@ struct vault_request *vault_request_marked(const struct leases *ls, const struct
                                            const char *mark)
 {
     const struct lease *lease = lease_by_id(ls, mark);
-    bool holds = lease && (lease->state == LEASE_OPEN || lease->state == LEASE_RELEASING);
-    struct vault_request *request;
+    struct vault_request *request = lease ? lease->request : NULL;
 
-    if (holds && strcmp(lease->request->name, row->name) == 0 &&
-        vault_request_of_account(lease->request, row_account(row)))
-        return lease->request;
+    if (request && request->hh.tbl && strcmp(request->name, row->name) == 0 && request->state != VR_ASKED &&
+        vault_request_of_account(request, row_account(row)))
+        return request;
     if (!lease_id_known(ls, mark))
         return NULL;
     for (request = vault_request_find(ls, NULL, row->name); request; request = next_of(request, NULL))
@@ -156,7 +155,7 @@ struct vault_request *vault_request_marked(const struct leases *ls, const struct
 
 bool vault_request_is_unproven(const struct vault_request *request)
 {
-    return request->origin == ORIGIN_UNKNOWN && !SLIST_EMPTY(&request->leased);
+    return request->origin == ORIGIN_UNKNOWN && request->state == VR_HELD;
 }
 
 bool vault_request_proven(const struct vault_request *request, const struct active_request *row)
@@ -169,18 +168,14 @@ bool vault_request_proven(const struct vault_request *request, const struct acti
     SLIST_FOREACH(lease, &request->leased, of_request)
     if (reason_is_cut(row->reason, lease->id))
         return true;
-    return false;
+    return reason_is_cut(row->reason, request->asker->id);
 }
 
-/* Its rows name the url of before until now. */
+/* Its row names the url of before until now. */
 void vault_request_prove(struct vault_request *request)
 {
-    const struct lease *lease;
-
     if (request->origin == ORIGIN_OURS)
         return;
     request->origin = ORIGIN_OURS;
-    SLIST_FOREACH(lease, &request->leased, of_request)
-    if (lease_write_row(request->leases, lease))
-        log_error("journal_lost", "lease=%s error=%s", lease->id, "out of memory");
+    (void)row_edit(request);
 }

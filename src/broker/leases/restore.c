@@ -2,24 +2,23 @@
 /*
  * restore.c - from the rows of the store back to the lease table, before anything else happens.
  *
- *   INTENT     a request may exist: the intent recovers
- *   OPEN       within its time: the session's lease again, with the same id; past it: checked in. Without a
- *              request id the vault keeps no request, so at its end nothing is checked in
- *   RELEASING  checked in, with the attempts made so far and not before the next try is due
- *   LAPSED     shown until its day is over
+ *   vault_request  ASKED      may exist at the vault: it is looked for by its mark
+ *                  HELD       with leases and within its time: held again; past it, or without a lease:
+ *                             checked in, where it is the gateway's to check in
+ *                  RETURNING  checked in, with the attempts made so far and not before the next try is due
+ *                  LAPSED     shown until its day is over
+ *   lease          the session's lease again, with the same id and end
  *
- * The rows carry wall clock times. A lease gets what is left until its end by the present wall clock, but
+ * The rows carry wall clock times. A request gets what is left until its end by the present wall clock, but
  * never more than its whole length: a clock that was set back must not lengthen it. From here on the
  * monotonic clock counts. A clock set forward ends it early, by no more than it was set.
  *
- * Several rows may name one request. Where one of them is open the request is held, whatever the others say:
- * a row in state RELEASING beside it is a cover whose removal was not yet durable.
- *
- * A lease whose PRA session had ended while its check-out was in flight ends in the first iteration, when all
- * rows have been read.
+ * All requests are read before all leases. What a request without leases does is decided when all rows have
+ * been read; a lease whose PRA session had ended while its check-out was in flight ends in the first
+ * iteration.
  *
  * Check-ins that are due at once are spread over the first milliseconds; the check-in queues do the rest. A
- * row that makes no sense (its id or request id) is left alone in the store and named in the log.
+ * row that makes no sense (its mark, its id, or its name) is left alone in the store and named in the log.
  */
 #include "broker/leases/internal.h"
 
@@ -34,66 +33,29 @@
 
 struct restore {
     struct leases *leases;
-    size_t open, releasing, intents, lapsed, odd, due, ended;
+    size_t open, releasing, asked, lapsed, odd, due, ended;
 };
 
-/* Milliseconds this row's request has left. */
-static uint64_t time_left(const struct leases *ls, const struct lease_row *row)
+/* Milliseconds this request has left. */
+static uint64_t time_left(const struct leases *ls, const struct request_row *row)
 {
     int64_t left = row->expires_wall_ms - clock_wall(ls->clock);
-    int64_t length = row->expires_wall_ms - row->created_wall_ms / 1000 * 1000;
+    int64_t length = row->expires_wall_ms - row->asker.created_wall_ms / 1000 * 1000;
 
     if (left > length)
         left = length;
     return left > 0 ? (uint64_t)left : 0;
 }
 
-static struct lease *make_lease(struct leases *ls, const struct lease_row *row)
+static struct lease *make_lease(struct leases *ls, const char *id, const struct holder *h)
 {
-    struct session session = {.id = row->session,
-                              .lsid = *row->lsid ? row->lsid : NULL,
-                              .username = row->username,
-                              .domain = row->domain};
+    struct session session = {
+        .id = h->session, .lsid = *h->lsid ? h->lsid : NULL, .username = h->username, .domain = h->domain};
+    struct lease *lease = lease_new(ls, &session, h->credential, id, h->created_wall_ms);
 
-    struct lease *lease = lease_new(ls, &session, row->credential, row->id, row->created_wall_ms);
-
-    if (lease && *row->account)
-        lease_set_names(lease, row->system, "", row->account);
+    if (lease && *h->account)
+        lease_set_names(lease, h->system, "", h->account);
     return lease;
-}
-
-/* The section leads to another address than it did: whether it is the same vault is not known. */
-static bool is_moved(const struct vault_ref *ref, const struct lease_row *row)
-{
-    return row->url && *row->url && strcmp(row->url, ref->url) != 0;
-}
-
-/* The vault request of the row, there already or made: HELD, with its end but no timer, and by no check-out.
- */
-static struct vault_request *get_vault_request(struct leases *ls, struct vault_ref *ref,
-                                               const struct lease_row *row)
-{
-    struct vault_request *request = *row->request
-                                        ? vault_request_known(ls, ref->vault, row->request, row->user,
-                                                              credential_account(row->credential))
-                                        : NULL; /* none: each its own */
-    enum request_origin origin = !*row->request       ? ORIGIN_NO_REQUEST
-                                 : row->adopted       ? ORIGIN_FOREIGN
-                                 : is_moved(ref, row) ? ORIGIN_UNKNOWN
-                                                      : ORIGIN_OURS;
-
-    if (request) {
-        if (origin == ORIGIN_OURS)
-            request->origin = ORIGIN_OURS; /* what one of its leases has proven holds for all */
-        return request;
-    }
-    request = vault_request_new(ls, ref->vault, row->user, row->request, origin);
-    if (!request)
-        return NULL;
-    request->checkouts = 0;
-    request->ends_ms = clock_now(ls->clock) + time_left(ls, row);
-    request->expires_wall_ms = row->expires_wall_ms;
-    return request;
 }
 
 static const char *known_error(const char *text)
@@ -104,114 +66,164 @@ static const char *known_error(const char *text)
     return *text ? "unknown" : NULL;
 }
 
-/* ---- one row ---- */
+/* ---- vault requests ---- */
 
-static int restore_intent(struct restore *r, struct vault_ref *ref, const struct lease_row *row)
+/* The section leads to another address than it did: whether it is the same vault is not known. */
+static bool is_moved(const struct vault_ref *ref, const struct request_row *row)
 {
-    struct leases *ls = r->leases;
-    struct lease *lease = make_lease(ls, row);
-    struct intent *in = lease ? intent_open(ls, lease, ref->vault, row->user, row->request,
-                                            clock_now(ls->clock) + time_left(ls, row), row->expires_wall_ms)
-                              : NULL;
-
-    if (!in)
-        return -ENOMEM;
-    r->intents++;
-    intent_restore(in);
-    return 0;
+    return *row->url && strcmp(row->url, ref->url) != 0;
 }
 
-static int restore_open(struct restore *r, struct vault_ref *ref, const struct lease_row *row)
+static enum request_origin origin_of(const struct vault_ref *ref, const struct request_row *row)
 {
-    struct leases *ls = r->leases;
-    struct vault_request *request = get_vault_request(ls, ref, row);
-    struct lease *lease = request ? make_lease(ls, row) : NULL;
-
-    if (!lease)
-        return -ENOMEM;
-    if (request->state == REQUEST_RETURNING)
-        vault_request_stop_checkin(request, &(struct watch_list){0});
-    lease_link(lease, request);
-    vault_request_uncover(request);
-    r->open++;
-    if (row->ended) {
-        lease->end = session_end_get(ls, row->ended, row->ended_site);
-        r->ended++;
-    }
-    uint64_t left = time_left(ls, row);
-
-    vault_request_set_end(request, clock_now(ls->clock) + (left ? left : r->due++ / DUE_PER_MS),
-                          row->expires_wall_ms);
-    return 0;
+    if (row->state == REQUEST_ASKED)
+        return ORIGIN_UNKNOWN;
+    if (!*row->name)
+        return ORIGIN_NO_REQUEST;
+    return row->adopted ? ORIGIN_FOREIGN : is_moved(ref, row) ? ORIGIN_UNKNOWN : ORIGIN_OURS;
 }
 
-static int restore_releasing(struct restore *r, struct vault_ref *ref, const struct lease_row *row)
+/* With its asker, which has ended as yet; in state ASKED, held by nothing. NULL = out of memory. */
+static struct vault_request *make_request(struct leases *ls, struct vault_ref *ref,
+                                          const struct request_row *row)
 {
-    if (!row->adopted && is_moved(ref, row))
-        return restore_intent(r, ref, row); /* the mark decides before anything is given back */
-    struct leases *ls = r->leases;
-    struct vault_request *request = get_vault_request(ls, ref, row);
-    struct lease *lease = request ? make_lease(ls, row) : NULL;
+    struct lease *asker = make_lease(ls, row->mark, &row->asker);
+    struct vault_request *r = asker ? vault_request_new(ls, ref->vault, row->user, asker) : NULL;
 
-    if (!lease)
-        return -ENOMEM;
-    if (!SLIST_EMPTY(&request->leased) ||
-        request->origin != ORIGIN_OURS) { /* another row has it; or never ours */
-        lease->state = LEASE_RELEASING;
-        lease_discard(ls, lease);
-        if (SLIST_EMPTY(&request->leased))
-            vault_request_end(request, END_FORGOTTEN);
-        return 0;
+    if (!r) {
+        if (asker)
+            lease_free(ls, asker);
+        return NULL;
     }
-    lease_cover(lease, request);
-    r->releasing++;
+    asker->state = LEASE_ENDED;
+    r->checkouts = 0;
+    r->has_row = true;
+    r->origin = (uint8_t)origin_of(ref, row);
+    r->ends_ms = clock_now(ls->clock) + time_left(ls, row);
+    r->expires_wall_ms = row->expires_wall_ms;
+    return *row->name && vault_request_set_name(r, row->name) ? NULL : r;
+}
+
+/* Of the check-in or the lapse that the row has. */
+static int make_work(struct vault_request *r, const struct request_row *row)
+{
+    struct request_work *w = request_work_get(r);
+    struct leases *ls = r->leases;
+
+    if (!w)
+        return -ENOMEM;
+    w->attempts = row->attempts > 0 && row->attempts < INT32_MAX ? (unsigned)row->attempts : 0;
+    w->last_error = known_error(row->last_error);
+    w->next_wall_ms = row->next_wall_ms;
     int64_t wait = row->next_wall_ms - clock_wall(ls->clock);
-    uint64_t delay = wait > 60000 ? 60000 : wait > 0 ? (uint64_t)wait : r->due++ / DUE_PER_MS;
 
-    vault_request_resume(request, row->attempts, known_error(row->last_error), delay);
+    w->delay_ms = wait > 60000 ? 60000 : wait > 0 ? (uint64_t)wait : 0;
     return 0;
 }
 
-static int restore_lapsed(struct restore *r, struct vault_ref *ref, const struct lease_row *row)
+static uint64_t spread_ms(struct restore *r)
 {
-    struct leases *ls = r->leases;
-    int64_t left = row->next_wall_ms - clock_wall(ls->clock);
-    struct vault_request *request = get_vault_request(ls, ref, row);
-    struct lease *lease = request ? make_lease(ls, row) : NULL;
+    return r->due++ / DUE_PER_MS;
+}
 
-    if (!lease)
-        return -ENOMEM;
-    if (!SLIST_EMPTY(&request->leased)) {
-        lease_discard(ls, lease);
-        return 0;
+/* Never to be checked in, or to be looked for first. */
+static void give_back(struct restore *restore, struct vault_request *r)
+{
+    if (r->origin == ORIGIN_UNKNOWN) {
+        vault_request_recover_later(r);
+    } else if (r->origin != ORIGIN_OURS) {
+        vault_request_goto(r, vault_request_over(r, END_FORGOTTEN, NULL));
+    } else {
+        restore->releasing++;
+        if (!r->work->delay_ms)
+            r->work->delay_ms = spread_ms(restore);
+        vault_request_goto(r, VR_RETRY);
     }
-    lease_cover(lease, request);
-    r->lapsed++;
-    const int64_t day = 24 * 3600000LL;
+}
 
-    vault_request_resume_lapsed(request, row->attempts, known_error(row->last_error),
-                                left <= 0 ? 0 : (uint64_t)(left < day ? left : day));
+static int restore_asked(struct restore *restore, struct vault_request *r, const struct request_row *row)
+{
+    (void)row;
+    restore->asked++;
+    vault_request_recover_later(r);
     return 0;
 }
 
-static bool makes_sense(const struct leases *ls, const struct lease_row *row)
+/* Its leases follow. */
+static int restore_held(struct restore *restore, struct vault_request *r, const struct request_row *row)
 {
-    return strlen(row->id) == ID_SIZE - 1 && !lease_by_id(ls, row->id) && *row->vault && *row->user &&
-           strlen(row->request) < REQUEST_NAME_SIZE && (*row->request || row->state <= LEASE_OPEN);
+    (void)restore;
+    (void)row;
+    vault_request_goto(r, VR_HELD);
+    return 0;
+}
+
+static int restore_returning(struct restore *restore, struct vault_request *r, const struct request_row *row)
+{
+    if (make_work(r, row))
+        return -ENOMEM;
+    give_back(restore, r);
+    return 0;
+}
+
+static int restore_lapsed(struct restore *restore, struct vault_request *r, const struct request_row *row)
+{
+    if (make_work(r, row))
+        return -ENOMEM;
+    restore->lapsed++;
+    vault_request_goto(r, VR_LAPSED);
+    return 0;
+}
+
+static bool is_id(const struct leases *ls, const char *id)
+{
+    return strlen(id) == ID_SIZE - 1 && !lease_by_id(ls, id);
+}
+
+static bool makes_sense(const struct leases *ls, const struct request_row *row)
+{
+    return is_id(ls, row->mark) && *row->vault && *row->user && strlen(row->name) < REQUEST_NAME_SIZE &&
+           (*row->name || row->state <= REQUEST_HELD);
 }
 
 /* A row that names its vault otherwise than the configuration does now is written again. */
-static int rewrite_row(struct leases *ls, struct vault_ref *ref, const struct lease_row *row)
+static int note_move(struct vault_ref *ref, const struct request_row *row)
 {
-    const char *url = row->url ? row->url : "";
-    const struct lease *lease = lease_by_id(ls, row->id);
-    bool same_url = strcmp(url, ref->url) == 0;
-
-    if (same_url && strcmp(row->vault, ref->vault->conf->name) == 0)
-        return 0;
-    if (*url && !same_url && !ref->moved_from && !(ref->moved_from = strdup(url)))
+    if (is_moved(ref, row) && !ref->moved_from && !(ref->moved_from = strdup(row->url)))
         return -ENOMEM;
-    return lease ? lease_write_row(ls, lease) : 0;
+    return 0;
+}
+
+static bool is_described_otherwise(const struct vault_ref *ref, const struct request_row *row)
+{
+    return strcmp(row->url, ref->url) != 0 || strcmp(row->vault, ref->vault->conf->name) != 0;
+}
+
+static int restore_request(struct restore *restore, const struct request_row *row)
+{
+    static int (*const restorers[REQUEST_NSTATES])(struct restore *, struct vault_request *,
+                                                   const struct request_row *) = {
+        restore_asked, restore_held, restore_returning, restore_lapsed};
+    struct leases *ls = restore->leases;
+
+    if (!makes_sense(ls, row)) {
+        restore->odd++;
+        log_warn("lease_odd", "lease=%s vault=%s user=%s", row->mark, row->vault, row->user);
+        return 0;
+    }
+    struct vault_ref *ref = vault_ref_of_row(&ls->vaults, row->vault, row->url);
+
+    if (!ref || note_move(ref, row))
+        return -ENOMEM;
+    lease_tag_learn(&ls->tag, row->mark);
+    struct vault_request *r = make_request(ls, ref, row);
+
+    if (!r)
+        return -ENOMEM;
+    int err = restorers[row->state](restore, r, row);
+    const struct lease *asker = err ? NULL : lease_by_id(ls, row->mark); /* it may have ended */
+
+    return asker && is_described_otherwise(ref, row) ? row_edit(asker->request) : err;
 }
 
 /* A damaged row may hold any number; no calendar goes further than the year 9999. */
@@ -222,39 +234,89 @@ static int64_t wall_in_range(int64_t wall_ms)
     return wall_ms < 0 ? 0 : wall_ms > last ? last : wall_ms;
 }
 
-static int restore_row(struct restore *r, const struct lease_row *row)
+static int on_request(void *arg, const struct request_row *stored)
 {
-    static int (*const restorers[LEASE_NSTATES])(
-        struct restore *, struct vault_ref *, const struct lease_row *) = {restore_intent, restore_open,
-                                                                           restore_releasing, restore_lapsed};
-    struct vault_ref *ref;
+    struct request_row row = *stored;
 
-    if (!makes_sense(r->leases, row)) {
-        r->odd++;
-        log_warn("lease_odd", "lease=%s vault=%s user=%s", row->id, row->vault, row->user);
-        return 0;
-    }
-    ref = vault_ref_of_row(&r->leases->vaults, row->vault, row->url ? row->url : "");
-    if (!ref)
-        return -ENOMEM;
-    lease_tag_learn(&r->leases->tag, row->id);
-    lease_tag_learn(&r->leases->tag, row->tag);
-    int err = restorers[row->state](r, ref, row);
-
-    return err ? err : rewrite_row(r->leases, ref, row);
-}
-
-static int on_row(void *arg, const struct lease_row *stored)
-{
-    struct lease_row row = *stored;
-
-    row.created_wall_ms = wall_in_range(row.created_wall_ms);
+    row.asker.created_wall_ms = wall_in_range(row.asker.created_wall_ms);
     row.expires_wall_ms = wall_in_range(row.expires_wall_ms);
     row.next_wall_ms = wall_in_range(row.next_wall_ms);
-    return restore_row(arg, &row);
+    return restore_request(arg, &row);
+}
+
+/* ---- leases ---- */
+
+/* The lease of the asker is the asker. */
+static struct lease *get_lease(struct leases *ls, const struct vault_request *r, const struct lease_row *row)
+{
+    struct holder holder = row->holder;
+
+    if (strcmp(row->id, r->asker->id) == 0)
+        return r->asker;
+    holder.created_wall_ms = wall_in_range(holder.created_wall_ms);
+    return make_lease(ls, row->id, &holder);
+}
+
+static int on_lease(void *arg, const struct lease_row *row)
+{
+    struct restore *restore = arg;
+    struct leases *ls = restore->leases;
+    const struct lease *asker = lease_by_id(ls, row->request);
+    struct vault_request *r = asker && asker->request->asker == asker ? asker->request : NULL;
+
+    if (!r || r->state != VR_HELD || (strcmp(row->id, row->request) != 0 && !is_id(ls, row->id))) {
+        restore->odd++;
+        log_warn("lease_odd", "lease=%s user=%s session=%s", row->id, row->holder.username,
+                 row->holder.session);
+        return 0;
+    }
+    struct lease *lease = get_lease(ls, r, row);
+
+    if (!lease || (*row->holder.lsid && lease_set_lsid(ls, lease, row->holder.lsid)))
+        return -ENOMEM;
+    lease_tag_learn(&ls->tag, row->id);
+    lease_link(lease, r);
+    restore->open++;
+    if (row->ended) {
+        lease->end = session_end_get(ls, row->ended, row->ended_site);
+        restore->ended++;
+    }
+    return 0;
+}
+
+static int on_cursor(void *arg, const struct cursor_row *row)
+{
+    return sites_keep_cursor(((struct restore *)arg)->leases, row);
 }
 
 /* ---- all of them ---- */
+
+/* A process has ended between the steps that made it and the one that gave it a lease; or the store was read
+ * by a command that ended its lease. */
+static void settle_request(struct restore *restore, struct vault_request *r)
+{
+    if (SLIST_FIRST(&r->leased)) {
+        uint64_t now = clock_now(r->leases->clock);
+
+        vault_request_set_end(r, r->ends_ms > now ? r->ends_ms : now + spread_ms(restore),
+                              r->expires_wall_ms);
+    } else if (request_work_get(r)) {
+        if (r->origin == ORIGIN_OURS || r->origin == ORIGIN_UNKNOWN)
+            row_return(r, NULL);
+        give_back(restore, r);
+    }
+}
+
+static void settle_requests(struct restore *restore)
+{
+    struct leases *ls = restore->leases;
+    struct lease *lease;
+
+    lease_index_walk(&ls->lease_index, 0);
+    while ((lease = lease_index_next(&ls->lease_index)))
+        if (lease->request->asker == lease && lease->request->state == VR_HELD)
+            settle_request(restore, lease->request);
+}
 
 static void on_restored(struct deadline *d)
 {
@@ -263,7 +325,7 @@ static void on_restored(struct deadline *d)
 
     lease_index_walk(&ls->lease_index, 0);
     while ((lease = lease_index_next(&ls->lease_index)))
-        if (lease->state == LEASE_OPEN && lease->end && lease_is_held(lease))
+        if (lease->state == LEASE_OPEN && lease->end)
             lease_close_ended(lease, lease->end);
 }
 
@@ -284,17 +346,19 @@ static void warn_of_vaults(const struct leases *ls)
 
 int leases_restore(struct leases *ls)
 {
+    static const struct store_reader reader = {on_request, on_lease, on_cursor};
     struct restore r = {.leases = ls};
-    int err = journal_load(ls->journal, on_row, &r);
+    int err = journal_load(ls->journal, &reader, &r);
 
     if (err) {
         log_error("leases_not_read", "error=%s", strerror(-err));
         return err;
     }
+    settle_requests(&r);
     warn_of_vaults(ls);
-    if (r.open + r.releasing + r.intents + r.lapsed + r.odd)
+    if (r.open + r.releasing + r.asked + r.lapsed + r.odd)
         log_info("leases_restored", "open=%zu releasing=%zu intents=%zu lapsed=%zu odd=%zu", r.open,
-                 r.releasing, r.intents, r.lapsed, r.odd);
+                 r.releasing, r.asked, r.lapsed, r.odd);
     crash_point("restore.done");
     if (r.ended && timer_start(ls->timers, &ls->restored, 0, on_restored))
         return -ENOMEM;

@@ -56,7 +56,7 @@ const char *session_end_word(enum session_end_source source)
 
 /* ---- cursors ---- */
 
-static int keep_cursor(struct leases *ls, const struct cursor_row *row)
+int sites_keep_cursor(struct leases *ls, const struct cursor_row *row)
 {
     struct site *site = site_get(ls, row->site);
 
@@ -80,23 +80,9 @@ bool site_cursor(const struct leases *ls, const char *name, int64_t *cursor_ms)
 int site_save_cursor(struct leases *ls, const char *name, int64_t cursor_ms)
 {
     const struct cursor_row row = {name, cursor_ms};
-    int err = journal_put_cursor(ls->journal, &row);
+    int err = journal_put(ls->journal, &(struct store_step){.kind = STEP_CURSOR, .cursor = row}, NULL, NULL);
 
-    return err ? err : keep_cursor(ls, &row);
-}
-
-static int on_row(void *arg, const struct cursor_row *row)
-{
-    return keep_cursor(arg, row);
-}
-
-int sites_restore(struct leases *ls)
-{
-    int err = journal_load_cursors(ls->journal, on_row, ls);
-
-    if (err)
-        log_error("cursors_not_read", "error=%s", strerror(-err));
-    return err;
+    return err < 0 ? err : sites_keep_cursor(ls, &row);
 }
 
 void sites_free(struct leases *ls)

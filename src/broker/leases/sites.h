@@ -32,7 +32,7 @@ struct site {
 
 SLIST_HEAD(site_list, site);
 
-int sites_restore(struct leases *); /* reads the cursors: 0 or -errno */
+int sites_keep_cursor(struct leases *, const struct cursor_row *); /* 0 or -ENOMEM */
 void sites_free(struct leases *);
 
 /* The report, valid as long as the lease table. `site` NULL is "", as is one for which there is no memory. */

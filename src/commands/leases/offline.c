@@ -2,13 +2,14 @@
 /*
  * offline.c - leases without a running gateway; see offline.h.
  *
- * All rows are read and sorted by vault request, so that rows with the same request are neighbours: they give
- * a lease's sessions and the other holders of its request.
+ * All rows are read. An item is a lease with the vault request that it holds, or a vault request that no
+ * lease holds, which is shown as the lease for which it was asked. Items are sorted by vault request, so that
+ * the holders of one are neighbours.
  *
- * A lease ends here as in the gateway, without the vault: while others hold the same request the row is
- * removed; the last holder's row becomes `releasing`, due at once, and the next start checks it in. The row
- * of a person's own request (adopted) is removed as well, since it is never checked in. An intent is kept:
- * only the vault knows its outcome, and every start recovers it.
+ * A lease ends here as in the gateway, without the vault: while others hold the same request its row is
+ * removed; the last holder's request becomes `releasing`, due at once, and the next start checks it in. A
+ * person's own request (adopted) is removed as well, since it is never checked in; so is one that the vault
+ * does not keep. A request of unknown outcome is kept: only the vault knows it, and every start looks for it.
  *
  * Who ends a lease here is written into the audit trail, as a running gateway does (trail.c).
  *
@@ -18,9 +19,9 @@
 
 #include "base/container_of.h"
 #include "base/person.h"
-#include "base/string_pool.h"
 #include "commands/leases/trail.h"
 #include "stores/sqlite.h"
+#include "stores/store_rows.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -29,18 +30,25 @@
 #include <string.h>
 #include <unistd.h>
 
-struct offline_lease {
-    struct lease_row row; /* its texts are in the pool */
-    size_t at;            /* its index in leases[] */
+struct item {
+    const struct request_row *request;
+    const struct lease_row *lease; /* NULL = no lease holds it */
+    size_t at;                     /* its index in items[] */
     bool chosen, ended;
-    struct store_write write;
+    struct store_step step;
     struct offline *offline;
 };
 
-struct offline {
-    struct offline_lease **leases; /* in the order of their requests */
+/* Pointers that grow. */
+struct pointers {
+    void **all;
     size_t n, cap;
-    struct string_pool *texts;
+};
+
+struct offline {
+    struct pointers requests, leases; /* copies of all rows */
+    struct item *items;               /* in the order of their requests */
+    size_t n;
     /* while writing */
     struct loop *loop;
     struct store *store;
@@ -52,84 +60,125 @@ struct offline {
 
 /* ---- reading ---- */
 
-static struct offline_lease *copy_row(struct offline *o, const struct lease_row *row)
+static int keep(struct pointers *p, void *copy)
 {
-    struct offline_lease *lease = calloc(1, sizeof(*lease));
+    if (copy && p->n == p->cap) {
+        size_t cap = p->cap ? p->cap * 2 : 256;
+        void **all = realloc(p->all, cap * sizeof(void *));
 
-    if (!lease)
-        return NULL;
-    struct lease_row *r = &lease->row;
-    const char **texts[LEASE_ROW_TEXTS];
-    int err = 0;
-
-    *r = *row;
-    lease_row_texts(r, texts);
-    for (size_t i = 0; !err && i < LEASE_ROW_TEXTS; i++)
-        err = string_pool_keep(&o->texts, texts[i]);
-    if (!err)
-        return lease;
-    free(lease);
-    return NULL;
-}
-
-static int on_stored(void *arg, const struct lease_row *row)
-{
-    struct offline *o = arg;
-
-    if (o->n == o->cap) {
-        size_t cap = o->cap ? o->cap * 2 : 256;
-        struct offline_lease **leases = realloc(o->leases, cap * sizeof(struct offline_lease *));
-        if (!leases)
+        if (!all) {
+            free(copy);
             return -ENOMEM;
-        o->leases = leases;
-        o->cap = cap;
+        }
+        p->all = all;
+        p->cap = cap;
     }
-    o->leases[o->n] = copy_row(o, row);
-    return o->leases[o->n] ? (o->n++, 0) : -ENOMEM;
+    if (!copy)
+        return -ENOMEM;
+    p->all[p->n++] = copy;
+    return 0;
 }
 
-/* The vault's address; a row of a version that kept none has the name of its section. */
-static const char *vault_of(const struct lease_row *row)
+static int on_request(void *arg, const struct request_row *row)
 {
-    return *row->url ? row->url : row->vault;
+    return keep(&((struct offline *)arg)->requests, request_row_copy(row));
 }
 
-/* The user is not compared: two spellings of one person hold the same request. */
-static bool same_request(const struct lease_row *a, const struct lease_row *b)
+static int on_lease(void *arg, const struct lease_row *row)
 {
-    return *a->request && strcmp(a->request, b->request) == 0 && strcmp(vault_of(a), vault_of(b)) == 0;
+    return keep(&((struct offline *)arg)->leases, lease_row_copy(row));
 }
 
-static int by_age(const struct lease_row *a, const struct lease_row *b)
+static int on_cursor(void *arg, const struct cursor_row *row)
 {
-    if (a->created_wall_ms != b->created_wall_ms)
-        return a->created_wall_ms < b->created_wall_ms ? -1 : 1;
-    return strcmp(a->id, b->id);
+    (void)arg;
+    (void)row;
+    return 0;
+}
+
+static const struct store_reader reader = {on_request, on_lease, on_cursor};
+
+/* What is shown of an item. */
+static const char *id_of(const struct item *item)
+{
+    return item->lease ? item->lease->id : item->request->mark;
+}
+
+static const struct holder *holder_of(const struct item *item)
+{
+    return item->lease ? &item->lease->holder : &item->request->asker;
+}
+
+static int by_age(const struct item *a, const struct item *b)
+{
+    int64_t left = holder_of(a)->created_wall_ms, right = holder_of(b)->created_wall_ms;
+
+    return left != right ? (left < right ? -1 : 1) : strcmp(id_of(a), id_of(b));
 }
 
 static int by_request(const void *left, const void *right)
 {
-    const struct lease_row *a = &(*(const struct offline_lease *const *)left)->row;
-    const struct lease_row *b = &(*(const struct offline_lease *const *)right)->row;
-    int order = strcmp(vault_of(a), vault_of(b));
+    const struct item *a = left, *b = right;
+    int order = strcmp(a->request->mark, b->request->mark);
 
-    if (!order)
-        order = strcmp(a->request, b->request);
     return order ? order : by_age(a, b);
 }
 
 static int by_creation(const void *left, const void *right)
 {
-    return by_age(&(*(const struct offline_lease *const *)left)->row,
-                  &(*(const struct offline_lease *const *)right)->row);
+    return by_age(*(const struct item *const *)left, *(const struct item *const *)right);
 }
 
-static void put_in_order(struct offline *o)
+static int by_mark(const void *left, const void *right)
 {
+    const struct request_row *a = *(const struct request_row *const *)left;
+    const struct request_row *b = *(const struct request_row *const *)right;
+
+    return strcmp(a->mark, b->mark);
+}
+
+static void add_item(struct offline *o, const struct request_row *request, const struct lease_row *lease)
+{
+    o->items[o->n++] = (struct item){.request = request, .lease = lease, .offline = o};
+}
+
+/* A lease whose request is not there is odd: the next start names it in the log. */
+static void add_leases(struct offline *o, bool *held)
+{
+    for (size_t i = 0; i < o->leases.n; i++) {
+        const struct lease_row *lease = o->leases.all[i];
+        const struct request_row *key = &(struct request_row){.mark = lease->request};
+        void **found =
+            o->requests.n ? bsearch(&key, o->requests.all, o->requests.n, sizeof(void *), by_mark) : NULL;
+
+        if (!found)
+            continue;
+        add_item(o, *found, lease);
+        held[found - o->requests.all] = true;
+    }
+}
+
+static int make_items(struct offline *o)
+{
+    bool *held = calloc(o->requests.n + 1, sizeof(*held));
+
+    o->items = calloc(o->requests.n + o->leases.n + 1, sizeof(*o->items));
+    if (!held || !o->items) {
+        free(held);
+        return -ENOMEM;
+    }
+    if (o->requests.n)
+        qsort(o->requests.all, o->requests.n, sizeof(void *), by_mark);
+    add_leases(o, held);
+    for (size_t i = 0; i < o->requests.n; i++)
+        if (!held[i])
+            add_item(o, o->requests.all[i], NULL);
+    free(held);
     if (o->n)
-        qsort(o->leases, o->n, sizeof(o->leases[0]), by_request);
+        qsort(o->items, o->n, sizeof(o->items[0]), by_request);
     for (size_t i = 0; i < o->n; i++)
-        o->leases[i]->at = i;
+        o->items[i].at = i;
+    return 0;
 }
 
 static bool has_store(const char *state_dir)
@@ -154,13 +203,13 @@ struct offline *offline_read(const char *state_dir, char why[OFFLINE_WHY_SIZE])
 
     (void)snprintf(why, OFFLINE_WHY_SIZE, "out of memory");
     if (!err)
-        err =
-            has_store(state_dir) ? sqlite_store_read(state_dir, on_stored, o, why) : no_store(state_dir, why);
+        err = has_store(state_dir) ? sqlite_store_read(state_dir, &reader, o, why) : no_store(state_dir, why);
+    if (!err)
+        err = make_items(o);
     if (err) {
         offline_free(o);
         return NULL;
     }
-    put_in_order(o);
     return o;
 }
 
@@ -168,36 +217,39 @@ void offline_free(struct offline *o)
 {
     if (!o)
         return;
-    for (size_t i = 0; i < o->n; i++)
-        free(o->leases[i]);
-    free(o->leases);
-    string_pool_free(o->texts);
+    for (size_t i = 0; i < o->requests.n; i++)
+        free(o->requests.all[i]);
+    for (size_t i = 0; i < o->leases.n; i++)
+        free(o->leases.all[i]);
+    free(o->requests.all);
+    free(o->leases.all);
+    free(o->items);
     free(o);
 }
 
 /* ---- listing ---- */
 
-/* The run of rows that share this one's request, itself included: [*from, *to). */
-static void holders_of(const struct offline *o, const struct offline_lease *lease, size_t *from, size_t *to)
+/* The items of this one's request, itself included: [*from, *to). */
+static void holders_of(const struct offline *o, const struct item *item, size_t *from, size_t *to)
 {
-    *from = lease->at;
-    *to = lease->at + 1;
-    while (*from && same_request(&o->leases[*from - 1]->row, &lease->row))
+    *from = item->at;
+    *to = item->at + 1;
+    while (*from && o->items[*from - 1].request == item->request)
         --*from;
-    while (*to < o->n && same_request(&o->leases[*to]->row, &lease->row))
+    while (*to < o->n && o->items[*to].request == item->request)
         ++*to;
 }
 
-/* Its own session first, then those of the other holders. `room` has an element for each row. */
-static size_t sessions_of(const struct offline *o, const struct offline_lease *lease, const char **room)
+/* Its own session first, then those of the other holders. `room` has an element for each item. */
+static size_t sessions_of(const struct offline *o, const struct item *item, const char **room)
 {
     size_t from, to, n = 0;
 
-    holders_of(o, lease, &from, &to);
-    room[n++] = lease->row.session;
+    holders_of(o, item, &from, &to);
+    room[n++] = holder_of(item)->session;
     for (size_t i = from; i < to; i++)
-        if (i != lease->at)
-            room[n++] = o->leases[i]->row.session;
+        if (i != item->at)
+            room[n++] = holder_of(&o->items[i])->session;
     return n;
 }
 
@@ -218,30 +270,37 @@ static bool is_chosen(const struct lease_view *view, const struct leases_choice 
            (!filter->state || strcmp(filter->state, view->state) == 0) && leases_choice_fits(choice, view);
 }
 
-static struct lease_view view_of(const struct lease_row *row, const char *const *sessions, size_t nsessions)
+/* What a process has left without a lease is checked in by the next start. */
+static const char *word_of(const struct item *item)
 {
-    static const char *const states[LEASE_NSTATES] = {
-        [LEASE_INTENT] = "intent", [LEASE_OPEN] = "open", [LEASE_RELEASING] = "releasing"};
+    static const char *const words[REQUEST_NSTATES] = {"intent", "releasing", "releasing", "lapsed"};
 
+    return item->lease ? "open" : words[item->request->state];
+}
+
+static struct lease_view view_of(const struct item *item, const char *const *sessions, size_t nsessions)
+{
+    const struct request_row *request = item->request;
+    const struct holder *h = holder_of(item);
     /* A version that kept no lsid had sessions whose id is one. */
-    const struct session session = {.id = row->session, .lsid = *row->lsid ? row->lsid : NULL};
+    const struct session session = {.id = h->session, .lsid = *h->lsid ? h->lsid : NULL};
 
     return (struct lease_view){
-        .id = row->id,
-        .request_id = request_name_number(row->request),
-        .user = row->user,
+        .id = id_of(item),
+        .request_id = request_name_number(request->name),
+        .user = request->user,
         .sessions = sessions,
         .nsessions = nsessions,
         .lsid = session_lsid(&session),
-        .credential_id = row->credential,
-        .system = *row->system ? row->system : NULL,
-        .account = *row->account ? row->account : NULL,
-        .state = states[row->state],
-        .adopted = row->adopted,
-        .created_wall_ms = row->created_wall_ms,
-        .expires_wall_ms = row->expires_wall_ms,
-        .attempts = row->attempts,
-        .last_error = row->last_error,
+        .credential_id = h->credential,
+        .system = *h->system ? h->system : NULL,
+        .account = *h->account ? h->account : NULL,
+        .state = word_of(item),
+        .adopted = request->adopted,
+        .created_wall_ms = h->created_wall_ms,
+        .expires_wall_ms = request->expires_wall_ms,
+        .attempts = request->attempts,
+        .last_error = request->last_error,
     };
 }
 
@@ -249,15 +308,15 @@ int offline_list(const struct offline *o, const struct leases_choice *choice,
                  void (*row)(void *arg, const struct lease_view *), void *arg)
 {
     const char **room = calloc(o->n + 1, sizeof(*room));
-    struct offline_lease **oldest = calloc(o->n + 1, sizeof(*oldest));
+    const struct item **oldest = calloc(o->n + 1, sizeof(*oldest));
     int err = room && oldest ? 0 : -ENOMEM;
 
-    if (!err && o->n) {
-        memcpy(oldest, o->leases, o->n * sizeof(*oldest));
+    for (size_t i = 0; !err && i < o->n; i++)
+        oldest[i] = &o->items[i];
+    if (!err && o->n)
         qsort(oldest, o->n, sizeof(*oldest), by_creation);
-    }
     for (size_t i = 0; !err && i < o->n; i++) {
-        struct lease_view view = view_of(&oldest[i]->row, room, sessions_of(o, oldest[i], room));
+        struct lease_view view = view_of(oldest[i], room, sessions_of(o, oldest[i], room));
         if (is_chosen(&view, choice))
             row(arg, &view);
     }
@@ -276,83 +335,87 @@ static void on_closed(void *arg)
         loop_stop(o->loop);
 }
 
-static void on_written(struct store_write *w, int err)
+static void on_written(struct store_step *step, enum store_outcome outcome)
 {
-    struct offline_lease *lease = CONTAINER_OF(w, struct offline_lease, write);
-    struct offline *o = lease->offline;
+    struct item *item = CONTAINER_OF(step, struct item, step);
+    struct offline *o = item->offline;
 
-    if (err)
-        o->err = err;
-    else
+    if (outcome == STORE_APPLIED)
         o->ended++;
+    else
+        o->err = outcome == STORE_AWAY ? step->err : -ESTALE;
     if (--o->pending == 0)
         o->store->ops->close(o->store, on_closed, o);
 }
 
-static size_t other_holders(const struct offline *o, const struct offline_lease *lease)
+static size_t other_holders(const struct offline *o, const struct item *item)
 {
     size_t from, to, n = 0;
 
-    holders_of(o, lease, &from, &to);
+    holders_of(o, item, &from, &to);
     for (size_t i = from; i < to; i++)
-        n += i != lease->at && o->leases[i]->row.state == LEASE_OPEN && !o->leases[i]->ended;
+        n += i != item->at && !o->items[i].ended;
     return n;
 }
 
-static void end_lease(struct offline *o, struct offline_lease *lease)
+static enum store_step_kind step_of(const struct item *item, size_t others)
 {
-    struct store_writes writes = STAILQ_HEAD_INITIALIZER(writes);
+    return others ? STEP_LEAVE : item->request->adopted || !*item->request->name ? STEP_CLOSE : STEP_RETURN;
+}
 
-    if (lease->row.state != LEASE_OPEN || o->err)
-        return; /* an intent, or on its way already */
-    size_t others = other_holders(o, lease);
+static void end_item(struct offline *o, struct item *item)
+{
+    struct store_steps steps = STAILQ_HEAD_INITIALIZER(steps);
 
-    leases_trail_end(o->trail, &lease->row, others);
-    lease->ended = true;
-    lease->offline = o;
-    lease->write = (struct store_write){.row = lease->row, .done = on_written};
-    /* Without a name the vault keeps no request: there is nothing to check in. */
-    lease->write.remove = lease->row.adopted || !*lease->row.request || others;
-    lease->write.row.state = LEASE_RELEASING;
-    lease->write.row.next_wall_ms = 0;
-    STAILQ_INSERT_TAIL(&writes, &lease->write, link);
-    o->err = o->store->ops->write(o->store, &writes);
+    if (!item->lease || o->err)
+        return; /* of unknown outcome, or on its way already */
+    size_t others = other_holders(o, item);
+
+    leases_trail_end(o->trail, item->request, item->lease, others);
+    item->ended = true;
+    item->step = (struct store_step){
+        .kind = step_of(item, others), .request = *item->request, .lease = *item->lease, .done = on_written};
+    item->step.request.state = REQUEST_RETURNING;
+    item->step.request.next_wall_ms = 0;
+    STAILQ_INSERT_TAIL(&steps, &item->step, link);
+    o->err = o->store->ops->steps(o->store, &steps);
     o->pending += !o->err;
 }
 
-static int choose_leases(struct offline *o, const struct leases_choice *choice)
+static int choose_items(struct offline *o, const struct leases_choice *choice)
 {
     const char **room = calloc(o->n + 1, sizeof(*room));
 
     for (size_t i = 0; room && i < o->n; i++) {
-        struct offline_lease *lease = o->leases[i];
-        struct lease_view view = view_of(&lease->row, room, sessions_of(o, lease, room));
+        struct item *item = &o->items[i];
+        struct lease_view view = view_of(item, room, sessions_of(o, item, room));
 
-        lease->chosen = is_chosen(&view, choice);
+        item->chosen = is_chosen(&view, choice);
     }
     free(room);
     return room ? 0 : -ENOMEM;
 }
 
-static int choose_lease(struct offline *o, const char *id)
+static int choose_item(struct offline *o, const char *id)
 {
     for (size_t i = 0; i < o->n; i++) {
-        o->leases[i]->chosen = strcmp(o->leases[i]->row.id, id) == 0;
-        if (o->leases[i]->chosen)
+        o->items[i].chosen = strcmp(id_of(&o->items[i]), id) == 0;
+        if (o->items[i].chosen)
             return 0;
     }
     return -ENOENT;
 }
 
 /* Ends the lease, or those that are chosen; on_written() is called while the loop runs. */
-static int end_leases(struct offline *o, const char *id, const struct leases_choice *choice)
+static int end_items(struct offline *o, const char *id, const struct leases_choice *choice)
 {
-    put_in_order(o);
-    int err = id ? choose_lease(o, id) : choose_leases(o, choice);
+    int err = make_items(o);
 
+    if (!err)
+        err = id ? choose_item(o, id) : choose_items(o, choice);
     for (size_t i = 0; !err && i < o->n; i++)
-        if (o->leases[i]->chosen)
-            end_lease(o, o->leases[i]);
+        if (o->items[i].chosen)
+            end_item(o, &o->items[i]);
     return err;
 }
 
@@ -366,12 +429,12 @@ static int release_with(struct loop *loop, const struct conf *conf, const char *
     o->store = sqlite_store_open(loop, state_dir, false, &rebuilt, why);
     if (!o->store)
         return -EBUSY;
-    int err = o->store->ops->load(o->store, on_stored, o);
+    int err = o->store->ops->load(o->store, &reader, o);
 
-    o->trail = err ? NULL : leases_trail_open(loop, conf, o->n, why);
+    o->trail = err ? NULL : leases_trail_open(loop, conf, o->leases.n, why);
     o->open = o->trail ? 2 : 1;
     if (!err)
-        err = end_leases(o, id, choice);
+        err = end_items(o, id, choice);
     if (o->trail)
         leases_trail_close(o->trail, on_closed, o);
     if (!o->pending)

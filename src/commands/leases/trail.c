@@ -79,7 +79,7 @@ static void on_recorded(struct audit_wait *wait, int err)
 }
 
 /* Who runs the command, as the system knows it. */
-static void record_operator(struct leases_trail *t, const struct lease_row *row)
+static void record_operator(struct leases_trail *t, const struct lease_row *lease)
 {
     const struct passwd *who = getpwuid(getuid());
     struct audit_note n;
@@ -88,41 +88,43 @@ static void record_operator(struct leases_trail *t, const struct lease_row *row)
     audit_text(&n, "client", "offline");
     audit_count(&n, "peer_uid", (int64_t)getuid());
     audit_text(&n, "peer_user", who ? who->pw_name : NULL);
-    audit_text(&n, "user", row->username);
-    audit_text(&n, "domain", row->domain);
-    audit_text(&n, "lease_id", row->id);
+    audit_text(&n, "user", lease->holder.username);
+    audit_text(&n, "domain", lease->holder.domain);
+    audit_text(&n, "lease_id", lease->id);
     audit_write(&n);
 }
 
-static void note_end(struct audit_note *n, struct audit *a, const struct lease_row *row,
-                     size_t remaining_holders)
+static void note_end(struct audit_note *n, struct audit *a, const struct request_row *request,
+                     const struct lease_row *lease, size_t remaining_holders)
 {
-    int64_t held_ms = clock_wall(&clock_system) - row->created_wall_ms;
+    const struct holder *h = &lease->holder;
+    int64_t held_ms = clock_wall(&clock_system) - h->created_wall_ms;
 
     audit_note(n, a, "lease_end");
     audit_text(n, "reason", "released");
-    audit_text(n, "user", row->username);
-    audit_text(n, "domain", row->domain);
-    audit_text(n, "session", row->session);
-    audit_text(n, "lsid", row->lsid);
-    audit_text(n, "lease_id", row->id);
-    audit_text(n, "credential_id", row->credential);
-    audit_text(n, "vault", row->vault);
-    audit_text(n, "run_as", row->user);
-    audit_number(n, "vault_request_id", request_name_number(row->request));
+    audit_text(n, "user", h->username);
+    audit_text(n, "domain", h->domain);
+    audit_text(n, "session", h->session);
+    audit_text(n, "lsid", h->lsid);
+    audit_text(n, "lease_id", lease->id);
+    audit_text(n, "credential_id", h->credential);
+    audit_text(n, "vault", request->vault);
+    audit_text(n, "run_as", request->user);
+    audit_number(n, "vault_request_id", request_name_number(request->name));
     audit_count(n, "held_seconds", held_ms > 0 ? held_ms / 1000 : 0);
     audit_count(n, "remaining_holders", (int64_t)remaining_holders);
 }
 
-void leases_trail_end(struct leases_trail *t, const struct lease_row *row, size_t remaining_holders)
+void leases_trail_end(struct leases_trail *t, const struct request_row *request,
+                      const struct lease_row *lease, size_t remaining_holders)
 {
     struct record_wait *w = t ? calloc(1, sizeof(*w)) : NULL;
     struct audit_note n;
 
     if (!t)
         return;
-    record_operator(t, row);
-    note_end(&n, t->audit.audit, row, remaining_holders);
+    record_operator(t, lease);
+    note_end(&n, t->audit.audit, request, lease, remaining_holders);
     if (!w) {
         audit_write(&n);
         t->lost++;

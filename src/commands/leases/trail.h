@@ -17,7 +17,8 @@ struct leases_trail;
 /* For so many leases. NULL and `why`; a trail that is not there is not made. */
 struct leases_trail *leases_trail_open(struct loop *, const struct conf *, size_t leases, char why[320]);
 /* Records that this process's user ended the lease, and that it ended. NULL is fine. */
-void leases_trail_end(struct leases_trail *, const struct lease_row *, size_t remaining_holders);
+void leases_trail_end(struct leases_trail *, const struct request_row *, const struct lease_row *,
+                      size_t remaining_holders);
 void leases_trail_close(struct leases_trail *, void (*closed)(void *arg), void *arg);
 size_t
 leases_trail_lost(const struct leases_trail *); /* leases of which it is not certain that they are recorded */

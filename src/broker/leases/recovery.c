@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * recovery.c - the states `looking` and `look_later`; see recovery.h.
+ *
+ * A POST that timed out may have worked, and may still be working: so absence is believed only after LOOKS
+ * looks spread over a minute and more, the last of them later than the call could still arrive. A list that
+ * cannot be read is no look; the recovery goes on until the request must have expired by itself. A request
+ * that is found but is held by another check-out (the vault's reuse gave it the same) is thereby proven the
+ * gateway's, so its last holder checks it in.
+ */
+#include "broker/leases/recovery.h"
+
+#include "base/backoff.h"
+#include "base/container_of.h"
+#include "base/log.h"
+#include "broker/identity/credential_id.h"
+#include "broker/identity/request_reason.h"
+#include "broker/leases/internal.h"
+#include "broker/leases/lease_audit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOOKS     4
+#define MARGIN_MS 1000
+
+bool vault_request_matches(const struct vault_request *r, const struct active_request *row)
+{
+    struct credential_ref ref;
+    char id[ID_SIZE];
+
+    if (reason_lease_id(row->reason, id)) /* one whose name is known may have another's mark */
+        return strcmp(id, r->asker->id) == 0 ||
+               (r->name && strcmp(r->name, row->name) == 0 &&
+                vault_account_fits(row_account(row), r->asker->credential_id));
+    return reason_is_cut(row->reason, r->asker->id) && credential_id_parse(r->asker->credential_id, &ref) &&
+           ref.system_id == row->system_id && ref.account_id == row->account_id;
+}
+
+static struct request_work *work_of(struct active_requests_wait *wait)
+{
+    return CONTAINER_OF(wait, struct request_work, look);
+}
+
+static bool wait_matches(const struct active_requests_wait *wait, const struct active_request *row)
+{
+    return vault_request_matches(CONTAINER_OF(wait, struct request_work, look)->request, row);
+}
+
+static void on_found(struct active_requests_wait *wait, const char *name)
+{
+    work_of(wait)->found = strdup(name);
+    vault_request_resume(work_of(wait)->request);
+}
+
+static void on_not_found(struct active_requests_wait *wait, bool list_was_read)
+{
+    work_of(wait)->list_was_read = list_was_read;
+    vault_request_resume(work_of(wait)->request);
+}
+
+/* ---- looking ---- */
+
+/* on_not_found() may be called at once. */
+static int looking_enter(struct vault_request *r)
+{
+    struct request_work *w = request_work_get(r);
+
+    if (!w)
+        return -ENOMEM;
+    free(w->found);
+    w->found = NULL;
+    w->list_was_read = false;
+    w->look.matches = wait_matches;
+    w->look.found = on_found;
+    w->look.not_found = on_not_found;
+    active_requests_get(r->leases->reader, vault_request_vault(r), r->user, &w->look);
+    return 0;
+}
+
+static void report_outcome(const struct vault_request *r, const char *outcome)
+{
+    const struct request_work *w = r->work;
+
+    log_warn("hunt_ended", "outcome=%s user=%s lease=%s looks=%u failures=%u", outcome, r->user, r->asker->id,
+             w->looks, w->failures);
+    audit_recovery_end(r->leases->audit, r->user, r->asker, outcome);
+}
+
+static enum vr_state give_up(struct vault_request *r, const char *why)
+{
+    report_outcome(r, why);
+    return vault_request_over(r, END_NEVER, NULL);
+}
+
+static enum vr_state look_later(struct vault_request *r, uint64_t delay_ms)
+{
+    uint64_t now = clock_now(r->leases->clock);
+
+    if (now > r->ends_ms && now - r->ends_ms >= vault_request_vault(r)->conf->minute_ms) {
+        r->leases->lapsed_ever++;
+        return give_up(r, "lapsed");
+    }
+    r->work->delay_ms = delay_ms;
+    return VR_LOOK_LATER;
+}
+
+static enum vr_state look_failed(struct vault_request *r)
+{
+    return look_later(r, backoff_ms(++r->work->failures, &r->leases->random));
+}
+
+/* An absence proves one moment only; later looks are further apart. */
+static enum vr_state note_absence(struct vault_request *r)
+{
+    static const uint64_t spread_ms[LOOKS] = {0, 2000, 15000, 60000};
+    uint64_t now = clock_now(r->leases->clock);
+    struct request_work *w = r->work;
+
+    if (++w->looks < LOOKS)
+        return look_later(r, spread_ms[w->looks]);
+    return now < w->settled_ms ? look_later(r, w->settled_ms - now) : give_up(r, "never_happened");
+}
+
+/* If another record has it, that one's last holder checks it in. */
+static enum vr_state request_found(struct vault_request *r)
+{
+    struct vault_request *other = vault_request_known(r->leases, vault_request_vault(r), r->work->found,
+                                                      r->user, credential_account(r->asker->credential_id));
+
+    if (other) {
+        report_outcome(r, "held");
+        vault_request_prove(other);
+        return vault_request_over(r, END_NEVER, NULL);
+    }
+    if (vault_request_set_name(r, r->work->found))
+        return look_failed(r);
+    report_outcome(r, "given_back");
+    r->origin = ORIGIN_OURS;
+    row_return(r, NULL);
+    return VR_QUEUED;
+}
+
+static enum vr_state looking_resume(struct vault_request *r, int err)
+{
+    if (err < 0 && !request_work_get(r))
+        return VR_LOOK_LATER;
+    if (r->work->found)
+        return request_found(r);
+    return err == 0 && r->work->list_was_read ? note_absence(r) : look_failed(r);
+}
+
+static void looking_drop(struct vault_request *r)
+{
+    if (r->work)
+        active_requests_leave(&r->work->look);
+}
+
+const struct vr_step vr_looking_step = {"looking",     "intent",       REQUEST_ASKED,
+                                        looking_enter, looking_resume, looking_drop};
+
+/* ---- look later ---- */
+
+static int look_later_enter(struct vault_request *r)
+{
+    if (vault_request_defer(r, r->work ? r->work->delay_ms : backoff_ms(1, &r->leases->random)))
+        log_error("hunt_lost", "user=%s lease=%s error=%s", r->user, r->asker->id, "out of memory");
+    return 0;
+}
+
+static enum vr_state look_later_resume(struct vault_request *r, int err)
+{
+    (void)r;
+    (void)err;
+    return VR_LOOKING;
+}
+
+static void look_later_drop(struct vault_request *r)
+{
+    timer_stop(r->leases->timers, &r->deadline);
+}
+
+const struct vr_step vr_look_later_step = {"look_later",     "intent",          REQUEST_ASKED,
+                                           look_later_enter, look_later_resume, look_later_drop};
+
+/* ---- the beginning ---- */
+
+static void begin_recovery(struct vault_request *r)
+{
+    struct request_work *w = request_work_get(r);
+
+    vault_request_hide(r);
+    if (w)
+        w->settled_ms =
+            clock_now(r->leases->clock) + vault_request_vault(r)->conf->call_timeout_ms + MARGIN_MS;
+}
+
+void vault_request_recover(struct vault_request *r)
+{
+    if (r->state == VR_ASKED)
+        vault_request_clear_name(r); /* it has proven nothing: the mark is searched for */
+    begin_recovery(r);
+    log_info("hunt_begun", "user=%s lease=%s", r->user, r->asker->id);
+    vault_request_goto(r, VR_LOOKING);
+}
+
+void vault_request_recover_later(struct vault_request *r)
+{
+    begin_recovery(r);
+    vault_request_goto(r, VR_LOOK_LATER);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request_states.c - what moves a vault request from state to state; see request_states.h.
+ *
+ * Here are the states that wait for nothing but time: ASKED for its check-out, LAPSED for its day, and ENDED,
+ * where every vault request leaves the table.
+ *
+ * Not here: the table of states (leases.c), HELD (lease_life.c).
+ */
+#include "broker/leases/request_states.h"
+
+#include "base/container_of.h"
+#include "base/log.h"
+#include "broker/leases/internal.h"
+#include "broker/leases/lease_audit.h"
+
+#include <errno.h>
+
+#define LAPSED_KEPT_MS (24 * 3600000LL)
+#define LAPSED_MAX     1000
+
+static void set_state(struct vault_request *r, enum vr_state next)
+{
+    log_debug("request_state", "request=%s user=%s from=%s to=%s", r->asker->id, r->user,
+              r->leases->steps[r->state]->name, r->leases->steps[next]->name);
+    r->leases->in_state[r->state]--;
+    r->leases->in_state[next]++;
+    r->state = (uint8_t)next;
+}
+
+void vault_request_goto(struct vault_request *r, enum vr_state next)
+{
+    for (;;) {
+        int err;
+
+        r->leases->steps[r->state]->drop(r);
+        set_state(r, next);
+        err = r->leases->steps[next]->enter(r);
+        if (!err)
+            return; /* waiting, or freed */
+        next = r->leases->steps[next]->resume(r, err);
+    }
+}
+
+void vault_request_resume(struct vault_request *r)
+{
+    vault_request_goto(r, r->leases->steps[r->state]->resume(r, 0));
+}
+
+/* ---- what is asked of a state ---- */
+
+const char *vault_request_word(const struct vault_request *r)
+{
+    return r->leases->steps[r->state]->word;
+}
+
+/* ---- time ---- */
+
+static void on_deadline(struct deadline *d)
+{
+    vault_request_resume(CONTAINER_OF(d, struct vault_request, deadline));
+}
+
+int vault_request_defer(struct vault_request *r, uint64_t delay_ms)
+{
+    return timer_start(r->leases->timers, &r->deadline, delay_ms, on_deadline);
+}
+
+static void stop_deadline(struct vault_request *r)
+{
+    timer_stop(r->leases->timers, &r->deadline);
+}
+
+/* ---- asked ---- */
+
+static int asked_enter(struct vault_request *r)
+{
+    (void)r;
+    return 0;
+}
+
+static enum vr_state asked_resume(struct vault_request *r, int err)
+{
+    (void)r;
+    (void)err;
+    return VR_ASKED;
+}
+
+const struct vr_step vr_asked_step = {"asked",     "intent",     REQUEST_ASKED,
+                                      asked_enter, asked_resume, stop_deadline};
+
+/* ---- the end ---- */
+
+static const char *const end_words[] = {[END_CHECKED_IN] = "checked_in",
+                                        [END_ALREADY_GONE] = "already_gone",
+                                        [END_LAPSED] = "lapsed",
+                                        [END_FORGOTTEN] = "forgotten",
+                                        [END_NEVER] = "never_happened"};
+
+static void report_end(const struct vault_request *r, enum request_end how)
+{
+    const struct request_work *w = r->work;
+    unsigned attempts = w ? w->attempts : 0;
+    const char *error = w ? w->last_error : NULL;
+    enum log_level level = how == END_LAPSED ? LOG_WARN : attempts > 1 ? LOG_INFO : LOG_DEBUG;
+
+    if (how == END_NEVER)
+        return; /* the recovery has reported it */
+    lease_log_change(end_words[how], r, NULL);
+    audit_checkin_end(r->leases->audit, r, end_words[how], attempts, error);
+    log_event(level, "given_back", "outcome=%s user=%s lease=%s attempts=%u error=%s", end_words[how],
+              r->user, r->asker->id, attempts, error);
+}
+
+/* Out of the table before the watches are called: they ask the vault again at once. */
+static int ended_enter(struct vault_request *r)
+{
+    struct watch_list watches;
+
+    vault_request_move_watches(r, &watches);
+    vault_request_free(r);
+    watch_list_notify(&watches, true);
+    return 0;
+}
+
+static void drop_nothing(struct vault_request *r)
+{
+    (void)r;
+}
+
+const struct vr_step vr_ended_step = {"ended", NULL, REQUEST_RETURNING, ended_enter, NULL, drop_nothing};
+
+enum vr_state vault_request_over(struct vault_request *r, enum request_end how, const struct lease *lease)
+{
+    report_end(r, how);
+    row_close(r, lease);
+    return VR_ENDED;
+}
+
+void vault_request_cancel(struct vault_request *r)
+{
+    struct vault_request_watch *w;
+
+    while (r->work && (w = LIST_FIRST(&r->work->watches)))
+        vault_request_unwatch(w);
+    r->leases->steps[r->state]->drop(r);
+    vault_request_free(r);
+}
+
+/* ---- lapsed ---- */
+
+/* Its day, or what is left of it after a restart. */
+static int lapsed_enter(struct vault_request *r)
+{
+    struct leases *ls = r->leases;
+    struct request_work *w = request_work_get(r), *oldest;
+    struct watch_list watches;
+
+    if (!w)
+        return -ENOMEM;
+    int64_t left = w->next_wall_ms - clock_wall(ls->clock);
+
+    if (vault_request_defer(r, left > 0 ? (uint64_t)(left < LAPSED_KEPT_MS ? left : LAPSED_KEPT_MS) : 0))
+        return -ENOMEM;
+    vault_request_hide(r);
+    TAILQ_INSERT_TAIL(&ls->lapsed, w, lapsed);
+    w->is_listed = true;
+    oldest = TAILQ_FIRST(&ls->lapsed);
+    vault_request_move_watches(r, &watches);
+    watch_list_notify(&watches, true);
+    if (ls->in_state[VR_LAPSED] > LAPSED_MAX)
+        vault_request_goto(oldest->request, vault_request_over(oldest->request, END_FORGOTTEN, NULL));
+    return 0;
+}
+
+static enum vr_state lapsed_resume(struct vault_request *r, int err)
+{
+    (void)err;
+    return vault_request_over(r, END_FORGOTTEN, NULL);
+}
+
+static void lapsed_drop(struct vault_request *r)
+{
+    stop_deadline(r);
+    if (r->work && r->work->is_listed)
+        TAILQ_REMOVE(&r->leases->lapsed, r->work, lapsed);
+    if (r->work)
+        r->work->is_listed = false;
+}
+
+const struct vr_step vr_lapsed_step = {"lapsed",     "lapsed",      REQUEST_LAPSED,
+                                       lapsed_enter, lapsed_resume, lapsed_drop};
+
+enum vr_state vault_request_lapse(struct vault_request *r)
+{
+    struct request_work *w = request_work_get(r);
+
+    r->leases->lapsed_ever++;
+    report_end(r, END_LAPSED);
+    if (w)
+        w->next_wall_ms = clock_wall(r->leases->clock) + LAPSED_KEPT_MS;
+    row_lapse(r);
+    return VR_LAPSED;
+}

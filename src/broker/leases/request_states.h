@@ -1,0 +1,80 @@
+/*
+ * request_states.h - the life of a vault request: what moves it from state to state.
+ *
+ *   ASKED --its last holder is gone, and nothing is known--> LOOKING <--> LOOK_LATER --not there--> ENDED
+ *     | \                                                       |
+ *     |  \--nothing was sent--> ENDED                            +--found--> QUEUED, or ENDED: it is
+ * another's
+ *     |
+ *     +--settled--> HELD --last holder gone, its time--> QUEUED --> CHECKING_IN --confirmed, gone--> ENDED
+ *                     |                                     ^           |
+ *                     |                                     +-- RETRY <-+ failed --past its expiry--> LAPSED
+ *                     +--not the gateway's own--> ENDED                                  --a day--> ENDED
+ *                     +--not known whose--> LOOKING
+ *
+ * No arrow leads back to HELD: a request that is being given back takes no holder. A check-out that gets it
+ * from the vault's reuse waits for its end and asks again.
+ *
+ * Each state is a row of a table: what entering it starts, where its end leads, and how its wait is ended
+ * from outside. vault_request_goto() alone changes the state, and VR_ENDED alone takes a vault request out of
+ * the table.
+ *
+ * Not here: the states of the recovery (recovery.c) and of the check-in (checkin.c).
+ */
+#ifndef JG_BROKER_LEASES_REQUEST_STATES_H
+#define JG_BROKER_LEASES_REQUEST_STATES_H
+
+#include "broker/leases/lease_table.h"
+
+struct vr_step {
+    const char *name, *word; /* for the log; for operators, NULL = shown through its leases */
+    enum request_state row;  /* in the store */
+    /* 0 = it waits; -errno = it could not. The last state frees the vault request. */
+    int (*enter)(struct vault_request *);
+    enum vr_state (*resume)(struct vault_request *, int err); /* err < 0: enter could not */
+    void (*drop)(struct vault_request *);                     /* ends the wait; any number of times */
+};
+
+extern const struct vr_step vr_asked_step, vr_looking_step, vr_look_later_step, vr_held_step, vr_queued_step,
+    vr_checking_in_step, vr_retry_step, vr_lapsed_step, vr_ended_step;
+
+/* How a vault request has ended. */
+enum request_end {
+    END_CHECKED_IN, /* the vault confirmed */
+    END_ALREADY_GONE,
+    END_LAPSED,    /* the vault's own expiry came first */
+    END_FORGOTTEN, /* not for the gateway to check in; or its lapse has been shown */
+    END_NEVER      /* there is no such request at the vault, or another record has it */
+};
+
+/* Enters the state and goes on from there. May free the vault request. */
+void vault_request_goto(struct vault_request *, enum vr_state next);
+/* The wait is over: resume and go on. May free the vault request. */
+void vault_request_resume(struct vault_request *);
+/* Reports how it has ended, and removes its row. `lease` ends with it, NULL = none. VR_ENDED, to go to. */
+enum vr_state vault_request_over(struct vault_request *, enum request_end, const struct lease *);
+/* The vault must have ended it by itself. VR_LAPSED, to go to. */
+enum vr_state vault_request_lapse(struct vault_request *);
+void vault_request_cancel(struct vault_request *); /* stops everything, without callbacks, and frees it */
+
+const char *vault_request_word(const struct vault_request *); /* as vr_step.word */
+
+static inline bool vault_request_is_looked_for(const struct vault_request *r) /* by a recovery */
+{
+    return r->state == VR_LOOKING || r->state == VR_LOOK_LATER;
+}
+
+static inline bool vault_request_is_in_flight(const struct vault_request *r) /* a check-in, queued or sent */
+{
+    return r->state == VR_QUEUED || r->state == VR_CHECKING_IN;
+}
+
+static inline bool vault_request_is_returning(const struct vault_request *r)
+{
+    return vault_request_is_in_flight(r) || r->state == VR_RETRY;
+}
+
+/* The state's deadline, after which it is resumed. 0 or -ENOMEM. */
+int vault_request_defer(struct vault_request *, uint64_t delay_ms);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rows.c - rows and steps of the lease table; see rows.h.
+ */
+#include "broker/leases/rows.h"
+
+#include "base/log.h"
+#include "broker/leases/internal.h"
+
+#include <errno.h>
+
+static struct holder holder_of(const struct lease *lease)
+{
+    return (struct holder){.username = session_leases_user(lease->session_leases),
+                           .domain = session_leases_domain(lease->session_leases),
+                           .session = session_leases_session(lease->session_leases),
+                           .lsid = lease->lsid,
+                           .credential = lease->credential_id,
+                           .system = lease->names ? lease->names->system : "",
+                           .account = lease->names ? lease->names->account : "",
+                           .created_wall_ms = lease->created_s * 1000};
+}
+
+/* One that is unproven keeps the url of before, so that a restart does not take it for proven. */
+static const char *url_of(const struct vault_request *r)
+{
+    return r->origin == ORIGIN_UNKNOWN && r->vault_ref->moved_from ? r->vault_ref->moved_from
+                                                                   : r->vault_ref->url;
+}
+
+static struct request_row request_row_of(const struct vault_request *r, enum request_state state)
+{
+    const struct request_work *work = r->work;
+
+    return (struct request_row){.mark = r->asker->id,
+                                .state = state,
+                                .vault = vault_request_vault(r)->conf->name,
+                                .url = url_of(r),
+                                .user = r->user,
+                                .name = state == REQUEST_ASKED ? "" : vault_request_name(r),
+                                .adopted = r->origin == ORIGIN_FOREIGN,
+                                .expires_wall_ms = r->expires_wall_ms,
+                                .attempts = work ? work->attempts : 0,
+                                .next_wall_ms = work ? work->next_wall_ms : 0,
+                                .last_error = work && work->last_error ? work->last_error : "",
+                                .asker = holder_of(r->asker)};
+}
+
+static struct lease_row lease_row_of(const struct lease *lease)
+{
+    struct lease_row row = {
+        .request = lease->request->asker->id, .id = lease->id, .holder = holder_of(lease), .ended_site = ""};
+
+    if (lease->end) {
+        row.ended = lease->end->source;
+        row.ended_site = lease->end->site;
+    }
+    return row;
+}
+
+/* The lease that ends with a step. */
+static struct lease_row ending(const struct vault_request *r, const struct lease *lease)
+{
+    return (struct lease_row){.request = r->asker->id, .id = lease ? lease->id : ""};
+}
+
+static int put(struct vault_request *r, const struct store_step *step)
+{
+    int err = journal_put(r->leases->journal, step, NULL, NULL);
+
+    if (err < 0)
+        log_error("journal_lost", "step=%s request=%s error=%s", store_step_rules[step->kind].name,
+                  r->asker->id, "out of memory");
+    r->step_lost |= err < 0;
+    return err < 0 ? err : 0;
+}
+
+int row_ask(struct vault_request *r, struct journal_wait *wait, void (*done)(struct journal_wait *, int err))
+{
+    int waits = journal_put(
+        r->leases->journal,
+        &(struct store_step){.kind = STEP_ASK, .request = request_row_of(r, vault_request_row_state(r))},
+        wait, done);
+
+    r->has_row = waits >= 0;
+    return waits;
+}
+
+int row_open(struct lease *lease, const struct vault_request *instead, struct journal_wait *wait,
+             void (*done)(struct journal_wait *, int err))
+{
+    return journal_put(lease->request->leases->journal,
+                       &(struct store_step){.kind = STEP_OPEN,
+                                            .request = request_row_of(lease->request, REQUEST_HELD),
+                                            .lease = lease_row_of(lease),
+                                            .instead = instead ? instead->asker->id : ""},
+                       wait, done);
+}
+
+int row_edit(struct vault_request *r)
+{
+    if (!r->has_row)
+        return 0;
+    return put(
+        r, &(struct store_step){.kind = STEP_EDIT, .request = request_row_of(r, vault_request_row_state(r))});
+}
+
+int row_amend(struct lease *lease)
+{
+    if (lease->state == LEASE_ASKING)
+        return row_edit(lease->request);
+    return put(lease->request, &(struct store_step){.kind = STEP_AMEND, .lease = lease_row_of(lease)});
+}
+
+void row_leave(struct vault_request *r, const struct lease *lease)
+{
+    (void)put(r, &(struct store_step){.kind = STEP_LEAVE, .lease = ending(r, lease)});
+}
+
+void row_return(struct vault_request *r, const struct lease *lease)
+{
+    if (!r->has_row && row_ask(r, NULL, NULL) >= 0)
+        return;
+    (void)put(r, &(struct store_step){.kind = STEP_RETURN,
+                                      .request = request_row_of(r, REQUEST_RETURNING),
+                                      .lease = ending(r, lease)});
+}
+
+void row_lapse(struct vault_request *r)
+{
+    (void)put(r, &(struct store_step){.kind = STEP_LAPSE, .request = request_row_of(r, REQUEST_LAPSED)});
+}
+
+/* After a lost step the row of the asker's lease may still be there. */
+void row_close(struct vault_request *r, const struct lease *lease)
+{
+    if (!lease && r->step_lost && r->asker->state != LEASE_OPEN)
+        lease = r->asker;
+    if (r->has_row)
+        (void)put(r, &(struct store_step){
+                         .kind = STEP_CLOSE, .request = {.mark = r->asker->id}, .lease = ending(r, lease)});
+    r->has_row = false;
+}

@@ -1,0 +1,29 @@
+/*
+ * rows.h - what the lease table tells the journal: the steps of its vault requests and leases.
+ *
+ * A row is put together from the object and what it points to; no field is kept for the store alone.
+ *
+ * A step for which there is no memory is logged; the store keeps what it has.
+ */
+#ifndef JG_BROKER_LEASES_ROWS_H
+#define JG_BROKER_LEASES_ROWS_H
+
+#include "broker/leases/journal.h"
+#include "broker/leases/lease_table.h"
+
+/* The vault is about to be asked, or a request was found that has no row. As journal_put(). */
+int row_ask(struct vault_request *, struct journal_wait *, void (*done)(struct journal_wait *, int err));
+/* The lease holds its request; `instead` is its own, which it has not become. As journal_put(). */
+int row_open(struct lease *, const struct vault_request *instead, struct journal_wait *,
+             void (*done)(struct journal_wait *, int err));
+/* Vault, url, name, origin or the asker's lsid have changed. 0 or -ENOMEM. */
+int row_edit(struct vault_request *);
+/* Lsid or end of the session have changed, of a lease in any state. 0 or -ENOMEM. */
+int row_amend(struct lease *);
+/* `lease` NULL = none ends with the step. */
+void row_leave(struct vault_request *, const struct lease *);
+void row_return(struct vault_request *, const struct lease *);
+void row_lapse(struct vault_request *);
+void row_close(struct vault_request *, const struct lease *);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_rows.c - the kinds of step, and copies of rows and steps; see store_rows.h.
+ */
+#include "stores/store_rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define IN(state) (1U << REQUEST_##state)
+
+/* clang-format off */
+const struct store_step_rule store_step_rules[STEP_NKINDS] = {
+    [STEP_ASK]    = {"ask",    ROW_INSERTED, ROW_AS_IS,    0, false},
+    [STEP_OPEN]   = {"open",   ROW_UPDATED,  ROW_INSERTED, IN(ASKED) | IN(HELD), false},
+    [STEP_EDIT]   = {"edit",   ROW_UPDATED,  ROW_AS_IS,    0, false},
+    [STEP_AMEND]  = {"amend",  ROW_AS_IS,    ROW_UPDATED,  0, false},
+    [STEP_LEAVE]  = {"leave",  ROW_AS_IS,    ROW_DELETED,  0, false},
+    [STEP_RETURN] = {"return", ROW_UPDATED,  ROW_DELETED,  IN(ASKED) | IN(HELD) | IN(RETURNING), true},
+    [STEP_LAPSE]  = {"lapse",  ROW_UPDATED,  ROW_AS_IS,    IN(RETURNING), true},
+    [STEP_CLOSE]  = {"close",  ROW_DELETED,  ROW_DELETED,  0, true},
+    [STEP_CURSOR] = {"cursor", ROW_AS_IS,    ROW_AS_IS,    0, false},
+};
+/* clang-format on */
+
+static void add(struct row_texts *t, const char **text)
+{
+    t->at[t->n++] = text;
+}
+
+static void add_holder(struct row_texts *t, struct holder *h)
+{
+    add(t, &h->username);
+    add(t, &h->domain);
+    add(t, &h->session);
+    add(t, &h->lsid);
+    add(t, &h->credential);
+    add(t, &h->system);
+    add(t, &h->account);
+}
+
+static void add_changeable(struct row_texts *t, struct request_row *r)
+{
+    add(t, &r->vault);
+    add(t, &r->url);
+    add(t, &r->name);
+    add(t, &r->last_error);
+}
+
+static void add_request(struct row_texts *t, struct request_row *r)
+{
+    add(t, &r->mark);
+    add_changeable(t, r);
+    add(t, &r->user);
+    add_holder(t, &r->asker);
+}
+
+static void add_lease(struct row_texts *t, struct lease_row *l)
+{
+    add(t, &l->request);
+    add(t, &l->id);
+    add(t, &l->ended_site);
+    add_holder(t, &l->holder);
+}
+
+static void add_step_request(struct row_texts *t, struct store_step *s, enum row_change change)
+{
+    struct request_row *r = &s->request;
+
+    if (change == ROW_INSERTED) {
+        add_request(t, r);
+        return;
+    }
+    add(t, &r->mark);
+    if (change != ROW_UPDATED)
+        return;
+    add_changeable(t, r);
+    add(t, &r->asker.lsid);
+}
+
+void store_step_texts(struct store_step *s, struct row_texts *t)
+{
+    const struct store_step_rule *rule = &store_step_rules[s->kind];
+
+    t->n = 0;
+    if (rule->request != ROW_AS_IS)
+        add_step_request(t, s, rule->request);
+    if (rule->lease == ROW_DELETED) {
+        add(t, &s->lease.request);
+        add(t, &s->lease.id);
+    } else if (rule->lease != ROW_AS_IS) {
+        add_lease(t, &s->lease);
+    }
+    if (s->kind == STEP_OPEN)
+        add(t, &s->instead);
+    if (s->kind == STEP_CURSOR)
+        add(t, &s->cursor.site);
+}
+
+size_t row_texts_size(const struct row_texts *t)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < t->n; i++)
+        size += (*t->at[i] ? strlen(*t->at[i]) : 0) + 1;
+    return size;
+}
+
+void row_texts_move(const struct row_texts *t, char *to)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const char *from = *t->at[i] ? *t->at[i] : "";
+        size_t n = strlen(from) + 1;
+
+        *t->at[i] = memcpy(to, from, n);
+        to += n;
+    }
+}
+
+struct request_row *request_row_copy(const struct request_row *row)
+{
+    struct request_row r = *row;
+    struct row_texts t = {.n = 0};
+
+    add_request(&t, &r);
+    struct request_row *copy = malloc(sizeof *copy + row_texts_size(&t));
+
+    if (!copy)
+        return NULL;
+    row_texts_move(&t, (char *)(copy + 1));
+    *copy = r;
+    return copy;
+}
+
+struct lease_row *lease_row_copy(const struct lease_row *row)
+{
+    struct lease_row l = *row;
+    struct row_texts t = {.n = 0};
+
+    add_lease(&t, &l);
+    struct lease_row *copy = malloc(sizeof *copy + row_texts_size(&t));
+
+    if (!copy)
+        return NULL;
+    row_texts_move(&t, (char *)(copy + 1));
+    *copy = l;
+    return copy;
+}

@@ -1,0 +1,25 @@
+/*
+ * store_contract.h - what every lease store must do (stores/store.h), asked of each of them.
+ *
+ * The caller brings a store that is empty, and a way to let it go on. After each step the suite reads all
+ * rows back, as a restart would, and compares them with what the rule of the step says.
+ *
+ * store_contract_steps() gives each kind of step in each state of its request, with and without leases that
+ * hold it; store_contract_order() gives random steps in lists of random lengths and keeps a model of the rows
+ * beside them.
+ */
+#ifndef JG_TESTS_STORE_CONTRACT_H
+#define JG_TESTS_STORE_CONTRACT_H
+
+#include "stores/store.h"
+
+struct store_under_test {
+    struct store *store;
+    void (*go_on)(struct store_under_test *); /* until something is done */
+    void (*empty)(struct store_under_test *); /* all rows are gone, the store is as new */
+};
+
+void store_contract_steps(struct store_under_test *);
+void store_contract_order(struct store_under_test *, unsigned seed);
+
+#endif

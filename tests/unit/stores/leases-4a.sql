@@ -1,0 +1,15 @@
+-- A lease store of schema 4, as the gateway of that time left it when it was killed at `reconcile.list.answered`: two sessions on one request, a request of unknown outcome, a release that the vault had refused, direct access.
+PRAGMA application_id = 1246186579;
+PRAGMA user_version = 4;
+BEGIN TRANSACTION;
+CREATE TABLE lease ( id TEXT PRIMARY KEY NOT NULL, state INTEGER NOT NULL, vault TEXT NOT NULL, user TEXT NOT NULL, username TEXT NOT NULL, domain TEXT NOT NULL, session TEXT NOT NULL, credential TEXT NOT NULL, tag TEXT NOT NULL, system_id INTEGER NOT NULL, account_id INTEGER NOT NULL, application_id INTEGER NOT NULL, request_id INTEGER NOT NULL, adopted INTEGER NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL, last_error TEXT NOT NULL, url TEXT NOT NULL DEFAULT '', lsid TEXT NOT NULL DEFAULT '', ended INTEGER NOT NULL DEFAULT 0, ended_site TEXT NOT NULL DEFAULT '', system TEXT NOT NULL DEFAULT '', account TEXT NOT NULL DEFAULT '') WITHOUT ROWID, STRICT;
+INSERT INTO "lease" VALUES('12ympbf22wxa8hnxzy12js3wf3',2,'main','CORP\bob','bob','CORP','bob-1','j1.main.l.20002.20003.0','12ympbf22wxa8hnxzy12js3wf3',20002,20003,0,1004,0,1795935172000,1795935252000,1,1795935172947,'vault_error','http://127.0.0.1:35049/beyondtrust/api/public/v3','',0,'','box20002','root');
+INSERT INTO "lease" VALUES('mpy4jztzb9c2bxaggzw10q8bzx',1,'main','CORP\ann','ann','CORP','ann-again','j1.main.l.20000.20001.0','mpy4jztzb9c2bxaggzw10q8bzx',20000,20001,0,1001,0,1795935172000,1795935252000,0,0,'','http://127.0.0.1:35049/beyondtrust/api/public/v3','',0,'','box20000','root');
+INSERT INTO "lease" VALUES('nfzhpdw7p6fdehpe5zn97jcfvw',1,'main','CORP\ann','ann','CORP','ann-0','j1.main.l.20000.20001.0','nfzhpdw7p6fdehpe5zn97jcfvw',20000,20001,0,1001,0,1795935172000,1795935252000,0,0,'','http://127.0.0.1:35049/beyondtrust/api/public/v3','0123456789abcdef0123456789abcdef',0,'','box20000','root');
+INSERT INTO "lease" VALUES('sx0kg89p9my8jhxjr981s9sznh',1,'main','CORP\bob','bob','CORP','bob-8','j1.main.l.20016.20017.0','sx0kg89p9my8jhxjr981s9sznh',20016,20017,0,1005,0,1795935172000,1795935252000,0,0,'','http://127.0.0.1:35049/beyondtrust/api/public/v3','',0,'','box20016','root');
+INSERT INTO "lease" VALUES('z7p5fcmk3sk1saqk9mv2r538h5',0,'main','CORP\ann','ann','CORP','ann-2','j1.main.l.20004.20005.0','z7p5fcmk3sk1saqk9mv2r538h5',20004,20005,0,0,0,1795935172000,1795935252577,0,0,'','http://127.0.0.1:35049/beyondtrust/api/public/v3','',0,'','box20004','root');
+INSERT INTO "lease" VALUES('z8cefj759g74x16sy6c0j8hgfp',1,'main','CORP\ann','ann','CORP','ann-1','j1.main.l.20002.20003.0','z8cefj759g74x16sy6c0j8hgfp',20002,20003,0,1003,0,1795935172000,1795935173000,0,0,'','http://127.0.0.1:35049/beyondtrust/api/public/v3','',0,'','box20002','root');
+CREATE TABLE pra_cursor (site TEXT PRIMARY KEY NOT NULL, cursor_ms INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+CREATE TABLE probe (n INTEGER NOT NULL) STRICT;
+INSERT INTO "probe" VALUES(0);
+COMMIT;
