@@ -53,7 +53,7 @@ def test_a_session_ends_at_the_site_and_the_kill_switch(demo):
 def test_session_reports(demo):
     code, out, err, left = demo("--reports", "--sessions", "60", "--events", "8", "--running", "3", "--faults")
     assert code == 0, out + err
-    assert re.search(r"the page is on https://localhost:\d+, for the user demo with the password [0-9a-f]{18}$", out, re.M)
+    assert re.search(r"the page is on https://127\.0\.0\.1:\d+, for the user demo with the password [0-9a-f]{18}$", out, re.M)
     totals = dict(re.findall(r"^(\w+) +total (\d+)$", out, re.M))
     assert int(totals["running_now"]) >= 3
     # The tiles are asked one after the other, and collecting goes on: a session may come between two of them.

@@ -29,6 +29,13 @@ def test_a_wrong_password_and_too_many(browser, fake):
     browser.wait(lambda: browser.js("return document.querySelector('[role=alert]').textContent") == "Too many attempts. Try again in 15 minutes.", "the lock-out's text")
 
 
+def test_another_address_than_the_public_one(browser, fake):
+    fake.fail["/api/sign-in"] = (403, "csrf", "x")
+    browser.get(fake.url + "/sign-in")
+    sign_in(browser, "demo", "demo")
+    browser.wait(lambda: "`public_url`" in browser.js("return document.querySelector('[role=alert]').textContent"), "the key that is to be set")
+
+
 def test_a_foreign_next_is_not_followed(browser, fake):
     browser.get(fake.url + "/sign-in?next=//example.net/")
     sign_in(browser, "demo", "demo")

@@ -4,7 +4,7 @@
  * follows from other keys, what a reload may change, and the files made of the table.
  *
  * In a text @DIR@ stands for a directory of the test's own, @SITE@ for a sound [pra main], @WEB@ for a sound
- * [web].
+ * [web], @CERT@ for its certificate and key.
  */
 #include "check.h"
 #include "conf/table/conf_compare.h"
@@ -82,9 +82,12 @@ static void put_replaced(struct buf *out, const char *text)
                              dir);
             text += 5;
         } else if (strncmp(text, "@WEB@", 5) == 0) {
-            (void)buf_printf(out, "[web]\naddress = 127.0.0.1:8444\ntls_certificate = %s\ntls_key = %s\n",
-                             tls_file("server", ".crt", cert), tls_file("server", ".key", key));
+            put_replaced(out, "[web]\naddress = 127.0.0.1:8444\n@CERT@");
             text += 4;
+        } else if (strncmp(text, "@CERT@", 6) == 0) {
+            (void)buf_printf(out, "tls_certificate = %s\ntls_key = %s\n", tls_file("server", ".crt", cert),
+                             tls_file("server", ".key", key));
+            text += 5;
         } else {
             (void)buf_char(out, *text);
         }
@@ -303,6 +306,9 @@ static const struct mistake warnings[] = {
     {"@SITE@@WEB@[user ann]\ncertificate_san = a.example\n", "[web] has no `client_ca`"},
     {"@SITE@@WEB@[user ann]\npassword = " SCRYPT "\n[database]\ntype = postgresql\nuser = x\n",
      "without `read_user` the page reads with the login that writes"},
+    {"@SITE@[web]\naddress = 0.0.0.0:8444\n@CERT@[user ann]\npassword = " SCRYPT "\n",
+     "no browser can sign in"},
+    {"@SITE@[web]\naddress = [::]:8444\n@CERT@[user ann]\npassword = " SCRYPT "\n", "no browser can sign in"},
     {"@SITE@[database]\nserver = db.example.com\n", "`server` has no effect with `type` sqlite"},
 };
 

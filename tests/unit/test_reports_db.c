@@ -477,6 +477,25 @@ TEST(every_index_names_columns_that_its_table_has)
 
 /* ---- migrations ---- */
 
+TEST(the_documents_queries_run)
+{
+    struct buf page = BUF_INIT(1024 * 1024);
+    struct db *db = open_db(false);
+
+    assert_int_equal(schema_migrate(db, 1000, true, false, NULL), DB_OK);
+    schema_document(&page);
+    const char *text = buf_cstr(&page), *from = strstr(text, "```sql\n"),
+               *to = from ? strstr(from + 7, "```") : NULL;
+
+    assert_non_null(to);
+    char *queries = strndup(from + 7, (size_t)(to - from) - 7);
+    assert_non_null(queries);
+    exec_ok(db, queries);
+    free(queries);
+    buf_free(&page);
+    db->ops->close(db);
+}
+
 TEST(a_migration_is_made_once)
 {
     struct db *db = open_db(false);
@@ -692,6 +711,7 @@ int main(void)
         RUN(connection_strings_keep_their_rules),
         RUN(the_document_is_written_from_the_tables),
         RUN(every_index_names_columns_that_its_table_has),
+        RUN(the_documents_queries_run),
         RUN(a_migration_is_made_once),
         RUN(every_index_of_the_table_is_made),
         RUN(the_vendors_indexes_are_made_and_dropped_as_asked),

@@ -217,9 +217,21 @@ static void check_database(struct conf_draft *d)
 
 /* ---- the page ---- */
 
+/* No browser has such an address as the origin of a page. */
+static bool is_every_address(const struct conf_endpoint *address)
+{
+    return address->host && (strcmp(address->host, "0.0.0.0") == 0 || strcmp(address->host, "::") == 0);
+}
+
 static void check_web(struct conf_draft *d, const struct conf_part *part)
 {
     const struct reports_web *w = part->object;
+
+    if (!w->public_url && is_every_address(&w->address) && only_part(d, REPORTS_USER))
+        conf_warning(
+            d, conf_part_line(part, "address"),
+            "with this `address` no browser can sign in: set `public_url` to the address that people "
+            "open, such as https://reports.example.com:8444");
 
     if (conf_part_has(part, "client_crl") && !conf_part_has(part, "client_ca"))
         conf_error(d, conf_part_line(part, "client_crl"),

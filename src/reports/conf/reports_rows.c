@@ -237,8 +237,8 @@ static const struct conf_row rows[] = {
       .help = "Name of the ODBC driver, as odbcinst.ini has it." },
     { DATABASE("server", server), .type = &conf_text, .max = 255, .flags = CONF_STATIC,
       .example = "db.example.com", .unset = "localhost",
-      .help = "Name or address of the server, or the folder of its Unix socket. TLS is required but to this "
-              "machine. For a Unix socket the sandbox lets Unix streams be made." },
+      .help = "Name or address of the server, or the folder of its Unix socket. TLS is required, but for a "
+              "Unix socket; `options` may turn it off for a server on this machine. For a Unix socket the sandbox lets Unix streams be made." },
     { DATABASE("port", port), .type = &conf_count, BETWEEN(1, 65535), .flags = CONF_STATIC,
       .example = "5432", .unset = "5432, or 1433 of SQL Server",
       .help = "Port of the server." },
@@ -295,8 +295,9 @@ static const struct conf_row rows[] = {
       .help = "PEM file with the revocation lists of `client_ca`, one for each authority in the chain." },
     { WEB("public_url", public_url), .type = &reports_origin, .example = "https://reports.example.com",
       .unset = "https:// and `address`",
-      .help = "Origin of the page as browsers see it, where a proxy stands before it. Requests that change something "
-              "must come from there." },
+      .help = "Origin of the page as browsers see it. Signing in, and each request that changes something, must come "
+              "from there. Needed where people open the page by a name, where `address` is 0.0.0.0 or [::], and "
+              "behind a proxy." },
     { WEB("session_idle", session_idle_ms), .type = &conf_days, BETWEEN(100, 7 * DAY), .fallback = "30m",
       .help = "A sign-in ends when it is not used for so long." },
     { WEB("session_max", session_max_ms), .type = &conf_days, BETWEEN(100, 30 * DAY), .fallback = "12h",

@@ -20,6 +20,37 @@ static const char intro[] =
     "`seq` is one number for the whole database. A new or changed row takes the next one in the writing\n"
     "transaction, and transactions commit in order: a reader of `seq > n` misses no row.\n";
 
+/* They run as they are on each engine. */
+static const char examples[] =
+    "\n"
+    "## Queries to begin with\n"
+    "\n"
+    "The file of SQLite is read beside the running program, as root with\n"
+    "`sqlite3 -readonly /var/lib/jumpgate-reports/reports.db`; a server with the login `read_user`.\n"
+    "\n"
+    "```sql\n"
+    "-- sessions of a user, oldest first\n"
+    "SELECT host_name, lsid, start_time, duration, endpoint_name, state\n"
+    "FROM session WHERE user_name = 'ann.rivera' ORDER BY start_unix;\n"
+    "\n"
+    "-- failed injections, with the site's reason\n"
+    "SELECT s.user_name, s.endpoint_name, e.timestamp_unix, d.value AS reason\n"
+    "FROM session_event e JOIN session s ON s.id = e.session_id\n"
+    "LEFT JOIN session_event_data d ON d.session_event_id = e.id AND d.name = 'failure_reason'\n"
+    "WHERE e.type = 'Credential Injection Attempt Failed' ORDER BY e.timestamp_unix;\n"
+    "\n"
+    "-- sessions and hours of each user, from the tallies: no session is read\n"
+    "SELECT label AS user_name, sum(n) AS sessions, sum(seconds) / 3600 AS hours\n"
+    "FROM jg_tally WHERE grain = 'm' AND dim = 'user' GROUP BY label ORDER BY sum(n) DESC;\n"
+    "\n"
+    "-- check-outs that belong to no session\n"
+    "SELECT gateway, lease_id, user_name, \"system\", account, checkout_unix\n"
+    "FROM jg_credential_use WHERE session_id IS NULL ORDER BY checkout_unix;\n"
+    "\n"
+    "-- what is new or changed since a `seq` that was read before\n"
+    "SELECT seq, revision, host_name, lsid, state FROM session WHERE seq > 0 ORDER BY seq;\n"
+    "```\n";
+
 static const char *const kinds[] = {
     [COLUMN_ID] = "identity", [COLUMN_INT] = "integer", [COLUMN_BOOL] = "boolean",
     [COLUMN_TEXT] = "text",   [COLUMN_TIME] = "time",
@@ -51,6 +82,7 @@ void schema_document(struct buf *b)
     };
 
     (void)buf_str(b, intro);
+    (void)buf_str(b, examples);
     for (size_t i = 0; i < schema_ntables; i++)
         write_table(&schema_tables[i], b);
     (void)buf_str(

@@ -24,6 +24,8 @@ const MESSAGES = {
   504: "This took too long. Choose a shorter range or fewer filters.",
 };
 
+const CSRF_MESSAGE = "The server does not take this for a request of its page. Open the page at the address that `public_url` in [web] has, or reload it.";
+
 let csrf = "";
 const signedOut = new Set();
 
@@ -49,7 +51,7 @@ async function problem(response) {
   } catch {
     // Not JSON: a proxy's page, perhaps. The status says enough.
   }
-  const text = MESSAGES[response.status];
+  const text = body.code === "csrf" ? CSRF_MESSAGE : MESSAGES[response.status];
   const detail = typeof body.detail === "string" ? body.detail : body.title;
   const message = response.status === 400 || response.status === 409 || response.status === 412 ? detail : (text ?? detail);
   const retryAfter = Number(response.headers.get("Retry-After")) || null;

@@ -130,7 +130,7 @@ static bool user_may(struct web_request *r, struct problem *p, bool *redirect)
     }
     if (changes(r) && (!has_csrf(r) || !who_same_origin(r))) {
         problem_set(p, PROBLEM_CSRF,
-                    "X-Jumpgate-Csrf must be the token of /api/me, and the request come from this origin");
+                    "X-Jumpgate-Csrf must be the token of /api/me, and the origin `public_url` of [web]");
         return false;
     }
     if (r->route->permit & ~r->allow) {
@@ -253,7 +253,7 @@ bool who_may(struct web_request *r, struct problem *p, bool *redirect)
     case ACCESS_ANYONE:
         if (!changes(r) || who_same_origin(r))
             return true;
-        problem_set(p, PROBLEM_CSRF, "the request does not come from this origin");
+        problem_set(p, PROBLEM_CSRF, "the request does not come from the origin `public_url` of [web]");
         return false;
     case ACCESS_NONE: break;
     }
