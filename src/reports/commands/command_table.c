@@ -141,7 +141,8 @@ const struct command reports_commands[] = {
       .flags = (const struct command_flag[]){
           CONF_ROW,
           { "--dry-run", FLAG_SWITCH, NULL, "say what would be done, and change nothing", NULL },
-          { "--recount", FLAG_SWITCH, NULL, "count the tallies again, and derive columns again", NULL },
+          { "--recount", FLAG_SWITCH, NULL,
+            "count the tallies again, and derive columns again; without --dry-run no process may collect", NULL },
           END },
       .examples = (const struct command_example[]){
           { "migrate --dry-run", NULL },

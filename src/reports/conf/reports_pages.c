@@ -46,7 +46,8 @@ static const char doc_intro[] =
     "  unit's `LoadCredential=` names.\n"
     "- SIGHUP (`systemctl reload jumpgate-reports`) reads the file again, and the files it names: all of\n"
     "  it is taken, or, when there is a mistake, nothing. Sites, gateways, users and readers may come and\n"
-    "  go. What only a restart can change says so below.\n"
+    "  go. What only a restart can change says so below. A file of `$CREDENTIALS_DIRECTORY` is a copy\n"
+    "  that systemd makes at a start only: a new secret there needs a restart as well.\n"
     "\n"
     "The smallest useful file:\n"
     "\n"
@@ -84,7 +85,8 @@ static const char man_intro[] =
     "names.\n\n"
     "SIGHUP makes the program read the file again: all of it is taken, or, where there is a mistake, "
     "nothing. "
-    "What only a restart can change says so.";
+    "What only a restart can change says so. A file of $CREDENTIALS_DIRECTORY is a copy that systemd makes "
+    "at a start only: a new secret there needs a restart as well.";
 
 static const char example[] = "[pra main]\n"
                               "url = https://pra.example.com\n"

@@ -249,8 +249,8 @@ static const struct conf_row rows[] = {
       .help = "Login that collects: it makes the tables and writes them." },
     { DATABASE("password_file", password_file), .type = &conf_file, .flags = CONF_FILE | CONF_SECRET | CONF_STATIC,
       .example = "$CREDENTIALS_DIRECTORY/database-password", .unset = "none",
-      .help = "File with the password of `user`. A reload reads it again: connections that are made from then on have "
-              "the new password." },
+      .help = "File with the password of `user`. A reload reads the file of this name again: connections that "
+              "are made from then on have the new password." },
     { DATABASE("ca_file", ca_file), .type = &conf_file, .flags = CONF_FILE | CONF_STATIC,
       .example = "/etc/jumpgate/tls/database-ca.pem", .unset = "the system's authorities are trusted",
       .help = "PEM file with the authorities that the server's certificate is checked against." },
@@ -263,7 +263,7 @@ static const struct conf_row rows[] = {
     { DATABASE("read_password_file", read_password_file), .type = &conf_file,
       .flags = CONF_FILE | CONF_SECRET | CONF_STATIC,
       .example = "$CREDENTIALS_DIRECTORY/database-read-password", .unset = "none",
-      .help = "File with the password of `read_user`. A reload reads it again." },
+      .help = "File with the password of `read_user`. A reload reads the file of this name again." },
     { DATABASE("connect_timeout", connect_timeout_ms), .type = &conf_days, BETWEEN(SECOND, 5 * MINUTE),
       .fallback = "10s", .flags = CONF_STATIC,
       .help = "Time for connecting to the server." },
