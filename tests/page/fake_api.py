@@ -165,6 +165,10 @@ def shown(value, column, zone):
     return datetime.fromtimestamp(value, zone).isoformat()
 
 
+def information(category, row, field, value):
+    return {"category": category, "row": row, "field": field, "value": value}
+
+
 def encode(pairs):
     return "?" + urllib.parse.urlencode(pairs, safe=":,") if pairs else ""
 
@@ -500,8 +504,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                  "session_owner": True, "seconds_involved": session["duration"] or 80, "invited": None}],
             "customers": [{"username": session["endpoint"], "public_ip": None, "private_ip": "10.9.8.7", "hostname": f"{session['endpoint']}.example.com", "os": "Windows Server 2022"}],
             "custom_attributes": [{"display_name": "Ticket", "code_name": "ticket", "value": session["external_key"] or "none"}],
-            "system_information": [{"category": "Processor", "row": 0, "field": "Name", "value": "Intel Xeon"}] + [
-                {"category": "Disks", "row": n, "field": field, "value": value} for n in range(2) for field, value in (("Drive", "CD"[n] + ":"), ("Size", "120 GB"))],
+            "system_information": [information("Processor", -1, "0", "Name"), information("Processor", 0, "Name", "Intel Xeon"),
+                                   information("Disks", -1, "0", "Drive"), information("Disks", -1, "1", "Size"),
+                                   *(information("Disks", n, field, value) for n in range(2) for field, value in (("Drive", "CD"[n] + ":"), ("Size", "120 GB"))),
+                                   information("Printers", -1, "0", "Printer")],
             "credentials": [{"user_name": session["user"], "vault": "east", "system": session["endpoint"], "account": "root", "checkout": shown(session["start_time"] + 5, {"type": "time"}, self.zone), "joined_by": "lsid"}],
             "event_types": dict(collections.Counter(row["type"] for row in rows)), "event_count": len(rows),
         }

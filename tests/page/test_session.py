@@ -55,6 +55,15 @@ def test_data_of_events_is_unfolded(signed_in, fake):
     assert failed["failure_reason"] in text and "credential_name" in text
 
 
+def test_descriptions_of_system_information_are_no_rows(signed_in, running):
+    """A row of data is pairs, several are a table; the description names fields alone."""
+    browser = signed_in(path(running))
+    shown = browser.js("""return [...document.querySelectorAll('.information')].map((part) =>
+        [...part.querySelectorAll('h3, dt, dd, th, td, p')].map((one) => one.textContent))""")
+    assert shown == [["Processor", "Name", "Intel Xeon"], ["Disks", "Drive", "Size", "C:", "120 GB", "D:", "120 GB"],
+                     ["Printers", "No rows"]]
+
+
 def test_recordings_lead_to_the_site_alone(signed_in, running):
     browser = signed_in(path(running))
     links = browser.js("return [...document.querySelectorAll('.recordings a')].map((a) => [a.href, a.rel, a.target])")

@@ -158,7 +158,8 @@ export class SessionPage {
     if (list.length === 0) return null;
     const groups = Map.groupBy ? Map.groupBy(list, (one) => one.category ?? "") : groupBy(list, (one) => one.category ?? "");
     const parts = [...groups].map(([category, rows]) => h("div", { class: "information" }, h("h3", null, siteText(category || "Other")), informationRows(category, rows)));
-    return region("System information", list.length > FOLD ? h("details", null, h("summary", null, `${count(list.length)} values`), parts) : parts);
+    const n = list.filter(isData).length;
+    return region("System information", n > FOLD ? h("details", null, h("summary", null, `${count(n)} values`), parts) : parts);
   }
 
   credentials() {
@@ -299,13 +300,20 @@ function groupBy(list, key) {
   return groups;
 }
 
-function informationRows(category, rows) {
-  const numbers = [...new Set(rows.map((row) => row.row ?? 0))];
-  const value = (row) => (given(row.value) ? siteText(row.value) : "–");
-  if (numbers.length < 2) return facts(rows.map((row) => [siteText(row.field ?? ""), value(row)]));
-  const fields = [...new Set(rows.map((row) => row.field ?? ""))];
-  const body = numbers.filter((n) => n >= 0).map((n) => h("tr", null, fields.map((field) => {
-    const found = rows.find((row) => (row.row ?? 0) === n && (row.field ?? "") === field);
+/** Rows of data count from 0. The description, row -1, names the fields, and the fields of each row have these names already. */
+function isData(one) {
+  return (one.row ?? 0) >= 0;
+}
+
+function informationRows(category, list) {
+  const data = list.filter(isData);
+  const numbers = [...new Set(data.map((one) => one.row ?? 0))];
+  const value = (one) => (given(one.value) ? siteText(one.value) : "–");
+  if (numbers.length === 0) return h("p", { class: "help" }, "No rows");
+  if (numbers.length === 1) return facts(data.map((one) => [siteText(one.field ?? ""), value(one)]));
+  const fields = [...new Set(data.map((one) => one.field ?? ""))];
+  const body = numbers.map((n) => h("tr", null, fields.map((field) => {
+    const found = data.find((one) => (one.row ?? 0) === n && (one.field ?? "") === field);
     return h("td", null, found ? value(found) : "–");
   })));
   return h("div", { class: "grid-region", role: "region", tabindex: "0", "aria-label": `Table of ${visible(category)}` },
