@@ -84,6 +84,12 @@ void fault_set(struct fault *f, enum fault_code code, const char *fmt, ...)
     make_utf8(f->detail);
 }
 
+void fault_set_detail(struct fault *f, const char *text)
+{
+    (void)snprintf(f->detail, sizeof(f->detail), "%s", text);
+    f->whole_detail = NULL;
+}
+
 void fault_add(struct fault *f, const char *text)
 {
     size_t used = strlen(f->detail);

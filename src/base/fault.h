@@ -53,15 +53,16 @@ enum fault_code {
 
 struct fault {
     enum fault_code code;
-    int http_status;        /* 0 = the row's own; malformed HTTP uses 417, 501, 505 with invalid_request */
-    int vault_status;       /* HTTP status of the vault's answer, 0 = none */
-    int vault_code;         /* sub-code 4031..4035, 4091, 0 = none */
-    bool second_factor;     /* the vault asked for one at sign-in */
-    bool foreign;           /* the answer was not the vault's own */
-    bool too_large;         /* the answer is larger than max_answer */
-    unsigned retry_after_s; /* 0 = the row's own */
-    bool has_released;      /* what was done in spite of the fault: */
-    int64_t released;       /* leases */
+    int http_status;          /* 0 = the row's own; malformed HTTP uses 417, 501, 505 with invalid_request */
+    int vault_status;         /* HTTP status of the vault's answer, 0 = none */
+    int vault_code;           /* sub-code 4031..4035, 4091, 0 = none */
+    int64_t vault_request_id; /* the request that waits for its approver; 0 = none */
+    bool second_factor;       /* the vault asked for one at sign-in */
+    bool foreign;             /* the answer was not the vault's own */
+    bool too_large;           /* the answer is larger than max_answer */
+    unsigned retry_after_s;   /* 0 = the row's own */
+    bool has_released;        /* what was done in spite of the fault: */
+    int64_t released;         /* leases */
     char detail[FAULT_DETAIL_SIZE];
     const char *whole_detail; /* answered instead of a detail that is longer than that; NULL = none */
 };
@@ -78,6 +79,8 @@ int fault_status(const struct fault *);
 
 /* Sets code and detail, clears the rest. */
 void fault_set(struct fault *, enum fault_code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Another detail; all else stays. */
+void fault_set_detail(struct fault *, const char *text);
 /* Adds `; text` to the detail, as much of it as fits. */
 void fault_add(struct fault *, const char *text);
 static inline bool fault_is_set(const struct fault *f)

@@ -138,6 +138,7 @@ void broker_state(const struct broker *b, struct broker_state *state)
                                    .cache_hits = lists.hits,
                                    .coalesced = lists.coalesced,
                                    .leases_intent = leases.intents,
+                                   .leases_pending = leases.pending,
                                    .journal_stuck = leases.stuck_rows,
                                    .store_writable = leases.store_writable};
     memcpy(state->session_ends, b->session_ends, sizeof state->session_ends);

@@ -22,6 +22,7 @@
 #include "broker/leases/journal.h"
 #include "broker/leases/lease_life.h"
 #include "broker/leases/leases.h"
+#include "broker/leases/pending.h"
 #include "broker/leases/request_states.h"
 #include "broker/operation.h"
 
@@ -293,6 +294,8 @@ static struct release *end_session(struct broker *b, const struct session_leases
 
     left = count_meant(s, credential_id);
     end_leases(r, s, left < n ? left : n, credential_id);
+    if (credential_id) /* an approver acts later than a console closes: completion leaves it */
+        pending_withdraw_of(b->leases, probe, credential_id);
     return r;
 }
 
@@ -320,6 +323,9 @@ static void end_one(struct release *r, struct lease *lease)
         log_info("lease_released_by_operator", "lease=%s", r->lease_id);
     } else if (request->state == VR_LAPSED) {
         vault_request_forget(request);
+    } else if (request->state == VR_PENDING && !request->checkouts) {
+        pending_withdraw(request);
+        r->answer.pending = true;
     } else if (vault_request_is_returning(request)) {
         vault_request_hurry(request);
         r->answer.pending = true;

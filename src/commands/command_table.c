@@ -20,7 +20,7 @@
 
 /* clang-format off */
 
-static const char *const lease_states[] = {"intent", "open", "releasing", "lapsed", NULL};
+static const char *const lease_states[] = {"intent", "pending", "open", "releasing", "lapsed", NULL};
 
 static const char *const only_open[] = {"open", NULL};
 

@@ -112,6 +112,7 @@ struct conf_vault {
     uint64_t minute_ms; /* length of a vault minute */
     enum conf_username_form username_form;
     bool ask_policy;
+    uint64_t approval_wait_ms;             /* 0 = not waited for */
     char *reason;                          /* template; "" = none */
     struct conf_list user_map, domain_map; /* LEFT:RIGHT */
     struct conf_list platform_method;      /* PLATFORM:rdp, PLATFORM:shell */

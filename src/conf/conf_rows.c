@@ -390,6 +390,9 @@ static const struct conf_row rows[] = {
       .example = "ACME\\svc-jumpgate", .unset = "endpoints carry the system name only",
       .help = "Vault user that may read managed systems and platforms, to complete the endpoints found with "
               "DNS name, address and method. It needs no access to accounts." },
+    { VAULT("approval_wait", approval_wait_ms), .type = &conf_duration, BETWEEN(0, 24 * HOUR), .fallback = "0s",
+      .help = "How long a request is kept that waits for its approver. The check-out is answered at once, and the "
+              "next one of the same person and account uses the request. 0s: it is withdrawn at once." },
     { VAULT("ask_policy", ask_policy), .type = &conf_choice, .choices = "no yes", .fallback = "no",
       .help = "Whether find asks the vault what each account requires (reason, ticket, approval). Costs one "
               "call for each account." },

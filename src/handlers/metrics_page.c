@@ -105,6 +105,7 @@ static const struct gauge_row page_rows[] = {
     {LEASES, PAGE(broker.leases_active, 1), .labels = "state=\"active\""},
     {LEASES, PAGE(broker.leases_releasing, 1), .labels = "state=\"releasing\""},
     {LEASES, PAGE(broker.leases_retrying, 1), .labels = "state=\"retrying\""},
+    {LEASES, PAGE(broker.leases_pending, 1), .labels = "state=\"pending\""},
 };
 
 static const struct gauge_row store_rows[] = {

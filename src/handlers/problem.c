@@ -17,6 +17,8 @@ static void write_vault(struct jsonw *w, const struct fault *f)
     jsonw_object(w, "vault");
     jsonw_int(w, "status", f->vault_status);
     jsonw_int_or_null(w, "code", f->vault_code, !f->vault_code);
+    if (f->vault_request_id)
+        jsonw_int(w, "request_id", f->vault_request_id);
     jsonw_end(w);
 }
 

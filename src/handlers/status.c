@@ -97,6 +97,7 @@ static void write_leases(struct jsonw *w, const struct gateway *gw)
     jsonw_int(w, "lapsed", (int64_t)s.lapsed);
     jsonw_int(w, "oldest_overdue_seconds", (int64_t)(s.oldest_overdue_ms / 1000));
     jsonw_int(w, "intent", (int64_t)s.leases_intent);
+    jsonw_int(w, "pending", (int64_t)s.leases_pending);
     jsonw_end(w);
     jsonw_object(w, "operations");
     jsonw_int(w, "in_flight", (int64_t)gw->inflight);

@@ -48,6 +48,7 @@ enum request_state {
     REQUEST_HELD,      /* leases hold it */
     REQUEST_RETURNING, /* to be checked in; attempts and next try are kept */
     REQUEST_LAPSED,    /* the vault's own expiry came first; kept for a day, for operators to see */
+    REQUEST_PENDING,   /* it waits for its approver */
     REQUEST_NSTATES
 };
 
@@ -71,7 +72,7 @@ struct request_row {
     bool adopted;      /* the person's own request: never checked in */
     int64_t expires_wall_ms;
     int64_t attempts;       /* check-ins tried */
-    int64_t next_wall_ms;   /* next check-in, 0 = at once; LAPSED: the end of its day */
+    int64_t next_wall_ms;   /* next check-in, 0 = at once; LAPSED, PENDING: the end of waiting */
     const char *last_error; /* "" = none */
     struct holder asker;    /* of the lease for which it was asked */
 };
@@ -106,6 +107,7 @@ struct cursor_row {
 enum store_step_kind {
     STEP_ASK,    /* the vault is about to be asked */
     STEP_OPEN,   /* the request is held, by this lease among others; the ASKED one `instead` ends with it */
+    STEP_PEND,   /* the vault wants an approval: the request waits, and no lease holds it */
     STEP_EDIT,   /* the request is described otherwise */
     STEP_AMEND,  /* the lease is described otherwise */
     STEP_LEAVE,  /* the lease ends, the request stays */

@@ -12,11 +12,13 @@
 /* clang-format off */
 const struct store_step_rule store_step_rules[STEP_NKINDS] = {
     [STEP_ASK]    = {"ask",    ROW_INSERTED, ROW_AS_IS,    0, false},
-    [STEP_OPEN]   = {"open",   ROW_UPDATED,  ROW_INSERTED, IN(ASKED) | IN(HELD), false},
+    [STEP_OPEN]   = {"open",   ROW_UPDATED,  ROW_INSERTED, IN(ASKED) | IN(HELD) | IN(PENDING), false},
+    [STEP_PEND]   = {"pend",   ROW_UPDATED,  ROW_DELETED,  IN(HELD), true},
     [STEP_EDIT]   = {"edit",   ROW_UPDATED,  ROW_AS_IS,    0, false},
     [STEP_AMEND]  = {"amend",  ROW_AS_IS,    ROW_UPDATED,  0, false},
     [STEP_LEAVE]  = {"leave",  ROW_AS_IS,    ROW_DELETED,  0, false},
-    [STEP_RETURN] = {"return", ROW_UPDATED,  ROW_DELETED,  IN(ASKED) | IN(HELD) | IN(RETURNING), true},
+    [STEP_RETURN] = {"return", ROW_UPDATED,  ROW_DELETED,
+                     IN(ASKED) | IN(HELD) | IN(PENDING) | IN(RETURNING), true},
     [STEP_LAPSE]  = {"lapse",  ROW_UPDATED,  ROW_AS_IS,    IN(RETURNING), true},
     [STEP_CLOSE]  = {"close",  ROW_DELETED,  ROW_DELETED,  0, true},
     [STEP_CURSOR] = {"cursor", ROW_AS_IS,    ROW_AS_IS,    0, false},

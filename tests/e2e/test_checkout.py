@@ -388,6 +388,38 @@ def test_request_approved_by_hand_can_be_used(stack):
     stack.vault.terminate(own)
 
 
+def test_request_is_kept_until_it_is_approved():
+    with Stack({"vault main": {"approval_wait": "1h"}}) as stack:
+        box, other, third = (stack.account(rule="approval", password=p) for p in ("after approval", "never", "denied"))
+        ann = stack.session("ann", box)
+        kept = problem(stack.checkout(ann), 409, "approval_pending")["vault"]
+        assert kept == {"status": 403, "code": 4034, "request_id": stack.live()[0]["id"]}
+        assert stack.gateway.complete(ann).json == {"released": 0}
+        (row,) = stack.gateway.call("GET", "/v1/leases?state=pending").json["leases"]
+        assert (row["request_id"], row["sessions"]) == (kept["request_id"], [ann["id"]])
+        assert stack.gateway.call("GET", "/status").json["leases"]["pending"] == 1
+        assert stack.metric('jumpgate_leases{state="pending"}') == 1
+        stack.gateway.kill()
+        stack.gateway.restart()
+        later = stack.session("ann", box)
+        assert problem(stack.checkout(later), 409, "approval_pending")["vault"]["request_id"] == kept["request_id"]
+        stack.vault.approve(kept["request_id"])
+        secret = good(stack.checkout(later))
+        assert (secret["password"], secret["lease"]["request_id"]) == ("after approval", kept["request_id"])
+        assert stack.gateway.complete(later).json == {"released": 1}
+        eventually(lambda: stack.live() == [])
+        session = stack.session("ann", other)
+        problem(stack.checkout(session), 409, "approval_pending")
+        (row,) = stack.gateway.call("GET", "/v1/leases?state=pending").json["leases"]
+        assert stack.gateway.call("POST", f"/v1/leases/{row['id']}/release").json == {"released": 0, "pending": True}
+        eventually(lambda: stack.live() == [])
+        session = stack.session("ann", third)
+        number = problem(stack.checkout(session), 409, "approval_pending")["vault"]["request_id"]
+        stack.vault.deny(number)
+        assert stack.checkout(session).code in ("not_entitled", "approval_pending")
+        eventually(lambda: number not in {r["id"] for r in stack.live()})
+
+
 def test_pending_request_that_cannot_be_withdrawn(stack):
     stack.vault.knob(19, "403")
     ann = stack.session("ann", stack.account(rule="approval"))

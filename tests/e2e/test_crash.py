@@ -23,7 +23,7 @@ from stack import CHECKIN, CREDENTIAL, REQUEST, Stack
 MINUTE = "200ms"
 SECTIONS = {
     "gateway": {"reconcile_every": "1s", "reconcile_rate": "off", "request_timeout": "5s"},
-    "vault main": {"minute": MINUTE, "call_timeout": "2s", "retries": "0"},
+    "vault main": {"minute": MINUTE, "call_timeout": "2s", "retries": "0", "approval_wait": "1h"},
 }
 RANDOM_KILLS = int(os.environ.get("JG_RANDOM_KILLS", "12"))
 NAME = re.compile(r'"((?:checkout|checkin|lease|store|reconcile|restore|pra)\.[a-z_.]+)"')
@@ -55,7 +55,7 @@ class Scene:
 
     def __init__(self, stack):
         self.stack, self.vault, self.gate = stack, stack.vault, stack.gateway
-        self.boxes = [stack.account() for _ in range(8)] + [stack.account(rule="direct")]
+        self.boxes = [stack.account() for _ in range(8)] + [stack.account(rule="direct"), stack.account(rule="approval")]
         self.vault.knob(20, "listed")
         self.own = set()  # requests that users made themselves
 
@@ -88,6 +88,7 @@ class Scene:
         self.checkout(bob[1])
         self.complete(bob[1])                                    # its check-in fails at first
         self.checkout(self.person("bob", 8))                     # direct access: its request is found afterwards
+        self.checkout(self.person("ann", 9))                     # waits for its approver
         self.vault.fault("drop_after", call=REQUEST, count=1)
         self.checkout(ann[2])                                    # the answer to the request is lost
         self.vault.fault("hang", call=CREDENTIAL, count=1)
@@ -107,14 +108,14 @@ class Scene:
         return {request["id"] for request in self.stack.live()} - self.own
 
     def held(self):
-        return {row["request_id"] for state in ("open", "releasing") for row in self.leases(state)}
+        return {row["request_id"] for state in ("open", "releasing", "pending") for row in self.leases(state)}
 
     def settle(self):
         """Every live request is a lease's, soon; and when all sessions have ended, nothing is left."""
         self.vault.clear_faults()
         self.vault.latency(0)
         eventually(lambda: self.live() <= self.held(), 40)
-        for row in self.leases("open"):
+        for row in self.leases("open") + self.leases("pending"):
             released = self.gate.call("POST", f"/v1/leases/{row['id']}/release")
             assert released.status in (200, 404)  # 404: its time was up meanwhile
         eventually(lambda: not self.live(), 40)

@@ -60,11 +60,10 @@ static bool is_expected(const struct model *m, const struct asked_step *a)
 
     switch (a->step.kind) {
     case STEP_ASK: return state == ABSENT;
-    case STEP_OPEN: return state == REQUEST_ASKED || state == REQUEST_HELD;
+    case STEP_OPEN: return state == REQUEST_ASKED || state == REQUEST_HELD || state == REQUEST_PENDING;
+    case STEP_PEND: return state == REQUEST_HELD && !others_hold(m, a);
     case STEP_EDIT: return state == (int)a->step.request.state;
-    case STEP_RETURN:
-        return (state == REQUEST_ASKED || state == REQUEST_HELD || state == REQUEST_RETURNING) &&
-               !others_hold(m, a);
+    case STEP_RETURN: return state != ABSENT && state != REQUEST_LAPSED && !others_hold(m, a);
     case STEP_LAPSE: return state == REQUEST_RETURNING && !leases_of(m, a->mark);
     case STEP_CLOSE: return state == ABSENT || !others_hold(m, a);
     default: return true;
@@ -109,6 +108,10 @@ static enum store_outcome apply(struct model *m, struct asked_step *a)
             (void)snprintf(m->lsid[a->mark][a->lease], sizeof m->lsid[0][0], "%s", a->name);
         break;
     case STEP_LEAVE: end_lease(m, a); break;
+    case STEP_PEND:
+        end_lease(m, a);
+        describe(m, a, REQUEST_PENDING);
+        break;
     case STEP_RETURN:
         end_lease(m, a);
         describe(m, a, REQUEST_RETURNING);
@@ -236,6 +239,7 @@ static void fill(struct asked_step *a, enum store_step_kind kind, int mark, int 
                     .state = kind == STEP_ASK      ? REQUEST_ASKED
                              : kind == STEP_RETURN ? REQUEST_RETURNING
                              : kind == STEP_LAPSE  ? REQUEST_LAPSED
+                             : kind == STEP_PEND   ? REQUEST_PENDING
                                                    : REQUEST_HELD,
                     .vault = "safe",
                     .url = a->name,
@@ -305,10 +309,12 @@ static void reach(struct store_under_test *t, struct model *m, int state, int le
     give_one(t, m, STEP_ASK, 0, -1);
     for (int i = 0; i < leases; i++)
         give_one(t, m, STEP_OPEN, 0, i);
-    if (state == REQUEST_HELD && !leases) {
+    if ((state == REQUEST_HELD || state == REQUEST_PENDING) && !leases) {
         give_one(t, m, STEP_OPEN, 0, 0);
         give_one(t, m, STEP_LEAVE, 0, 0);
     }
+    if (state == REQUEST_PENDING)
+        give_one(t, m, STEP_PEND, 0, -1);
     if (state == REQUEST_RETURNING || state == REQUEST_LAPSED)
         give_one(t, m, STEP_RETURN, 0, -1);
     if (state == REQUEST_LAPSED)
@@ -352,7 +358,7 @@ void store_contract_order(struct store_under_test *t, unsigned seed)
             enum store_step_kind kind = (enum store_step_kind)(rand_r(&seed) % STEP_NKINDS);
             int lease = rand_r(&seed) % IDS;
 
-            if ((kind == STEP_RETURN || kind == STEP_CLOSE) && rand_r(&seed) % 2)
+            if ((kind == STEP_RETURN || kind == STEP_CLOSE || kind == STEP_PEND) && rand_r(&seed) % 2)
                 lease = -1;
             fill(&steps[i], kind, rand_r(&seed) % MARKS, lease, rand_r(&seed) % 1000);
             if (kind == STEP_EDIT)

@@ -315,6 +315,186 @@ TEST(a_request_that_waits_for_approval_is_withdrawn)
     world_end(&w);
 }
 
+/* ---- with approval_wait the request is kept ---- */
+
+static void on_released(void *arg, const struct release_answer *a)
+{
+    struct released *r = arg;
+
+    r->op = NULL;
+    r->pending = a->pending;
+}
+
+static void begin_approval(struct world *w, struct caller *c)
+{
+    world_init(w);
+    world_add_store(w);
+    w->vault.accounts[0].approval = true;
+    w->vault.conf.approval_wait_ms = HOURS(4);
+    world_start(w);
+    assert_int_equal(finish_checkout(w, "alice", "s1", c), FAULT_APPROVAL_PENDING);
+    world_advance(w, SECONDS(1));
+    assert_int_equal(world_state(w).leases_pending, 1);
+    assert_int_equal(world_state(w).leases_active, 0);
+    assert_int_equal(fake_store_only(w->store)->state, REQUEST_PENDING);
+    assert_int_equal(fake_store_leases(w->store), 0);
+    assert_int_equal(world_checkins(w), 0);
+}
+
+/* Nothing is at the vault, and nothing in the store. */
+static void end_approval(struct world *w)
+{
+    assert_int_equal(fake_vault_live(&w->vault), 0);
+    assert_int_equal(fake_store_count(w->store), 0);
+    assert_int_equal(world_state(w).leases_pending, 0);
+    world_end(w);
+}
+
+/* As any answer that a restart must know. */
+TEST(it_is_answered_when_it_is_durable)
+{
+    struct world w;
+    struct caller c;
+
+    world_init(&w);
+    world_add_store(&w);
+    w.vault.accounts[0].approval = true;
+    w.vault.conf.approval_wait_ms = HOURS(4);
+    world_start(&w);
+    start_checkout(&w, "alice", "s1", &c);
+    for (int i = 0; i < 20 && !c.replies; i++) {
+        fake_clock_run(&w.clock, w.timers, 1);
+        if (!fake_vault_step(&w.vault))
+            (void)fake_store_commit(w.store);
+        assert_true(!c.replies || fake_store_only(w.store)->state == REQUEST_PENDING);
+    }
+    assert_int_equal(c.replies, 1);
+    world_crash(&w, 0, 0);
+    assert_int_equal(world_state(&w).leases_pending, 1);
+    world_end(&w);
+}
+
+TEST(a_request_is_kept_for_its_approver)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    for (int restarted = 0; restarted < 2; restarted++) {
+        case_label("%s", restarted ? "over a restart" : "in one life");
+        begin_approval(&w, &c);
+        assert_int_equal(finish_checkout(&w, "Alice", "s2", &c), FAULT_APPROVAL_PENDING); /* still waits */
+        assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
+        finish_release(&w, "alice", "s1", NULL, &r); /* the session has ended: an approver acts later */
+        assert_int_equal(r.released, 0);
+        assert_int_equal(world_state(&w).leases_pending, 1);
+        if (restarted)
+            world_crash(&w, 0, 0);
+        world_advance(&w, MINUTES(30));
+        w.vault.requests[0].pending = false; /* approved */
+        checkout_ok(&w, "alice", "s2", &c);
+        assert_int_equal(c.request_id, w.vault.requests[0].id);
+        assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
+        assert_int_equal(world_state(&w).leases_active, 1);
+        assert_int_equal(fake_store_only(w.store)->state, REQUEST_HELD);
+        assert_string_equal(fake_store_only_lease(w.store)->id, c.lease_id);
+        finish_release(&w, "alice", "s2", NULL, &r);
+        assert_int_equal(r.released, 1);
+        world_advance(&w, SECONDS(1));
+        assert_int_equal(w.vault.requests[0].checkins, 1);
+        end_approval(&w);
+    }
+}
+
+/* Its time, its session's release, an operator. */
+TEST(a_request_that_is_not_approved_is_withdrawn)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    for (int how = 0; how < 4; how++) {
+        case_label("%s", (const char *const[]){"its time", "its time, over a restart",
+                                               "its session's release", "an operator"}[how]);
+        begin_approval(&w, &c);
+        w.vault.requests[0].expires_wall += HOURS(10);
+        if (how == 1)
+            world_crash(&w, 0, 0);
+        if (how == 2)
+            finish_release(&w, "alice", "s1", w.credential, &r);
+        if (how == 3) {
+            memset(&r, 0, sizeof r);
+            r.op =
+                broker_release_lease(w.broker, fake_store_only(w.store)->mark, SECONDS(15), on_released, &r);
+            world_settle(&w);
+            assert_true(r.pending);
+        }
+        world_advance(&w, how < 2 ? HOURS(4) - SECONDS(2) : SECONDS(1));
+        assert_int_equal(w.vault.requests[0].checkins, how >= 2);
+        world_advance(&w, SECONDS(2));
+        assert_int_equal(w.vault.requests[0].checkins, 1);
+        end_approval(&w);
+    }
+}
+
+static enum fake_fault denied(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)arg;
+    (void)nth;
+    return op == FAKE_CREDENTIAL ? FAKE_DENIED : FAKE_FINE;
+}
+
+TEST(a_request_that_is_denied_ends)
+{
+    struct world w;
+    struct caller c;
+
+    begin_approval(&w, &c);
+    w.vault.plan = denied;
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_NOT_ENTITLED);
+    world_advance(&w, SECONDS(1));
+    end_approval(&w);
+}
+
+/* Ended by the person at the vault's own screen: the check-out asks for a new one. */
+TEST(a_request_that_is_gone_is_asked_for_again)
+{
+    struct world w;
+    struct caller c;
+
+    begin_approval(&w, &c);
+    w.vault.requests[0].live = false;
+    w.vault.accounts[0].approval = false;
+    checkout_ok(&w, "alice", "s1", &c);
+    assert_int_equal(c.request_id, w.vault.requests[1].id);
+    assert_int_equal(world_state(&w).leases_pending, 0);
+    assert_int_equal(fake_store_count(w.store), 1);
+    world_end(&w);
+}
+
+/* Two sessions ask for the secret of an approved request at once, and one leaves. */
+TEST(an_approved_request_is_claimed_by_two)
+{
+    struct world w;
+    struct caller a, b, c;
+
+    for (int leaves = 0; leaves < 2; leaves++) {
+        begin_approval(&w, &c);
+        w.vault.requests[0].pending = false;
+        start_checkout(&w, "alice", "s2", &a);
+        start_checkout(&w, "alice", "s3", &b);
+        world_run_until(&w, FAKE_CREDENTIAL);
+        if (leaves)
+            cancel_checkout(&a);
+        world_settle(&w);
+        assert_checkout_ok(&b);
+        assert_int_equal(world_state(&w).leases_active, leaves ? 1 : 2);
+        assert_int_equal(fake_store_leases(w.store), leaves ? 1 : 2);
+        assert_int_equal(fake_vault_live(&w.vault), 1);
+        world_end(&w);
+    }
+}
+
 TEST(the_deadline_is_answered_at_once_and_the_request_undone)
 {
     struct world w;
@@ -503,6 +683,12 @@ int main(void)
         cmocka_unit_test(an_overloaded_vault_is_not_asked),
         cmocka_unit_test(the_request_begins_while_time_is_left_for_its_answer),
         cmocka_unit_test(a_request_that_waits_for_approval_is_withdrawn),
+        cmocka_unit_test(it_is_answered_when_it_is_durable),
+        cmocka_unit_test(a_request_is_kept_for_its_approver),
+        cmocka_unit_test(a_request_that_is_not_approved_is_withdrawn),
+        cmocka_unit_test(a_request_that_is_denied_ends),
+        cmocka_unit_test(a_request_that_is_gone_is_asked_for_again),
+        cmocka_unit_test(an_approved_request_is_claimed_by_two),
         cmocka_unit_test(the_deadline_is_answered_at_once_and_the_request_undone),
         cmocka_unit_test(a_request_not_yet_sent_is_withdrawn_with_its_checkout),
         cmocka_unit_test(a_request_not_yet_sent_is_withdrawn_with_its_session),

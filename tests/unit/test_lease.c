@@ -105,6 +105,28 @@ TEST(a_request_reused_before_its_maker_is_answered_is_ours)
     }
 }
 
+/* Both look a request up that neither has made; one of the two lists lacks it. */
+TEST(a_partial_list_takes_the_request_from_nobody_else)
+{
+    struct world w;
+    struct caller a, b;
+
+    two_requests(&w, &a, &b);
+    int64_t own = fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, "my own work");
+
+    world_deliver(&w, FAKE_REQUEST, 0);
+    world_deliver(&w, FAKE_REQUEST, 0);
+    w.vault.hide_lists = 1;
+    world_deliver(&w, FAKE_REQUESTS, 0);
+    world_settle(&w);
+    assert_checkout_ok(&a);
+    assert_checkout_ok(&b);
+    assert_true(a.adopted && b.adopted && a.request_id == own && b.request_id == own);
+    assert_int_equal(world_state(&w).leases_active, 2);
+    assert_int_equal(world_checkins(&w), 0);
+    world_end(&w);
+}
+
 /* The transport carried the request out twice: the vault says "reused", and it is our own all the same. */
 TEST(a_request_sent_twice_by_the_transport_is_ours)
 {
@@ -621,6 +643,7 @@ int main(void)
         cmocka_unit_test(the_request_is_checked_in_with_its_last_holder),
         cmocka_unit_test(undoing_one_checkout_leaves_the_request_to_the_other),
         cmocka_unit_test(a_request_reused_before_its_maker_is_answered_is_ours),
+        cmocka_unit_test(a_partial_list_takes_the_request_from_nobody_else),
         cmocka_unit_test(a_request_sent_twice_by_the_transport_is_ours),
         cmocka_unit_test(repeats_of_a_session_share_one_lease),
         cmocka_unit_test(a_repeat_goes_on_when_the_first_is_cancelled),

@@ -190,7 +190,8 @@ TEST(bad_queries_are_refused)
     }
     assert_int_equal(fake_broker.pages, 0);
     list("state=lost");
-    assert_non_null(strstr(fake_answer.body, "`state` must be one of intent, open, releasing, lapsed"));
+    assert_non_null(
+        strstr(fake_answer.body, "`state` must be one of intent, pending, open, releasing, lapsed"));
     list("users=ann");
     assert_non_null(strstr(fake_answer.body, "`users` is not known here"));
 }

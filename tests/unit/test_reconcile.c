@@ -154,6 +154,38 @@ TEST(a_marked_request_without_lease_is_checked_in)
     world_end(&w);
 }
 
+/* Its check-in goes on after a restart, by its name. */
+TEST(a_stray_request_has_its_row)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+    char reason[128];
+
+    world_start_stored_leased(&w, &c);
+    (void)snprintf(reason, sizeof reason, "twice [jumpgate %s]", c.lease_id);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 12, 600, reason);
+    finish_release(&w, "alice", "s1", NULL, &r);
+    checkout_ok(&w, "alice", "s2", &c); /* its list is read again */
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    world_advance(&w, MINUTES(11));
+    finish_release(&w, "alice", "s2", NULL, &r);
+    world_advance(&w, SECONDS(1));
+    assert_int_equal(fake_store_count(w.store), 2);
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
+        if (w.store->requests[i]) {
+            assert_int_equal(w.store->requests[i]->state, REQUEST_RETURNING);
+            assert_int_not_equal(request_name_number(w.store->requests[i]->name), 0);
+        }
+    w.vault.hide_lists = 100; /* no list finds it again */
+    w.vault.plan = NULL;
+    world_crash(&w, 0, 0);
+    world_advance(&w, MINUTES(2));
+    assert_int_equal(fake_store_count(w.store), 0);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    world_end(&w);
+}
+
 /* Ours is what has the store's tag in its mark, however old it is; or the id of a row from before the tag. */
 TEST(a_request_is_known_by_its_tag_after_any_time)
 {
@@ -269,6 +301,7 @@ int main(void)
         cmocka_unit_test(the_persons_own_request_is_never_checked_in),
         cmocka_unit_test(short_rounds_do_not_delay_the_second_list),
         cmocka_unit_test(one_partial_list_ends_no_lease),
+        cmocka_unit_test(a_stray_request_has_its_row),
         cmocka_unit_test(a_request_is_known_by_its_tag_after_any_time),
         cmocka_unit_test(a_cut_mark_is_ours_on_its_account),
         cmocka_unit_test(every_spelling_is_one_user),

@@ -90,6 +90,24 @@ static bool choose_minutes(struct checkout *co)
     return co->duration_minutes == 0;
 }
 
+/* One of this person that waits for its approver is asked for its secret first. */
+static enum co_state claim_pending(struct checkout *co)
+{
+    struct vault_request *pending =
+        pending_find(co->op.broker->leases, co->session, co->credential_id, co->vault);
+
+    if (!pending)
+        return CO_POLICY;
+    co->lease = pending_claim(pending, co->session, co->credential_id, co->lease_id);
+    if (!co->lease)
+        return co_fail_start(co, -ENOMEM);
+    lease_set_names(co->lease, co->account->system, co->account->domain ? co->account->domain : "",
+                    co->account->account);
+    co->lease->end = co->end;
+    co_hold(co, pending, true);
+    return co_first_fetch(co);
+}
+
 static enum co_state account_resume(struct checkout *co, int err)
 {
     struct lease *lease;
@@ -114,7 +132,7 @@ static enum co_state account_resume(struct checkout *co, int err)
     lease = co_own_lease(co);
     if (!lease ||
         lease->request->origin == ORIGIN_NO_REQUEST) /* there is no request through which to read again */
-        return CO_POLICY;
+        return claim_pending(co);
     co_share_lsid(co, lease);
     vault_request_hold(lease->request);
     co_hold(co, lease->request, true);

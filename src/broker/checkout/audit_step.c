@@ -104,6 +104,7 @@ void co_audit_end(struct checkout *co)
         audit_text(&n, "outcome", "client_left");
     add_credential(&n, co);
     audit_text(&n, "lease_id", co->lease_id);
+    audit_number(&n, "vault_request_id", co->fault.vault_request_id);
     audit_text(&n, "undone", co->recorded.done ? "yes" : NULL);
     audit_write(&n);
 }

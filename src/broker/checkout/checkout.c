@@ -5,10 +5,11 @@
  *   begin -> session_queue -> account -> policy -> intent -> request -> password | key -> passphrase -> keep
  *         -> audit -> reply
  *
- *   account -> password | key    the session has a lease already: its secret is read again
- *   request -> lookup            the vault's reuse named a request that the table does not hold
- *   request -> await             it named one whose check-in is under way; then intent again
- *   intent -> isa -> seek        direct access, in place of request
+ *   account -> password | key    the session has a lease already: its secret is read again; or a request of
+ * the person that waits for its approver is asked for its secret password | key -> pend       the vault wants
+ * an approval, and the request is kept for that request -> lookup            the vault's reuse named a
+ * request that the table does not hold request -> await             it named one whose check-in is under way;
+ * then intent again intent -> isa -> seek        direct access, in place of request
  *
  * Every ending passes `reply`, good or bad, client present or not: there the vault request becomes a lease or
  * is dropped, and one of unknown outcome begins its recovery. A client that left or ran out of time has
@@ -53,15 +54,25 @@ static const struct op_class checkout_class;
 static const struct co_step co_begin_step, co_ended_step, co_reply_step, co_done_step;
 
 static const struct co_step *const states[CO_NSTATES] = {
-    [CO_BEGIN] = &co_begin_step,     [CO_SESSION_QUEUE] = &co_session_queue_step,
-    [CO_ACCOUNT] = &co_account_step, [CO_POLICY] = &co_policy_step,
-    [CO_INTENT] = &co_intent_step,   [CO_REQUEST] = &co_request_step,
-    [CO_AWAIT] = &co_await_step,     [CO_KEEP] = &co_keep_step,
-    [CO_AUDIT] = &co_audit_step,     [CO_ENDED] = &co_ended_step,
-    [CO_LOOKUP] = &co_lookup_step,   [CO_PASSWORD] = &co_password_step,
-    [CO_ISA] = &co_isa_step,         [CO_SEEK] = &co_seek_step,
-    [CO_KEY] = &co_key_step,         [CO_PASSPHRASE] = &co_passphrase_step,
-    [CO_REPLY] = &co_reply_step,     [CO_DONE] = &co_done_step,
+    [CO_BEGIN] = &co_begin_step,
+    [CO_SESSION_QUEUE] = &co_session_queue_step,
+    [CO_ACCOUNT] = &co_account_step,
+    [CO_POLICY] = &co_policy_step,
+    [CO_INTENT] = &co_intent_step,
+    [CO_REQUEST] = &co_request_step,
+    [CO_AWAIT] = &co_await_step,
+    [CO_KEEP] = &co_keep_step,
+    [CO_PEND] = &co_pend_step,
+    [CO_AUDIT] = &co_audit_step,
+    [CO_ENDED] = &co_ended_step,
+    [CO_LOOKUP] = &co_lookup_step,
+    [CO_PASSWORD] = &co_password_step,
+    [CO_ISA] = &co_isa_step,
+    [CO_SEEK] = &co_seek_step,
+    [CO_KEY] = &co_key_step,
+    [CO_PASSPHRASE] = &co_passphrase_step,
+    [CO_REPLY] = &co_reply_step,
+    [CO_DONE] = &co_done_step,
 };
 
 static void co_free(struct checkout *co)

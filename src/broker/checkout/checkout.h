@@ -16,6 +16,7 @@
 #include "broker/leases/lease_life.h"
 #include "broker/leases/leases.h"
 #include "broker/leases/lsid_index.h"
+#include "broker/leases/pending.h"
 #include "broker/leases/recovery.h"
 #include "broker/leases/request_states.h"
 #include "broker/leases/rows.h"
@@ -37,6 +38,7 @@ enum co_state {
     CO_KEY,
     CO_PASSPHRASE,
     CO_KEEP,
+    CO_PEND,
     CO_AUDIT,
     CO_ENDED,
     CO_REPLY,
@@ -142,7 +144,7 @@ struct co_step {
 
 extern const struct co_step co_session_queue_step, co_account_step, co_policy_step, co_intent_step,
     co_request_step, co_await_step, co_lookup_step, co_isa_step, co_seek_step, co_password_step, co_key_step,
-    co_passphrase_step, co_keep_step, co_audit_step;
+    co_passphrase_step, co_keep_step, co_pend_step, co_audit_step;
 
 /* ---- session_queue.c ---- */
 

@@ -207,12 +207,16 @@ void co_undo(struct checkout *co)
 {
     struct vault_request *request = co->request, *asked = co->asked;
     struct lease *settled = co->lease && co->lease->state == LEASE_SETTLED ? co->lease : NULL;
+    struct lease *claim =
+        co->lease && !settled && !asked ? co->lease : NULL; /* of one that waits for approval */
 
     journal_unwait(&co->written);
     co->request = co->asked = NULL;
     co->lease = NULL;
     if (asked)
         asked->asker->state = LEASE_ENDED;
+    if (claim)
+        lease_forget(claim);
     if (request && request != asked)
         vault_request_unhold(request, settled);
     if (asked)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * persist.c - the states `intent` and `keep`: what must be on disk before the check-out goes on.
+ * persist.c - the states `intent`, `keep` and `pend`: what must be on disk before the check-out goes on.
  *
  * Before the vault is asked, the row of a vault request says that it may exist under this lease id, for this
  * user. Before the secret is handed over, that row has the request's name and its end, and the lease has a
@@ -33,7 +33,7 @@ static void on_written(struct journal_wait *w, int err)
     struct checkout *co = CONTAINER_OF(w, struct checkout, written);
 
     co->row_err = err;
-    if (co->state == CO_INTENT || co->state == CO_KEEP)
+    if (co->state == CO_INTENT || co->state == CO_KEEP || co->state == CO_PEND)
         co_resume(co);
 }
 
@@ -135,3 +135,27 @@ static bool keep_drop(struct checkout *co)
 }
 
 const struct co_step co_keep_step = {"keep", keep_enter, keep_resume, keep_drop};
+
+/* ---- pend: the request waits for its approver, and is answered when a restart would know it ---- */
+
+static int pend_enter(struct checkout *co)
+{
+    int waits = journal_await_all(leases_journal(co->op.broker->leases), &co->written, on_written);
+
+    return waits == 1 ? CO_WAIT : CO_NOW;
+}
+
+static enum co_state pend_resume(struct checkout *co, int err)
+{
+    (void)co;
+    (void)err; /* a store that cannot write is not waited for */
+    return CO_REPLY;
+}
+
+static bool pend_drop(struct checkout *co)
+{
+    journal_unwait(&co->written);
+    return true;
+}
+
+const struct co_step co_pend_step = {"pend", pend_enter, pend_resume, pend_drop};

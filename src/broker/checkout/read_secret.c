@@ -59,7 +59,9 @@ void co_take_secret(struct checkout *co)
 
 static int secret_enter(struct checkout *co)
 {
-    co_call(co, co->lease ? usermap_user(&co->users) : co->request->user);
+    bool own = co->lease && co->request->state != VR_PENDING;
+
+    co_call(co, own ? usermap_user(&co->users) : co->request->user);
     co->call.alias_id = co->ref.kind == KIND_ALIAS ? co->ref.account_id : 0;
     int err =
         co->vault->ops->credential(co->vault, vault_request_name(co->request), co_wanted_type(co), &co->call);
@@ -67,6 +69,39 @@ static int secret_enter(struct checkout *co)
     if (!err)
         crash_point("checkout.secret.sent");
     return err;
+}
+
+/* It is kept where the configuration says so; otherwise it is withdrawn, as what is undone. */
+static enum co_state wait_for_approval(struct checkout *co)
+{
+    struct vault_request *request = co->request;
+    bool is_new = co->lease && co->lease->state == LEASE_SETTLED && request->origin == ORIGIN_OURS &&
+                  vault_request_holders(request) == 1;
+    int64_t id = request_name_number(vault_request_name(request));
+    struct vault_request *other =
+        pending_find(co->op.broker->leases, co->session, co->credential_id, co->vault);
+
+    co->fault = co->call.fault;
+    if (other)
+        id = request_name_number(vault_request_name(other));
+    if (!other && (!is_new || !co->vault->conf->approval_wait_ms))
+        return CO_REPLY;
+    journal_unwait(&co->written);
+    if (!other && pending_keep(request, co->lease, co->vault->conf->approval_wait_ms)) {
+        co->request = NULL;
+        co->lease = NULL;
+    }
+    co->fault.vault_request_id = id;
+    fault_set_detail(&co->fault, "the request waits for its approver; check out again when it is approved");
+    return other ? CO_REPLY : CO_PEND;
+}
+
+/* A claimed request has been approved: its end is in the list. */
+static enum co_state after_secret(const struct checkout *co)
+{
+    if (co->lease && co->lease->state == LEASE_ASKING && !co->asked)
+        return CO_LOOKUP;
+    return co->stage == CO_SECRET_PASSPHRASE ? CO_PASSPHRASE : CO_KEEP;
 }
 
 static enum co_state secret_resume(struct checkout *co, int err)
@@ -80,12 +115,16 @@ static enum co_state secret_resume(struct checkout *co, int err)
         return co_try_other(co, type == CREDENTIAL_PASSWORD ? CO_KEY : CO_PASSWORD);
     if (co->call.result == VAULT_GONE)
         return co_request_dead(co, &co->call.fault);
+    if (co->call.result == VAULT_PENDING)
+        return wait_for_approval(co);
+    if (co->call.result == VAULT_DENIED && co->request->state == VR_PENDING)
+        vault_request_gone(co->request); /* the approver has denied it */
     if (!absent && co->call.result != VAULT_OK)
         return co_fail_with(co, &co->call.fault);
     co_take_secret(co);
     if (type == CREDENTIAL_PASSWORD)
         crash_point("checkout.secret.read");
-    return co->stage == CO_SECRET_PASSPHRASE ? CO_PASSPHRASE : CO_KEEP;
+    return after_secret(co);
 }
 
 const struct co_step co_password_step = {"password", secret_enter, secret_resume, co_drop_call};

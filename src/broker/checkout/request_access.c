@@ -247,6 +247,8 @@ static void set_end_as_listed(struct checkout *co, const struct active_request *
     const struct clock *clock = co->op.broker->clock;
     int64_t left = skew_left(clock, co->vault, row);
 
+    if (!left && co->request->state == VR_PENDING)
+        left = co->minutes * (int64_t)co->vault->conf->minute_ms; /* from its approval on */
     if (left)
         vault_request_set_end(co->request, clock_now(clock) + (uint64_t)left, clock_wall(clock) + left);
 }

@@ -23,6 +23,7 @@
 #include "broker/leases/lease_tag.h"
 #include "broker/leases/leases.h"
 #include "broker/leases/lsid_index.h"
+#include "broker/leases/pending.h"
 #include "broker/leases/reconcile.h"
 #include "broker/leases/recovery.h"
 #include "broker/leases/request_identity.h"
@@ -47,7 +48,8 @@ struct leases {
     struct deadline restored;       /* ends leases of the store whose PRA session has ended */
     struct vault_request *requests; /* by name, several may have one */
     struct vault_refs vaults;
-    TAILQ_HEAD(lapsed_list, request_work) lapsed; /* oldest first */
+    TAILQ_HEAD(work_list, request_work) lapsed; /* oldest first */
+    struct work_list pending;
     size_t in_state[VR_NSTATES];
     size_t nleases;           /* open */
     bool closing;             /* release_on_stop */
@@ -81,10 +83,10 @@ struct request_work {
     unsigned attempts;
     bool hurried;      /* a caller waits for the outcome */
     bool tried;        /* by this process */
-    bool is_listed;    /* in leases.lapsed */
+    bool is_listed;    /* in leases.lapsed, or in leases.pending */
     bool *on_its_way;  /* where the queue asks whether the call has begun */
     uint64_t delay_ms; /* of LOOK_LATER and RETRY */
-    TAILQ_ENTRY(request_work) lapsed;
+    TAILQ_ENTRY(request_work) of_list;
 };
 
 /* The request's own, made if there is none. NULL = out of memory. */

@@ -100,6 +100,7 @@ static void pass_crash_point(const struct store_step *step, bool durable)
     } points[STEP_NKINDS] = {
         [STEP_ASK] = {"checkout.intent.before", "checkout.intent.durable"},
         [STEP_OPEN] = {"checkout.open.before", "checkout.open.durable"},
+        [STEP_PEND] = {"lease.pending.before", "lease.pending.durable"},
         [STEP_LEAVE] = {"lease.leave.before", "lease.leave.durable"},
         [STEP_RETURN] = {"lease.releasing.before", "lease.releasing.durable"},
         [STEP_LAPSE] = {"lease.lapsed.before", "lease.lapsed.durable"},

@@ -2,11 +2,11 @@
 /*
  * lease_life.c - how leases begin and end, and the holds on vault requests with them; see lease_life.h.
  *
- * Invariant: a vault request in state ASKED or HELD has a holder. The last one's going is decided in one
- * place, vault_request_unhold(). The end belongs to the vault request, not to a lease: a session that joins
- * later gets what is left. At the end every lease is closed; check-outs in flight keep their hold and find
- * the end by themselves. More than 200 vault requests that end in one millisecond are spread over the next
- * ones, so that the loop can serve others.
+ * Invariant: a vault request in state ASKED or HELD has a holder; one that is PENDING needs none. The last
+ * one's going is decided in one place, vault_request_unhold(). The end belongs to the vault request, not to a
+ * lease: a session that joins later gets what is left. At the end every lease is closed; check-outs in flight
+ * keep their hold and find the end by themselves. More than 200 vault requests that end in one millisecond
+ * are spread over the next ones, so that the loop can serve others.
  *
  * Not here: what a vault request does without holders (request_states.c), which record a request is
  * (request_identity.c).
@@ -145,6 +145,8 @@ static void last_holder_gone(struct vault_request *request, struct lease *lease)
 void vault_request_unhold(struct vault_request *request, struct lease *lease)
 {
     request->checkouts--;
+    if (request->state == VR_PENDING && !request->gone)
+        return; /* it waits on */
     if (!vault_request_holders(request)) {
         last_holder_gone(request, lease);
     } else if (lease) {
@@ -182,7 +184,7 @@ int lease_settle(struct lease *lease, struct vault_request *request, struct jour
 
     lease->request = request;
     lease->state = LEASE_SETTLED;
-    if (request->state == VR_ASKED)
+    if (request->state != VR_HELD)
         vault_request_goto(request, VR_HELD);
     int waits = row_open(lease, own, wait, done);
 

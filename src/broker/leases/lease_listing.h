@@ -31,7 +31,7 @@ struct lease_filter {
     size_t limit;
     uint64_t after; /* cursor: 0 = from the beginning */
 };
-#define LEASE_STATES "intent", "open", "releasing", "lapsed"
+#define LEASE_STATES "intent", "pending", "open", "releasing", "lapsed"
 
 /*
  * Calls `row` for at most `limit` leases behind the cursor, oldest first; texts are valid within the call.

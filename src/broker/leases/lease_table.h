@@ -48,6 +48,7 @@ enum vr_state {
     VR_LOOKING,     /* recovery: a list of its user's live requests is read */
     VR_LOOK_LATER,  /* until the next attempt of the recovery */
     VR_HELD,        /* for its holders or its time */
+    VR_PENDING,     /* for its approver; held only while a check-out asks for its secret */
     VR_QUEUED,      /* check-in: for a place at the vault */
     VR_CHECKING_IN, /* for the vault's answer */
     VR_RETRY,       /* until the next attempt of the check-in */

@@ -11,9 +11,16 @@
 #include <string.h>
 
 static const struct vr_step *const states[VR_NSTATES] = {
-    [VR_ASKED] = &vr_asked_step, [VR_LOOKING] = &vr_looking_step, [VR_LOOK_LATER] = &vr_look_later_step,
-    [VR_HELD] = &vr_held_step,   [VR_QUEUED] = &vr_queued_step,   [VR_CHECKING_IN] = &vr_checking_in_step,
-    [VR_RETRY] = &vr_retry_step, [VR_LAPSED] = &vr_lapsed_step,   [VR_ENDED] = &vr_ended_step,
+    [VR_ASKED] = &vr_asked_step,
+    [VR_LOOKING] = &vr_looking_step,
+    [VR_LOOK_LATER] = &vr_look_later_step,
+    [VR_HELD] = &vr_held_step,
+    [VR_PENDING] = &vr_pending_step,
+    [VR_QUEUED] = &vr_queued_step,
+    [VR_CHECKING_IN] = &vr_checking_in_step,
+    [VR_RETRY] = &vr_retry_step,
+    [VR_LAPSED] = &vr_lapsed_step,
+    [VR_ENDED] = &vr_ended_step,
 };
 
 static bool build_table(struct leases *ls, const struct leases_opts *opts)
@@ -50,6 +57,7 @@ struct leases *leases_new(const struct leases_opts *opts)
     ls->audit = opts->audit;
     ls->steps = states;
     TAILQ_INIT(&ls->lapsed);
+    TAILQ_INIT(&ls->pending);
     memcpy(&ls->random, id, sizeof ls->random);
     if (build_table(ls, opts))
         return ls;
@@ -97,7 +105,8 @@ static struct vault_request *asked_by(const struct lease *lease)
 
 static uint64_t overdue_ms(const struct vault_request *request, uint64_t now)
 {
-    return request->origin == ORIGIN_OURS && request->state != VR_LAPSED && now > request->ends_ms
+    return request->origin == ORIGIN_OURS && request->state != VR_LAPSED && request->state != VR_PENDING &&
+                   now > request->ends_ms
                ? now - request->ends_ms
                : 0;
 }
@@ -111,6 +120,7 @@ void leases_state(const struct leases *ls, struct leases_state *state)
                                    .releasing = in_flight(ls),
                                    .retrying = ls->in_state[VR_RETRY] + looked_for(ls),
                                    .intents = ls->in_state[VR_ASKED] + looked_for(ls),
+                                   .pending = ls->in_state[VR_PENDING],
                                    .lapsed = ls->lapsed_ever,
                                    .stuck_rows = journal_stuck(ls->journal),
                                    .store_writable = journal_writable(ls->journal)};

@@ -39,6 +39,7 @@ struct leases_state {
     size_t active, intents;
     size_t releasing, retrying; /* check-ins on their way or queued; those that wait, and recoveries */
     uint64_t oldest_overdue_ms; /* how long the oldest lease is past its end and not checked in; 0 = none */
+    size_t pending;             /* vault requests that wait for their approver */
     uint64_t lapsed;            /* ever */
     size_t stuck_rows;          /* rows that the store could not write as yet */
     bool store_writable;        /* true without a store */

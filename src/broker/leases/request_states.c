@@ -163,7 +163,7 @@ static int lapsed_enter(struct vault_request *r)
     if (vault_request_defer(r, left > 0 ? (uint64_t)(left < LAPSED_KEPT_MS ? left : LAPSED_KEPT_MS) : 0))
         return -ENOMEM;
     vault_request_hide(r);
-    TAILQ_INSERT_TAIL(&ls->lapsed, w, lapsed);
+    TAILQ_INSERT_TAIL(&ls->lapsed, w, of_list);
     w->is_listed = true;
     oldest = TAILQ_FIRST(&ls->lapsed);
     vault_request_move_watches(r, &watches);
@@ -183,7 +183,7 @@ static void lapsed_drop(struct vault_request *r)
 {
     stop_deadline(r);
     if (r->work && r->work->is_listed)
-        TAILQ_REMOVE(&r->leases->lapsed, r->work, lapsed);
+        TAILQ_REMOVE(&r->leases->lapsed, r->work, of_list);
     if (r->work)
         r->work->is_listed = false;
 }

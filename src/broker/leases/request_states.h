@@ -11,9 +11,12 @@
  *                     |                                     +-- RETRY <-+ failed --past its expiry--> LAPSED
  *                     +--not the gateway's own--> ENDED                                  --a day--> ENDED
  *                     +--not known whose--> LOOKING
+ *                     |
+ *                     +--wants an approval--> PENDING --approved--> HELD
+ *                                                | --withdrawn, its wait is over, denied--> QUEUED
  *
- * No arrow leads back to HELD: a request that is being given back takes no holder. A check-out that gets it
- * from the vault's reuse waits for its end and asks again.
+ * No arrow leads back from QUEUED: a request that is being given back takes no holder. A check-out that gets
+ * it from the vault's reuse waits for its end and asks again.
  *
  * Each state is a row of a table: what entering it starts, where its end leads, and how its wait is ended
  * from outside. vault_request_goto() alone changes the state, and VR_ENDED alone takes a vault request out of
@@ -35,8 +38,8 @@ struct vr_step {
     void (*drop)(struct vault_request *);                     /* ends the wait; any number of times */
 };
 
-extern const struct vr_step vr_asked_step, vr_looking_step, vr_look_later_step, vr_held_step, vr_queued_step,
-    vr_checking_in_step, vr_retry_step, vr_lapsed_step, vr_ended_step;
+extern const struct vr_step vr_pending_step, vr_asked_step, vr_looking_step, vr_look_later_step, vr_held_step,
+    vr_queued_step, vr_checking_in_step, vr_retry_step, vr_lapsed_step, vr_ended_step;
 
 /* How a vault request has ended. */
 enum request_end {

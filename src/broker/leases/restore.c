@@ -7,6 +7,7 @@
  *                             checked in, where it is the gateway's to check in
  *                  RETURNING  checked in, with the attempts made so far and not before the next try is due
  *                  LAPSED     shown until its day is over
+ *                  PENDING    waits on for its approver, for what is left of its time
  *   lease          the session's lease again, with the same id and end
  *
  * The rows carry wall clock times. A request gets what is left until its end by the present wall clock, but
@@ -33,7 +34,7 @@
 
 struct restore {
     struct leases *leases;
-    size_t open, releasing, asked, lapsed, odd, due, ended;
+    size_t open, releasing, asked, lapsed, pending, odd, due, ended;
 };
 
 /* Milliseconds this request has left. */
@@ -175,6 +176,20 @@ static int restore_lapsed(struct restore *restore, struct vault_request *r, cons
     return 0;
 }
 
+static int restore_pending(struct restore *restore, struct vault_request *r, const struct request_row *row)
+{
+    if (make_work(r, row))
+        return -ENOMEM;
+    if (r->origin == ORIGIN_OURS) {
+        restore->pending++;
+        vault_request_goto(r, VR_PENDING);
+        return 0;
+    }
+    row_return(r, NULL); /* it is not known whose it is */
+    give_back(restore, r);
+    return 0;
+}
+
 static bool is_id(const struct leases *ls, const char *id)
 {
     return strlen(id) == ID_SIZE - 1 && !lease_by_id(ls, id);
@@ -203,7 +218,7 @@ static int restore_request(struct restore *restore, const struct request_row *ro
 {
     static int (*const restorers[REQUEST_NSTATES])(struct restore *, struct vault_request *,
                                                    const struct request_row *) = {
-        restore_asked, restore_held, restore_returning, restore_lapsed};
+        restore_asked, restore_held, restore_returning, restore_lapsed, restore_pending};
     struct leases *ls = restore->leases;
 
     if (!makes_sense(ls, row)) {
@@ -356,9 +371,9 @@ int leases_restore(struct leases *ls)
     }
     settle_requests(&r);
     warn_of_vaults(ls);
-    if (r.open + r.releasing + r.asked + r.lapsed + r.odd)
-        log_info("leases_restored", "open=%zu releasing=%zu intents=%zu lapsed=%zu odd=%zu", r.open,
-                 r.releasing, r.asked, r.lapsed, r.odd);
+    if (r.open + r.releasing + r.asked + r.lapsed + r.pending + r.odd)
+        log_info("leases_restored", "open=%zu releasing=%zu intents=%zu lapsed=%zu pending=%zu odd=%zu",
+                 r.open, r.releasing, r.asked, r.lapsed, r.pending, r.odd);
     crash_point("restore.done");
     if (r.ended && timer_start(ls->timers, &ls->restored, 0, on_restored))
         return -ENOMEM;

@@ -75,15 +75,20 @@ static int put(struct vault_request *r, const struct store_step *step)
     return err < 0 ? err : 0;
 }
 
-int row_ask(struct vault_request *r, struct journal_wait *wait, void (*done)(struct journal_wait *, int err))
+static int insert(struct vault_request *r, enum request_state state, struct journal_wait *wait,
+                  void (*done)(struct journal_wait *, int err))
 {
-    int waits = journal_put(
-        r->leases->journal,
-        &(struct store_step){.kind = STEP_ASK, .request = request_row_of(r, vault_request_row_state(r))},
-        wait, done);
+    int waits =
+        journal_put(r->leases->journal,
+                    &(struct store_step){.kind = STEP_ASK, .request = request_row_of(r, state)}, wait, done);
 
     r->has_row = waits >= 0;
     return waits;
+}
+
+int row_ask(struct vault_request *r, struct journal_wait *wait, void (*done)(struct journal_wait *, int err))
+{
+    return insert(r, REQUEST_ASKED, wait, done);
 }
 
 int row_open(struct lease *lease, const struct vault_request *instead, struct journal_wait *wait,
@@ -112,6 +117,13 @@ int row_amend(struct lease *lease)
     return put(lease->request, &(struct store_step){.kind = STEP_AMEND, .lease = lease_row_of(lease)});
 }
 
+void row_pend(struct vault_request *r, const struct lease *lease)
+{
+    (void)put(r, &(struct store_step){.kind = STEP_PEND,
+                                      .request = request_row_of(r, REQUEST_PENDING),
+                                      .lease = ending(r, lease)});
+}
+
 void row_leave(struct vault_request *r, const struct lease *lease)
 {
     (void)put(r, &(struct store_step){.kind = STEP_LEAVE, .lease = ending(r, lease)});
@@ -119,8 +131,8 @@ void row_leave(struct vault_request *r, const struct lease *lease)
 
 void row_return(struct vault_request *r, const struct lease *lease)
 {
-    if (!r->has_row && row_ask(r, NULL, NULL) >= 0)
-        return;
+    if (!r->has_row && insert(r, REQUEST_RETURNING, NULL, NULL) >= 0)
+        return; /* it was found at the vault */
     (void)put(r, &(struct store_step){.kind = STEP_RETURN,
                                       .request = request_row_of(r, REQUEST_RETURNING),
                                       .lease = ending(r, lease)});

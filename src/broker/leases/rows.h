@@ -11,7 +11,7 @@
 #include "broker/leases/journal.h"
 #include "broker/leases/lease_table.h"
 
-/* The vault is about to be asked, or a request was found that has no row. As journal_put(). */
+/* The vault is about to be asked, or may have been. As journal_put(). */
 int row_ask(struct vault_request *, struct journal_wait *, void (*done)(struct journal_wait *, int err));
 /* The lease holds its request; `instead` is its own, which it has not become. As journal_put(). */
 int row_open(struct lease *, const struct vault_request *instead, struct journal_wait *,
@@ -20,6 +20,8 @@ int row_open(struct lease *, const struct vault_request *instead, struct journal
 int row_edit(struct vault_request *);
 /* Lsid or end of the session have changed, of a lease in any state. 0 or -ENOMEM. */
 int row_amend(struct lease *);
+/* The lease, which was never handed over, ends with it. */
+void row_pend(struct vault_request *, const struct lease *);
 /* `lease` NULL = none ends with the step. */
 void row_leave(struct vault_request *, const struct lease *);
 void row_return(struct vault_request *, const struct lease *);

@@ -273,7 +273,8 @@ static bool is_chosen(const struct lease_view *view, const struct leases_choice 
 /* What a process has left without a lease is checked in by the next start. */
 static const char *word_of(const struct item *item)
 {
-    static const char *const words[REQUEST_NSTATES] = {"intent", "releasing", "releasing", "lapsed"};
+    static const char *const words[REQUEST_NSTATES] = {"intent", "releasing", "releasing", "lapsed",
+                                                       "pending"};
 
     return item->lease ? "open" : words[item->request->state];
 }

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pending.c - the state `pending`: vault requests that wait for their approver; see pending.h.
+ *
+ * While a check-out asks for its secret the wait does not end.
+ */
+#include "broker/leases/pending.h"
+
+#include "base/person.h"
+#include "broker/leases/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ASKED_FOR_MS 1000 /* until the next look whether its wait is over, while it is asked for */
+
+static int pending_enter(struct vault_request *r)
+{
+    struct leases *ls = r->leases;
+    struct request_work *w = request_work_get(r);
+
+    if (!w)
+        return -ENOMEM;
+    int64_t left = w->next_wall_ms - clock_wall(ls->clock);
+
+    if (vault_request_defer(r, left > 0 ? (uint64_t)left : r->checkouts ? ASKED_FOR_MS : 0))
+        return -ENOMEM;
+    TAILQ_INSERT_TAIL(&ls->pending, w, of_list);
+    w->is_listed = true;
+    return 0;
+}
+
+static enum vr_state pending_resume(struct vault_request *r, int err)
+{
+    if (err == 0 && r->checkouts)
+        return VR_PENDING;
+    row_return(r, NULL);
+    return VR_QUEUED;
+}
+
+static void pending_drop(struct vault_request *r)
+{
+    timer_stop(r->leases->timers, &r->deadline);
+    if (r->work && r->work->is_listed)
+        TAILQ_REMOVE(&r->leases->pending, r->work, of_list);
+    if (r->work)
+        r->work->is_listed = false;
+}
+
+const struct vr_step vr_pending_step = {"pending",     "pending",      REQUEST_PENDING,
+                                        pending_enter, pending_resume, pending_drop};
+
+static bool is_persons(const struct session_leases *s, const struct session *session)
+{
+    return person_same(session_leases_user(s), session->username) &&
+           person_same(session_leases_domain(s), session->domain ? session->domain : "");
+}
+
+struct vault_request *pending_find(const struct leases *ls, const struct session *session,
+                                   const char *credential_id, const struct vault *vault)
+{
+    const struct request_work *w;
+
+    TAILQ_FOREACH(w, &ls->pending, of_list)
+    if (strcmp(w->request->asker->credential_id, credential_id) == 0 &&
+        is_persons(w->request->asker->session_leases, session) && vault_request_is_at(w->request, vault))
+        return w->request;
+    return NULL;
+}
+
+struct lease *pending_claim(struct vault_request *r, const struct session *session, const char *credential_id,
+                            const char id[ID_SIZE])
+{
+    struct lease *lease = lease_new(r->leases, session, credential_id, id, clock_wall(r->leases->clock));
+
+    if (!lease)
+        return NULL;
+    lease->request = r;
+    vault_request_hold(r);
+    return lease;
+}
+
+bool pending_keep(struct vault_request *r, struct lease *lease, uint64_t wait_ms)
+{
+    struct request_work *w = request_work_get(r);
+
+    if (!w)
+        return false;
+    w->next_wall_ms = clock_wall(r->leases->clock) + (int64_t)wait_ms;
+    row_pend(r, lease);
+    lease_forget(lease);
+    r->checkouts--;
+    vault_request_goto(r, VR_PENDING);
+    return true;
+}
+
+void pending_withdraw(struct vault_request *r)
+{
+    row_return(r, NULL);
+    vault_request_goto(r, VR_QUEUED);
+}
+
+void pending_withdraw_of(struct leases *ls, const struct session_leases *probe, const char *credential_id)
+{
+    const struct session_leases *s = session_leases_find(ls, probe);
+    struct request_work *w, *next;
+
+    for (w = s ? TAILQ_FIRST(&ls->pending) : NULL; w; w = next) {
+        next = TAILQ_NEXT(w, of_list);
+        if (w->request->asker->session_leases == s && !w->request->checkouts &&
+            strcmp(w->request->asker->credential_id, credential_id) == 0)
+            pending_withdraw(w->request);
+    }
+}

@@ -1,0 +1,33 @@
+/*
+ * pending.h - vault requests that wait for their approver.
+ *
+ * With `approval_wait` a request whose secret wants an approval first is kept, over restarts: no lease holds
+ * it, and the session may end meanwhile, since an approver acts later than a console closes. The next
+ * check-out of the same person and credential, of any session, asks for the secret of this request. There is
+ * at most one for a person and credential.
+ *
+ *   HELD --the vault wants an approval--> PENDING --its secret is read--> HELD
+ *                                            \--withdrawn, its wait is over, or it is denied--> QUEUED
+ *
+ * Not here: the check-out that asks (checkout/read_secret.c).
+ */
+#ifndef JG_BROKER_LEASES_PENDING_H
+#define JG_BROKER_LEASES_PENDING_H
+
+#include "broker/leases/lease_table.h"
+
+/* The one of this person and credential at this vault; NULL = none. */
+struct vault_request *pending_find(const struct leases *, const struct session *, const char *credential_id,
+                                   const struct vault *);
+/* A lease, in state ASKING, of a check-out that asks for its secret, and a hold. NULL = out of memory. */
+struct lease *pending_claim(struct vault_request *, const struct session *, const char *credential_id,
+                            const char id[ID_SIZE]);
+/* One that is held by one check-out with this lease, and by nothing else, is kept. False = out of memory: the
+ * hold is still there. */
+bool pending_keep(struct vault_request *, struct lease *, uint64_t wait_ms);
+/* It is not needed any more: it is given back. */
+void pending_withdraw(struct vault_request *);
+/* The same for what this session has asked for; `credential_id` as in its release. */
+void pending_withdraw_of(struct leases *, const struct session_leases *probe, const char *credential_id);
+
+#endif
