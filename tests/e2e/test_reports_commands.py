@@ -169,6 +169,26 @@ def test_what_is_no_user_is_refused(words, typed, said, conf):
     assert conf.read_text() == before
 
 
+def test_users_added_at_once_are_all_there(conf):
+    """And what another program writes while passwords are awaited stays."""
+    added = [subprocess.Popen([executable(), "user", "add", f"user{n}", "-c", conf, "--password-stdin", "--append"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for n in range(6)]
+    for process in added:
+        process.stdin.write(b"correct")
+        process.stdin.flush()
+    conf.write_text(conf.read_text() + "# a remark\n")
+    for process in added:
+        process.stdin.write(b" horse\n")
+        process.stdin.close()
+    assert [process.wait(60) for process in added] == [0] * 6
+    for process in added:
+        for pipe in (process.stdout, process.stderr):
+            pipe.close()
+    assert "# a remark\n" in conf.read_text()
+    assert sorted(line.split()[0] for line in reports("user", "list", "-c", conf).stdout.splitlines()) == \
+        [f"user{n}" for n in range(6)]
+
+
 def type_passwords(conf, *lines):
     """On a terminal of its own: what is shown there, and the exit code."""
     pid, terminal = pty.fork()

@@ -3,6 +3,7 @@
  * conf_edit.c - the file of a configuration changed by a command; see conf_edit.h.
  *
  * The new file is beside the old one, and only its owner can read it until it has the old one's mode.
+ * The lock is on the folder, since the file itself is exchanged.
  */
 #include "reports/commands/conf_edit.h"
 
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,16 +44,22 @@ static int fill_file(int fd, const struct buf *text, const struct stat *like)
     return fchmod(fd, like->st_mode & 07777) || fsync(fd) ? -errno : 0;
 }
 
-/* The rename itself is on disk, too. */
-static void sync_directory(const char *path)
+/* The folder that the file is in; -1 with errno. */
+static int open_directory(const char *path)
 {
     char directory[PATH_MAX];
     const char *slash = strrchr(path, '/');
-    int fd;
 
     (void)snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - path) + 1 : 1,
                    slash ? path : ".");
-    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* The rename itself is on disk, too. */
+static void sync_directory(const char *path)
+{
+    int fd = open_directory(path);
+
     if (fd < 0)
         return;
     (void)fsync(fd);
@@ -81,6 +89,26 @@ static int replace(const char *path, const struct buf *text)
     else
         sync_directory(path);
     return err;
+}
+
+int conf_edit_lock(const char *path)
+{
+    char *real = realpath(path, NULL);
+    int fd = real ? open_directory(real) : -1, err = fd < 0 ? -errno : 0;
+
+    while (!err && flock(fd, LOCK_EX))
+        err = errno == EINTR ? 0 : -errno;
+    free(real);
+    if (!err)
+        return fd;
+    conf_edit_unlock(fd);
+    return err;
+}
+
+void conf_edit_unlock(int lock)
+{
+    if (lock >= 0)
+        (void)close(lock);
 }
 
 int conf_edit_replace(const char *path, const struct buf *text)

@@ -5,6 +5,9 @@
  * The configuration is read without a look at the files that it names: a person is added on any machine, and
  * without the service manager's credentials. What is changed is text of the file, so that comments and order
  * stay. A changed file must still have exactly the section that was meant, or nothing is written.
+ *
+ * While the password is typed the file may change: what is changed is its text as it is then, read anew under
+ * a lock that other such commands wait for.
  */
 #include "base/text.h"
 #include "commands/line/terminal.h"
@@ -125,6 +128,20 @@ static bool reads_back(const struct buf *text, const char *name, const char *pas
     return same;
 }
 
+/* The file as it is now, in place of what was read of it before. 0, or an exit code after saying why. */
+static int people_read_again(struct people *p, const char *path, int *lock)
+{
+    char why[WHY_SIZE];
+
+    people_free(p);
+    *lock = conf_edit_lock(path);
+    int code = people_read(p, path);
+    if (code || *lock >= 0)
+        return code;
+    (void)snprintf(why, sizeof(why), "%.200s: cannot be locked: %s", path, strerror(-*lock));
+    return command_failed(why);
+}
+
 static int write_file(const char *path, struct buf *text, const char *name, const char *password)
 {
     char why[WHY_SIZE];
@@ -146,28 +163,6 @@ static int write_file(const char *path, struct buf *text, const char *name, cons
 
 /* ---- add ---- */
 
-static int add_user(const struct command_args *args, struct people *p)
-{
-    const char *name = args->words[0];
-    char password[PASSWORD_TEXT_SIZE];
-    struct buf out = BUF_INIT(2 * CONF_SOURCE_MAX);
-    int code = password_prompt(name, args_given(args, "--password-stdin"), password);
-
-    if (!code && args_given(args, "--append")) {
-        (void)buf_append(&out, p->text.data, p->text.len);
-        if (p->text.len)
-            (void)buf_str(&out, p->text.data[p->text.len - 1] == '\n' ? "\n" : "\n\n");
-        write_section(&out, args, password);
-        code = write_file(args->conf, &out, name, password);
-    } else if (!code) {
-        write_section(&out, args, password);
-        (void)fwrite(out.data, 1, out.len, stdout);
-        code = command_finish_output();
-    }
-    buf_free(&out);
-    return code;
-}
-
 static int check_new(const struct command_args *args, struct people *p)
 {
     const char *name = args->words[0];
@@ -180,6 +175,45 @@ static int check_new(const struct command_args *args, struct people *p)
         return command_failed(why);
     }
     return check_sites(p, args_value(args, "--sites"));
+}
+
+static int append_user(const struct command_args *args, struct people *p, const char *password)
+{
+    struct buf out = BUF_INIT(2 * CONF_SOURCE_MAX);
+    int lock, code = people_read_again(p, args->conf, &lock);
+
+    if (!code)
+        code = check_new(args, p);
+    if (!code) {
+        (void)buf_append(&out, p->text.data, p->text.len);
+        if (p->text.len)
+            (void)buf_str(&out, p->text.data[p->text.len - 1] == '\n' ? "\n" : "\n\n");
+        write_section(&out, args, password);
+        code = write_file(args->conf, &out, args->words[0], password);
+    }
+    conf_edit_unlock(lock);
+    buf_free(&out);
+    return code;
+}
+
+static int print_section(const struct command_args *args, const char *password)
+{
+    struct buf out = BUF_INIT(CONF_SOURCE_MAX);
+
+    write_section(&out, args, password);
+    (void)fwrite(out.data, 1, out.len, stdout);
+    buf_free(&out);
+    return command_finish_output();
+}
+
+static int add_user(const struct command_args *args, struct people *p)
+{
+    char password[PASSWORD_TEXT_SIZE];
+    int code = password_prompt(args->words[0], args_given(args, "--password-stdin"), password);
+
+    if (code)
+        return code;
+    return args_given(args, "--append") ? append_user(args, p, password) : print_section(args, password);
 }
 
 int reports_user_add(const struct command_args *args)
@@ -235,25 +269,44 @@ static void write_changed(struct buf *out, const struct people *p, const struct 
     (void)buf_append(out, rest, (size_t)(begin + p->text.len - rest));
 }
 
-static int change_password(const struct command_args *args, struct people *p)
+/* NULL after saying that there is none. */
+static const struct conf_part *known_part(const struct command_args *args, struct people *p)
 {
-    const char *name = args->words[0];
-    const struct conf_part *part = find_part(p, REPORTS_USER, name);
-    struct buf out = BUF_INIT(2 * CONF_SOURCE_MAX);
-    char password[PASSWORD_TEXT_SIZE], why[WHY_SIZE];
-    int code;
+    const struct conf_part *part = find_part(p, REPORTS_USER, args->words[0]);
+    char why[WHY_SIZE];
 
-    if (!part) {
-        (void)snprintf(why, sizeof(why), "%.200s: there is no section [user %.64s]", args->conf, name);
-        return command_failed(why);
-    }
-    code = password_prompt(name, args_given(args, "--password-stdin"), password);
+    if (part)
+        return part;
+    (void)snprintf(why, sizeof(why), "%.200s: there is no section [user %.64s]", args->conf, args->words[0]);
+    (void)command_failed(why);
+    return NULL;
+}
+
+static int replace_password(const struct command_args *args, struct people *p, const char *password)
+{
+    const struct conf_part *part = NULL;
+    struct buf out = BUF_INIT(2 * CONF_SOURCE_MAX);
+    int lock, code = people_read_again(p, args->conf, &lock);
+
+    if (!code && !(part = known_part(args, p)))
+        code = EXIT_FAILED;
     if (!code) {
         write_changed(&out, p, part, password);
-        code = write_file(args->conf, &out, name, password);
+        code = write_file(args->conf, &out, args->words[0], password);
     }
+    conf_edit_unlock(lock);
     buf_free(&out);
     return code;
+}
+
+static int change_password(const struct command_args *args, struct people *p)
+{
+    char password[PASSWORD_TEXT_SIZE];
+
+    if (!known_part(args, p))
+        return EXIT_FAILED;
+    int code = password_prompt(args->words[0], args_given(args, "--password-stdin"), password);
+    return code ? code : replace_password(args, p, password);
 }
 
 int reports_user_password(const struct command_args *args)
