@@ -2,8 +2,10 @@
 /*
  * syslog_archive.c - a ZIP archive of logs; see syslog_archive.h.
  *
- * libzip reads the list of members as a whole when it opens the archive, so its length is looked at before:
- * every end record that could be taken for the archive's must name at most the members that are allowed.
+ * libzip reads the list of members as a whole when it opens the archive, with names, extra fields and
+ * comments of up to 64 KiB each, until the bytes of the list are used up, however many members the end record
+ * names. So both are looked at before: every end record that could be taken for the archive's must name at
+ * most the members and the bytes of their list that are allowed.
  */
 #include "reports/pra/syslog_archive.h"
 
@@ -22,6 +24,7 @@
 #define STEP_BYTES (1u << 20)
 #define TAIL       (65535 + 22 + 20) /* an end record, its comment, and the locator before it */
 #define SLACK      4096              /* bytes that are allowed whatever the ratio */
+#define LIST_MAX   (4u << 20)        /* bytes of the list of members: 4 KiB for each of 1000 */
 
 const struct syslog_archive_limits syslog_archive_limits = {1000, UINT64_C(2) << 30, UINT64_C(8) << 30, 200};
 
@@ -66,31 +69,48 @@ static uint64_t number(const unsigned char *p, unsigned bytes)
     return value;
 }
 
-/* Members by the large end record that a locator points to; UINT64_MAX = there is none. */
-static uint64_t members_of_zip64(int fd, const unsigned char *locator)
+struct listed { /* by an end record, or the most of several */
+    uint64_t members, bytes;
+};
+
+static void take_most(struct listed *most, uint64_t members, uint64_t bytes)
+{
+    most->members = members > most->members ? members : most->members;
+    most->bytes = bytes > most->bytes ? bytes : most->bytes;
+}
+
+/* The large end record that a locator points to; where there is none it is over every limit. */
+static void take_zip64(struct listed *most, int fd, const unsigned char *locator)
 {
     unsigned char record[56];
     uint64_t at = number(locator + 8, 8);
 
     if (at > INT64_MAX || pread(fd, record, sizeof(record), (off_t)at) != (ssize_t)sizeof(record))
-        return UINT64_MAX;
-    return number(record + 32, 8);
+        take_most(most, UINT64_MAX, UINT64_MAX);
+    else
+        take_most(most, number(record + 32, 8), number(record + 40, 8));
 }
 
-/* The most members that any end record in the tail names. */
-static uint64_t most_members(int fd, const unsigned char *tail, size_t n)
+/* The most that any end record in the tail names. A number of ones only stands for that of a large record. */
+static struct listed most_listed(int fd, const unsigned char *tail, size_t n)
 {
-    uint64_t most = 0;
+    struct listed most = {0};
 
-    for (size_t i = 0; i + 20 <= n; i++) {
-        uint64_t here = 0;
-        if (!memcmp(tail + i, "PK\5\6", 4) && number(tail + i + 10, 2) != 0xffff)
-            here = number(tail + i + 10, 2);
-        else if (!memcmp(tail + i, "PK\6\7", 4))
-            here = members_of_zip64(fd, tail + i);
-        most = here > most ? here : most;
-    }
+    for (size_t i = 0; i + 20 <= n; i++)
+        if (!memcmp(tail + i, "PK\5\6", 4)) {
+            uint64_t members = number(tail + i + 10, 2), bytes = number(tail + i + 12, 4);
+            take_most(&most, members == 0xffff ? 0 : members, bytes == 0xffffffff ? 0 : bytes);
+        } else if (!memcmp(tail + i, "PK\6\7", 4)) {
+            take_zip64(&most, fd, tail + i);
+        }
     return most;
+}
+
+static int check_listed(struct syslog_archive *a, struct listed most)
+{
+    if (most.members > a->limits->members)
+        return fail(a, -EMSGSIZE, "the archive has too many members");
+    return most.bytes > LIST_MAX ? fail(a, -EMSGSIZE, "the archive's list of members is too long") : 0;
 }
 
 static int check_members(struct syslog_archive *a)
@@ -105,8 +125,8 @@ static int check_members(struct syslog_archive *a)
     ssize_t n = size < 0 ? -1 : pread(a->fd, tail, TAIL, from);
     if (n < 0)
         err = fail(a, -EIO, "the archive cannot be read");
-    else if (most_members(a->fd, tail, (size_t)n) > a->limits->members)
-        err = fail(a, -EMSGSIZE, "the archive has too many members");
+    else
+        err = check_listed(a, most_listed(a->fd, tail, (size_t)n));
     free(tail);
     return err;
 }

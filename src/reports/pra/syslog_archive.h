@@ -4,7 +4,8 @@
  *
  * Names in the archive are never paths: they say in which order members are read (the oldest rotation first)
  * and, by `.gz`, that a member is compressed once more. At most 1000 members, 2 GiB of text each, 8 GiB
- * together, and 200 times what the compressed bytes are: a limit that is passed ends the reading.
+ * together, and 200 times what the compressed bytes are, and a list of members of at most 4 MiB: a limit that
+ * is passed ends the reading.
  *
  * Everything blocks on the disk, and belongs on a thread.
  */

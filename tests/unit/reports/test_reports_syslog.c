@@ -372,6 +372,34 @@ TEST(limits_of_an_archive)
     check_limit(many, 1001, "too many members");
 }
 
+/* Its list is read as a whole, whatever number of members it names. */
+TEST(a_list_of_members_that_is_too_long)
+{
+    static const unsigned char counts[][2] = {{1, 0}, {0xff, 0xff}};
+    const uint32_t bytes = (4 << 20) + 1;
+    struct buf zip = BUF_INIT(16 << 20), records = BUF_INIT(1 << 20);
+    uint64_t left_out;
+    const char *why;
+    char *list = calloc(1, bytes);
+
+    assert_non_null(list);
+    for (size_t i = 0; i < 2; i++) {
+        buf_clear(&zip);
+        assert_int_equal(buf_append(&zip, list, bytes), 0);
+        assert_int_equal(buf_append(&zip, "PK\5\6\0\0\0\0", 8), 0);
+        for (int twice = 0; twice < 2; twice++)
+            assert_int_equal(buf_append(&zip, (const char *)counts[i], 2), 0);
+        for (int shift = 0; shift < 32; shift += 8)
+            assert_int_equal(buf_char(&zip, (char)(bytes >> shift)), 0);
+        assert_int_equal(buf_append(&zip, "\0\0\0\0\0\0", 6), 0);
+        assert_int_equal(read_bytes(zip.data, zip.len, &records, &left_out, &why), -EMSGSIZE);
+        assert_non_null(strstr(why, "list of members is too long"));
+    }
+    free(list);
+    buf_free(&zip);
+    buf_free(&records);
+}
+
 static int read_within(const struct syslog_archive_limits *limits, const struct buf *zip)
 {
     struct buf records = BUF_INIT(1 << 20);
@@ -424,6 +452,7 @@ int main(void)
         cmocka_unit_test(what_is_no_archive),
         cmocka_unit_test(an_archive_with_any_byte_changed),
         cmocka_unit_test(limits_of_an_archive),
+        cmocka_unit_test(a_list_of_members_that_is_too_long),
         cmocka_unit_test(limits_of_what_is_in_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
