@@ -64,6 +64,16 @@ def literal(text):
     return "'" + text.replace("'", "''") + "'"
 
 
+def children(process):
+    return [int(n) for n in pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def signal_all(processes, number):
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
 class Postgres:
     """The server's processes and files."""
 
@@ -117,6 +127,16 @@ class Postgres:
         """At once, without a word to those connected."""
         self.process.send_signal(signal.SIGQUIT)
         self.process.wait(30)
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """In the block it accepts connections and answers nothing, as a machine whose disk hangs."""
+        processes = [self.process.pid, *children(self.process.pid)]
+        signal_all(processes, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            signal_all(processes, signal.SIGCONT)
 
     def __enter__(self):
         try:

@@ -4,12 +4,13 @@
 import json
 import re
 import signal
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from certificates import Authority
-from harness import eventually
+from harness import BIN, eventually
 from postgres_server import PASSWORDS, Postgres, literal
 from pra_month import Month
 from reports_database import Program
@@ -265,6 +266,25 @@ def test_a_server_that_dies_and_comes_back(program, server, database, site, auth
     assert server.rows(database, "SELECT type, count(*) FROM session_event GROUP BY 1 ORDER BY type") == \
         [(name, str(n)) for name, n in sorted(site.totals()["by_event_type"].items())]
     assert "tallies: 0 rows differ" in program.command("migrate", "--recount", "--dry-run").stdout
+
+
+def test_a_server_that_stops_answering_holds_neither_requests_nor_the_end(server, database, site, authority, tmp_path):
+    """It takes the request to cancel, too, and never answers it."""
+    program = Program(tmp_path, authority, server, {"main": site}, {"database": database}, backfill="40d",
+                      poll_interval="1s", running_interval="1s", query_timeout="1s", drain_timeout="1s")
+    with program:
+        ann = program.browser().sign_in("ann")
+        eventually(lambda: (ann.get("/api/records/sessions?range=all").json.get("total") or 0) > 5, 30)
+        with server.frozen():
+            for _ in range(4):  # more than there are readers
+                assert ann.get("/api/records/sessions?range=all").code == "deadline_exceeded"
+            program.stop()
+        assert "closing_ended" in program.error
+    verified = subprocess.run([BIN / "jumpgate", "audit", "verify", program.state / "audit.jsonl"], capture_output=True,
+                              text=True, timeout=60, check=False)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert program.command("collect", "--once").returncode in (0, 3)
+    assert server.value(database, "SELECT count(*) FROM session") == "63"
 
 
 def test_connections_that_were_cut_are_made_again_within_the_request(month, server):

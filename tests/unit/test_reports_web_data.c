@@ -547,6 +547,52 @@ TEST(a_lock_of_another_program_is_no_slow_query)
 
 /* ---- time and load ---- */
 
+/* Sent, and at the database, which takes no interruption. */
+static void begin_stopped(const char *method, const char *target, const char *headers, const char *body)
+{
+    web_rig_hold_database(true);
+    browser_begin(&b, method, target, headers, body);
+    rig_wait_for(&rig.http, web_rig_database_held() == 1);
+}
+
+static void check_stopped(uint64_t timeout, int status, const char *code)
+{
+    web_rig_advance(&rig, timeout);
+    rig_iterate_n(&rig.http, 20);
+    assert_int_equal(web_rig_database_held(), 1);
+    web_rig_advance(&rig, SECONDS(1));
+    browser_read(&b, &a);
+    assert_int_equal(a.status, status);
+    assert_true(answer_has(&a, code));
+    web_rig_hold_database(false);
+    rig_wait_for(&rig.http, web_rig_database_held() == 0);
+}
+
+TEST(a_database_that_has_stopped_keeps_no_request)
+{
+    char headers[256];
+
+    rig.conf.reports.readers = 1;
+    start("ann");
+    web_rig_deafen_database(true);
+    begin_stopped("GET", "/api/records/sessions?range=all", NULL, NULL);
+    check_stopped(SECONDS(10), 504, "\"code\":\"deadline_exceeded\"");
+    assert_int_equal(browser_get(&b, &a, "/api/records/sessions?range=all"), 200);
+    (void)snprintf(headers, sizeof(headers), "X-Jumpgate-Csrf: %s\r\n" JSON "If-Match: \"0\"\r\n", b.csrf);
+    begin_stopped("PUT", "/api/layout", headers,
+                  "{\"tiles\":[{\"id\":\"top_users\",\"width\":3,\"height\":1}]}");
+    check_stopped(SECONDS(10), 503, "\"code\":\"database_unavailable\"");
+    /* The change that was answered is made nevertheless, with what was sent. */
+    assert_int_equal(
+        browser_change(&b, &a, "PUT", "/api/layout", JSON "If-Match: \"0\"\r\n", "{\"tiles\":[]}"), 412);
+    assert_int_equal(browser_get(&b, &a, "/api/layout"), 200);
+    assert_true(answer_has(&a, "\"revision\":1"));
+    assert_true(answer_has(&a, "[{\"id\":\"top_users\",\"width\":3,\"height\":1}]"));
+    begin_stopped("GET", "/api/export/sessions.csv", NULL, NULL);
+    check_stopped(MINUTES(10), 504, "\"code\":\"deadline_exceeded\"");
+    assert_int_equal(browser_get(&b, &a, "/api/export/sessions.csv"), 200);
+}
+
 TEST(a_query_that_takes_too_long_is_interrupted)
 {
     start("ann");
@@ -975,6 +1021,7 @@ int main(void)
         WEB_TEST(a_layout_has_known_tiles_once_each),
         WEB_TEST(a_layout_waits_for_the_collectors_transaction),
         WEB_TEST(a_lock_of_another_program_is_no_slow_query),
+        WEB_TEST(a_database_that_has_stopped_keeps_no_request),
         WEB_TEST(a_query_that_takes_too_long_is_interrupted),
         WEB_TEST(a_query_ends_with_its_client),
         WEB_TEST(a_lost_database_is_said_and_found_again),

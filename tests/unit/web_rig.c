@@ -33,7 +33,7 @@ struct gated_connection {
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool hold;
+    bool hold, deaf;
     unsigned waiting, fail_after;
     struct gated_connection connections[16];
 } gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
@@ -112,6 +112,11 @@ static void mark_interrupted(const struct db *db, bool interrupted)
 
 static void gated_interrupt(struct db *db)
 {
+    (void)pthread_mutex_lock(&gate.lock);
+    bool deaf = gate.deaf;
+    (void)pthread_mutex_unlock(&gate.lock);
+    if (deaf)
+        return;
     db_sqlite.interrupt(db);
     mark_interrupted(db, true);
 }
@@ -120,6 +125,13 @@ static void gated_resume(struct db *db)
 {
     mark_interrupted(db, false);
     db_sqlite.resume(db);
+}
+
+void web_rig_deafen_database(bool deaf)
+{
+    (void)pthread_mutex_lock(&gate.lock);
+    gate.deaf = deaf;
+    (void)pthread_mutex_unlock(&gate.lock);
 }
 
 void web_rig_hold_database(bool hold)
@@ -399,6 +411,7 @@ void web_rig_close(struct web_rig *rig)
 
 void web_rig_end(struct web_rig *rig)
 {
+    web_rig_deafen_database(false);
     web_rig_hold_database(false);
     if (rig->web)
         web_rig_close(rig);

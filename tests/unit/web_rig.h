@@ -78,6 +78,7 @@ void web_rig_server(struct web_rig *, const char *bytes);
 /* Steps of the database, but for the web's own look at the sites: hold until let go or interrupted; fail
  * after so many; 0 = never. */
 void web_rig_hold_database(bool hold);
+void web_rig_deafen_database(bool deaf); /* interrupting has no effect, as with a server that has stopped */
 void web_rig_fail_database(unsigned after_steps);
 unsigned web_rig_database_held(void); /* how many threads wait there */
 

@@ -168,15 +168,16 @@ static void common_headers(struct web_request *r, const char *cache)
     write_cookie(r);
 }
 
-static void finish(struct web_request *r, int status, const char *type, const char *cache, const char *code)
+static void finish(struct web_request *r, struct buf *body, int status, const char *type, const char *cache,
+                   const char *code)
 {
-    struct http_response response = {.status = status, .content_type = type, .body = &r->body};
+    struct http_response response = {.status = status, .content_type = type, .body = body};
     struct http_req *req;
 
     common_headers(r, cache);
     response.headers = buf_cstr(&r->headers);
-    if (r->body.failed || r->headers.failed || !response.headers) {
-        buf_free(&r->body);
+    if (body->failed || r->headers.failed || !response.headers) {
+        buf_free(body);
         response = (struct http_response){.status = 500, .headers = web_headers, .close = true};
         log_error("answer_failed", "request_id=%s operation=%s", r->id, r->route->operation);
     }
@@ -187,38 +188,38 @@ static void finish(struct web_request *r, int status, const char *type, const ch
 
 void web_send(struct web_request *r, int status, const char *type, const char *cache)
 {
-    finish(r, status, type, cache, NULL);
+    finish(r, &r->body, status, type, cache, NULL);
 }
 
 void web_json(struct web_request *r, int status)
 {
-    finish(r, status, "application/json", "no-store", NULL);
+    finish(r, &r->body, status, "application/json", "no-store", NULL);
 }
 
 void web_empty(struct web_request *r)
 {
     buf_free(&r->body);
-    finish(r, 204, NULL, "no-store", NULL);
+    finish(r, &r->body, 204, NULL, "no-store", NULL);
 }
 
 void web_redirect(struct web_request *r, const char *to)
 {
     (void)buf_printf(&r->headers, "Location: %s\r\n", to);
-    finish(r, 303, NULL, "no-store", NULL);
+    finish(r, &r->body, 303, NULL, "no-store", NULL);
 }
 
+/* A body of its own: while a thread works for the request, r->body is the thread's. */
 void web_fail(struct web_request *r, const struct problem *p)
 {
     unsigned after_s = problem_retry(p);
+    struct buf body = BUF_INIT(PROBLEM_MAX);
 
     if (after_s)
         (void)buf_printf(&r->headers, "Retry-After: %u\r\n", after_s);
     if (p->code == PROBLEM_UNAUTHENTICATED && r->route->access == ACCESS_READER)
         (void)buf_str(&r->headers, "WWW-Authenticate: Bearer\r\n");
-    buf_free(&r->body);
-    r->body = BUF_INIT(PROBLEM_MAX);
-    problem_body(&r->body, p, r->id);
-    finish(r, problem_row(p->code)->status, WEB_PROBLEM_TYPE, "no-store", problem_row(p->code)->code);
+    problem_body(&body, p, r->id);
+    finish(r, &body, problem_row(p->code)->status, WEB_PROBLEM_TYPE, "no-store", problem_row(p->code)->code);
 }
 
 void web_fail_with(struct web_request *r, enum problem_code code, const char *detail)

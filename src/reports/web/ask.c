@@ -2,7 +2,8 @@
 /*
  * ask.c - a request's work on the database: handed to a reader, and what came of it as an answer.
  *
- * The request stays until its reader is done, also when its client has left; then the query is interrupted.
+ * The request stays until its reader is done, also when its client has left, for which the query is
+ * interrupted, and when it was answered because the database does not come back.
  */
 #include "base/container_of.h"
 #include "base/log.h"
@@ -27,6 +28,15 @@ static void on_done(struct reader_job *job)
         web_request_rest(r);
 }
 
+/* The request is answered; on_done() ends it when the thread comes back. */
+static void on_overdue(struct reader_job *job)
+{
+    struct web_request *r = CONTAINER_OF(job, struct web_request, job);
+
+    if (r->req)
+        web_fail_database(r, DB_INTERRUPTED);
+}
+
 static void on_left(struct web_request *r)
 {
     reader_cancel(&r->job);
@@ -36,6 +46,7 @@ void web_ask(struct web_request *r, struct readers *pool, uint64_t timeout_ms)
 {
     r->job.run = on_run;
     r->job.done = on_done;
+    r->job.overdue = on_overdue;
     r->working = true;
     r->left = on_left;
     if (reader_submit(pool, &r->job, timeout_ms))

@@ -230,6 +230,17 @@ static void on_done(struct reader_job *job)
         send_piece(r);
 }
 
+/* The thread does not come back; on_done() ends what is left. */
+static void on_overdue(struct reader_job *job)
+{
+    struct web_request *r = CONTAINER_OF(job, struct web_request, job);
+
+    if (r->req && r->begun)
+        web_end(r, false);
+    else if (r->req)
+        web_fail_database(r, DB_INTERRUPTED);
+}
+
 static void on_drained(struct web_request *r)
 {
     if (r->export && r->export->place == AT_PAUSE)
@@ -275,7 +286,7 @@ static void start(struct web_request *r, const char *dataset)
     r->left = on_left;
     r->drained = on_drained;
     r->working = true;
-    r->job = (struct reader_job){.run = on_run, .done = on_done, .kept = true};
+    r->job = (struct reader_job){.run = on_run, .done = on_done, .overdue = on_overdue, .kept = true};
     if (reader_submit(r->web->exports, &r->job, r->web->conf->reports.export_timeout_ms))
         return;
     r->export = NULL;

@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OVERDUE_MS 1000 /* after the time of a job: the engine has had long enough to end it */
+
 enum step { STEP_IDLE, STEP_OPEN, STEP_RUN, STEP_CLOSE };
 
 struct reader {
@@ -227,11 +229,27 @@ static void cut_short(struct reader_job *job)
     }
 }
 
+static bool on_thread(const struct reader_job *job)
+{
+    return job->reader && (job->reader->step == STEP_OPEN || job->reader->step == STEP_RUN);
+}
+
+static void on_overdue(struct deadline *deadline)
+{
+    struct reader_job *job = CONTAINER_OF(deadline, struct reader_job, late);
+
+    if (on_thread(job))
+        job->overdue(job);
+}
+
 static void on_late(struct deadline *deadline)
 {
     struct reader_job *job = CONTAINER_OF(deadline, struct reader_job, late);
 
     job->expired = true;
+    if (job->overdue && on_thread(job) &&
+        timer_start(loop_timers(job->pool->loop), &job->late, OVERDUE_MS, on_overdue))
+        log_error("database_reader", "why=%s", "out of memory: an overdue query is not answered");
     cut_short(job);
 }
 

@@ -11,6 +11,9 @@
  * waits longer is not begun. Both end with DB_INTERRUPTED and `expired`. A connection is opened by its thread
  * before the first job, and again when it was lost.
  *
+ * A server that has stopped answers no cancellation either. So a job that is still on its thread a second
+ * after its time was over is `overdue`: its owner answers without it, and done() comes whenever it comes.
+ *
  * A struct reader_job is part of its owner's object. From reader_submit() to done() it belongs to the pool,
  * and run() alone uses what it points to.
  */
@@ -30,6 +33,7 @@ struct reader_job {
     /* the owner's */
     enum db_outcome (*run)(struct reader_job *, struct db *); /* of a failure db->error says more */
     void (*done)(struct reader_job *);
+    void (*overdue)(struct reader_job *); /* NULL = the owner waits for done() */
     bool kept;
     /* the result, in done() */
     enum db_outcome outcome;

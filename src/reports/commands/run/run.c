@@ -8,6 +8,9 @@
  * the page answers what is open, and has a second to send it.
  * closing: connections, readers and the writer's thread end, then the audit trail is flushed. A failed start
  * and a second signal go to closing at once: every end takes this one sequence.
+ * A database that has stopped answers no cancellation, and its threads cannot be ended. Where one of them is
+ * still there CLOSE_MS after closing began, the process ends without it, as soon as the audit records are on
+ * disk. The collector's transaction was not committed then, and is done again by the next start.
  *
  * Order that matters: the driver of a database server is loaded before the sandbox closes; the sandbox of
  * files comes before the first thread; the schema is brought up and the collector's lock is taken before
@@ -42,6 +45,9 @@
 #define ERRORS_MAX      (1U << 20)
 #define SECRETS_MAX     (4U << 20)
 #define LAST_ANSWERS_MS 1000
+#define CLOSE_MS        5000
+#define RECORDS_MS      100 /* between two looks at records that are not on disk */
+#define RECORDS_LOOKS   50
 
 enum state { STARTING, SERVING, DRAINING, CLOSING, STOPPED, NSTATES };
 
@@ -62,7 +68,8 @@ struct run {
     struct web *web;
     bool web_drained, collecting_stopping, collecting_stopped;
     unsigned open_parts; /* that are still closing */
-    struct deadline drain_end;
+    unsigned looks;      /* at records, since close_end */
+    struct deadline drain_end, close_end;
 };
 
 static void set_state(struct run *r, enum state next)
@@ -99,6 +106,7 @@ static void close_trail(struct run *r)
 {
     struct audit_writer *trail = r->trail;
 
+    timer_stop(loop_timers(r->loop), &r->close_end);
     collecting_free(r->collecting);
     r->collecting = NULL;
     db_lock_release(r->lock);
@@ -132,6 +140,25 @@ static void on_collecting_stopped(void *arg)
         on_half_closed(r);
 }
 
+/* Threads that work for the parts are still there: nothing may be freed. */
+static void end_without_threads(struct deadline *d)
+{
+    struct run *r = CONTAINER_OF(d, struct run, close_end);
+    struct audit_state audit = {0};
+
+    if (r->trail) {
+        struct audit_sink *sink = audit_writer_sink(r->trail);
+        sink->ops->state(sink, &audit);
+    }
+    if (audit.queued && r->looks++ < RECORDS_LOOKS &&
+        timer_start(loop_timers(r->loop), &r->close_end, RECORDS_MS, end_without_threads) == 0)
+        return;
+    log_warn("closing_ended", "why=%s", "the database does not answer; a thread that waits for it is left");
+    log_info("stopped", "exit_code=%d", r->exit_code);
+    log_close();
+    _exit(r->exit_code);
+}
+
 static void close_all(struct run *r)
 {
     if (r->state >= CLOSING)
@@ -140,6 +167,8 @@ static void close_all(struct run *r)
     timer_stop(loop_timers(r->loop), &r->drain_end);
     /* One more is counted, so that the last callback comes after every close has been called. */
     r->open_parts = 1U + (r->web ? 1U : 0U) + (r->collecting && !r->collecting_stopped ? 1U : 0U);
+    if (timer_start(loop_timers(r->loop), &r->close_end, CLOSE_MS, end_without_threads))
+        log_error("closing", "error=%s", "out of memory: the end waits for the database as long as it takes");
     if (r->web)
         web_close(r->web, on_half_closed, r);
     r->web = NULL;
