@@ -1,5 +1,5 @@
 jg_test(test_reports_records SOURCES test_reports_records.c DEPENDS jumpgate_reports_records jg_base)
-jg_test(test_reports_db SOURCES test_reports_db.c DEPENDS jumpgate_reports_db jg_base)
+jg_test(test_reports_db SOURCES test_reports_db.c DEPENDS jumpgate_reports_db jg_base PkgConfig::SQLITE)
 jg_test(test_reports_hours SOURCES test_reports_hours.c DEPENDS jumpgate_reports_store jg_base)
 jg_test(test_reports_store SOURCES test_reports_store.c reports_rig.c DEPENDS jumpgate_reports_store jg_base)
 jg_test(test_reports_history SOURCES test_reports_history.c reports_rig.c DEPENDS jumpgate_reports_store jg_base)

@@ -12,6 +12,7 @@
 #include "reports/db/verify.h"
 
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,6 +286,17 @@ TEST(a_writers_file_has_wal_and_incremental_vacuum)
     assert_int_equal(db_sqlite.open(&params, &db, &error), DB_OK);
     assert_int_equal(get_int(db, "PRAGMA synchronous"), 2);
     db->ops->close(db);
+}
+
+/* An index on all events would not fit into memory. */
+TEST(sorting_goes_to_files_beside_the_database)
+{
+    struct db *writer = open_db(false);
+
+    assert_int_equal(get_int(writer, "PRAGMA temp_store"), 1);
+    assert_non_null(sqlite3_temp_directory);
+    assert_memory_equal(sqlite3_temp_directory, dir, strlen("/tmp/jumpgate-reports-db-"));
+    writer->ops->close(writer);
 }
 
 /* ---- the collector's lock ---- */
@@ -705,6 +717,7 @@ int main(void)
         RUN(another_thread_interrupts_what_runs_and_what_comes),
         RUN(a_wait_for_a_lock_can_be_interrupted),
         RUN(a_writers_file_has_wal_and_incremental_vacuum),
+        RUN(sorting_goes_to_files_beside_the_database),
         RUN(collectors_of_two_state_directories_exclude_each_other_on_one_file),
         RUN(golden_files_hold_the_ddl_of_each_engine),
         RUN(golden_file_of_statements),

@@ -23,6 +23,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 
+#include <libgen.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -412,7 +414,7 @@ static enum db_outcome set_up(struct sqlite *s, const struct db_params *p)
     enum db_outcome outcome = db_get_int(&s->db, "SELECT count(*) FROM sqlite_master", 0, &unused);
     if (outcome == DB_OK && !p->read_only)
         outcome = set_up_writer(s, p);
-    (void)snprintf(cache, sizeof(cache), "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -%u",
+    (void)snprintf(cache, sizeof(cache), "PRAGMA temp_store = FILE; PRAGMA cache_size = -%u",
                    p->cache_kib ? p->cache_kib : 2000);
     if (outcome == DB_OK)
         outcome = sqlite_exec(&s->db, cache);
@@ -421,6 +423,29 @@ static enum db_outcome set_up(struct sqlite *s, const struct db_params *p)
     if (outcome == DB_OK && p->read_only && sqlite3_set_authorizer(s->sqlite, authorize, NULL) != SQLITE_OK)
         outcome = failed(s, SQLITE_MISUSE);
     return outcome;
+}
+
+/*
+ * Sorting beyond the page cache (an index on all events, an export in an order that no index has) goes to
+ * files beside the database, the only folder that the sandbox lets it write to. The journal of a statement
+ * stays in memory: it has the pages that a few rows change. Counting of all memory
+ * that SQLite has is off: it is a lock around each allocation. The folder is that of the first database that
+ * the process opens; where it cannot be had, SQLite takes one of its own choice.
+ */
+static void configure(const char *path)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static bool done;
+    char folder[PATH_BYTES];
+
+    (void)pthread_mutex_lock(&lock);
+    if (!done && text_copy(folder, sizeof(folder), path)) {
+        (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+        (void)sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1);
+        sqlite3_temp_directory = sqlite3_mprintf("%s", dirname(folder));
+        done = true;
+    }
+    (void)pthread_mutex_unlock(&lock);
 }
 
 static enum db_outcome sqlite_open(const struct db_params *p, struct db **db, struct db_error *error)
@@ -440,6 +465,7 @@ static enum db_outcome sqlite_open(const struct db_params *p, struct db **db, st
     if (!text_copy(s->path, sizeof(s->path), p->path))
         outcome = db_fail(&s->db, DB_AWAY, SQLITE_CANTOPEN, "the file's name is too long: %.200s", p->path);
     if (outcome == DB_OK) {
+        configure(s->path);
         int rc = sqlite3_open_v2(s->path, &s->sqlite, flags | SQLITE_OPEN_NOMUTEX, NULL);
         outcome = rc == SQLITE_OK ? set_up(s, p) : failed(s, rc);
     }
