@@ -44,6 +44,7 @@ struct dialect {
     unsigned max_parameters; /* of one statement */
     unsigned max_rows;       /* of one INSERT */
     bool merge;              /* upsert is MERGE, not ON CONFLICT */
+    bool wide_indexes;       /* a row of an index has no limit of its own */
     const char *limit;       /* behind ORDER BY; {} = a number or `?` */
     const char *open_writer; /* run once by a connection that writes; {} = milliseconds to wait for a lock */
     const char *open_reader; /* by one that reads */

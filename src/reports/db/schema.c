@@ -150,6 +150,10 @@ void schema_ddl_index(const struct dialect *d, const struct schema_index *x, boo
     (void)buf_printf(b, "CREATE %sINDEX %s\"%s\" ON \"%s\" (", x->unique ? "UNIQUE " : "", d->if_absent,
                      x->name, x->table);
     name_list(b, x->columns, "");
+    if (x->more && d->wide_indexes) {
+        (void)buf_str(b, ", ");
+        name_list(b, x->more, "");
+    }
     (void)buf_char(b, ')');
     if (x->where)
         (void)buf_printf(b, " WHERE %s", x->where);

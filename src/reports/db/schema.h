@@ -59,6 +59,7 @@ enum index_kind {
 struct schema_index {
     const char *name, *table;
     const char *columns; /* separated by blanks */
+    const char *more;    /* columns behind them where the engine's limit of an index row allows; NULL */
     const char *where;   /* of a partial index, else NULL */
     enum index_kind kind;
     bool unique;

@@ -90,8 +90,9 @@ void schema_document(struct buf *b)
     for (size_t i = 0; i < schema_nindexes; i++) {
         const struct schema_index *x = &schema_indexes[i];
 
-        (void)buf_printf(b, "| `%s` | `%s` | %s`%s` | %s%s%s | %s |\n", x->name, x->table,
-                         x->unique ? "unique " : "", x->columns, x->where ? "`" : "",
+        (void)buf_printf(b, "| `%s` | `%s` | %s`%s`%s%s%s | %s%s%s | %s |\n", x->name, x->table,
+                         x->unique ? "unique " : "", x->columns, x->more ? "; SQLite also `" : "",
+                         x->more ? x->more : "", x->more ? "`" : "", x->where ? "`" : "",
                          x->where ? x->where : "", x->where ? "`" : "", when[x->kind]);
     }
 }

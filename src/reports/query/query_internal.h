@@ -146,8 +146,8 @@ struct window { /* of time */
 
 /* Whether the condition, or one of the expressions to come, needs the session of a row. */
 struct needs {
-    bool time_last;            /* rows come by another index: the time is no reason to choose one */
-    bool parent, parent_first; /* second: its filters leave few rows, so that it is looked at first */
+    bool time_last, group_last; /* rows come by another index: these are no reason to choose one */
+    bool parent, parent_first;  /* second: its filters leave few rows, so that it is looked at first */
 };
 
 /* The condition of a query within a window: " WHERE …" or nothing. */
@@ -177,6 +177,7 @@ struct scan {
     bool descending;
     int64_t left; /* rows; INT64_MAX = all */
     int segment;  /* rows without a value of the first key are a statement of their own */
+    bool decided, group_last;
     struct sql sql;
     struct db_stmt *stmt;
 };

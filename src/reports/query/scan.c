@@ -9,6 +9,8 @@
  */
 #include "reports/query/query_internal.h"
 
+#include <string.h>
+
 enum { SEGMENT_FIRST, SEGMENT_SECOND, SEGMENT_END };
 
 size_t scan_keys(const struct query *q, struct dataset_key keys[KEYS_MAX])
@@ -113,6 +115,47 @@ static bool by_order(const struct query *q)
     return wide && q->dataset->time && strcmp(q->sort->expression, q->dataset->time) != 0;
 }
 
+/* ---- a jump group in another order ----
+ *
+ * A group of many sessions is read in the order asked for until the page is full, one of few by its own index
+ * and then sorted. With another filter the first could go through all sessions in vain. Servers have
+ * statistics of their own. */
+
+#define GROUP_FEW 1000
+
+static bool may_choose(const struct query *q, const struct dialect *d)
+{
+    const struct text_list *lists[] = {&q->user, &q->endpoint};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+        if (lists[i]->n || lists[i]->empty)
+            return false;
+    return strcmp(d->not_indexed, "{}") != 0 && by_order(q) && !q->dataset->parent && q->dataset->group &&
+           strcmp(q->dataset->group, q->sort->expression) != 0 && q->group.n && !q->nfilters;
+}
+
+static enum db_outcome decide(struct scan *scan)
+{
+    const struct query *q = scan->query;
+    struct sql sql = sql_start(scan->db->dialect, q->ctx->now);
+    enum db_outcome outcome = DB_OK;
+    int64_t n = 0;
+
+    if (may_choose(q, scan->db->dialect)) {
+        sql_str(&sql, "SELECT count(*) FROM (SELECT 1 FROM ");
+        sql_str(&sql, q->dataset->table);
+        sql_str(&sql, " WHERE ");
+        where_list(&sql, q->dataset->group, &q->group, false);
+        sql_limit(&sql, GROUP_FEW);
+        sql_str(&sql, ") c");
+        outcome = sql_number(scan->db, &sql, &n);
+    }
+    sql_free(&sql);
+    scan->group_last = n == GROUP_FEW;
+    scan->decided = outcome == DB_OK;
+    return outcome;
+}
+
 /* One segment: rows with a value of the first key, or those without. */
 static void write_segment(struct scan *scan, bool null, const struct cursor *behind)
 {
@@ -121,7 +164,7 @@ static void write_segment(struct scan *scan, bool null, const struct cursor *beh
     struct sql *sql = &scan->sql, where = sql_start(scan->db->dialect, q->ctx->now);
     struct dataset_key keys[KEYS_MAX];
     size_t nkeys = scan_keys(q, keys), skip = null ? 1 : 0;
-    struct needs needs = {.time_last = by_order(q)};
+    struct needs needs = {.time_last = by_order(q), .group_last = scan->group_last};
 
     *sql = sql_start(scan->db->dialect, q->ctx->now);
     write_select(sql, q, keys, nkeys, &needs);
@@ -163,6 +206,10 @@ static bool has_segment(const struct scan *scan, bool null, const struct cursor 
 
 static enum db_outcome open_segment(struct scan *scan)
 {
+    enum db_outcome outcome = scan->decided ? DB_OK : decide(scan);
+
+    if (outcome != DB_OK)
+        return outcome;
     for (; scan->segment < SEGMENT_END; scan->segment++) {
         const struct cursor *behind;
         bool null = (scan->segment == SEGMENT_FIRST) != scan->descending;

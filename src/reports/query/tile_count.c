@@ -114,15 +114,16 @@ static void write_tally_where(struct sql *sql, const struct query *q, const stru
     }
 }
 
-/* Filters of the tile on the column that its label is of; what else it filters by, the dimension is. */
-static void write_label_filters(struct sql *sql, const struct query *q)
+/* Filters on the column that the label is of; what else a tile filters by, its dimension is. */
+static void write_label_filters(struct sql *sql, const struct query *q, const char *by,
+                                const char *dim_column)
 {
     for (size_t i = 0; i < q->nfilters; i++) {
         struct filter f = q->filters[i];
         struct dataset_column label = *f.column;
-        if (strcmp(label.name, q->tile->by) != 0 || label.type != VALUE_TEXT)
+        if (strcmp(label.name, by) != 0 || label.type != VALUE_TEXT)
             continue;
-        label.expression = q->tile->dim_column;
+        label.expression = dim_column;
         f.column = &label;
         sql_str(sql, " AND ");
         where_filter(sql, &f);
@@ -136,8 +137,8 @@ static void write_tally(struct sql *sql, const struct query *q, const struct par
     sql_str(sql, "SELECT ");
     sql_str(sql, t->dim_column);
     sql_str(sql, " AS \"label\", sum(\"n\") AS \"n\", sum(\"seconds\") AS \"seconds\" FROM \"jg_tally\"");
-    write_tally_where(sql, q, part, t->dim);
-    write_label_filters(sql, q);
+    write_tally_where(sql, q, part, t->dim_of_site && !is_given(&q->group) ? t->dim_of_site : t->dim);
+    write_label_filters(sql, q, t->by, t->dim_column);
     sql_str(sql, " GROUP BY ");
     sql_str(sql, t->dim_column);
 }
@@ -214,17 +215,40 @@ void counts_close(struct counts *c, struct db *db)
     *c = (struct counts){.stmt = NULL};
 }
 
-/* ---- all sessions of a window ---- */
+/* ---- all sessions of a window, and all events or those of some types ---- */
+
+static const struct counted_dataset {
+    const char *name, *dim, *by; /* third: the one column that may be filtered by */
+} counted[] = {
+    {"sessions", "all", NULL},
+    {"events", "event", "type"},
+};
+
+static const struct counted_dataset *counted_named(const char *name)
+{
+    for (size_t i = 0; i < sizeof(counted) / sizeof(*counted); i++)
+        if (strcmp(counted[i].name, name) == 0)
+            return &counted[i];
+    return NULL;
+}
 
 bool tally_can_count(const struct query *q)
 {
-    return strcmp(q->dataset->name, "sessions") == 0 && q->nfilters == 0 && !by_person(q);
+    const struct counted_dataset *c = counted_named(q->dataset->name);
+
+    if (!c || by_person(q))
+        return false;
+    for (size_t i = 0; i < q->nfilters; i++)
+        if (!c->by || strcmp(q->filters[i].column->name, c->by) != 0)
+            return false;
+    return true;
 }
 
 static void write_count(struct sql *sql, const struct query *q, const struct part *part)
 {
     struct sql where = sql_start(sql->dialect, sql->now);
     struct needs needs = {.parent = false};
+    const struct counted_dataset *c = counted_named(q->dataset->name);
 
     if (part->kind == PART_ROWS) {
         where_write(&where, q, &part->window, &needs);
@@ -233,7 +257,9 @@ static void write_count(struct sql *sql, const struct query *q, const struct par
         sql_add(sql, &where);
     } else {
         sql_str(sql, "SELECT sum(\"n\") AS \"n\" FROM \"jg_tally\"");
-        write_tally_where(sql, q, part, "all");
+        write_tally_where(sql, q, part, c->dim);
+        if (c->by)
+            write_label_filters(sql, q, c->by, "\"label\"");
     }
     sql_free(&where);
 }

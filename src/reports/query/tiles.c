@@ -35,8 +35,8 @@ static const struct tile_label injections[] = {
 };
 
 #define LABELS(l)             .labels = (l), .nlabels = sizeof(l) / sizeof(*(l))
-#define MONTHS(name)          .dim = (name), .dim_column = "\"label\""
-#define TALLY(name)           MONTHS(name), .dim_by_day = true
+#define MONTHS(name)          .dim = (name), .dim_of_site = "site_" name, .dim_column = "\"label\""
+#define TALLY(name)           .dim = (name), .dim_column = "\"label\"", .dim_by_day = true
 #define TALLY_OF(name, label) .dim = (name), .dim_column = "\"" label "\"", .dim_by_day = true
 
 /* clang-format off */

@@ -31,6 +31,7 @@ struct tile {
     const char *filters;       /* encoded: of what is counted and of every link; NULL */
     const char *all_filters;   /* of what is counted, and of links to more than one label; NULL */
     const char *dim;           /* of jg_tally; NULL = rows are counted */
+    const char *dim_of_site;   /* the same over all jump groups, with fewer rows; NULL */
     const char *dim_column;    /* of jg_tally: what is the label there */
     bool dim_by_day;           /* tallies of days too, not of months alone */
     unsigned flags;
@@ -60,7 +61,7 @@ enum db_outcome counts_open(struct counts *, struct db *, const struct query *, 
 enum db_outcome counts_next(struct counts *, struct db *, const char **label, int64_t *n, int64_t *seconds);
 void counts_close(struct counts *, struct db *);
 
-/* Whether the sessions of a grid can be counted from tallies, and their number. */
+/* Whether the sessions or events of a grid can be counted from tallies, and their number. */
 bool tally_can_count(const struct query *);
 enum db_outcome tally_count(struct db *, const struct query *, int64_t *n);
 

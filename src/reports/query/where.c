@@ -151,17 +151,33 @@ static bool is_above_0(const struct filter *f)
 static const struct {
     const char *expression, *condition;
     bool (*implied)(const struct filter *);
+    bool few; /* sessions are in the index */
 } partial[] = {
-    {"s.\"state\"", "s.\"state\" <> 'closed' AND ", is_not_closed},
-    {"s.\"outside_hours\"", "s.\"outside_hours\" = 1 AND ", is_true},
-    {"s.\"injections_failed\"", "s.\"injections_failed\" > 0 AND ", is_above_0},
+    {"s.\"state\"", "s.\"state\" <> 'closed' AND ", is_not_closed, .few = true},
+    {"s.\"outside_hours\"", "s.\"outside_hours\" = 1 AND ", is_true, .few = false},
+    {"s.\"injections_failed\"", "s.\"injections_failed\" > 0 AND ", is_above_0, .few = false},
 };
+#define NPARTIAL (sizeof(partial) / sizeof(*partial))
+
+static bool is_implied(size_t i, const struct filter *f)
+{
+    return strcmp(partial[i].expression, f->column->expression) == 0 && partial[i].implied(f);
+}
 
 static void write_partial(struct sql *sql, const struct filter *f)
 {
-    for (size_t i = 0; i < sizeof(partial) / sizeof(*partial); i++)
-        if (strcmp(partial[i].expression, f->column->expression) == 0 && partial[i].implied(f))
+    for (size_t i = 0; i < NPARTIAL; i++)
+        if (is_implied(i, f))
             sql_str(sql, partial[i].condition);
+}
+
+static bool partial_leaves_few(const struct query *q)
+{
+    for (size_t n = 0; n < q->nfilters; n++)
+        for (size_t i = 0; i < NPARTIAL; i++)
+            if (partial[i].few && is_implied(i, &q->filters[n]))
+                return true;
+    return false;
 }
 
 static void write_empty(struct sql *sql, const struct filter *f)
@@ -201,9 +217,29 @@ static bool is_given(const struct text_list *list)
     return list->n || list->empty;
 }
 
+/* The list on an expression that no index is chosen for. */
+static void write_unindexed(struct sql *sql, const char *expression, const struct text_list *list)
+{
+    struct buf text = BUF_INIT(4096);
+
+    dialect_write(&text, sql->dialect->not_indexed, expression);
+    const char *unindexed = text.failed ? NULL : buf_cstr(&text);
+    if (unindexed)
+        where_list(sql, unindexed, list, false);
+    sql->text.failed |= !unindexed;
+    buf_free(&text);
+}
+
+/* A jump group has many sessions: where another index leaves fewer rows, the group's is not to be chosen. */
+static bool group_is_last(const struct query *q, const struct needs *needs)
+{
+    return needs->group_last || q->dataset->parent || partial_leaves_few(q);
+}
+
 static void write_frame(struct sql *sql, const struct query *q, bool *any, struct needs *needs)
 {
     const struct dataset *d = q->dataset;
+    bool group_last = group_is_last(q, needs);
     const struct {
         const char *expression;
         const struct text_list *list;
@@ -220,7 +256,10 @@ static void write_frame(struct sql *sql, const struct query *q, bool *any, struc
         if (!rows[i].expression || !is_given(rows[i].list))
             continue;
         where_and(sql, any);
-        where_list(sql, rows[i].expression, rows[i].list, false);
+        if (rows[i].list == &q->group && group_last)
+            write_unindexed(sql, rows[i].expression, rows[i].list);
+        else
+            where_list(sql, rows[i].expression, rows[i].list, false);
         needs->parent |= rows[i].of_parent;
         needs->parent_first |= rows[i].of_parent && rows[i].few;
     }

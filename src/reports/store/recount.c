@@ -144,6 +144,8 @@ static const struct recount {
     {DIM_ABNORMAL, OF_SESSION, "''", " WHERE s.\"state\" = 'abnormal'", false},
     {DIM_USER, OF_SESSION, "coalesce(s.\"user_name\", '')", "", false},
     {DIM_ENDPOINT, OF_SESSION, "coalesce(s.\"endpoint_name\", '')", "", false},
+    {DIM_SITE_USER, OF_SESSION, "coalesce(s.\"user_name\", '')", "", false},
+    {DIM_SITE_ENDPOINT, OF_SESSION, "coalesce(s.\"endpoint_name\", '')", "", false},
     {DIM_EVENT, OF_EVENT, "coalesce(e.\"type\", '')", "", true},
     {DIM_REASON, OF_REASON, "substring(coalesce(d.\"value\", ''), 1, 256)", IS_FAILED, true},
 };
@@ -185,10 +187,10 @@ static void write_tally_select(struct report_store *s, const struct recount *r, 
     else
         dialect_write(b, s->db->dialect->month_of, when);
     (void)buf_printf(b,
-                     " AS slot, s.\"host_name\" AS host_name, coalesce(s.\"jump_group_name\", '') AS "
-                     "jump_group_name, %s AS label, 1 AS one, %s AS seconds FROM %s%s) t GROUP BY t.slot, "
-                     "t.host_name, t.jump_group_name, t.label",
-                     r->label, r->of_events ? "0" : "coalesce(s.\"duration_seconds\", 0)", r->from, r->where);
+                     " AS slot, s.\"host_name\" AS host_name, %s AS jump_group_name, %s AS label, 1 AS one, "
+                     "%s AS seconds FROM %s%s) t GROUP BY t.slot, t.host_name, t.jump_group_name, t.label",
+                     tally_over_groups(r->dim) ? "''" : "coalesce(s.\"jump_group_name\", '')", r->label,
+                     r->of_events ? "0" : "coalesce(s.\"duration_seconds\", 0)", r->from, r->where);
 }
 
 /* One row per session or event and sum, then summed by slot and site. */

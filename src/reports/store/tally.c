@@ -20,16 +20,22 @@
 #define HOST_SIZE   255
 
 const char *const tally_dims[TALLY_NDIMS] = {
-    [DIM_ALL] = "all",         [DIM_JUMPOINT] = "jumpoint", [DIM_TYPE] = "type", [DIM_DURATION] = "duration",
-    [DIM_OUTSIDE] = "outside", [DIM_ABNORMAL] = "abnormal", [DIM_USER] = "user", [DIM_ENDPOINT] = "endpoint",
-    [DIM_EVENT] = "event",     [DIM_REASON] = "reason",
+    [DIM_ALL] = "all",           [DIM_JUMPOINT] = "jumpoint",   [DIM_TYPE] = "type",
+    [DIM_DURATION] = "duration", [DIM_OUTSIDE] = "outside",     [DIM_ABNORMAL] = "abnormal",
+    [DIM_USER] = "user",         [DIM_ENDPOINT] = "endpoint",   [DIM_EVENT] = "event",
+    [DIM_REASON] = "reason",     [DIM_SITE_USER] = "site_user", [DIM_SITE_ENDPOINT] = "site_endpoint",
 };
 
 const int64_t tally_durations[TALLY_NDURATIONS] = {0, 60, 300, 900, 3600, 14400, 28800};
 
 bool tally_by_month_only(enum tally_dim dim)
 {
-    return dim == DIM_USER || dim == DIM_ENDPOINT;
+    return dim == DIM_USER || dim == DIM_ENDPOINT || tally_over_groups(dim);
+}
+
+bool tally_over_groups(enum tally_dim dim)
+{
+    return dim == DIM_SITE_USER || dim == DIM_SITE_ENDPOINT;
 }
 
 int64_t tally_floor(int64_t unix_time, int64_t of)
@@ -231,13 +237,18 @@ int tally_session(struct tally *t, const struct counted *c, int sign)
         {DIM_ENDPOINT, c->endpoint_name, true},
         {DIM_OUTSIDE, c->user_name, c->outside_hours},
         {DIM_ABNORMAL, "", c->abnormal},
+        {DIM_SITE_USER, c->user_name, true},
+        {DIM_SITE_ENDPOINT, c->endpoint_name, true},
     };
-    struct tally_row key = key_of(c);
+    struct tally_row key = key_of(c), over_groups = {.host_name = key.host_name,
+                                                     .host_len = key.host_len,
+                                                     .jump_group_name = ""};
     int err = 0;
 
     for (size_t i = 0; !err && i < sizeof(dims) / sizeof(*dims); i++)
         if (dims[i].counts)
-            err = add_dim(t, &key, dims[i].dim, dims[i].label, c->start, sign, seconds);
+            err = add_dim(t, tally_over_groups(dims[i].dim) ? &over_groups : &key, dims[i].dim, dims[i].label,
+                          c->start, sign, seconds);
     if (!err && c->closed && c->duration_seconds != RECORD_NONE)
         err = add_duration(t, &key, c, sign);
     struct tally_slot *slot = err ? NULL : slot_of(t, c->host_name, c->start);

@@ -23,14 +23,17 @@ enum tally_dim {
     DIM_DURATION, /* of closed sessions; label = lower bound in seconds */
     DIM_OUTSIDE,  /* outside working hours; label = user */
     DIM_ABNORMAL,
-    DIM_USER, /* by month only, as the next */
+    DIM_USER, /* by month only, as the next three */
     DIM_ENDPOINT,
+    DIM_SITE_USER, /* over all jump groups, as the next: jump_group_name is "" */
+    DIM_SITE_ENDPOINT,
     DIM_EVENT,  /* of events; label = type */
     DIM_REASON, /* of failed injections; label = failure_reason */
     TALLY_NDIMS
 };
 extern const char *const tally_dims[TALLY_NDIMS];
 bool tally_by_month_only(enum tally_dim);
+bool tally_over_groups(enum tally_dim);
 /* Lower bounds of the durations that are told apart, in seconds. */
 #define TALLY_NDURATIONS 7
 extern const int64_t tally_durations[TALLY_NDURATIONS];

@@ -2,8 +2,8 @@ CREATE TABLE IF NOT EXISTS "session" (
     "id" INTEGER PRIMARY KEY NOT NULL,
     "lsid" TEXT NOT NULL,
     "type" TEXT NULL,
-    "start_time" TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%d %H:%M:%S', "start_unix", 'unixepoch')) VIRTUAL,
-    "end_time" TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%d %H:%M:%S', "end_unix", 'unixepoch')) VIRTUAL,
+    "start_time" TEXT GENERATED ALWAYS AS (datetime("start_unix", 'unixepoch')) VIRTUAL,
+    "end_time" TEXT GENERATED ALWAYS AS (datetime("end_unix", 'unixepoch')) VIRTUAL,
     "duration" TEXT NULL,
     "file_transfers" INTEGER NULL,
     "host_name" TEXT NOT NULL,
@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS "session_event" (
     "performed_by" TEXT NULL,
     "performed_by_type" TEXT NULL,
     "destination" TEXT NULL,
-    "timestamp" TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%d %H:%M:%S', "timestamp_unix", 'unixepoch')) VIRTUAL,
+    "timestamp" TEXT GENERATED ALWAYS AS (datetime("timestamp_unix", 'unixepoch')) VIRTUAL,
     "destination_type" TEXT NULL,
     "body" TEXT NULL,
     "filename" TEXT NULL,
@@ -105,7 +105,7 @@ CREATE TABLE IF NOT EXISTS "team" (
     "id" INTEGER PRIMARY KEY NOT NULL,
     "team_id" INTEGER NULL,
     "name" TEXT NULL,
-    "timestamp" TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%d %H:%M:%S', "timestamp_unix", 'unixepoch')) VIRTUAL,
+    "timestamp" TEXT GENERATED ALWAYS AS (datetime("timestamp_unix", 'unixepoch')) VIRTUAL,
     "type" TEXT NULL,
     "performed_by" TEXT NULL,
     "host_name" TEXT NOT NULL,
@@ -306,7 +306,7 @@ CREATE INDEX IF NOT EXISTS "session_event__type_performed_by_ndx" ON "session_ev
 CREATE INDEX IF NOT EXISTS "session_event_data__session_event_id_ndx" ON "session_event_data" ("session_event_id");
 CREATE INDEX IF NOT EXISTS "session_event_data__name_ndx" ON "session_event_data" ("name");
 CREATE UNIQUE INDEX IF NOT EXISTS "jg_session_key" ON "session" ("host_name", "lsid");
-CREATE INDEX IF NOT EXISTS "jg_session_start" ON "session" ("start_unix", "host_name", "jump_group_name", "state", "duration_seconds");
+CREATE INDEX IF NOT EXISTS "jg_session_start" ON "session" ("start_unix", "host_name", "jump_group_name", "state", "duration_seconds", "user_name", "endpoint_name");
 CREATE INDEX IF NOT EXISTS "jg_session_user" ON "session" ("user_name", "start_unix", "host_name", "jump_group_name", "duration_seconds");
 CREATE INDEX IF NOT EXISTS "jg_session_endpoint" ON "session" ("endpoint_name", "start_unix", "host_name", "jump_group_name", "duration_seconds");
 CREATE INDEX IF NOT EXISTS "jg_session_group" ON "session" ("jump_group_name", "start_unix", "host_name", "duration_seconds");

@@ -139,6 +139,7 @@ static const struct {
     {"sessions", "range=all&sort=user&limit=43&columns=user,lsid"},
     {"sessions", "range=all&sort=-user&limit=43&columns=user,lsid"},
     {"sessions", "range=all&sort=-endpoint&limit=43&columns=lsid,endpoint"},
+    {"sessions", "range=all&sort=endpoint&group=Linux&limit=43&columns=endpoint,lsid"},
     {"sessions", "range=all&sort=jump_group&limit=43&columns=lsid,jump_group&f.state=ne:running"},
     {"events", "range=all&sort=timestamp&limit=199&columns=timestamp,type,lsid,failure_reason"},
     {"vault_activity", "range=all&limit=33"},
@@ -182,6 +183,39 @@ TEST(pages_forward_and_back_are_one_sorted_whole)
         walk_free(&forward);
         walk_free(&back);
     }
+}
+
+/* A group of so many that its sessions are read in the order asked for, not by the group's index. */
+TEST(a_group_of_many_sessions_comes_in_every_order)
+{
+    static const char *const sorts[] = {"endpoint", "-endpoint", "-duration", "end_time"};
+    struct walk all = {.n = 0};
+
+    rig_exec(
+        &rig.store,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100) INSERT INTO "
+        "\"session\" (\"id\", \"lsid\", \"host_name\", \"public_site_id\", \"public_site_name\", "
+        "\"jump_group_name\", \"endpoint_name\", \"start_unix\", \"end_unix\", \"duration_seconds\", "
+        "\"jump_item_type\", \"state\", \"injections\", \"injections_failed\", \"outside_hours\", "
+        "\"has_recording\", \"digest\", \"revision\", \"stored_at\", \"fetched_at\", \"changed_at\", "
+        "\"seq\") SELECT 9000000 + i, 'crowd-' || i, 'pra.example.com', 1, 'Default', 'crowd', CAST(1000000 "
+        "+ i * 7919 % 1100 AS text), 1790000000, 1790000000 + i * 7919 % 1100, i * 7919 % 1100, "
+        "'shell-jump', 'closed', 0, 0, 0, 0, 'x', 1, 1, 1, 1, 1 FROM n");
+    for (size_t i = 0; i < sizeof(sorts) / sizeof(*sorts); i++) {
+        char query[128], expected[64];
+        (void)snprintf(query, sizeof(query), "range=all&group=crowd&limit=200&columns=endpoint&sort=%s",
+                       sorts[i]);
+        case_label("%s", sorts[i]);
+        walk_pages(&all, "sessions", query, NULL, "next", NULL);
+        assert_int_equal(all.n, 1100);
+        for (int row = 0; row < all.n; row++) {
+            int number = sorts[i][0] == '-' ? 1099 - row : row;
+            (void)snprintf(expected, sizeof(expected), "{\"endpoint\":\"%d\"}", 1000000 + number);
+            assert_string_equal(all.ids[row], expected);
+        }
+        walk_free(&all);
+    }
+    rig_exec(&rig.store, "DELETE FROM \"session\" WHERE \"jump_group_name\" = 'crowd'");
 }
 
 TEST(rows_without_a_value_come_first_upwards_and_last_downwards)
@@ -806,6 +840,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_forward_and_back_are_one_sorted_whole),
+        cmocka_unit_test(a_group_of_many_sessions_comes_in_every_order),
         cmocka_unit_test(rows_without_a_value_come_first_upwards_and_last_downwards),
         cmocka_unit_test(rows_that_come_meanwhile_move_no_page),
         cmocka_unit_test(a_page_without_rows_before_or_behind_has_no_cursor_there),

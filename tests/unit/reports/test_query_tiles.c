@@ -203,10 +203,12 @@ TEST(each_tile_has_something_to_count_and_other_where_labels_are_many)
 TEST(tallies_count_what_rows_do)
 {
     /* With a user who is all users, the same is counted from rows alone. */
-    static const char *const tiles[] = {"by_site",       "by_jump_group",      "by_jumpoint",
-                                        "by_type",       "durations",          "event_types",
-                                        "injections",    "injection_failures", "file_transfers",
-                                        "outside_hours", "abnormal",           "sessions_over_time"};
+    static const char *const tiles[] = {
+        "by_site",     "by_jump_group",      "by_jumpoint",        "by_type",        "durations",
+        "event_types", "injections",         "injection_failures", "file_transfers", "outside_hours",
+        "abnormal",    "sessions_over_time", "top_users",          "top_endpoints"};
+    static const char *const ranges[] = {"from=2026-02-10T03:00:00Z&to=2026-12-20T13:00:00Z",
+                                         "from=2026-02-10T03:00:00Z&to=2026-12-20T13:00:00Z&group=Linux"};
     char users[8192] = "&user=", frame[9000];
     const cJSON *row;
     static const char *const names[] = {"alice",
@@ -229,12 +231,11 @@ TEST(tallies_count_what_rows_do)
     cJSON_Delete(top);
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         (void)snprintf(users + strlen(users), sizeof(users) - strlen(users), "&user=%s", names[i]);
-    for (size_t i = 0; i < sizeof(tiles) / sizeof(*tiles); i++) {
-        const char *range = "from=2026-02-10T03:00:00Z&to=2026-12-20T13:00:00Z";
-        case_label("%s", tiles[i]);
+    for (size_t k = 0; k < 2 * sizeof(tiles) / sizeof(*tiles); k++) {
+        const char *name = tiles[k / 2], *range = ranges[k % 2];
+        case_label("%s %s", name, range);
         (void)snprintf(frame, sizeof(frame), "%s%s", range, users);
-        cJSON *tallied = query_rig_tile(&rig, tiles[i], range),
-              *counted = query_rig_tile(&rig, tiles[i], frame);
+        cJSON *tallied = query_rig_tile(&rig, name, range), *counted = query_rig_tile(&rig, name, frame);
         const cJSON *a = cJSON_GetObjectItem(tallied, "items"), *b = cJSON_GetObjectItem(counted, "items");
         assert_int_equal(cJSON_GetArraySize(a), cJSON_GetArraySize(b));
         int at = 0;
@@ -246,6 +247,35 @@ TEST(tallies_count_what_rows_do)
         }
         cJSON_Delete(tallied);
         cJSON_Delete(counted);
+    }
+}
+
+TEST(events_of_a_grid_are_counted_from_tallies)
+{
+    static const struct {
+        const char *query, *where;
+    } cases[] = {
+        {"range=all", "1 = 1"},
+        {"from=2026-02-10T03:00:00Z&to=2026-12-20T13:00:00Z",
+         "\"timestamp_unix\" >= 1770692400 AND \"timestamp_unix\" < 1797771600"},
+        {"range=all&f.type=eq:Chat%20Message", "\"type\" = 'Chat Message'"},
+        {"range=all&f.type=contains:file", "lower(\"type\") LIKE '%file%'"},
+        {"range=all&f.type=notin:Chat%20Message,Session%20Start",
+         "coalesce(\"type\", '') NOT IN ('Chat Message', 'Session Start')"},
+        {"range=all&f.type=contains:session&f.type=ne:Chat%20Message",
+         "lower(\"type\") LIKE '%session%' AND \"type\" <> 'Chat Message'"},
+        {"range=all&group=Linux",
+         "\"session_id\" IN (SELECT \"id\" FROM \"session\" WHERE \"jump_group_name\" = 'Linux')"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char sql[512];
+        case_label("%s", cases[i].query);
+        cJSON *grid = query_rig_records(&rig, "events", cases[i].query);
+        (void)snprintf(sql, sizeof(sql), "SELECT count(*) FROM \"session_event\" WHERE %s", cases[i].where);
+        assert_true(number_of(grid, "total") > 0);
+        assert_int_equal(number_of(grid, "total"), rig_int(&rig.store, sql));
+        cJSON_Delete(grid);
     }
 }
 
@@ -387,6 +417,7 @@ int main(void)
         cmocka_unit_test(every_number_is_the_total_of_its_grid),
         cmocka_unit_test(each_tile_has_something_to_count_and_other_where_labels_are_many),
         cmocka_unit_test(tallies_count_what_rows_do),
+        cmocka_unit_test(events_of_a_grid_are_counted_from_tallies),
         cmocka_unit_test(hours_of_users_are_sums_of_durations),
         cmocka_unit_test(only_sites_that_may_be_seen_count),
         cmocka_unit_test(a_series_has_every_bucket_of_its_range),
