@@ -413,10 +413,12 @@ static bool open_log(struct run *r)
     return err ? start_failed(r, m->log_file, log_why(err), err) : true;
 }
 
-/* Secrets, the driver of a database, the sandbox of files, the log's thread: in this order. */
+/* Secrets, the driver of a database, the trail's folder, the sandbox of files, the log's thread: in this
+ * order.
+ */
 static bool prepare_process(struct run *r)
 {
-    char hint[256] = "", why[REPORTS_SANDBOX_WHY] = "";
+    char hint[256] = "", why[REPORTS_SANDBOX_WHY] = "", folder_why[320] = "";
     struct db_error error = {.outcome = DB_OK};
     int err;
 
@@ -428,6 +430,9 @@ static bool prepare_process(struct run *r)
         return start_failed(r, "database", error.text, database_errno(error.outcome));
     if (geteuid() == 0)
         log_warn("running_as_root", "hint=%s", "root's files are in reach, root's capabilities are given up");
+    err = trail_make_folder(r->conf, r->conf->reports.collect, folder_why);
+    if (err)
+        return start_failed(r, "audit", folder_why, err);
     err = reports_sandbox_start(r->conf, r->conf_path, why);
     if (err)
         return start_failed(r, "sandbox", why, err);

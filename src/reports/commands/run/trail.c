@@ -56,6 +56,23 @@ static bool write_paths(struct paths *p, const struct reports_conf *conf, bool c
     return join(p->file, p->folder, "audit.jsonl");
 }
 
+int trail_make_folder(const struct reports_conf *conf, bool collects, char why[320])
+{
+    struct paths paths;
+
+    if (collects)
+        return 0;
+    if (!write_folder(&paths, conf, collects)) {
+        (void)snprintf(why, 320, "the name of the state directory is too long");
+        return -ENAMETOOLONG;
+    }
+    if (mkdir(paths.folder, 0700) == 0 || errno == EEXIST)
+        return 0;
+    int err = -errno;
+    (void)snprintf(why, 320, "%.200s: %.80s", paths.folder, strerror(-err));
+    return err;
+}
+
 struct audit_writer *trail_open(struct loop *loop, const struct reports_conf *conf, bool collects,
                                 char why[320])
 {
@@ -72,12 +89,6 @@ struct audit_writer *trail_open(struct loop *loop, const struct reports_conf *co
     if (!write_paths(&paths, conf, collects)) {
         (void)snprintf(why, 320, "the name of the state directory or of `audit_file` is too long");
         errno = ENAMETOOLONG;
-        return NULL;
-    }
-    if (!collects && mkdir(paths.folder, 0700) && errno != EEXIST) {
-        int err = errno;
-        (void)snprintf(why, 320, "%.200s: %.80s", paths.folder, strerror(err));
-        errno = err;
         return NULL;
     }
     return audit_writer_open(&opts, why);
