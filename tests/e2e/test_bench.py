@@ -20,6 +20,7 @@ import handshakes  # noqa: E402
 import output  # noqa: E402
 import pra  # noqa: E402
 import report  # noqa: E402
+import reports_web  # noqa: E402
 import stage  # noqa: E402
 
 
@@ -167,6 +168,23 @@ def test_an_end_that_never_comes_is_an_error(folder, monkeypatch):
         pra.open_leases(gate, lsids, threads=1)
         with pytest.raises(AssertionError, match="1 of 1 check-ins are missing"):
             pra.ended(vault, site, lsids[:1], True)  # the site has no recipient of events
+
+
+# ---- session reports ----
+
+def test_everything_that_session_reports_are_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(reports_web, "RANGES", ("12m",))
+    monkeypatch.setattr(reports_web, "DEEP", 1)
+    stage.certificates(tmp_path)
+    database = tmp_path / "reports.db"
+    subprocess.run([stage.BIN / "reports-seed", database, "300", "1"], check=True, capture_output=True)
+    result = reports_web.measure(tmp_path, database, 1)
+    asked = [(row.kind, row.name) for row in result["answers"]]
+    assert {name for kind, name in asked if kind == "tile"} >= set(reports_web.DEFAULT_TILES)
+    assert {"grid", "session", "dashboard", "sign-in"} <= {kind for kind, _ in asked}
+    assert all(row.wall and row.bytes for row in result["answers"] if row.kind in ("tile", "grid", "session"))
+    assert [rows for dataset, form, _, rows, *_ in result["exports"] if (dataset, form) == ("sessions", "csv")][0] > 250
+    assert {dataset: records for dataset, records, *_ in result["feed"]} == {"sessions": 301, "events": 40 * 301}
 
 
 # ---- the report ----
