@@ -5,7 +5,7 @@
  *
  * With JG_WRITE_GOLDEN=1 the golden files and docs/reports-sql.md are written instead of compared.
  */
-#include "check.h"
+#include "db_check.h"
 #include "reports/db/lock.h"
 #include "reports/db/schema.h"
 #include "reports/db/server.h"
@@ -47,21 +47,6 @@ static struct db *open_db(bool read_only)
 
     (void)db_sqlite.open(&params, &db, &error);
     return db;
-}
-
-static void exec_ok(struct db *db, const char *sql)
-{
-    if (db->ops->exec(db, sql) != DB_OK)
-        fail_msg("%s: %s", sql, db->error.text);
-}
-
-static int64_t get_int(struct db *db, const char *sql)
-{
-    int64_t value;
-
-    if (db_get_int(db, sql, -1, &value) != DB_OK)
-        fail_msg("%s: %s", sql, db->error.text);
-    return value;
 }
 
 /* ---- operations ---- */

@@ -5,7 +5,7 @@
  *
  * The linker puts the functions of this file between the engine and the driver manager.
  */
-#include "check.h"
+#include "db_check.h"
 #include "reports/db/odbc_internal.h"
 
 #include <stdlib.h>
@@ -95,15 +95,6 @@ static struct db *open_db(void)
     if (!db)
         fail_msg("%s", error.text);
     return db;
-}
-
-static int64_t get_int(struct db *db, const char *sql)
-{
-    int64_t value;
-
-    if (db_get_int(db, sql, -1, &value) != DB_OK)
-        fail_msg("%s: %s", sql, db->error.text);
-    return value;
 }
 
 TEST(a_commit_of_unknown_outcome_is_away_and_the_next_connection_knows)

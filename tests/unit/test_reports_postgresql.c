@@ -3,7 +3,7 @@
  * test_reports_postgresql.c - the ODBC engine on a real PostgreSQL with TLS: signing in, texts of any length,
  * outcomes, readers, interrupting, locks, a server that dies, schemas of others.
  */
-#include "check.h"
+#include "db_check.h"
 #include "postgres_rig.h"
 #include "reports/db/lock.h"
 #include "reports/db/schema.h"
@@ -68,21 +68,6 @@ static struct db *open_db(bool read_only)
     if (!db)
         fail_msg("%s", error.text);
     return db;
-}
-
-static void exec_ok(struct db *db, const char *sql)
-{
-    if (db->ops->exec(db, sql) != DB_OK)
-        fail_msg("%s: %s", sql, db->error.text);
-}
-
-static int64_t get_int(struct db *db, const char *sql)
-{
-    int64_t value;
-
-    if (db_get_int(db, sql, -1, &value) != DB_OK)
-        fail_msg("%s: %s", sql, db->error.text);
-    return value;
 }
 
 /* ---- signing in ---- */

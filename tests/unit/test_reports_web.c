@@ -3,33 +3,13 @@
  * test_reports_web.c - signing in, sessions, forged requests, permissions and headers of the page's server:
  * each rule by a request that would pass without it.
  */
-#include "web_rig.h"
+#include "web_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define JSON "Content-Type: application/json\r\n"
-
-static struct web_rig rig;
-static struct browser b;
-static struct answer a;
-
-static int setup(void **state)
-{
-    (void)state;
-    web_rig_init(&rig);
-    memset(&b, 0, sizeof(b));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    browser_close(&b);
-    web_rig_end(&rig);
-    return 0;
-}
 
 static void start(void)
 {
@@ -648,8 +628,6 @@ TEST(readers_have_a_rate)
     assert_int_equal(
         browser_ask(&b, &a, "GET", "/feed/sessions", "Authorization: Bearer feed-token\r\n", NULL), 200);
 }
-
-#define WEB_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -11,6 +11,7 @@
 #include "secrets_gone.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -446,14 +447,33 @@ void web_rig_advance(struct web_rig *rig, uint64_t ms)
 
 /* ---- browsers ---- */
 
+/* Set, the buffers do not grow: a large answer does not fit into them. The server's end is in this process.
+ */
+static void narrow_sockets(const struct browser *b)
+{
+    const int *size = &b->rig->socket_bytes;
+    struct sockaddr_in client, peer;
+    socklen_t n = sizeof(client);
+    unsigned found = 0;
+
+    assert_int_equal(setsockopt(b->client.fd, SOL_SOCKET, SO_RCVBUF, size, sizeof(*size)), 0);
+    assert_int_equal(getsockname(b->client.fd, (struct sockaddr *)&client, &n), 0);
+    for (int fd = 0; fd < 256; fd++) {
+        n = sizeof(peer);
+        if (getpeername(fd, (struct sockaddr *)&peer, &n) || peer.sin_port != client.sin_port)
+            continue;
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, size, sizeof(*size)), 0);
+        found++;
+    }
+    assert_int_equal(found, 1);
+}
+
 void browser_open(struct browser *b, struct web_rig *rig)
 {
     char path[TLS_FILES_PATH];
-    const int window = 65536; /* set, it does not grow: a large answer does not fit into the sockets */
 
     b->rig = rig;
     client_open_from(&b->client, &rig->http, rig->source);
-    assert_int_equal(setsockopt(b->client.fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof(window)), 0);
     b->client.ctx = SSL_CTX_new(TLS_client_method());
     assert_non_null(b->client.ctx);
     if (rig->client_cert) {
@@ -470,6 +490,8 @@ void browser_open(struct browser *b, struct web_rig *rig)
     for (int i = 0; i < MAX_ROUNDS && SSL_connect(b->client.ssl) != 1; i++)
         rig_iterate_n(&rig->http, 1);
     assert_true(SSL_is_init_finished(b->client.ssl));
+    if (rig->socket_bytes)
+        narrow_sockets(b);
 }
 
 void browser_close(struct browser *b)

@@ -44,6 +44,7 @@ struct web_rig {
     struct web *web;
     bool closed, drained;
     unsigned busy_ms;        /* how long a change waits for another's lock */
+    int socket_bytes;        /* buffers of the next connection's sockets; 0 = as they are */
     const char *source;      /* address of the next client; NULL = any */
     const char *client_cert; /* name in tls_files; NULL = none */
 };
