@@ -13,6 +13,8 @@
 #ifndef JG_AUDIT_AUDIT_SINK_H
 #define JG_AUDIT_AUDIT_SINK_H
 
+#include "base/jsonw.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +42,9 @@ struct audit_state {
     uint64_t sink_sent, sink_dropped; /* second sink */
     uint64_t last_commit_us;
 };
+
+/* Members of /status of either program, from `name` to `breaks`, in an object that is open. */
+void audit_state_json(struct jsonw *, const struct audit_state *, bool strict);
 
 struct audit_sink;
 

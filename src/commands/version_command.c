@@ -5,6 +5,7 @@
  * Each library tells its version while the program runs, which may be newer than the one of the build.
  * llhttp, inih and libsystemd have no such function: theirs is the version of the build.
  */
+#include "base/compiler.h"
 #include "commands/commands.h"
 
 #include "base/buf.h"
@@ -26,13 +27,6 @@
 #define VERSION_SIZE 32
 #define TEXT(x)      TEXT_OF(x)
 #define TEXT_OF(x)   #x
-
-static const char compiler[] =
-#if defined(__clang__)
-    "clang " __clang_version__;
-#else
-    "gcc " __VERSION__;
-#endif
 
 static const char revision[] = JG_REVISION, build_type[] = JG_BUILD_TYPE;
 
@@ -108,7 +102,7 @@ static int print_page(void)
     char text[VERSION_SIZE];
 
     puts("jumpgate " JG_VERSION);
-    printf("revision  %s\nbuild     %s, %s\n\n", *revision ? revision : "not known", build_type, compiler);
+    printf("revision  %s\nbuild     %s, %s\n\n", *revision ? revision : "not known", build_type, JG_COMPILER);
     for (size_t i = 0; i < NLIBRARIES; i++) {
         const struct library *l = &libraries[i];
         const char *version = l->version ? l->version(text) : l->built;
@@ -136,7 +130,7 @@ static int print_json(void)
     jsonw_str(&w, "version", JG_VERSION);
     jsonw_str(&w, "revision", *revision ? revision : NULL);
     jsonw_str(&w, "build_type", build_type);
-    jsonw_str(&w, "compiler", compiler);
+    jsonw_str(&w, "compiler", JG_COMPILER);
     jsonw_array(&w, "libraries");
     for (size_t i = 0; i < NLIBRARIES; i++) {
         jsonw_object(&w, NULL);

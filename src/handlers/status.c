@@ -6,18 +6,12 @@
  * client that may operate, and to no other. Remaining and overdue times are given without judgement; /readyz
  * and the alert rules on /metrics judge.
  */
+#include "base/compiler.h"
 #include "handlers/certificates.h"
 #include "handlers/gateway.h"
 #include "handlers/site_json.h"
 
 #include <stdio.h>
-
-static const char build[] =
-#if defined(__clang__)
-    "clang " __clang_version__;
-#else
-    "gcc " __VERSION__;
-#endif
 
 static void write_vault(struct jsonw *w, const struct vault *v)
 {
@@ -68,17 +62,7 @@ static void write_audit(struct jsonw *w, const struct gateway *gw)
     if (!health_audit(gw, &s))
         return;
     jsonw_object(w, NULL);
-    jsonw_str(w, "name", "audit");
-    jsonw_str(w, "type", audit_is_strict(gw->audit) ? "strict" : "degraded");
-    jsonw_str(w, "state", s.writable ? "writable" : "not_writable");
-    jsonw_bool(w, "writable", s.writable);
-    jsonw_str(w, "why", s.why);
-    jsonw_int(w, "seq", (int64_t)s.seq);
-    jsonw_int(w, "queued", (int64_t)s.queued);
-    jsonw_int(w, "records", (int64_t)s.records);
-    jsonw_int(w, "failures", (int64_t)s.failures);
-    jsonw_int(w, "lost", (int64_t)s.lost);
-    jsonw_int(w, "breaks", (int64_t)s.breaks);
+    audit_state_json(w, &s, audit_is_strict(gw->audit));
     jsonw_int(w, "syslog_sent", (int64_t)s.sink_sent);
     jsonw_int(w, "syslog_dropped", (int64_t)s.sink_dropped);
     jsonw_double(w, "last_commit_ms", (double)s.last_commit_us / 1000);
@@ -116,7 +100,7 @@ static void write_gateway(struct jsonw *w, const struct gateway *gw)
 
     jsonw_str(w, "name", "jumpgate");
     jsonw_str(w, "version", JG_VERSION);
-    jsonw_str(w, "build", build);
+    jsonw_str(w, "build", JG_COMPILER);
     jsonw_str(w, "started_at", clock_rfc3339(gw->started_wall_ms, started));
     jsonw_int(w, "uptime_seconds", (int64_t)((clock_now(gw->clock) - gw->started_ms) / 1000));
     jsonw_str(w, "config_digest", gw->conf->digest);

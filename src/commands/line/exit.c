@@ -6,8 +6,11 @@
  */
 #include "commands/line/exit.h"
 
+#include "base/log.h"
+
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 static const struct {
     int err;
@@ -35,4 +38,12 @@ enum run_exit run_exit_of(int err)
         if (retried[i].err == -err)
             return RUN_RETRY;
     return RUN_REFUSED;
+}
+
+enum run_exit run_failed(const char *what, const char *why, const char *log_file, int err)
+{
+    log_complaint(what, why);
+    if (log_file && strcmp(log_file, "-") != 0)
+        log_error("start_failed", "what=%s why=%s", what, why);
+    return run_exit_of(err);
 }

@@ -17,5 +17,8 @@ enum run_exit {
 
 /* The code of a start that failed with this -errno: RUN_RETRY for what is in the table, else RUN_REFUSED. */
 enum run_exit run_exit_of(int err);
+/* Says on stderr why `run` does not start, and in the log where that is a file; `log_file` NULL = there is no
+ * log yet. The exit code. */
+enum run_exit run_failed(const char *what, const char *why, const char *log_file, int err);
 
 #endif

@@ -18,7 +18,6 @@
 #include "reports/commands/database.h"
 #include "reports/commands/load.h"
 #include "reports/commands/run/trail.h"
-#include "reports/query/moment.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -42,16 +41,6 @@ struct round {
     int code;
     bool stopping;
 };
-
-/* 0, or an exit code after saying what is wrong. */
-static int read_time(const struct command_args *args, const char *flag, int64_t *when)
-{
-    const char *text = args_value(args, flag);
-
-    *when = RECORD_NONE;
-    return !text || moment_read(text, time(NULL), when) ? EXIT_DONE
-                                                        : args_wrong(args, "%s " MOMENT_NEEDS, flag);
-}
 
 /* ---- the round ---- */
 
@@ -216,14 +205,14 @@ static void close_round(struct round *r)
 
 int reports_collect(const struct command_args *args)
 {
-    struct round r = {.args = args};
+    struct round r = {.args = args, .since = RECORD_NONE, .until = RECORD_NONE};
     int code = EXIT_DONE;
 
     if (!args_given(args, "--once"))
         return args_wrong(args, "`collect` needs --once; `run` collects for ever");
-    code = read_time(args, "--since", &r.since);
+    code = reports_moment(args, "--since", &r.since);
     if (!code)
-        code = read_time(args, "--until", &r.until);
+        code = reports_moment(args, "--until", &r.until);
     if (!code && r.since != RECORD_NONE && r.until != RECORD_NONE && r.since >= r.until)
         code = args_wrong(args, "--since must be before --until");
     if (code)

@@ -10,7 +10,6 @@
 #include "reports/commands/database.h"
 #include "reports/commands/load.h"
 #include "reports/query/feed_export.h"
-#include "reports/query/moment.h"
 #include "reports/query/query.h"
 
 #include <signal.h>
@@ -43,14 +42,6 @@ static void watch_signals(void)
 
 /* ---- the request ---- */
 
-static int read_time(const struct command_args *args, const char *flag, int64_t *when)
-{
-    const char *text = args_value(args, flag);
-
-    return !text || moment_read(text, time(NULL), when) ? EXIT_DONE
-                                                        : args_wrong(args, "%s " MOMENT_NEEDS, flag);
-}
-
 static int read_request(const struct command_args *args, struct feed_request *request)
 {
     const char *format = args_value(args, "--format"), *cursor = args_value(args, "--cursor");
@@ -69,8 +60,8 @@ static int read_request(const struct command_args *args, struct feed_request *re
         return args_wrong(args, "--cursor is none of this program");
     if (cursor)
         (void)snprintf(request->cursor, sizeof(request->cursor), "%s", cursor);
-    code = read_time(args, "--since", &request->since);
-    return code ? code : read_time(args, "--until", &request->until);
+    code = reports_moment(args, "--since", &request->since);
+    return code ? code : reports_moment(args, "--until", &request->until);
 }
 
 /* ---- the export ---- */

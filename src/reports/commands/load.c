@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * load.c - the configuration of a command; see load.h.
+ * load.c - the configuration of a command, and its times; see load.h.
  */
 #include "reports/commands/load.h"
 
-#include "commands/line/command_line.h"
 #include "commands/line/findings.h"
 #include "commands/line/terminal.h"
+#include "reports/query/moment.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define ERRORS_MAX (1U << 20)
 
@@ -30,6 +31,14 @@ struct reports_conf *reports_load(const char *path)
     buf_free(&out);
     buf_free(&lines);
     return conf;
+}
+
+int reports_moment(const struct command_args *args, const char *flag, int64_t *when)
+{
+    const char *text = args_value(args, flag);
+
+    return !text || moment_read(text, time(NULL), when) ? EXIT_DONE
+                                                        : args_wrong(args, "%s " MOMENT_NEEDS, flag);
 }
 
 int reports_failed(const char *what, const char *why)

@@ -83,15 +83,6 @@ static bool parse(struct web_request *r, enum query_call call, const char *name)
                             &error);
 }
 
-/* The outcome of the job itself: the database's alone. */
-static enum db_outcome judge(struct web_request *r, struct db *db, enum query_outcome outcome)
-{
-    r->outcome = outcome;
-    if (outcome != QUERY_DATABASE)
-        return DB_OK;
-    return db->error.outcome == DB_OK ? DB_FAILED : db->error.outcome;
-}
-
 static void count_statement(struct web_request *r, enum query_call call)
 {
     took_add(&r->web->counts.statements[call], r->job.took_us);
@@ -114,7 +105,7 @@ static void answer(struct web_request *r)
 
 static enum db_outcome ask_tile(struct web_request *r, struct db *db)
 {
-    return judge(r, db, query_tile(db, r->parsed, &r->body, &r->result));
+    return web_judge(r, db, query_tile(db, r->parsed, &r->body, &r->result));
 }
 
 static void tile_asked(struct web_request *r)
@@ -146,6 +137,19 @@ static void answer_view(struct web_request *r)
     web_json(r, 200);
 }
 
+/* Counts a query, and answers it where it failed or is the page's own refresh. True = a view to be recorded.
+ */
+static bool is_view(struct web_request *r, enum query_call call)
+{
+    count_statement(r, call);
+    if (!web_asked_well(r))
+        return false;
+    if (!note_is_refresh(r))
+        return true;
+    answer(r);
+    return false;
+}
+
 /* Refuses early what could not be answered. */
 static bool can_record(struct web_request *r)
 {
@@ -158,20 +162,15 @@ static bool can_record(struct web_request *r)
 
 static enum db_outcome ask_records(struct web_request *r, struct db *db)
 {
-    return judge(r, db, query_records(db, r->parsed, &r->body, &r->result));
+    return web_judge(r, db, query_records(db, r->parsed, &r->body, &r->result));
 }
 
 static void records_asked(struct web_request *r)
 {
     struct note n;
 
-    count_statement(r, QUERY_RECORDS);
-    if (!web_asked_well(r))
+    if (!is_view(r, QUERY_RECORDS))
         return;
-    if (note_is_refresh(r)) {
-        answer(r);
-        return;
-    }
     note_begin(&n, r, "viewed");
     note_text(&n, "dataset", r->segment[0]);
     note_text(&n, "filters", r->query);
@@ -187,7 +186,7 @@ void records_start(struct web_request *r)
 
 static enum db_outcome ask_values(struct web_request *r, struct db *db)
 {
-    return judge(r, db, query_values(db, r->parsed, r->segment[1], &r->body, &r->result));
+    return web_judge(r, db, query_values(db, r->parsed, r->segment[1], &r->body, &r->result));
 }
 
 static void values_asked(struct web_request *r)
@@ -207,20 +206,15 @@ void values_start(struct web_request *r)
 
 static enum db_outcome ask_session(struct web_request *r, struct db *db)
 {
-    return judge(r, db, query_session(db, r->parsed, r->segment[0], r->segment[1], &r->body, &r->result));
+    return web_judge(r, db, query_session(db, r->parsed, r->segment[0], r->segment[1], &r->body, &r->result));
 }
 
 static void session_asked(struct web_request *r)
 {
     struct note n;
 
-    count_statement(r, QUERY_SESSION);
-    if (!web_asked_well(r))
+    if (!is_view(r, QUERY_SESSION))
         return;
-    if (note_is_refresh(r)) {
-        answer(r);
-        return;
-    }
     note_begin(&n, r, "session_viewed");
     note_text(&n, "host_name", r->segment[0]);
     note_text(&n, "lsid", r->segment[1]);
@@ -236,21 +230,16 @@ void session_start(struct web_request *r)
 
 static enum db_outcome ask_events(struct web_request *r, struct db *db)
 {
-    return judge(r, db,
-                 query_session_events(db, r->parsed, r->segment[0], r->segment[1], &r->body, &r->result));
+    return web_judge(r, db,
+                     query_session_events(db, r->parsed, r->segment[0], r->segment[1], &r->body, &r->result));
 }
 
 static void events_asked(struct web_request *r)
 {
     struct note n;
 
-    count_statement(r, QUERY_EVENTS);
-    if (!web_asked_well(r))
+    if (!is_view(r, QUERY_EVENTS))
         return;
-    if (note_is_refresh(r)) {
-        answer(r);
-        return;
-    }
     note_begin(&n, r, "viewed");
     note_text(&n, "dataset", "session_events");
     note_text(&n, "host_name", r->segment[0]);

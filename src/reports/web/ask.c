@@ -9,6 +9,14 @@
 #include "base/log.h"
 #include "reports/web/web_internal.h"
 
+enum db_outcome web_judge(struct web_request *r, const struct db *db, enum query_outcome outcome)
+{
+    r->outcome = outcome;
+    if (outcome != QUERY_DATABASE)
+        return DB_OK;
+    return db->error.outcome == DB_OK ? DB_FAILED : db->error.outcome;
+}
+
 static enum db_outcome on_run(struct reader_job *job, struct db *db)
 {
     struct web_request *r = CONTAINER_OF(job, struct web_request, job);

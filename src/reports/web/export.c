@@ -46,19 +46,13 @@ struct export
 
 /* ---- on the thread ---- */
 
-static enum db_outcome judge(struct web_request *r, struct db *db, enum query_outcome outcome)
-{
-    r->outcome = outcome;
-    return outcome != QUERY_DATABASE ? DB_OK : db->error.outcome == DB_OK ? DB_FAILED : db->error.outcome;
-}
-
 static enum db_outcome make_piece(struct web_request *r, struct db *db)
 {
     struct export *e = r->export;
     enum query_outcome outcome = query_export_next(e->rows, &e->piece, &e->more);
 
     e->count = query_export_rows(e->rows);
-    return judge(r, db, outcome);
+    return web_judge(r, db, outcome);
 }
 
 static enum db_outcome on_run(struct reader_job *job, struct db *db)
@@ -69,7 +63,7 @@ static enum db_outcome on_run(struct reader_job *job, struct db *db)
 
     switch (e->step) {
     case STEP_OPEN:
-        outcome = judge(r, db, query_export_open(db, r->parsed, r->format, &e->rows));
+        outcome = web_judge(r, db, query_export_open(db, r->parsed, r->format, &e->rows));
         return outcome != DB_OK || r->outcome != QUERY_OK ? outcome : make_piece(r, db);
     case STEP_NEXT: return make_piece(r, db);
     case STEP_CLOSE: break;

@@ -6,11 +6,9 @@
 
 static enum db_outcome ask(struct web_request *r, struct db *db)
 {
-    r->outcome =
-        feed_read(db, view_context(r->view), &r->feed.request, &r->body, &r->feed.answer, &r->feed.error);
-    if (r->outcome != QUERY_DATABASE)
-        return DB_OK;
-    return db->error.outcome == DB_OK ? DB_FAILED : db->error.outcome;
+    return web_judge(
+        r, db,
+        feed_read(db, view_context(r->view), &r->feed.request, &r->body, &r->feed.answer, &r->feed.error));
 }
 
 static void answer(struct web_request *r)

@@ -7,16 +7,10 @@
  * /status: the whole state on one page: names and numbers, no person and no secret. None of these waits.
  */
 #include "base/clock.h"
+#include "base/compiler.h"
 #include "reports/web/web_internal.h"
 
 #include <stdio.h>
-
-static const char build[] =
-#if defined(__clang__)
-    "clang " __clang_version__;
-#else
-    "gcc " __VERSION__;
-#endif
 
 void livez_start(struct web_request *r)
 {
@@ -118,17 +112,7 @@ static void write_audit(struct jsonw *w, const struct web *web)
     if (!audit_state_of(web, &s))
         return;
     jsonw_object(w, NULL);
-    jsonw_str(w, "name", "audit");
-    jsonw_str(w, "type", web->conf->reports.audit_policy == REPORTS_AUDIT_STRICT ? "strict" : "degraded");
-    jsonw_str(w, "state", s.writable ? "writable" : "not_writable");
-    jsonw_bool(w, "writable", s.writable);
-    jsonw_str(w, "why", s.why);
-    jsonw_int(w, "seq", (int64_t)s.seq);
-    jsonw_int(w, "queued", (int64_t)s.queued);
-    jsonw_int(w, "records", (int64_t)s.records);
-    jsonw_int(w, "failures", (int64_t)s.failures);
-    jsonw_int(w, "lost", (int64_t)s.lost);
-    jsonw_int(w, "breaks", (int64_t)s.breaks);
+    audit_state_json(w, &s, web->conf->reports.audit_policy == REPORTS_AUDIT_STRICT);
     jsonw_end(w);
 }
 
@@ -169,7 +153,7 @@ void status_start(struct web_request *r)
     web_object(r, &w);
     jsonw_str(&w, "name", "jumpgate-reports");
     jsonw_str(&w, "version", JG_VERSION);
-    jsonw_str(&w, "build", build);
+    jsonw_str(&w, "build", JG_COMPILER);
     jsonw_str(&w, "started_at", clock_rfc3339(web->started_wall_ms, text));
     jsonw_int(&w, "uptime_seconds", (int64_t)((clock_now(web->clock) - web->started_ms) / 1000));
     jsonw_str(&w, "config_digest", web->conf->digest);

@@ -242,6 +242,8 @@ bool web_may_log(void *web, const struct http_peer *);
 /* ---- ask.c: work on a reader ---- */
 /* `ask` on a thread of the pool, then `asked`; answers itself when there is no room. */
 void web_ask(struct web_request *, struct readers *, uint64_t timeout_ms);
+/* On the thread: keeps the outcome of a query; that of the job is the database's alone. */
+enum db_outcome web_judge(struct web_request *, const struct db *, enum query_outcome);
 /* Answers what came of it, where that was no success: false. */
 bool web_asked_well(struct web_request *);
 bool web_query_parsed(struct web_request *, enum query_outcome, const struct query_error *);

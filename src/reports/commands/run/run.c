@@ -78,14 +78,9 @@ static void set_state(struct run *r, enum state next)
     r->state = next;
 }
 
-/* A failed start is explained on stderr, and in the log if that is a file. `err` is -errno: the exit code
- * follows from it. */
 static bool start_failed(struct run *r, const char *what, const char *why, int err)
 {
-    log_complaint(what, why);
-    if (r->conf && strcmp(r->conf->reports.log_file, "-") != 0)
-        log_error("start_failed", "what=%s why=%s", what, why);
-    r->exit_code = (int)run_exit_of(err);
+    r->exit_code = (int)run_failed(what, why, r->conf ? r->conf->reports.log_file : NULL, err);
     return false;
 }
 
