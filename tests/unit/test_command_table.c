@@ -165,6 +165,19 @@ TEST(examples_use_the_flags_of_the_row)
     each_row(check_examples);
 }
 
+/* A text that is broken into lines reads as before. */
+static void join_lines(char *text)
+{
+    char *to = text;
+
+    for (const char *from = text; *from; from++)
+        if (!isspace((unsigned char)*from))
+            *to++ = *from;
+        else if (to > text && to[-1] != ' ')
+            *to++ = ' ';
+    *to = '\0';
+}
+
 static void check_help(const struct command *parent, const struct command *row)
 {
     char *text = NULL;
@@ -180,6 +193,7 @@ static void check_help(const struct command *parent, const struct command *row)
         assert_true(end - line <= LINE_MAX_LETTERS);
         assert_true(end == line || end[-1] != ' ');
     }
+    join_lines(text);
     for (const struct command_flag *flag = row->flags; flag && flag->name; flag++)
         assert_non_null(strstr(text, flag->help));
     free(text);
