@@ -6,7 +6,8 @@
  * another one, for instance after a transaction that was rolled back, the file is found again.
  *
  *   find: the newest file that has the line of the position, or the one whose first line follows it
- *   end of a file: the file whose first line follows, else the next one there is (a break)
+ *   end of a file: the file whose first line follows, else (a break) the next one that begins later, be it a
+ *   new trail with small numbers, else one with larger numbers
  */
 #include "reports/collect/trail.h"
 
@@ -48,10 +49,11 @@ struct trail {
     char *pattern;
     struct reader reader;
     bool open;
-    struct audit_link here; /* behind the last line read */
-    bool junk;              /* bytes that are no line were read behind it */
-    bool counted;           /* what follows it is a break that is counted */
-    uint64_t listing;       /* of the files, when the end was last looked behind */
+    struct audit_link here;     /* behind the last line read */
+    char time[AUDIT_TIME_SIZE]; /* of that line; "" = not known */
+    bool junk;                  /* bytes that are no line were read behind it */
+    bool counted;               /* what follows it is a break that is counted */
+    uint64_t listing;           /* of the files, when the end was last looked behind */
 };
 
 /* ---- a file ---- */
@@ -253,6 +255,7 @@ static int open_at_start(struct trail *t, const struct file *f, const struct aud
     err = reader_open(&t->reader, f->path);
     t->open = err == 0;
     t->here = *at;
+    t->time[0] = '\0';
     t->junk = t->counted = false;
     return err;
 }
@@ -269,6 +272,7 @@ static bool open_behind(struct trail *t, const struct file *f, const struct audi
     while (reader_line(&t->reader, &text, &n) > 0) {
         if (audit_line_read(text, n, &line) || line.link.seq < at->seq)
             continue;
+        (void)text_copy(t->time, sizeof(t->time), line.time);
         return line.link.seq == at->seq && strcmp(line.link.hash, at->hash) == 0;
     }
     return false;
@@ -309,25 +313,48 @@ static int find(struct trail *t, struct audit_link *at, struct trail_progress *p
     return err;
 }
 
+static bool is_read(const struct trail *t, const struct file *f)
+{
+    return f->device == t->reader.device && f->inode == t->reader.inode;
+}
+
+/* Times of a trail are texts of one form and of UTC. */
+static bool begins_later(const struct file *f, const char *time)
+{
+    return *time && strcmp(f->first.time, time) > 0;
+}
+
+static const struct file *next_of(const struct trail *t, const struct files *files)
+{
+    const struct file *later = NULL, *larger = NULL;
+
+    for (size_t i = 0; i < files->n; i++) {
+        const struct file *f = &files->rows[i];
+
+        if (is_read(t, f))
+            continue;
+        if (follows(f, &t->here))
+            return f;
+        if (begins_later(f, t->time) && (!later || strcmp(f->first.time, later->first.time) < 0))
+            later = f;
+        if (!larger && f->first.link.seq > t->here.seq)
+            larger = f;
+    }
+    return later ? later : larger;
+}
+
 /* At the end of a file: opens the one that follows. 1 = it did, 0 = there is none, -errno. */
 static int go_on(struct trail *t, struct trail_progress *p)
 {
     struct files files;
-    const struct file *next = NULL;
+    const struct file *next;
     int err = list_files(t->pattern, false, &files);
 
     if (err || files.listing == t->listing)
         return err;
     err = list_files(t->pattern, true, &files);
     t->listing = files.listing;
-    for (size_t i = 0; !err && i < files.n; i++) {
-        const struct file *f = &files.rows[i];
-        if (f->first.link.seq <= t->here.seq ||
-            (f->device == t->reader.device && f->inode == t->reader.inode))
-            continue;
-        next = f;
-        break;
-    }
+    next = err ? NULL : next_of(t, &files);
     if (next && !follows(next, &t->here))
         note_break(p, "lines are missing before it", next->first.link.seq);
     if (next) {
@@ -405,6 +432,7 @@ int trail_read(struct trail *t, struct audit_link *at, unsigned most,
         if (err)
             break;
         t->here = *at = read.link;
+        (void)text_copy(t->time, sizeof(t->time), read.time);
         (void)text_copy(p->time, sizeof(p->time), read.time);
         p->lines++;
     }

@@ -15,6 +15,7 @@
 static struct {
     char dir[64], file[96], pattern[96];
     struct audit_link end; /* of what was written */
+    int64_t begins_ms;
     struct trail *trail;
     struct audit_link at;
     struct trail_progress progress;
@@ -32,6 +33,7 @@ static int setup(void **state)
     (void)snprintf(t.pattern, sizeof(t.pattern), "%s/audit.jsonl*", t.dir);
     audit_link_none(&t.end);
     audit_link_none(&t.at);
+    t.begins_ms = 1767225600000;
     t.trail = trail_new(t.pattern);
     assert_non_null(t.trail);
     return 0;
@@ -62,7 +64,7 @@ static void write_event(const char *members)
     struct buf line = BUF_INIT(AUDIT_LINE_MAX);
 
     assert_int_equal(
-        audit_line_write(&line, &t.end, 1767225600000 + (int64_t)t.end.seq * 1000, members, strlen(members)),
+        audit_line_write(&line, &t.end, t.begins_ms + (int64_t)t.end.seq * 1000, members, strlen(members)),
         0);
     append(line.data, line.len);
     buf_free(&line);
@@ -276,6 +278,25 @@ TEST(another_trail_is_read_from_its_beginning)
     saw(1, 3);
 }
 
+/* A gateway whose state was lost begins a new one; the files of the old one are still there. */
+TEST(a_new_trail_beside_the_old_one)
+{
+    write_lines(7);
+    shell("gzip -k audit.jsonl && mv audit.jsonl.gz audit.jsonl.2.gz && rm audit.jsonl");
+    assert_int_equal(read_all(), 0);
+    saw(1, 7);
+    audit_link_none(&t.end);
+    t.begins_ms += 60000;
+    write_lines(9);
+    shell("mv audit.jsonl audit.jsonl.1");
+    write_lines(3);
+    assert_int_equal(read_all(), 1);
+    saw(1, 12);
+    start_again();
+    assert_int_equal(read_all(), 0);
+    assert_int_equal(t.nseen, 0);
+}
+
 /* ---- what becomes of it ---- */
 
 static struct collect_rig rig;
@@ -350,6 +371,7 @@ int main(void)
         WITH_TRAIL(a_torn_line_that_the_gateway_closed_off_is_none),
         WITH_TRAIL(a_file_that_is_missing_is_one_break),
         WITH_TRAIL(another_trail_is_read_from_its_beginning),
+        WITH_TRAIL(a_new_trail_beside_the_old_one),
         WITH_TRAIL(leases_become_rows),
     };
 
