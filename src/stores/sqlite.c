@@ -487,7 +487,11 @@ int sqlite_store_read(const char *state_dir, const struct store_reader *reader, 
         err = sqlite_file_make_readable(&db);
     if (!err)
         err = sqlite_file_load(db, reader, arg);
-    if (err)
+    if (err == -ENOTSUP)
+        (void)snprintf(why, 320,
+                       "cannot read %.200s: it was written by a newer version; use that version's command",
+                       path);
+    else if (err)
         (void)snprintf(why, 320, "cannot read %.200s: %.80s", path, db ? sqlite3_errmsg(db) : strerror(-err));
     (void)sqlite3_close(db);
     return err;

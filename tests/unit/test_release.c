@@ -241,6 +241,25 @@ TEST(a_lost_request_that_appears_late_is_checked_in)
     world_end(&w);
 }
 
+/* A call that may take long can arrive after all looks but the last, which waits for that. */
+TEST(the_last_look_comes_when_the_call_cannot_arrive_any_more)
+{
+    struct world w;
+    struct caller c;
+
+    world_init(&w);
+    w.vault.conf.call_timeout_ms = MINUTES(5);
+    world_start(&w);
+    world_set_fault(&w, FAKE_REQUEST, FAKE_LOST_LATE);
+    (void)finish_checkout(&w, "alice", "s1", &c);
+    world_advance(&w, MINUTES(4));
+    fake_vault_land(&w.vault);
+    assert_int_equal(fake_vault_live(&w.vault), 1);
+    world_advance(&w, MINUTES(2));
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    world_end(&w);
+}
+
 TEST(a_recovery_ends)
 {
     struct world w;
@@ -500,6 +519,7 @@ int main(void)
         cmocka_unit_test(a_request_surely_not_made_is_not_searched_for),
         cmocka_unit_test(a_lost_request_is_found_and_checked_in),
         cmocka_unit_test(a_lost_request_that_appears_late_is_checked_in),
+        cmocka_unit_test(the_last_look_comes_when_the_call_cannot_arrive_any_more),
         cmocka_unit_test(a_recovery_ends),
         cmocka_unit_test(a_lost_request_given_to_another_checkout_is_held),
         cmocka_unit_test(a_recovery_proves_whose_the_request_is),

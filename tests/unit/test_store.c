@@ -387,6 +387,8 @@ TEST(a_newer_file_is_never_touched)
     assert_non_null(strstr(why, "newer version (schema 99, this one knows "));
     assert_non_null(strstr(why, "); install that version again"));
     assert_null(open_store(true, NULL));
+    assert_true(sqlite_store_read(dir, &counting, NULL, why) < 0);
+    assert_non_null(strstr(why, "it was written by a newer version"));
 }
 
 /* ---- stores of earlier versions: they are read as they are, and migrated by a gateway that writes ---- */
