@@ -182,7 +182,7 @@ class Reports(Gateway):
         return Browser(self, **more)
 
     def records(self, event):
-        trail = self.state / "audit.jsonl"
+        trail = self.state / "audit.127.0.0.1:0" / "audit.jsonl"  # of a page alone, by its address
         lines = trail.read_text().splitlines() if trail.exists() else []
         return [record for record in map(json.loads, lines) if record["event"] == event]
 
