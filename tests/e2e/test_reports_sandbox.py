@@ -144,6 +144,26 @@ def test_a_page_alone_connects_behind_the_fence(tmp_path, authority, server):
             assert {state["Seccomp"] for state in threads(page)} == {"2"}
 
 
+def test_a_new_state_directory(tmp_path, authority, site):
+    """All folders are made before the sandbox, with and without a collector."""
+    for name, keys, made in (("page", {"collect": "no"}, "audit.127.0.0.1:0"), ("collector", {}, "spool")):
+        program = Program(tmp_path / name, authority, None, {} if keys else {"main": site}, **keys)
+        if keys:  # a page alone makes no database
+            assert program.command("migrate").returncode == 0
+        assert not (program.state / made).exists()
+        with program:
+            assert (program.state / made).stat().st_mode & 0o777 == 0o700
+            assert "sandbox mode=on" in program.error
+
+
+def test_a_state_directory_that_cannot_be_made_is_named(tmp_path, authority):
+    program = Program(tmp_path / "page", authority, None, collect="no")
+    program.write(program.text.replace(str(program.state), str(tmp_path / "absent" / "state")))
+    for words in (("run",), ("collect", "--once"), ("migrate",)):
+        said = program.command(*words)
+        assert said.returncode == 1 and f"{tmp_path / 'absent' / 'state'}: No such file or directory" in said.stderr
+
+
 def test_what_is_planted_is_refused(program):
     outside = secret(program.folder.parent / f"outside-{program.way}", "not for this program")
     fenced = re.search(r"sandbox_files landlock=([1-9]\d*)", log(program))

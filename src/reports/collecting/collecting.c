@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define WHY_SIZE 256
 
@@ -286,23 +285,11 @@ static bool knows_site(const struct reports_conf *conf, const char *name)
     return false;
 }
 
-static int make_spool(const char *state_dir, char **spool)
+char *collecting_spool(const struct reports_conf *conf)
 {
-    if (asprintf(spool, "%s/spool", state_dir) < 0) {
-        *spool = NULL;
-        return -ENOMEM;
-    }
-    /* A sandbox refuses to make what may well be there. */
-    return mkdir(*spool, 0700) && access(*spool, F_OK) ? -errno : 0;
-}
+    char *spool = NULL;
 
-int collecting_make_folders(const char *state_dir)
-{
-    char *spool;
-    int err = make_spool(state_dir, &spool);
-
-    free(spool);
-    return err;
+    return asprintf(&spool, "%s/spool", conf->reports.state_dir) < 0 ? NULL : spool;
 }
 
 static int open_all(struct collecting *c, const struct collecting_params *p, char why[WHY_SIZE])
@@ -327,7 +314,6 @@ static int open_all(struct collecting *c, const struct collecting_params *p, cha
 struct collecting *collecting_open(const struct collecting_params *p, char why[WHY_SIZE])
 {
     struct collecting *c = calloc(1, sizeof(*c));
-    int err;
 
     text_copy(why, WHY_SIZE, "out of memory");
     if (!c)
@@ -341,18 +327,15 @@ struct collecting *collecting_open(const struct collecting_params *p, char why[W
     c->once = p->once;
     c->only = p->site ? strdup(p->site) : NULL;
     c->writer = writer_thread_new(p->loop, p->store);
-    err = make_spool(p->conf->reports.state_dir, &c->spool);
-    if (err)
-        (void)snprintf(why, WHY_SIZE, "%.160s: %s", c->spool ? c->spool : "spool", strerror(-err));
-    if (!err && c->writer && (c->only || !p->site)) {
+    c->spool = collecting_spool(p->conf);
+    if (c->spool && c->writer && (c->only || !p->site)) {
         c->params = (struct collect_params){.once = p->once,
                                             .partial = c->only != NULL,
                                             .since = p->since,
                                             .until = p->until,
                                             .timers = loop_timers(p->loop),
                                             .writer = writer_thread_writer(c->writer)};
-        err = open_all(c, p, why);
-        if (!err)
+        if (open_all(c, p, why) == 0)
             return c;
     }
     collecting_free(c);

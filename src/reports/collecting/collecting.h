@@ -24,9 +24,9 @@ struct collecting_params {
     int64_t since, until; /* Unix seconds; RECORD_NONE = not given */
 };
 
-/* Makes what is below the state directory, which is there: before a sandbox that lets no folder be made. 0 or
- * -errno. */
-int collecting_make_folders(const char *state_dir);
+/* The folder of archives that are being read, the caller's; it is there before collecting_open(). NULL: no
+ * memory. */
+char *collecting_spool(const struct reports_conf *);
 /* NULL: why[] says what is wrong: a secret that cannot be read, an unknown site, no memory. */
 struct collecting *collecting_open(const struct collecting_params *, char why[256]);
 /* 0 or -errno. `finished`, of a round alone, has the exit code of the command: 0, 1 or 3. */

@@ -120,7 +120,7 @@ static bool check_database(const struct reports_conf *conf)
 
     if (database_prepare(&d, conf, true, &error) != DB_OK)
         good = check_say(false, "database", "connection", "%s", error.text);
-    else if (d.writer.path && access(d.writer.path, F_OK) && errno == ENOENT)
+    else if (database_is_missing(&d))
         good = check_missing(&d, conf);
     else {
         good = check_writer(&d, conf, &schema);

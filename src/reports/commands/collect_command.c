@@ -17,12 +17,12 @@
 #include "reports/commands/commands.h"
 #include "reports/commands/database.h"
 #include "reports/commands/load.h"
+#include "reports/commands/run/folders.h"
 #include "reports/commands/run/trail.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #define SECRETS_MAX (4U << 20)
@@ -173,12 +173,13 @@ static int run_round(struct round *r)
 static int open_and_run(struct round *r)
 {
     struct db_error error = {.outcome = DB_OK};
-    char hint[256] = "";
+    char hint[256] = "", why[FOLDERS_WHY] = "";
 
     /* A file at its size limit must fail like a full disk and not end the process. */
     if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || secret_open(SECRETS_MAX, hint) || upstream_global_init())
         return command_failed("out of memory");
-    (void)mkdir(r->conf->reports.state_dir, 0700); /* where it fails, opening the database says why */
+    if (folders_make(r->conf, true, why))
+        return reports_failed("state directory", why);
     if (database_prepare(&r->database, r->conf, true, &error) != DB_OK)
         return reports_failed("database", error.text);
     r->store = database_store(&r->database, true, &error);

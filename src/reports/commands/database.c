@@ -164,6 +164,11 @@ enum db_outcome database_prepare(struct database *d, const struct reports_conf *
     return DB_OK;
 }
 
+bool database_is_missing(const struct database *d)
+{
+    return d->writer.path && access(d->writer.path, F_OK) && errno == ENOENT;
+}
+
 void database_free(struct database *d)
 {
     db_login_unref(d->login);

@@ -26,6 +26,9 @@ enum db_outcome database_prepare(struct database *, const struct reports_conf *,
                                  struct db_error *);
 void database_free(struct database *);
 
+/* Is there no file of SQLite yet? A writer would make it. */
+bool database_is_missing(const struct database *);
+
 /* A reload: connections that are made from then on have the new passwords. */
 struct database_logins { /* connection strings, secret; NULL with SQLite */
     char *writer, *reader;

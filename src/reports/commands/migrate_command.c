@@ -9,16 +9,14 @@
 #include "reports/commands/commands.h"
 #include "reports/commands/database.h"
 #include "reports/commands/load.h"
+#include "reports/commands/run/folders.h"
 #include "reports/db/schema.h"
 #include "reports/db/verify.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SAID_MAX    (1U << 20)
 #define SECRETS_MAX (4U << 20)
@@ -31,12 +29,6 @@ struct migrate {
 
 /* ---- the schema ---- */
 
-/* A writer would make the file, which a dry run must not. */
-static bool is_missing(const struct migrate *m)
-{
-    return m->database.writer.path && access(m->database.writer.path, F_OK) && errno == ENOENT;
-}
-
 static int bring_up(struct migrate *m)
 {
     const struct db_ops *ops = m->database.ops;
@@ -44,7 +36,7 @@ static int bring_up(struct migrate *m)
     struct buf said = BUF_INIT(SAID_MAX);
     struct db *db = NULL;
 
-    if (m->dry_run && is_missing(m)) {
+    if (m->dry_run && database_is_missing(&m->database)) {
         printf("%s is not there: it would be made, with version %d\n", m->database.writer.path,
                SCHEMA_VERSION);
         return EXIT_DONE;
@@ -147,14 +139,15 @@ static int recount_locked(struct migrate *m)
 static int migrate(struct migrate *m)
 {
     struct db_error error = {.outcome = DB_OK};
+    char why[FOLDERS_WHY] = "";
     int code;
 
     if (database_prepare(&m->database, m->conf, true, &error) != DB_OK)
         return reports_failed("database", error.text);
-    if (!m->dry_run) /* where it fails, opening the database says why */
-        (void)mkdir(m->conf->reports.state_dir, 0700);
+    if (!m->dry_run && folders_make_state(m->conf, why))
+        return reports_failed("state directory", why);
     code = bring_up(m);
-    if (!code && m->recount && !(m->dry_run && is_missing(m)))
+    if (!code && m->recount && !(m->dry_run && database_is_missing(&m->database)))
         code = recount_locked(m);
     return code;
 }

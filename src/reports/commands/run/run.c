@@ -12,10 +12,11 @@
  * still there CLOSE_MS after closing began, the process ends without it, as soon as the audit records are on
  * disk. The collector's transaction was not committed then, and is done again by the next start.
  *
- * Order that matters: the driver of a database server is loaded before the sandbox closes; the sandbox of
- * files comes before the first thread; the schema is brought up and the collector's lock is taken before
- * anything is asked of a site; the list of system calls is set when all is open. Without `collect` there is
- * neither lock nor store: any number of processes may serve the page, each with a trail of its own (trail.h).
+ * Order that matters: folders are made and the driver of a database server is loaded before the sandbox
+ * closes; the sandbox of files comes before the first thread; the schema is brought up and the collector's
+ * lock is taken before anything is asked of a site; the list of system calls is set when all is open. Without
+ * `collect` there is neither lock nor store: any number of processes may serve the page, each with a trail of
+ * its own (trail.h).
  *
  * Not here: the parts themselves (collecting/, web/), the exit codes (commands/line/exit.h).
  */
@@ -32,6 +33,7 @@
 #include "reports/collecting/collecting.h"
 #include "reports/commands/commands.h"
 #include "reports/commands/database.h"
+#include "reports/commands/run/folders.h"
 #include "reports/commands/run/sandbox.h"
 #include "reports/commands/run/trail.h"
 #include "reports/web/web.h"
@@ -408,12 +410,18 @@ static bool open_log(struct run *r)
     return err ? start_failed(r, m->log_file, log_why(err), err) : true;
 }
 
-/* Secrets, the driver of a database, the trail's folder, the sandbox of files, the log's thread: in this
- * order.
- */
+static bool make_folders(struct run *r)
+{
+    char why[FOLDERS_WHY] = "";
+    int err = folders_make(r->conf, r->conf->reports.collect, why);
+
+    return err ? start_failed(r, "state directory", why, err) : true;
+}
+
+/* Secrets, the driver of a database, the sandbox of files, the log's thread: in this order. */
 static bool prepare_process(struct run *r)
 {
-    char hint[256] = "", why[REPORTS_SANDBOX_WHY] = "", folder_why[320] = "";
+    char hint[256] = "", why[REPORTS_SANDBOX_WHY] = "";
     struct db_error error = {.outcome = DB_OK};
     int err;
 
@@ -425,9 +433,6 @@ static bool prepare_process(struct run *r)
         return start_failed(r, "database", error.text, database_errno(error.outcome));
     if (geteuid() == 0)
         log_warn("running_as_root", "hint=%s", "root's files are in reach, root's capabilities are given up");
-    err = trail_make_folder(r->conf, r->conf->reports.collect, folder_why);
-    if (err)
-        return start_failed(r, "audit", folder_why, err);
     err = reports_sandbox_start(r->conf, r->conf_path, why);
     if (err)
         return start_failed(r, "sandbox", why, err);
@@ -557,7 +562,7 @@ int reports_run(const struct command_args *args)
     json_init();
     if (!harden_process(&r) || !first_load(&r))
         return r.exit_code;
-    if (open_log(&r) && prepare_process(&r)) {
+    if (open_log(&r) && make_folders(&r) && prepare_process(&r)) {
         run_loop(&r);
         upstream_global_cleanup();
     }

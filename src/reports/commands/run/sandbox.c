@@ -6,12 +6,10 @@
 
 #include "base/log.h"
 #include "base/sandbox_paths.h"
-#include "reports/collecting/collecting.h"
 
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define FIRST_FREE_PORT 1024
 
@@ -80,11 +78,6 @@ int reports_sandbox_start(const struct reports_conf *conf, const char *conf_file
     err = sandbox_capabilities(low_port ? UINT64_C(1) << CAP_NET_BIND_SERVICE : 0);
     if (err)
         return give_up_failed(why, "capabilities", err);
-    /* A rule needs an existing directory, and no directory is made later. If this fails, those that use it
-     * say why. */
-    (void)mkdir(conf->reports.state_dir, 0700);
-    if (conf->reports.collect)
-        (void)collecting_make_folders(conf->reports.state_dir);
     if (conf->reports.sandbox != REPORTS_SANDBOX_ON || !is_wanted(conf))
         return 0; /* Landlock has no mode that only logs */
     paths = sandbox_paths_new(16 + 2 * conf->nsites + conf->ngateways);

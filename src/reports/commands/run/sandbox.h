@@ -11,7 +11,8 @@
 
 #define REPORTS_SANDBOX_WHY 256
 
-/* Before the first thread: restricts capabilities and files. 0, or -errno and why. */
+/* Behind folders_make(), since a rule needs a folder that is there, and before the first thread: restricts
+ * capabilities and files. 0, or -errno and why. */
 int reports_sandbox_start(const struct reports_conf *, const char *conf_file, char why[REPORTS_SANDBOX_WHY]);
 /* With an open listener and database, before the first request: drops the other capabilities, restricts
  * system calls. */

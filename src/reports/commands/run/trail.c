@@ -15,8 +15,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_QUEUED  16384
@@ -33,14 +33,23 @@ static bool join(char path[PATH_MAX], const char *folder, const char *name)
     return snprintf(path, PATH_MAX, "%s/%s", folder, name) < PATH_MAX;
 }
 
-/* The folder of trail and head, which a page alone has for itself. */
-static bool write_folder(struct paths *p, const struct reports_conf *conf, bool collects)
+char *trail_folder(const struct reports_conf *conf, bool collects)
 {
     const char *dir = conf->reports.state_dir, *address = conf->web.address.text;
+    char *folder = NULL;
 
     if (collects)
-        return text_copy(p->folder, PATH_MAX, dir);
-    return snprintf(p->folder, PATH_MAX, "%s/audit.%s", dir, address ? address : "page") < PATH_MAX;
+        return strdup(dir);
+    return asprintf(&folder, "%s/audit.%s", dir, address ? address : "page") < 0 ? NULL : folder;
+}
+
+static bool write_folder(struct paths *p, const struct reports_conf *conf, bool collects)
+{
+    char *folder = trail_folder(conf, collects);
+    bool written = folder && text_copy(p->folder, PATH_MAX, folder);
+
+    free(folder);
+    return written;
 }
 
 /* `audit_file` has its default value where it is not set. */
@@ -54,23 +63,6 @@ static bool write_paths(struct paths *p, const struct reports_conf *conf, bool c
     if (strcmp(set, p->file) != 0)
         return text_copy(p->file, PATH_MAX, set);
     return join(p->file, p->folder, "audit.jsonl");
-}
-
-int trail_make_folder(const struct reports_conf *conf, bool collects, char why[320])
-{
-    struct paths paths;
-
-    if (collects)
-        return 0;
-    if (!write_folder(&paths, conf, collects)) {
-        (void)snprintf(why, 320, "the name of the state directory is too long");
-        return -ENAMETOOLONG;
-    }
-    if (mkdir(paths.folder, 0700) == 0 || errno == EEXIST)
-        return 0;
-    int err = -errno;
-    (void)snprintf(why, 320, "%.200s: %.80s", paths.folder, strerror(-err));
-    return err;
 }
 
 struct audit_writer *trail_open(struct loop *loop, const struct reports_conf *conf, bool collects,

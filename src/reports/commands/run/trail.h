@@ -17,10 +17,9 @@
 #include "loop/loop.h"
 #include "reports/conf/reports_conf.h"
 
-/* Makes the folder of a page alone, before the sandbox closes: it lets no folder be made. 0, or -errno and
- * `why`. */
-int trail_make_folder(const struct reports_conf *, bool collects, char why[320]);
-/* `collects`: this process does. NULL, errno and `why`. */
+/* The folder of trail and head, the caller's. `collects`: this process does. NULL: no memory. */
+char *trail_folder(const struct reports_conf *, bool collects);
+/* The folder is there (folders.h). NULL, errno and `why`. */
 struct audit_writer *trail_open(struct loop *, const struct reports_conf *, bool collects, char why[320]);
 /* `collector_started`: version, digest of the configuration, whether it collects. */
 void trail_started(struct audit_writer *, const struct reports_conf *, bool collects);
