@@ -229,6 +229,18 @@ def test_migrate_makes_the_tables_once(conf):
     assert done.returncode == 0 and "tallies: 0 rows differ" in done.stdout
 
 
+def test_an_export_before_the_first_round_says_so(conf):
+    database = conf.parent / "state/reports.db"
+    for what in (database, "no such table: jg_schema"):
+        done = reports("export", "-c", conf, "sessions")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"{what}: no round has been collected yet" in done.stderr
+        database.parent.mkdir(exist_ok=True)
+        secret(database, "")
+    assert reports("migrate", "-c", conf).returncode == 0
+    assert reports("export", "-c", conf, "sessions").returncode == 0
+
+
 def test_a_recount_finds_and_mends_what_is_wrong(conf):
     assert reports("migrate", "-c", conf).returncode == 0
     with sqlite3.connect(conf.parent / "state/reports.db") as database:

@@ -74,6 +74,8 @@ def test_migrate_makes_the_tables_once(program, server, database):
     dry = program.command("migrate", "--dry-run")
     assert (dry.returncode, dry.stdout) == (0, "version 1 is to be applied\n"), dry.stderr
     assert server.value(database, "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'") == "0"
+    early = program.command("export", "sessions")
+    assert early.returncode == 1 and "jg_schema" in early.stderr and "no round has been collected yet" in early.stderr, early.stderr
     made = program.command("migrate")
     assert (made.returncode, made.stdout) == (0, "version 1 applied\n"), made.stderr
     again = program.command("migrate", "--recount", "--dry-run")

@@ -89,6 +89,26 @@ static int export_from(const struct command_args *args, const struct reports_con
     return code;
 }
 
+static int say_missing(const char *what)
+{
+    char why[DB_TEXT_SIZE + 80];
+
+    (void)snprintf(why, sizeof(why),
+                   "%s: no round has been collected yet; `run` and `collect --once` collect", what);
+    return reports_failed("database", why);
+}
+
+/* The tables are made when collecting begins. */
+static int export_open(const struct command_args *args, const struct reports_conf *conf, struct db *db,
+                       const struct feed_request *request)
+{
+    enum db_outcome outcome = db->ops->exec(db, "SELECT 1 FROM \"jg_schema\" WHERE 1 = 0");
+
+    if (outcome == DB_OK)
+        return export_from(args, conf, db, request);
+    return outcome == DB_FAILED ? say_missing(db->error.text) : reports_failed("database", db->error.text);
+}
+
 static int open_and_export(const struct command_args *args, const struct reports_conf *conf,
                            const struct feed_request *request)
 {
@@ -97,11 +117,14 @@ static int open_and_export(const struct command_args *args, const struct reports
     struct db *db = NULL;
     int code;
 
-    if (database_prepare(&database, conf, true, &error) != DB_OK ||
-        database.ops->open(&database.reader, &db, &error) != DB_OK)
+    if (database_prepare(&database, conf, true, &error) != DB_OK)
+        code = reports_failed("database", error.text);
+    else if (database_is_missing(&database))
+        code = say_missing(database.reader.path);
+    else if (database.ops->open(&database.reader, &db, &error) != DB_OK)
         code = reports_failed("database", error.text);
     else
-        code = export_from(args, conf, db, request);
+        code = export_open(args, conf, db, request);
     if (db)
         database.ops->close(db);
     database_free(&database);
