@@ -229,6 +229,29 @@ def test_migrate_makes_the_tables_once(conf):
     assert done.returncode == 0 and "tallies: 0 rows differ" in done.stdout
 
 
+def test_secrets_that_a_command_does_not_use_are_not_read(tmp_path, authority):
+    """export and migrate need the database's alone; check and collect need all, and say how to get them."""
+    program = Reports(tmp_path, authority)
+    secret(program.conf, re.sub("tls_key = .*", "tls_key = $CREDENTIALS_DIRECTORY/reports.key", program.text) +
+           "[pra main]\nurl = http://127.0.0.1:9\ninsecure_http = yes\nclient_id = 0123\n"
+           "client_secret_file = %d/pra-secret\nca_file = /absent/ca.pem\n")
+    environment = {name: value for name, value in os.environ.items() if name != "CREDENTIALS_DIRECTORY"}
+    for words in (("migrate",), ("export", "sessions")):
+        done = reports(*words, "-c", program.conf, env=environment)
+        assert done.returncode == 0 and "CREDENTIALS" not in done.stderr, done.stderr
+    for words in (("check",), ("collect", "--once")):
+        done = reports(*words, "-c", program.conf, env=environment)
+        assert done.returncode == 1 and "`tls_key` names a credential" in done.stderr, done.stderr
+        assert done.stderr.count("systemd-run --pipe --wait --quiet -p LoadCredential=NAME:FILE") == 1
+        assert "systemctl cat jumpgate-reports" in done.stderr
+    password = ("[database]\ntype = postgresql\nserver = 127.0.0.1\ndatabase = none\nuser = none\n"
+                "password_file = $CREDENTIALS_DIRECTORY/database-password\n")
+    secret(program.conf, program.conf.read_text() + password)
+    done = reports("export", "-c", program.conf, "sessions", env=environment)
+    assert done.returncode == 1 and "`password_file` names a credential" in done.stderr and "`tls_key`" not in done.stderr
+    assert "systemd-run" in done.stderr
+
+
 def test_an_export_before_the_first_round_says_so(conf):
     database = conf.parent / "state/reports.db"
     for what in (database, "no such table: jg_schema"):

@@ -108,7 +108,7 @@ static int load(const char *text)
     reports_conf_free(conf);
     conf = NULL;
     buf_clear(&errors);
-    err = reports_conf_load(path, &conf, &errors);
+    err = reports_conf_load(path, REPORTS_FILES_ALL, &conf, &errors);
     assert_true((err == 0) == (conf != NULL));
     return err;
 }

@@ -36,6 +36,9 @@ struct conf_part { /* one section of the file */
 struct conf_draft {
     const struct conf_table *table;
     const char *file;
+    /* Does the reader of this draft use the file that the row names? NULL = each. The name of an unused one
+     * is taken as it is written: a credential needs no directory. Set before conf_read(). */
+    bool (*uses_file)(const struct conf_row *);
     TAILQ_HEAD(, conf_part) parts;
     size_t nparts;
     struct conf_note *notes;

@@ -169,6 +169,16 @@ static void bad_value(struct reader *r, const struct conf_row *row, const char *
         conf_error(r->draft, r->line, "`%s` %s; found `%.80s`", row->name, why, value);
 }
 
+static int parse_value(struct reader *r, const struct conf_row *row, const char *value,
+                       char why[CONF_WHY_SIZE])
+{
+    const struct conf_draft *d = r->draft;
+
+    if (row->flags & CONF_FILE && d->uses_file && !d->uses_file(row))
+        return conf_text_set(row, r->part->object, value);
+    return row->type->parse(row, value, r->part->object, why);
+}
+
 static void key_set(struct reader *r, const char *key, const char *value)
 {
     const struct conf_row *row = conf_row_find(r->part->table, r->part->section, key);
@@ -190,7 +200,7 @@ static void key_set(struct reader *r, const char *key, const char *value)
         conf_error(r->draft, r->line, "`%s` has no value; leave the line out for the default", row->name);
         return;
     }
-    err = row->type->parse(row, value, r->part->object, why);
+    err = parse_value(r, row, value, why);
     if (err == -ENOMEM)
         r->draft->nomem = true;
     else if (err)

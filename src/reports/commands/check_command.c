@@ -157,7 +157,7 @@ int reports_check_command(const struct command_args *args)
 
     if (secret_init())
         return command_failed("OpenSSL is in use before its memory is wiped");
-    conf = reports_load(args->conf);
+    conf = reports_load(args->conf, REPORTS_FILES_ALL);
     if (!conf)
         return EXIT_FAILED;
     printf("%s: ok\n", args->conf);

@@ -221,7 +221,7 @@ int reports_collect(const struct command_args *args)
     if (secret_init())
         return command_failed("OpenSSL is in use before its memory is wiped");
     json_init();
-    r.conf = reports_load(args->conf);
+    r.conf = reports_load(args->conf, REPORTS_FILES_ALL);
     if (!r.conf)
         return EXIT_FAILED;
     (void)log_open(&(struct log_opts){

@@ -142,7 +142,7 @@ int reports_export(const struct command_args *args)
         return code;
     if (secret_init() || secret_open(SECRETS_MAX, hint))
         return command_failed("out of memory");
-    conf = reports_load(args->conf);
+    conf = reports_load(args->conf, REPORTS_FILES_DATABASE);
     if (!conf)
         return EXIT_FAILED;
     watch_signals();

@@ -14,12 +14,30 @@
 
 #define ERRORS_MAX (1U << 20)
 
-struct reports_conf *reports_load(const char *path)
+/* Is it about a credential that the command does not have? */
+static bool lacks_credential(const struct findings *found)
+{
+    for (size_t i = 0; i < found->n; i++)
+        if (strstr(found->list[i].text, "CREDENTIALS_DIRECTORY is not set"))
+            return true;
+    return false;
+}
+
+static void say_credentials(void)
+{
+    fprintf(stderr,
+            "%s: a command outside of the service has no credentials. As root, systemd-run gives them:\n"
+            "  systemd-run --pipe --wait --quiet -p LoadCredential=NAME:FILE ... %s COMMAND\n"
+            "with NAME:FILE as in the lines LoadCredential= of `systemctl cat %s`\n",
+            command_program()->name, command_program()->name, command_program()->name);
+}
+
+struct reports_conf *reports_load(const char *path, enum reports_files files)
 {
     struct buf lines = BUF_INIT(ERRORS_MAX), out = BUF_INIT(ERRORS_MAX);
     struct findings found = {0};
     struct reports_conf *conf = NULL;
-    int err = reports_conf_load(path, &conf, &lines);
+    int err = reports_conf_load(path, files, &conf, &lines);
 
     findings_take_lines(&found, path, &lines);
     if (err && !found.mistakes)
@@ -27,6 +45,8 @@ struct reports_conf *reports_load(const char *path)
     findings_print(&found, path, &out);
     if (out.len)
         (void)fwrite(out.data, 1, out.len, stderr);
+    if (lacks_credential(&found))
+        say_credentials();
     findings_free(&found);
     buf_free(&out);
     buf_free(&lines);

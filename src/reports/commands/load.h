@@ -7,8 +7,9 @@
 #include "commands/line/command_line.h"
 #include "reports/conf/reports_conf.h"
 
-/* Mistakes and warnings go to stderr. NULL after saying what is wrong. */
-struct reports_conf *reports_load(const char *path);
+/* Mistakes and warnings go to stderr; where a credential of the unit is missing, also how a command gets it.
+ * NULL after saying what is wrong. */
+struct reports_conf *reports_load(const char *path, enum reports_files);
 /* `PROGRAM: WHAT: WHY` on stderr. EXIT_FAILED. */
 int reports_failed(const char *what, const char *why);
 /* The time behind a flag; *when stays where the flag is absent. 0, or an exit code after saying what is

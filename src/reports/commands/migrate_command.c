@@ -160,7 +160,7 @@ int reports_migrate(const struct command_args *args)
 
     if (secret_init() || secret_open(SECRETS_MAX, hint))
         return command_failed("out of memory");
-    conf = reports_load(args->conf);
+    conf = reports_load(args->conf, REPORTS_FILES_DATABASE);
     if (!conf)
         return EXIT_FAILED;
     m.conf = conf;

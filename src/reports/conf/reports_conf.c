@@ -121,12 +121,20 @@ void reports_conf_free(struct reports_conf *conf)
 
 /* ---- loading ---- */
 
-static int read_conf(const char *path, const struct buf *text, struct reports_conf **out, struct buf *errors)
+static bool is_of_database(const struct conf_row *row)
+{
+    return row->section == REPORTS_DATABASE;
+}
+
+static int read_conf(const char *path, const struct buf *text, enum reports_files files,
+                     struct reports_conf **out, struct buf *errors)
 {
     struct conf_draft draft;
     int err = 0;
 
     conf_draft_init(&draft, &reports_table, path);
+    if (files == REPORTS_FILES_DATABASE)
+        draft.uses_file = is_of_database;
     conf_read(&draft, text->data ? text->data : "", text->len);
     reports_check(&draft);
     reports_check_files(&draft);
@@ -141,7 +149,8 @@ static int read_conf(const char *path, const struct buf *text, struct reports_co
     return err;
 }
 
-int reports_conf_load(const char *path, struct reports_conf **out, struct buf *errors)
+int reports_conf_load(const char *path, enum reports_files files, struct reports_conf **out,
+                      struct buf *errors)
 {
     struct buf text = BUF_INIT(CONF_SOURCE_MAX);
     int err = conf_source_read(path, &text);
@@ -149,7 +158,7 @@ int reports_conf_load(const char *path, struct reports_conf **out, struct buf *e
 
     *out = NULL;
     if (!err)
-        err = read_conf(path, &text, out, errors);
+        err = read_conf(path, &text, files, out, errors);
     if (unread || err == -ENOMEM)
         conf_source_complain(errors, path, err);
     buf_free(&text);

@@ -154,12 +154,18 @@ struct reports_conf {
     char digest[65]; /* SHA-256 of the effective configuration, hex */
 };
 
+enum reports_files { /* which of the files that a configuration names are read and checked */
+                     REPORTS_FILES_ALL,
+                     REPORTS_FILES_DATABASE /* those of [database] alone: the others may be absent, and are
+                                               not to be used */
+};
+
 /*
  * Reads and checks `path`. Every mistake becomes a line `file:line: message` in `errors`, all of them at
  * once. 0 and *out, or -EINVAL (mistakes), -errno (cannot read; also explained in `errors`). Warnings are
  * lines that begin `file:line: warning: ` and do not fail.
  */
-int reports_conf_load(const char *path, struct reports_conf **out, struct buf *errors);
+int reports_conf_load(const char *path, enum reports_files, struct reports_conf **out, struct buf *errors);
 /* Does the file want its log as JSON? Whatever mistakes it has: they are to be said in that form. */
 bool reports_conf_log_json(const char *path);
 void reports_conf_free(struct reports_conf *); /* NULL is fine */

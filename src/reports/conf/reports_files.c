@@ -90,7 +90,8 @@ static void check_part(struct conf_draft *d, const struct conf_part *part,
     for (size_t i = 0; i < d->table->nrows; i++) {
         const struct conf_row *row = &d->table->rows[i];
 
-        if (row->section != part->section || !(row->flags & CONF_FILE))
+        if (row->section != part->section || !(row->flags & CONF_FILE) ||
+            (d->uses_file && !d->uses_file(row)))
             continue;
         sound[i] = conf_file_check(d, part, row);
         if (sound[i] && !conf_is_credential(conf_file_of(part, row)))

@@ -265,7 +265,7 @@ static struct reports_conf *load_conf(const char *path, int *err)
     struct findings found = {0};
     struct reports_conf *conf = NULL;
 
-    *err = reports_conf_load(path, &conf, &errors);
+    *err = reports_conf_load(path, REPORTS_FILES_ALL, &conf, &errors);
     findings_take_lines(&found, path, &errors);
     findings_log(&found, path);
     findings_free(&found);
