@@ -14,6 +14,7 @@ import ctypes
 import os
 import platform
 import signal
+import time
 
 import pytest
 
@@ -59,7 +60,7 @@ class Thread:
         self.pid, self.before = pid, registers(pid)
         self.memory = os.open(f"/proc/{pid}/mem", os.O_RDWR)
         self.code = self.before.rip - 2
-        assert os.pread(self.memory, 2, self.code) == SYSCALL_CODE, "the thread is in no system call"
+        self.waits = os.pread(self.memory, 2, self.code) == SYSCALL_CODE
 
     def call(self, name, *arguments):
         """What the call returns: -errno of a failed one. Bytes become a text on the thread's stack."""
@@ -87,17 +88,29 @@ class Thread:
         trace(SET, self.pid, ctypes.addressof(self.before))
 
 
+def stopped_thread(pid):
+    """One that computes when it is stopped is left alone until it waits in a system call."""
+    for _ in range(200):
+        try:
+            trace(ATTACH, pid)
+        except OSError as error:
+            pytest.skip(f"this system does not let processes be traced: {error}")
+        wait(pid)
+        thread = Thread(pid)
+        if thread.waits:
+            return thread
+        os.close(thread.memory)
+        trace(DETACH, pid)
+        time.sleep(0.05)
+    raise AssertionError("the thread is never in a system call")
+
+
 @contextlib.contextmanager
 def planted(pid):
     """Gives a function that makes calls in the process."""
     if platform.machine() != "x86_64" or os.geteuid() != 0:
         pytest.skip("calls are planted by root, on x86-64")
-    try:
-        trace(ATTACH, pid)
-    except OSError as error:
-        pytest.skip(f"this system does not let processes be traced: {error}")
-    wait(pid)
-    thread = Thread(pid)
+    thread = stopped_thread(pid)
     try:
         yield thread.call
         with contextlib.suppress(ProcessLookupError):  # it has ended
