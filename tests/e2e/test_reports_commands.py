@@ -17,6 +17,7 @@ import pytest
 from certificates import Authority
 from collector import Trail
 from harness import BIN, ROOT, Gateway
+from pra_month import Month
 from pra_site import PraSite
 from reports_program import Reports, executable, reports, secret
 
@@ -331,6 +332,27 @@ def test_pages_beside_a_collector_have_trails_of_their_own(tmp_path, authority):
 
 
 # ---- collect --once ----
+
+def test_a_round_says_what_it_collected(tmp_path):
+    with Month("--events", 6, "--users", 2, "--endpoints", 2, "--seed", 4, sessions=5, running=1) as site:
+        site.make_month(stream_hour=1, vault_activity=1, team_activity=1, syslog_messages=1, vault_accounts=1)
+        site.at(0)
+        site.permit(perm_reporting_syslog="0", perm_reporting_vault="1", perm_configuration_vault_account="1")
+        program = Reports(tmp_path, sites={"main": site}, backfill="40d",
+                          more=f"[gateway east]\naudit = {tmp_path}/trail.jsonl\n")
+        program.write(program.text.replace("url = http", "rate = 20/s\nurl = http"))
+        Trail(tmp_path / "trail.jsonl").add("ready", "2026-03-20T10:00:00.000Z")
+        for new in (6, 0):
+            done = reports("collect", "--once", "-c", program.conf)
+            lines = done.stdout.splitlines()
+            assert re.fullmatch(rf"main: {new} sessions new, \d+ changed; \d+ of \d+ sources complete; not complete: syslog; "
+                                r"Action Required: permission \S+", lines[0]), done.stdout + done.stderr
+            assert lines[1:] == ["gateway east: trail read"] and done.returncode == 3
+        site.permit(perm_reporting_syslog="1")
+        done = reports("collect", "--once", "-c", program.conf)
+        found = re.match(r"main: 0 sessions new, \d+ changed; (\d+) of (\d+) sources complete; Action Required: clock\n", done.stdout)
+        assert done.returncode == 0 and found and found[1] == found[2] != "0", done.stdout + done.stderr
+
 
 def test_a_backfill_is_recorded(tmp_path):
     with PraSite() as site:

@@ -129,11 +129,12 @@ const char *collect_activity_name(enum collect_activity); /* "idle" */
 struct collect_source_state {
     enum collect_source source;
     enum collect_activity activity;
-    const char *cursor;   /* as it stands in the database; "" = none */
-    int64_t last_success; /* Unix seconds; RECORD_NONE = never */
-    int64_t lag;          /* seconds between what is collected and now; RECORD_NONE = not known */
-    const char *error;    /* of the failure that it has not got over; NULL = none */
-    unsigned failures;    /* in a row */
+    const char *cursor;      /* as it stands in the database; "" = none */
+    int64_t last_success;    /* Unix seconds; RECORD_NONE = never */
+    int64_t lag;             /* seconds between what is collected and now; RECORD_NONE = not known */
+    const char *error;       /* of the failure that it has not got over; NULL = none */
+    unsigned failures;       /* in a row */
+    bool complete, given_up; /* of a round (`once`) that has ended; neither: it is not wanted */
     uint64_t calls[REPORT_NENDS];
     uint64_t call_ms; /* all calls together */
 };
@@ -146,9 +147,10 @@ struct collect_site_state {
     int64_t last_success; /* RECORD_NONE = never */
     int64_t skew_ms;      /* the site's clock less ours */
     const char *api_version;
-    int64_t todo, failed;                 /* sessions to fetch; those that failed five times */
-    int64_t rate_remaining;               /* -1 = not known */
-    uint64_t dropped, refused, texts_cut; /* lsids the site knows no more; sessions over a limit */
+    int64_t todo, failed;                    /* sessions to fetch; those that failed five times */
+    int64_t rate_remaining;                  /* -1 = not known */
+    uint64_t dropped, refused, texts_cut;    /* lsids the site knows no more; sessions over a limit */
+    uint64_t sessions_new, sessions_changed; /* since the start */
     /* A backfill runs: sessions between these times may be missing. RECORD_NONE = none runs. */
     int64_t missing_from, missing_to;
     struct collect_source_state sources[COLLECT_NSOURCES];

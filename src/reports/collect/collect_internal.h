@@ -192,7 +192,7 @@ struct collect_site {
     char api_version[64];
     char *permissions; /* JSON */
     int64_t todo, failed;
-    uint64_t dropped, refused, texts_cut;
+    uint64_t dropped, refused, texts_cut, sessions_new, sessions_changed;
     struct forgotten *forgotten; /* a ring of FORGOTTEN_MAX; NULL = none yet */
     size_t next_forgotten;
 

@@ -99,6 +99,8 @@ static void session_after(struct site_task *base, enum db_outcome outcome, const
         session_failed(base->source, t->lsid, t->tries, why ? why : "the database refused it");
         return;
     }
+    site->sessions_new += t->change == STORE_NEW;
+    site->sessions_changed += t->change == STORE_CHANGED;
     if (t->session.state == STORE_RUNNING)
         probe_add(site, t->lsid);
     else

@@ -55,6 +55,8 @@ static void take_source(const struct source *s, struct collect_source_state *out
                                          .lag = lag_of(s),
                                          .error = s->failures ? s->error : NULL,
                                          .failures = s->failures,
+                                         .complete = s->result == ROUND_COMPLETE,
+                                         .given_up = s->result == ROUND_FAILED,
                                          .call_ms = s->call_ms};
     for (int i = 0; i < REPORT_NENDS; i++)
         out->calls[i] = s->calls[i];
@@ -77,6 +79,8 @@ static void take_site(const struct collect_site *site, struct collect_site_state
                                        .dropped = site->dropped,
                                        .refused = site->refused,
                                        .texts_cut = site->texts_cut,
+                                       .sessions_new = site->sessions_new,
+                                       .sessions_changed = site->sessions_changed,
                                        .missing_from = site->missing ? site->missing_from : RECORD_NONE,
                                        .missing_to = site->missing ? site->backfill.to : RECORD_NONE};
     for (int i = 0; i < COLLECT_NSOURCES; i++)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory/secret.h"
 #include "commands/line/exit.h"
+#include "commands/line/terminal.h"
 #include "loop/loop.h"
 #include "loop/upstream/upstream.h"
 #include "reports/collecting/collecting.h"
@@ -20,6 +21,7 @@
 #include "reports/commands/run/folders.h"
 #include "reports/commands/run/trail.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,11 +79,55 @@ static void stop_round(struct round *r)
     collecting_stop(r->collecting, r->conf->reports.drain_timeout_ms, on_stopped, r);
 }
 
+/* ---- what was collected: a line for each site and gateway on standard output ---- */
+
+static void print_sources(const struct collect_site_state *s)
+{
+    unsigned complete = 0, given_up = 0;
+
+    for (int k = 0; k < COLLECT_NSOURCES; k++) {
+        complete += s->sources[k].complete;
+        given_up += s->sources[k].given_up;
+    }
+    printf("%u of %u sources complete", complete, complete + given_up);
+    for (int k = 0, n = 0; k < COLLECT_NSOURCES; k++)
+        if (s->sources[k].given_up)
+            printf("%s%s", n++ ? ", " : "; not complete: ", collect_source_name(s->sources[k].source));
+}
+
+static void print_site(const struct collect_site_state *s)
+{
+    terminal_text(stdout, s->name);
+    printf(": %" PRIu64 " sessions new, %" PRIu64 " changed; ", s->sessions_new, s->sessions_changed);
+    print_sources(s);
+    if (s->reason) {
+        printf("; %s: ", collect_word_name(s->word));
+        terminal_text(stdout, s->reason);
+    }
+    putchar('\n');
+}
+
+static void print_round(const struct collect_state *state)
+{
+    for (size_t i = 0; state && i < state->nsites; i++)
+        print_site(&state->sites[i]);
+    for (size_t i = 0; state && i < state->ngateways; i++) {
+        const struct collect_gateway_state *g = &state->gateways[i];
+
+        printf("gateway ");
+        terminal_text(stdout, g->name);
+        printf(": ");
+        terminal_text(stdout, g->error ? g->error : "trail read");
+        putchar('\n');
+    }
+}
+
 static void on_finished(void *arg, int exit_code)
 {
     struct round *r = arg;
 
     r->code = exit_code;
+    print_round(collect_state(collecting_collector(r->collecting)));
     stop_round(r);
 }
 
@@ -228,5 +274,6 @@ int reports_collect(const struct command_args *args)
         .level = r.conf->reports.log_level, .json = r.conf->reports.log_json, .file = "-"});
     code = open_and_run(&r);
     close_round(&r);
-    return code;
+    int written = command_finish_output();
+    return code ? code : written;
 }

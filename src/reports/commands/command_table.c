@@ -90,7 +90,8 @@ const struct command reports_commands[] = {
       .summary = "ask every site once, and end",
       .about = "One full round of every source. Another process that collects into the database must not run. --since "
                "moves the start of collecting back: what is older than the first start comes that way, and the audit trail "
-               "records it as `backfill`.\n\n"
+               "records it as `backfill`. At its end a line for each site says how many sessions are new and changed, which "
+               "sources were complete, and what the site needs; a line for each gateway says whether its trail was read.\n\n"
                "TIME is RFC 3339, a date (UTC) or an age such as 30d.",
       .flags = (const struct command_flag[]){
           CONF_ROW,
