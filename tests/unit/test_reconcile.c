@@ -154,6 +154,28 @@ TEST(a_marked_request_without_lease_is_checked_in)
     world_end(&w);
 }
 
+/* Its own answer is still to come: a list that shows it by its mark takes nothing from the check-out. */
+TEST(a_request_whose_answer_is_on_its_way_is_no_stray)
+{
+    struct world w;
+    struct caller a, b;
+
+    world_start_stored(&w);
+    w.vault.accounts[0].no_reuse = true;
+    checkout_ok(&w, "alice", "s1", &a);
+    world_advance(&w, MINUTES(10) - SECONDS(2));
+    start_checkout(&w, "alice", "s2", &b);
+    world_run_until(&w, FAKE_REQUEST);
+    fake_vault_commit(&w.vault, world_find_call(&w, FAKE_REQUEST, 0));
+    fake_clock_run(&w.clock, w.timers, SECONDS(3));
+    world_deliver(&w, FAKE_REQUESTS, 0);
+    world_settle(&w);
+    assert_checkout_ok(&b);
+    assert_int_equal(world_checkins(&w), 0);
+    assert_int_equal(world_state(&w).leases_active, 2);
+    world_end(&w);
+}
+
 /* Its check-in goes on after a restart, by its name. */
 TEST(a_stray_request_has_its_row)
 {
@@ -301,6 +323,7 @@ int main(void)
         cmocka_unit_test(the_persons_own_request_is_never_checked_in),
         cmocka_unit_test(short_rounds_do_not_delay_the_second_list),
         cmocka_unit_test(one_partial_list_ends_no_lease),
+        cmocka_unit_test(a_request_whose_answer_is_on_its_way_is_no_stray),
         cmocka_unit_test(a_stray_request_has_its_row),
         cmocka_unit_test(a_request_is_known_by_its_tag_after_any_time),
         cmocka_unit_test(a_cut_mark_is_ours_on_its_account),

@@ -143,6 +143,8 @@ TEST(a_moved_vault_keeps_leases_that_its_list_proves)
         world_start(&w);
         checkout_ok(&w, "alice", "s1", &c);
         move(&w, m->account, m->reason);
+        world_iterate(&w);
+        (void)fake_store_commit(w.store);
         assert_string_equal(fake_store_only(w.store)->url, A_URL); /* unproven until the list was read */
         world_advance(&w, SECONDS(20));
         assert_int_equal(world_state(&w).leases_active, m->ours);
