@@ -3,8 +3,7 @@
  *
  *   ASKED --its last holder is gone, and nothing is known--> LOOKING <--> LOOK_LATER --not there--> ENDED
  *     | \                                                       |
- *     |  \--nothing was sent--> ENDED                            +--found--> QUEUED, or ENDED: it is
- * another's
+ *     |  \--nothing was sent--> ENDED                           +--found--> QUEUED; another's--> ENDED
  *     |
  *     +--settled--> HELD --last holder gone, its time--> QUEUED --> CHECKING_IN --confirmed, gone--> ENDED
  *                     |                                     ^           |
