@@ -243,7 +243,7 @@ def test_secrets_that_a_command_does_not_use_are_not_read(tmp_path, authority):
     for words in (("check",), ("collect", "--once")):
         done = reports(*words, "-c", program.conf, env=environment)
         assert done.returncode == 1 and "`tls_key` names a credential" in done.stderr, done.stderr
-        assert done.stderr.count("systemd-run --pipe --wait --quiet -p LoadCredential=NAME:FILE") == 1
+        assert done.stderr.count("systemd-run --pipe --wait --quiet -p DynamicUser=yes -p User=jumpgate-reports") == 1
         assert "systemctl cat jumpgate-reports" in done.stderr
     password = ("[database]\ntype = postgresql\nserver = 127.0.0.1\ndatabase = none\nuser = none\n"
                 "password_file = $CREDENTIALS_DIRECTORY/database-password\n")

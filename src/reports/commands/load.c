@@ -27,9 +27,11 @@ static void say_credentials(void)
 {
     fprintf(stderr,
             "%s: a command outside of the service has no credentials. As root, systemd-run gives them:\n"
-            "  systemd-run --pipe --wait --quiet -p LoadCredential=NAME:FILE ... %s COMMAND\n"
+            "  systemd-run --pipe --wait --quiet -p DynamicUser=yes -p User=%s -p StateDirectory=%s \\\n"
+            "      -p SupplementaryGroups=jumpgate -p LoadCredential=NAME:FILE ... %s COMMAND\n"
             "with NAME:FILE as in the lines LoadCredential= of `systemctl cat %s`\n",
-            command_program()->name, command_program()->name, command_program()->name);
+            command_program()->name, command_program()->name, command_program()->name,
+            command_program()->name, command_program()->name);
 }
 
 struct reports_conf *reports_load(const char *path, enum reports_files files)
