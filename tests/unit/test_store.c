@@ -347,6 +347,24 @@ static void make_it_foreign(void)
     assert_int_equal(sqlite3_exec(db, "CREATE TABLE t (x)", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
+static void change_a_row(const char *sql)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_changes(db), 1);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+static void change_a_state(void)
+{
+    change_a_row("UPDATE vault_request SET state = 64 WHERE mark = (SELECT max(mark) FROM vault_request)");
+}
+static void change_an_end(void)
+{
+    change_a_row(
+        "INSERT INTO lease SELECT mark, 'x', lsid, 64, '', username, domain, session, credential, system,"
+        " account, created_ms FROM vault_request LIMIT 1");
+}
 
 TEST(an_empty_file_is_damage)
 {
@@ -371,6 +389,12 @@ TEST(a_vanished_file_is_damage)
 TEST(a_foreign_file_is_damage)
 {
     harmed(make_it_foreign);
+}
+
+TEST(a_row_that_no_gateway_writes_is_damage)
+{
+    harmed(change_a_state);
+    harmed(change_an_end);
 }
 
 TEST(a_newer_file_is_never_touched)
@@ -720,6 +744,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(garbage_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_vanished_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_foreign_file_is_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_row_that_no_gateway_writes_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_newer_file_is_never_touched, setup, teardown),
         cmocka_unit_test_setup_teardown(older_files_are_read_and_migrated, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_of_leases_become_requests_and_leases, setup, teardown),
