@@ -179,14 +179,20 @@ static void make_claim(struct audit_witness *w, const char *line, size_t n)
     cJSON_Delete(o);
 }
 
+/* It has a request at the vault: with its secret, or kept for its approver. */
+static bool holds_request(const char *line, size_t n)
+{
+    return member_is(text_member(line, n, "\"outcome\":\""), "ok") ||
+           member_is(text_member(line, n, "\"code\":\""), "approval_pending");
+}
+
 /* A person's own request, which was adopted, is none of the gateway's to give back. */
 static void on_checkout(struct audit_witness *w, const char *line, size_t n)
 {
     uint64_t request = request_of(line, n);
 
-    if (request && member_is(text_member(line, n, "\"outcome\":\""), "ok") &&
-        !member_is(text_member(line, n, "\"adopted\":\""), "yes") && !find_end(w, request) &&
-        !find_end(w, lease_of(line, n)))
+    if (request && holds_request(line, n) && !member_is(text_member(line, n, "\"adopted\":\""), "yes") &&
+        !find_end(w, request) && !find_end(w, lease_of(line, n)))
         make_claim(w, line, n);
 }
 

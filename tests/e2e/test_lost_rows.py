@@ -127,6 +127,21 @@ def test_a_rebuilt_store_has_the_tag_of_the_trail():
         assert stack.checkout(session).json["lease"]["id"][:5] == tag
 
 
+def test_a_rebuilt_store_finds_what_waits_for_its_approver():
+    with Stack({**SECTIONS, "vault main": {"call_timeout": "2s", "approval_wait": "1h"}}) as stack:
+        box = stack.account(rule="approval")
+        for session in (stack.session("ann", box), stack.session("ann", box)):
+            assert stack.checkout(session).code == "approval_pending"
+        (kept,) = live(stack)
+        stack.gateway.kill()
+        state(stack, "leases.db").write_bytes(b"")
+        stack.gateway.arguments = ["--rebuild"]
+        stack.gateway.restart()
+        eventually(lambda: live(stack) == set(), 30)
+        assert [r["count"] for r in records(stack, "store_rows_lost")] == [1]
+        assert [r["outcome"] for r in records(stack, "checkin") if r["vault_request_id"] == kept] == ["checked_in"]
+
+
 def test_a_whole_store_needs_no_witness():
     with Stack(SECTIONS) as stack:
         party = Party(stack)

@@ -20,6 +20,11 @@
     ",\"kind\":"                                                                                             \
     "\"password\"" more
 #define IN(id) "\"event\":\"checkin\",\"outcome\":\"checked_in\",\"vault\":\"main\",\"vault_request_id\":" id
+/* It waits for its approver. */
+#define KEPT(id)                                                                                             \
+    "\"event\":\"checkout\",\"outcome\":\"refused\",\"code\":\"approval_pending\",\"user\":\"ann\","         \
+    "\"domain\":\"CORP\",\"session\":\"S\\\"1\",\"run_as\":\"CORP\\\\ann\",\"vault\":\"main\","              \
+    "\"lease_id\":\"L" id "\",\"vault_request_id\":" id
 
 static struct audit_trail t;
 static struct audit_link at;
@@ -97,8 +102,9 @@ TEST(what_has_no_end_is_claimed)
         "\"event\":\"lease_end\",\"lease_id\":\"L17\",\"vault\":\"main\",\"vault_request_id\":17",
         "\"event\":\"reconcile\",\"found\":\"never_happened\",\"lease_id\":\"L20\"",
         "\"event\":\"reconcile\",\"found\":\"stray_request\",\"lease_id\":\"L21\"",
-        "\"event\":\"checkout\",\"outcome\":\"refused\",\"vault\":\"main\",\"vault_request_id\":22");
-    assert_string_equal(heard(1 << 20), "21 17 ");
+        "\"event\":\"checkout\",\"outcome\":\"refused\",\"vault\":\"main\",\"vault_request_id\":22",
+        KEPT("23"), KEPT("24"), IN("24"));
+    assert_string_equal(heard(1 << 20), "23 21 17 ");
     assert_true(past.whole);
 }
 

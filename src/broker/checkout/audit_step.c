@@ -105,6 +105,9 @@ void co_audit_end(struct checkout *co)
     add_credential(&n, co);
     audit_text(&n, "lease_id", co->lease_id);
     audit_number(&n, "vault_request_id", co->fault.vault_request_id);
+    audit_text(&n, "vault_url", co->kept_url);
+    if (co->kept_url)
+        audit_moment(&n, "expires_at", co->kept_expires_wall_ms);
     audit_text(&n, "undone", co->recorded.done ? "yes" : NULL);
     audit_write(&n);
 }

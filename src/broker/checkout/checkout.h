@@ -103,6 +103,8 @@ struct checkout {
     enum co_secret_stage stage;
     struct secret secret, passphrase;
     enum credential_type type; /* of `secret` */
+    const char *kept_url;      /* of the request that waits for its approver; NULL = none */
+    int64_t kept_expires_wall_ms;
     struct fault fault;
     uint64_t started_ms;
     char lease_id[ID_SIZE];

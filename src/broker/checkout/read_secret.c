@@ -16,6 +16,9 @@
 #include "broker/checkout/checkout.h"
 
 #include "base/crash_point.h"
+#include "broker/leases/request_identity.h"
+
+#include <string.h>
 
 enum credential_type co_wanted_type(const struct checkout *co)
 {
@@ -71,6 +74,14 @@ static int secret_enter(struct checkout *co)
     return err;
 }
 
+/* For the record, by which a store that was rebuilt finds it: its mark is the lease id. */
+static void note_kept(struct checkout *co, const struct vault_request *kept)
+{
+    memcpy(co->lease_id, kept->asker->id, ID_SIZE);
+    co->kept_url = vault_request_url(kept);
+    co->kept_expires_wall_ms = kept->expires_wall_ms;
+}
+
 /* It is kept where the configuration says so; otherwise it is withdrawn, as what is undone. */
 static enum co_state wait_for_approval(struct checkout *co)
 {
@@ -87,6 +98,7 @@ static enum co_state wait_for_approval(struct checkout *co)
     if (!other && (!is_new || !co->vault->conf->approval_wait_ms))
         return CO_REPLY;
     journal_unwait(&co->written);
+    note_kept(co, other ? other : request);
     if (!other && pending_keep(request, co->lease, co->vault->conf->approval_wait_ms)) {
         co->request = NULL;
         co->lease = NULL;
