@@ -274,6 +274,34 @@ TEST(a_request_that_is_given_back_takes_no_holder)
     world_end(&w);
 }
 
+/* Nor is what the check-out has asked for forgotten where a sending of it was lost: it may come late. */
+TEST(a_lost_sending_before_a_wait_is_recovered)
+{
+    struct world w;
+    struct caller a, b;
+    struct released r;
+    char reason[128];
+
+    world_start_stored_leased(&w, &a);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_CANNOT_START);
+    finish_release(&w, "alice", "s1", w.credential, &r);
+    w.vault.say_unsure = true;
+    start_checkout(&w, "alice", "s2", &b);
+    world_run_until(&w, FAKE_REQUEST);
+    (void)snprintf(reason, sizeof reason, "%s", TAILQ_FIRST(&w.vault.calls)->request->reason);
+    world_settle(&w);
+    assert_int_equal(b.replies, 0);
+    w.vault.say_unsure = false;
+    w.vault.plan = NULL;
+    world_advance(&w, SECONDS(10));
+    assert_checkout_ok(&b);
+    finish_release(&w, "alice", "s2", w.credential, &r);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
+    world_advance(&w, MINUTES(2));
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    world_end(&w);
+}
+
 /* A check-in of unknown outcome may land at any time: a request under it must not be taken back. */
 static enum fake_fault first_checkin_late(void *arg, enum fake_op op, unsigned nth)
 {
@@ -650,6 +678,7 @@ int main(void)
         cmocka_unit_test(a_repeat_cancelled_at_the_head_of_its_queue_lets_the_next_begin),
         cmocka_unit_test(a_request_that_is_being_checked_in_is_not_reused),
         cmocka_unit_test(a_request_that_is_given_back_takes_no_holder),
+        cmocka_unit_test(a_lost_sending_before_a_wait_is_recovered),
         cmocka_unit_test(a_checkin_of_unknown_outcome_is_not_taken_back),
         cmocka_unit_test(the_persons_own_request_is_used_and_never_checked_in),
         cmocka_unit_test(users_do_not_share_requests),

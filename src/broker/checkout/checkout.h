@@ -195,6 +195,8 @@ enum co_state co_next_user(struct checkout *, const struct fault *);
 enum co_state co_request_dead(struct checkout *, const struct fault *);
 /* What was read is of a lease or a request that has ended by now, and may be asked for once more. */
 bool co_is_over(const struct checkout *);
+/* Drops the hold on the request, and what was asked for: a lost sending of it is recovered. */
+void co_drop_request(struct checkout *co);
 /* Drops the hold on the request and asks for another one, under a lease id of its own: the one repetition. */
 enum co_state co_ask_again(struct checkout *);
 /* Lets go of all it holds: what may exist at the vault is recovered, what is held by nobody else given back.

@@ -239,7 +239,7 @@ bool co_is_over(const struct checkout *co)
  * A lost sending may have made this very request, and the list may be partial: then what was asked for is
  * recovered, whatever comes of the second attempt.
  */
-static void drop_request(struct checkout *co)
+void co_drop_request(struct checkout *co)
 {
     bool stray = co->at_vault == CO_VAULT_STRAY;
 
@@ -252,7 +252,7 @@ static void drop_request(struct checkout *co)
 
 enum co_state co_ask_again(struct checkout *co)
 {
-    drop_request(co);
+    co_drop_request(co);
     if (lease_id_new(co->op.broker->leases, co->lease_id))
         return co_fail(co, FAULT_INTERNAL, "no random numbers");
     co->ended_lease_id[0] = '\0';

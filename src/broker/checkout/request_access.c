@@ -108,7 +108,7 @@ static enum co_state hold_known_request(struct checkout *co, struct vault_reques
     }
     request->missed = false;
     if (vault_request_is_returning(request)) {
-        co_withdraw(co); /* it has another lease's mark: nothing was made for this one */
+        co_drop_request(co); /* it has another lease's mark: nothing was made for this one, unless late */
         co->awaited = request;
         return CO_AWAIT;
     }
@@ -209,6 +209,7 @@ static enum co_state await_resume(struct checkout *co, int err)
         return co_fail_start(co, err);
     if (lease_id_new(co->op.broker->leases, co->lease_id))
         return co_fail(co, FAULT_INTERNAL, "no random numbers");
+    co->at_vault = CO_VAULT_BEGUN;
     return CO_INTENT;
 }
 
