@@ -134,7 +134,7 @@ def test_bash_completes_commands_and_flags(tmp_path):
 
 def test_bash_completes_values_and_files(tmp_path):
     (tmp_path / "a b.conf").touch()
-    assert complete_bash(tmp_path, "leases", "list", "--state", "") == {"intent", "open", "releasing", "lapsed"}
+    assert complete_bash(tmp_path, "leases", "list", "--state", "") == {"intent", "open", "pending", "releasing", "lapsed"}
     assert complete_bash(tmp_path, "leases", "--state", "l") == {"lapsed"}
     assert complete_bash(tmp_path, "help", "--completion", "") == {"bash", "zsh", "fish"}
     assert complete_bash(tmp_path, "check", "-c", "a") == {"a b.conf"}
