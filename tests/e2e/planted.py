@@ -83,7 +83,7 @@ class Thread:
         return ctypes.c_longlong(registers(self.pid).rax).value
 
     def restore(self):
-        """It makes the call anew that it was in; -ERESTARTSYS and the like never show."""
+        """It repeats the call that it was in; -ERESTARTSYS and the like never show."""
         self.before.rip, self.before.rax, self.before.orig_rax = self.code, self.before.orig_rax, 0xffffffffffffffff
         trace(SET, self.pid, ctypes.addressof(self.before))
 

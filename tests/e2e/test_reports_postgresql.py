@@ -339,7 +339,7 @@ def test_a_lock_of_another_is_waited_for(month, server):
 # ---- a password that changes ----
 
 def test_a_changed_password_is_taken_by_a_reload(program, server, database):
-    """Connections that stand go on; those that are made anew have the new one."""
+    """Connections that stand go on; new ones have the new one."""
     cut = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{database}' AND usename <> 'admin'"
     program.write(program.text.replace("[reports]\n", "[reports]\npoll_interval = 1s\n"))
     try:

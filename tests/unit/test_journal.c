@@ -389,7 +389,7 @@ TEST(a_step_that_is_given_up_never_happens)
     rig_end(&r);
 }
 
-/* The store and the caller differ: the caller is told, and all else goes on. */
+/* The store and the caller differ: the caller learns it, and all else goes on. */
 TEST(a_step_may_be_refused)
 {
     struct journal_wait wait = {0};

@@ -199,7 +199,7 @@ bool co_is_over(const struct checkout *);
 void co_drop_request(struct checkout *co);
 /* Drops the hold on the request and asks for another one, under a lease id of its own: the one repetition. */
 enum co_state co_ask_again(struct checkout *);
-/* Lets go of all it holds: what may exist at the vault is recovered, what is held by nobody else given back.
+/* Lets go of all it holds: what may exist at the vault is recovered, what no one else holds is given back.
  */
 void co_undo(struct checkout *);
 /* Counts as a holder of the vault request from now on; `was_there`: it was not made for this check-out. */
