@@ -6,8 +6,8 @@
  * without the service manager's credentials. What is changed is text of the file, so that comments and order
  * stay. A changed file must still have exactly the section that was meant, or nothing is written.
  *
- * While the password is typed the file may change: what is changed is its text as it is then, read again under
- * a lock that other such commands wait for.
+ * While the password is typed the file may change: what is changed is its text as it is then, read again
+ * under a lock that other such commands wait for.
  */
 #include "base/text.h"
 #include "commands/line/terminal.h"
