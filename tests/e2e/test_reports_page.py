@@ -105,8 +105,10 @@ def test_a_layout_is_kept(page, reports):
 
 
 def test_signing_out_and_a_page_that_is_not_there(page, reports):
-    browser = page("/records/events", "bob")
+    browser = page("/nothing-is-here", "bob")
+    browser.find("heading", "Page not found")
+    browser.get(f"https://{reports.addresses['web']}/records/events")
     browser.find("button", "Sign out").click()
     browser.find("heading", "Sign in")
     browser.get(f"https://{reports.addresses['web']}/nothing-is-here")
-    browser.find("heading", "Page not found")
+    browser.find("heading", "Sign in")  # what there is, those who are signed in learn
