@@ -105,7 +105,8 @@ def test_a_layout_is_kept(page, reports):
 
 
 def test_signing_out_and_a_page_that_is_not_there(page, reports):
-    browser = page("/nothing-is-here", "bob")
+    browser = page("/records/events", "bob")
+    browser.get(f"https://{reports.addresses['web']}/nothing-is-here")
     browser.find("heading", "Page not found")
     browser.get(f"https://{reports.addresses['web']}/records/events")
     browser.find("button", "Sign out").click()
