@@ -254,7 +254,7 @@ static void fill(struct asked_step *a, enum store_step_kind kind, int mark, int 
         .lease = {.request = marks[mark],
                   .id = lease < 0 ? "" : ids[lease],
                   .holder = holder,
-                  .ended = number % SESSION_END_NSOURCES,
+                  .ended = (enum session_end_source)(number % SESSION_END_NSOURCES),
                   .ended_site = a->name},
         .instead = "",
         .cursor = {"pra one", number},
