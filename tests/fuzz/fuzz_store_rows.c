@@ -3,8 +3,8 @@
  * fuzz_store_rows.c - the lease store: rows as some other hand may have left them, and whole files.
  *
  * First byte odd: the rest is the file itself. It must be refused with words, or be a sound store. Even: the
- * rest is texts and numbers of one row, put into a store past the gateway's own functions with any type a
- * column takes; what is loaded must have every text, and a state there is.
+ * rest is texts and numbers of rows, put into a store past the gateway's own functions with any type a column
+ * takes; what is loaded must have every text, and a state there is.
  */
 #include "fuzz.h"
 
@@ -55,15 +55,26 @@ static void make_folder(void)
     close(fd);
 }
 
-static int on_row(void *arg, const struct lease_row *row)
+static void check_holder(const struct holder *h)
 {
-    struct lease_row copy = *row;
-    const char **texts[LEASE_ROW_TEXTS];
+    FUZZ_ASSERT(h->username && h->domain && h->session && h->lsid && h->credential);
+    FUZZ_ASSERT(h->system && h->account);
+}
 
-    lease_row_texts(&copy, texts);
-    for (size_t i = 0; i < LEASE_ROW_TEXTS; i++)
-        FUZZ_ASSERT(*texts[i]);
-    FUZZ_ASSERT(row->state < LEASE_NSTATES && row->ended < SESSION_END_NSOURCES);
+static int on_request(void *arg, const struct request_row *row)
+{
+    FUZZ_ASSERT(row->mark && row->vault && row->url && row->user && row->name && row->last_error);
+    FUZZ_ASSERT(row->state < REQUEST_NSTATES);
+    check_holder(&row->asker);
+    ++*(size_t *)arg;
+    return 0;
+}
+
+static int on_lease(void *arg, const struct lease_row *row)
+{
+    FUZZ_ASSERT(row->request && row->id && row->ended_site);
+    FUZZ_ASSERT(row->ended < SESSION_END_NSOURCES);
+    check_holder(&row->holder);
     ++*(size_t *)arg;
     return 0;
 }
@@ -82,8 +93,8 @@ static void load_all(void)
     size_t rows = 0;
 
     if (sqlite_file_open(&f, path, why) == SQLITE_FILE_GOOD) {
-        (void)sqlite_file_load(f.db, on_row, &rows);
-        (void)sqlite_file_load_cursors(f.db, on_cursor, &rows);
+        const struct store_reader reader = {on_request, on_lease, on_cursor};
+        (void)sqlite_file_load(f.db, &reader, &rows);
     } else {
         FUZZ_ASSERT(why[0]);
     }
@@ -101,16 +112,16 @@ static void write_file(const char *bytes, size_t n)
 /* One row past the gateway's own functions. What a STRICT table refuses is refused. */
 static void put_row(struct fuzz_input *in)
 {
-    static const char sql[] =
-        "INSERT OR REPLACE INTO lease VALUES "
-        "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,"
-        "?23,?24,?25)";
+    static const char *const tables[] = {
+        "INSERT OR REPLACE INTO vault_request VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO lease VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"};
+    const char *sql = tables[fuzz_byte(in) % 2];
     sqlite3 *db = NULL;
     sqlite3_stmt *s = NULL;
 
     FUZZ_ASSERT(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK);
     FUZZ_ASSERT(sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK);
-    for (int i = 1; i <= 25; i++) {
+    for (int i = 1; i <= sqlite3_bind_parameter_count(s); i++) {
         unsigned char kind = fuzz_byte(in);
         size_t len;
         char *text = fuzz_text(in, &len);
