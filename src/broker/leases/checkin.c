@@ -214,13 +214,8 @@ static enum vr_state retry_resume(struct vault_request *r, int err)
     return VR_QUEUED;
 }
 
-static void retry_drop(struct vault_request *r)
-{
-    timer_stop(r->leases->timers, &r->deadline);
-}
-
 const struct vr_step vr_retry_step = {"retry",     "releasing",  REQUEST_RETURNING,
-                                      retry_enter, retry_resume, retry_drop};
+                                      retry_enter, retry_resume, vault_request_stop_deadline};
 
 /* ---- from outside ---- */
 

@@ -76,12 +76,8 @@ static enum vr_state held_resume(struct vault_request *r, int err)
     return VR_HELD;
 }
 
-static void held_drop(struct vault_request *r)
-{
-    timer_stop(r->leases->timers, &r->deadline);
-}
-
-const struct vr_step vr_held_step = {"held", NULL, REQUEST_HELD, held_enter, held_resume, held_drop};
+const struct vr_step vr_held_step = {"held",     NULL,        REQUEST_HELD,
+                                     held_enter, held_resume, vault_request_stop_deadline};
 
 /*
  * The end is answered in whole seconds and is the end: a part of a second is cut off both, since the vault's

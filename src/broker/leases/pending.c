@@ -25,8 +25,7 @@ static int pending_enter(struct vault_request *r)
 
     if (vault_request_defer(r, left > 0 ? (uint64_t)left : r->checkouts ? ASKED_FOR_MS : 0))
         return -ENOMEM;
-    TAILQ_INSERT_TAIL(&ls->pending, w, of_list);
-    w->is_listed = true;
+    vault_request_list(r, &ls->pending);
     return 0;
 }
 
@@ -40,11 +39,8 @@ static enum vr_state pending_resume(struct vault_request *r, int err)
 
 static void pending_drop(struct vault_request *r)
 {
-    timer_stop(r->leases->timers, &r->deadline);
-    if (r->work && r->work->is_listed)
-        TAILQ_REMOVE(&r->leases->pending, r->work, of_list);
-    if (r->work)
-        r->work->is_listed = false;
+    vault_request_stop_deadline(r);
+    vault_request_unlist(r, &r->leases->pending);
 }
 
 const struct vr_step vr_pending_step = {"pending",     "pending",      REQUEST_PENDING,

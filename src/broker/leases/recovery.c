@@ -176,13 +176,8 @@ static enum vr_state look_later_resume(struct vault_request *r, int err)
     return VR_LOOKING;
 }
 
-static void look_later_drop(struct vault_request *r)
-{
-    timer_stop(r->leases->timers, &r->deadline);
-}
-
 const struct vr_step vr_look_later_step = {"look_later",     "intent",          REQUEST_ASKED,
-                                           look_later_enter, look_later_resume, look_later_drop};
+                                           look_later_enter, look_later_resume, vault_request_stop_deadline};
 
 /* ---- the beginning ---- */
 

@@ -66,9 +66,25 @@ int vault_request_defer(struct vault_request *r, uint64_t delay_ms)
     return timer_start(r->leases->timers, &r->deadline, delay_ms, on_deadline);
 }
 
-static void stop_deadline(struct vault_request *r)
+void vault_request_stop_deadline(struct vault_request *r)
 {
     timer_stop(r->leases->timers, &r->deadline);
+}
+
+/* ---- lists ---- */
+
+void vault_request_list(struct vault_request *r, struct work_list *list)
+{
+    TAILQ_INSERT_TAIL(list, r->work, of_list);
+    r->work->is_listed = true;
+}
+
+void vault_request_unlist(struct vault_request *r, struct work_list *list)
+{
+    if (!r->work || !r->work->is_listed)
+        return;
+    TAILQ_REMOVE(list, r->work, of_list);
+    r->work->is_listed = false;
 }
 
 /* ---- asked ---- */
@@ -87,7 +103,7 @@ static enum vr_state asked_resume(struct vault_request *r, int err)
 }
 
 const struct vr_step vr_asked_step = {"asked",     "intent",     REQUEST_ASKED,
-                                      asked_enter, asked_resume, stop_deadline};
+                                      asked_enter, asked_resume, vault_request_stop_deadline};
 
 /* ---- the end ---- */
 
@@ -163,8 +179,7 @@ static int lapsed_enter(struct vault_request *r)
     if (vault_request_defer(r, left > 0 ? (uint64_t)(left < LAPSED_KEPT_MS ? left : LAPSED_KEPT_MS) : 0))
         return -ENOMEM;
     vault_request_hide(r);
-    TAILQ_INSERT_TAIL(&ls->lapsed, w, of_list);
-    w->is_listed = true;
+    vault_request_list(r, &ls->lapsed);
     oldest = TAILQ_FIRST(&ls->lapsed);
     vault_request_move_watches(r, &watches);
     watch_list_notify(&watches, true);
@@ -181,11 +196,8 @@ static enum vr_state lapsed_resume(struct vault_request *r, int err)
 
 static void lapsed_drop(struct vault_request *r)
 {
-    stop_deadline(r);
-    if (r->work && r->work->is_listed)
-        TAILQ_REMOVE(&r->leases->lapsed, r->work, of_list);
-    if (r->work)
-        r->work->is_listed = false;
+    vault_request_stop_deadline(r);
+    vault_request_unlist(r, &r->leases->lapsed);
 }
 
 const struct vr_step vr_lapsed_step = {"lapsed",     "lapsed",      REQUEST_LAPSED,

@@ -28,6 +28,8 @@
 
 #include "broker/leases/lease_table.h"
 
+struct work_list; /* internal.h */
+
 struct vr_step {
     const char *name, *word; /* for the log; for operators, NULL = shown through its leases */
     enum request_state row;  /* in the store */
@@ -78,5 +80,11 @@ static inline bool vault_request_is_returning(const struct vault_request *r)
 
 /* The state's deadline, after which it is resumed. 0 or -ENOMEM. */
 int vault_request_defer(struct vault_request *, uint64_t delay_ms);
+void vault_request_stop_deadline(struct vault_request *); /* any number of times */
+
+/* Into a list of leases (lapsed, pending), at its end; and out of it, any number of times. It has its work.
+ */
+void vault_request_list(struct vault_request *, struct work_list *);
+void vault_request_unlist(struct vault_request *, struct work_list *);
 
 #endif
