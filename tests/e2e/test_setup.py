@@ -420,12 +420,18 @@ class Terminal:
             self.text += os.read(self.main, 65536).decode().replace("\r\n", "\n")
         assert time.monotonic() < limit, self.text
 
-    def answer(self, question, text, hidden=False):
-        """Waits for the question behind what was read so far, and for the echo to be off; types the answer."""
+    def see(self, words):
+        """Waits for the words behind what was read so far."""
         limit = time.monotonic() + 30
-        while question not in self.text:
+        while words not in self.text:
             self.more(limit)
-        self.text = self.text.split(question, 1)[1]
+        self.text = self.text.split(words, 1)[1]
+
+    def answer(self, question, text, hidden=False):
+        """Waits for the question, and for the echo to be off; types the answer. The command throws away what is typed
+        at a secret before its echo is off, so `question` is the prompt itself, never a text in front of it."""
+        limit = time.monotonic() + 30
+        self.see(question)
         while hidden and termios.tcgetattr(self.side)[3] & termios.ECHO:
             assert time.monotonic() < limit
             time.sleep(0.01)
@@ -528,8 +534,10 @@ def test_secret_with_a_control_character_is_asked_again(run):
     words = run.words({"--api-key-file": None, "--sign-in": "api-key"})
     with Terminal(words) as terminal:
         terminal.answer("(not shown): ", API_KEY + "\x1b[D", hidden=True)
-        terminal.answer("control character", "")
-        terminal.answer("an answer is needed", "\x03")
+        terminal.see("control character")
+        terminal.answer("(not shown): ", "", hidden=True)
+        terminal.see("an answer is needed")
+        terminal.answer("(not shown): ", "\x03", hidden=True)
         assert terminal.end() == 1
 
 
