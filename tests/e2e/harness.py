@@ -175,7 +175,7 @@ def session(username="ann", domain="CORP", id="S-1", **jump_item):
     return made
 
 
-def eventually(question, seconds=10, every=0.02):
+def eventually(question, seconds=30, every=0.02):
     """The first true answer of question(), asked again and again; fails after `seconds`."""
     limit = time.monotonic() + seconds
     while True:
@@ -285,7 +285,7 @@ class Gateway:
     def _address_of(self, listener):
         start = f"listening listener={listener} address="
         as_json = f'"event":"listening","listener":"{listener}",'
-        line = self.err.wait_for(lambda line: line.startswith(start) or as_json in line, 5)
+        line = self.err.wait_for(lambda line: line.startswith(start) or as_json in line, 20)
         assert line, f"no listening line for {listener}:\n{self.err.text}"
         return json.loads(line)["address"] if line.startswith("{") else line[len(start):].strip('"')
 

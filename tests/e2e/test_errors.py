@@ -599,7 +599,7 @@ def test_draining():
         eventually(stack.live)
         kept = stack.gateway.connect()
         stack.gateway.signal(signal.SIGTERM)
-        stack.gateway.err.wait_for(lambda line: "to=draining" in line, 5)
+        stack.gateway.err.wait_for(lambda line: "to=draining" in line, 20)
         problem(stack.gateway.find(ann, connection=kept), 503, "draining")
         ready = stack.gateway.call("GET", "/readyz", connection=kept)
         assert ready.status == 503 and ready.json["ready"] is False and ready.json["reasons"]

@@ -81,7 +81,7 @@ def test_drain_waits_for_what_is_in_flight(vault):
         kept = gateway.connect()
         waiting = Background(gateway, **{"X-Request-Timeout-Ms": "1500"})
         gateway.signal(signal.SIGTERM)
-        gateway.err.wait_for(lambda line: "to=draining" in line, 5)
+        gateway.err.wait_for(lambda line: "to=draining" in line, 20)
         ready = gateway.call("GET", "/readyz", connection=kept)
         assert ready.status == 503 and "shutting down" in ready.json["reasons"][0]
         refused = gateway.call("POST", FIND, BODY, connection=kept)
@@ -105,7 +105,7 @@ def test_second_signal_ends_at_once(vault):
     with Gateway(vault) as gateway:
         waiting = Background(gateway)
         gateway.signal(signal.SIGTERM)
-        gateway.err.wait_for(lambda line: "to=draining" in line, 5)
+        gateway.err.wait_for(lambda line: "to=draining" in line, 20)
         gateway.signal(signal.SIGINT)
         assert gateway.wait() == 0
         waiting.join()

@@ -227,7 +227,7 @@ def test_idle_connection_may_ask_once_more(manager, vault, tmp_path):
         kept = gateway.connect("broker")
         assert gateway.call("GET", "/livez", connection=kept).status == 200
         gateway.signal(signal.SIGTERM)
-        assert gateway.err.wait_for(lambda line: "to=handing_over" in line, 5)
+        assert gateway.err.wait_for(lambda line: "to=handing_over" in line, 20)
         answer = gateway.find(vault.session("ann", box), listener="broker")  # a new connection, too
         assert answer.status == 200 and answer.headers["Connection"] == "close"
         answer = gateway.find(vault.session("ann", box), connection=kept)

@@ -347,7 +347,7 @@ def test_vault_that_refuses_connections():
         answer = stack.checkout(stack.session("bob", box), credential)
         problem(answer, 503, "vault_unavailable")
         problem(stack.gateway.find(stack.session("ann", hostname="other")), 503, "vault_unavailable")
-        eventually(lambda: stack.gateway.call("GET", "/readyz", token=None).status == 503, 5)
+        eventually(lambda: stack.gateway.call("GET", "/readyz", token=None).status == 503, 20)
 
 
 def test_ready_turns_when_the_vault_dies_and_back():
