@@ -201,6 +201,7 @@ static void on_checkout(void *arg, const struct checkout_answer *a)
         assert_null(a->password);
         assert_null(a->private_key);
         c->code = a->fault->code;
+        c->kept_id = a->fault->vault_request_id;
         (void)text_copy(c->detail, sizeof c->detail, a->fault->detail);
         return;
     }

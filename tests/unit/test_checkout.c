@@ -495,6 +495,85 @@ TEST(an_approved_request_is_claimed_by_two)
     }
 }
 
+/* `run_as` makes two persons one vault user: the vault's reuse hands the request of the one to the other. */
+TEST(a_request_that_waits_survives_another_persons_checkout)
+{
+    static char shared[] = "CORP\\alice";
+    static char *run_as[] = {shared};
+    enum { WAITS, WAITS_NO_LONGER_KEPT, UNREADABLE, NOT_STORED, LEFT, GOT, NCASES };
+    static const char *const words[NCASES] = {"it waits",          "it waits, and none is kept any more",
+                                              "no secret",         "no store",
+                                              "its client leaves", "it gets the secret"};
+
+    for (int how = 0; how < NCASES; how++) {
+        struct world w;
+        struct caller c, other;
+
+        case_label("%s", words[how]);
+        begin_approval(&w, &c);
+        w.vault.conf.run_as = (struct conf_list){.item = run_as, .n = 1};
+        w.vault.requests[0].pending = false; /* approved: the vault hands it over */
+        if (how == WAITS_NO_LONGER_KEPT)
+            w.vault.conf.approval_wait_ms = 0;
+        start_checkout(&w, "bob", "s2", &other);
+        world_run_until(&w, FAKE_CREDENTIAL);
+        assert_int_equal(world_state(&w).leases_pending, 1);
+        w.vault.requests[0].pending = how <= WAITS_NO_LONGER_KEPT; /* it wants a second approver */
+        if (how == UNREADABLE)
+            TAILQ_FIRST(&w.vault.calls)->fault = FAKE_UNREACHABLE;
+        if (how >= NOT_STORED)
+            world_run_until(&w, FAKE_REQUESTS);
+        if (how == NOT_STORED)
+            w.store->broken = true;
+        if (how == LEFT) {
+            fake_vault_deliver(&w.vault, 0); /* settled: only the store has not answered yet */
+            assert_int_equal(world_state(&w).leases_pending, 0);
+            cancel_checkout(&other);
+        }
+        world_settle(&w);
+        w.store->broken = false;
+        world_advance(&w, SECONDS(3));
+        assert_int_equal(world_checkins(&w), 0);
+        assert_int_equal(world_state(&w).leases_active, how == GOT);
+        assert_int_equal(world_state(&w).leases_pending, how != GOT);
+        assert_int_equal(fake_store_count(w.store), 1);
+        assert_int_equal(fake_store_leases(w.store), how == GOT);
+        assert_int_equal(other.kept_id, how <= WAITS_NO_LONGER_KEPT ? w.vault.requests[0].id : 0);
+        w.vault.requests[0].pending = false;
+        w.vault.requests[0].expires_wall += HOURS(3);
+        world_advance(&w, HOURS(2));
+        if (how == GOT)
+            assert_int_equal(world_checkins(&w), 1); /* after its time */
+        else
+            checkout_ok(&w, "alice", "s3", &c);
+        world_advance(&w, HOURS(3));
+        end_approval(&w);
+    }
+}
+
+/* It does not wait again. */
+TEST(an_approved_request_that_is_gone_before_its_passphrase)
+{
+    struct world w;
+    struct caller c;
+
+    begin_approval(&w, &c);
+    world_set_key_account(&w);
+    w.vault.accounts[0].approval = w.vault.requests[0].pending = false;
+    start_checkout(&w, "alice", "s2", &c);
+    world_run_until(&w, FAKE_REQUESTS);
+    fake_vault_deliver(&w.vault, 0);
+    w.vault.requests[0].live = false;
+    world_settle(&w);
+    assert_checkout_ok(&c);
+    assert_int_equal(c.request_id, w.vault.requests[1].id);
+    assert_string_equal(c.passphrase, "pp");
+    assert_int_equal(world_state(&w).leases_pending, 0);
+    world_advance(&w, SECONDS(1));
+    assert_int_equal(fake_store_count(w.store), 1);
+    world_end(&w);
+}
+
 TEST(the_deadline_is_answered_at_once_and_the_request_undone)
 {
     struct world w;
@@ -689,6 +768,8 @@ int main(void)
         cmocka_unit_test(a_request_that_is_denied_ends),
         cmocka_unit_test(a_request_that_is_gone_is_asked_for_again),
         cmocka_unit_test(an_approved_request_is_claimed_by_two),
+        cmocka_unit_test(a_request_that_waits_survives_another_persons_checkout),
+        cmocka_unit_test(an_approved_request_that_is_gone_before_its_passphrase),
         cmocka_unit_test(the_deadline_is_answered_at_once_and_the_request_undone),
         cmocka_unit_test(a_request_not_yet_sent_is_withdrawn_with_its_checkout),
         cmocka_unit_test(a_request_not_yet_sent_is_withdrawn_with_its_session),

@@ -302,6 +302,34 @@ TEST(a_lost_sending_before_a_wait_is_recovered)
     world_end(&w);
 }
 
+/* The same where the request that the vault hands over is held: the check-out joins it. */
+TEST(a_lost_sending_before_a_join_is_recovered)
+{
+    struct world w;
+    struct caller a, b;
+    struct released r;
+    char reason[128];
+
+    world_start_stored_leased(&w, &a);
+    w.vault.say_unsure = true;
+    start_checkout(&w, "alice", "s2", &b);
+    world_run_until(&w, FAKE_REQUEST);
+    (void)snprintf(reason, sizeof reason, "%s", TAILQ_FIRST(&w.vault.calls)->request->reason);
+    world_settle(&w);
+    assert_checkout_ok(&b);
+    assert_int_equal(b.request_id, a.request_id);
+    assert_null(strstr(reason, b.lease_id)); /* its own id is no request's mark */
+    assert_string_equal(fake_store_lease(w.store, b.lease_id)->request, a.lease_id);
+    finish_release(&w, "alice", "s1", w.credential, &r);
+    finish_release(&w, "alice", "s2", w.credential, &r);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
+    world_advance(&w, MINUTES(2));
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
 /* A check-in of unknown outcome may land at any time: a request under it must not be taken back. */
 static enum fake_fault first_checkin_late(void *arg, enum fake_op op, unsigned nth)
 {
@@ -679,6 +707,7 @@ int main(void)
         cmocka_unit_test(a_request_that_is_being_checked_in_is_not_reused),
         cmocka_unit_test(a_request_that_is_given_back_takes_no_holder),
         cmocka_unit_test(a_lost_sending_before_a_wait_is_recovered),
+        cmocka_unit_test(a_lost_sending_before_a_join_is_recovered),
         cmocka_unit_test(a_checkin_of_unknown_outcome_is_not_taken_back),
         cmocka_unit_test(the_persons_own_request_is_used_and_never_checked_in),
         cmocka_unit_test(users_do_not_share_requests),

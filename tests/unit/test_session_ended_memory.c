@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_session_ended_memory.c - memory that runs out while a session's end or its lsid is reported: each
- * allocation fails once. Nothing leaks, and what is on disk never says more than what has happened. The
- * linker puts the functions below between the code and malloc.
+ * test_session_ended_memory.c - memory that runs out while a session's end or its lsid is reported, or while
+ * a request begins to wait for its approver: each allocation fails once. Nothing leaks, and what is on disk
+ * never says more than what has happened. The linker puts the functions below between the code and malloc.
  */
 #include "broker_rig.h"
 
@@ -129,11 +129,45 @@ TEST(an_event_and_a_start_without_memory)
     assert_true(all[0] && all[1]);
 }
 
+/* The caller learns of a request that is kept, and of no other. */
+TEST(a_request_that_cannot_be_kept_is_not_named)
+{
+    bool all = false;
+
+    for (long k = 0; k < MOST && !all; k++) {
+        struct world w;
+        struct caller c;
+
+        case_label("allocation %ld fails", k);
+        world_init(&w);
+        world_add_store(&w);
+        w.vault.accounts[0].approval = true;
+        w.vault.conf.approval_wait_ms = HOURS(4);
+        world_start(&w);
+        start_checkout(&w, "alice", "s1", &c);
+        world_run_until(&w, FAKE_CREDENTIAL);
+        fails_at = k;
+        fake_vault_deliver(&w.vault, 0);
+        all = fails_at >= 0;
+        fails_at = -1;
+        world_settle(&w);
+        assert_int_equal(c.code, FAULT_APPROVAL_PENDING);
+        assert_int_equal(world_state(&w).leases_pending, c.kept_id != 0);
+        assert_true(!all || c.kept_id == w.vault.requests[0].id);
+        world_advance(&w, c.kept_id ? HOURS(5) : MINUTES(1));
+        assert_int_equal(fake_store_count(w.store), 0);
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        world_end(&w);
+    }
+    assert_true(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cursor_never_covers_an_end_that_is_not_on_disk),
         cmocka_unit_test(an_event_and_a_start_without_memory),
+        cmocka_unit_test(a_request_that_cannot_be_kept_is_not_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

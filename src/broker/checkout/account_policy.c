@@ -98,14 +98,7 @@ static enum co_state claim_pending(struct checkout *co)
 
     if (!pending)
         return CO_POLICY;
-    co->lease = pending_claim(pending, co->session, co->credential_id, co->lease_id);
-    if (!co->lease)
-        return co_fail_start(co, -ENOMEM);
-    lease_set_names(co->lease, co->account->system, co->account->domain ? co->account->domain : "",
-                    co->account->account);
-    co->lease->end = co->end;
-    co_hold(co, pending, true);
-    return co_first_fetch(co);
+    return co_claim(co, pending) ? co_first_fetch(co) : CO_REPLY;
 }
 
 static enum co_state account_resume(struct checkout *co, int err)

@@ -26,6 +26,8 @@
  *  - the request id is one that is being given back: `await`, then the vault is asked again;
  *  - the vault carries out a check-in before the secret is read: it says "gone", and the request is asked
  *    for again, once;
+ *  - a lost sending may have made what the check-out asked for, and another one's is handed over: the
+ *    check-out goes on with that under a new lease id, and the first is recovered;
  *  - the answer of another check-out of this gateway is still on its way: in `lookup` the mark proves that
  *    the gateway made the request.
  *

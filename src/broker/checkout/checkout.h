@@ -204,6 +204,11 @@ enum co_state co_ask_again(struct checkout *);
 void co_undo(struct checkout *);
 /* Counts as a holder of the vault request from now on; `was_there`: it was not made for this check-out. */
 void co_hold(struct checkout *, struct vault_request *, bool was_there);
+/* The same for one of another check-out, under a lease id of its own; what was asked for is dropped. False =
+ * co->fault says why not. */
+bool co_claim(struct checkout *, struct vault_request *);
+/* Names and end of its session, as the check-out knows them, are the lease's. */
+void co_describe_lease(const struct checkout *);
 /* The record of a success, which the state `audit` waits for; and of a check-out that failed: audit_step.c.
  */
 void co_audit_begin(struct checkout *);

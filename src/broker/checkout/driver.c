@@ -182,6 +182,33 @@ void co_hold(struct checkout *co, struct vault_request *request, bool was_there)
         co->retry = was_there ? CO_RETRY_ALLOWED : CO_RETRY_NONE;
 }
 
+void co_describe_lease(const struct checkout *co)
+{
+    const struct account *a = co->account;
+
+    if (a)
+        lease_set_names(co->lease, a->system, a->domain ? a->domain : "", a->account);
+    co->lease->end = co->end;
+}
+
+bool co_claim(struct checkout *co, struct vault_request *request)
+{
+    vault_request_hold(request);
+    co_drop_request(co);
+    co_hold(co, request, true);
+    co->at_vault = CO_VAULT_BEGUN;
+    if (lease_id_new(co->op.broker->leases, co->lease_id)) {
+        (void)co_fail(co, FAULT_INTERNAL, "no random numbers");
+        return false;
+    }
+    co->lease = lease_claim(request, co->session, co->credential_id, co->lease_id);
+    if (co->lease)
+        co_describe_lease(co);
+    else
+        (void)co_fail_start(co, -ENOMEM);
+    return co->lease != NULL;
+}
+
 enum co_state co_first_fetch(const struct checkout *co)
 {
     return co->preferred == CREDENTIAL_SSH_KEY ? CO_KEY : CO_PASSWORD;
@@ -207,8 +234,7 @@ void co_undo(struct checkout *co)
 {
     struct vault_request *request = co->request, *asked = co->asked;
     struct lease *settled = co->lease && co->lease->state == LEASE_SETTLED ? co->lease : NULL;
-    struct lease *claim =
-        co->lease && !settled && !asked ? co->lease : NULL; /* of one that waits for approval */
+    struct lease *claim = co->lease && !settled && !asked ? co->lease : NULL;
 
     journal_unwait(&co->written);
     co->request = co->asked = NULL;

@@ -53,10 +53,7 @@ static int ask(struct checkout *co)
         lease_ask(ls, co->session, co->credential_id, co->lease_id, co->vault, usermap_user(&co->users));
     if (!co->lease)
         return -ENOMEM;
-    if (co->account)
-        lease_set_names(co->lease, co->account->system, co->account->domain ? co->account->domain : "",
-                        co->account->account);
-    co->lease->end = co->end;
+    co_describe_lease(co);
     co->asked = co->lease->request;
     co->sent_ms = clock_now(co->op.broker->clock);
     co->sent_wall_ms = clock_wall(co->op.broker->clock);
@@ -94,6 +91,9 @@ const struct co_step co_intent_step = {"intent", intent_enter, intent_resume, in
 
 enum co_state co_settle(struct checkout *co)
 {
+    /* The row of what was asked for ends with this step, unless a lost sending may have made it. */
+    if (co->asked && co->asked != co->request && co->at_vault == CO_VAULT_STRAY && !co_claim(co, co->request))
+        return CO_REPLY;
     int waits = lease_settle(co->lease, co->request, &co->written, on_written);
 
     co->asked = NULL;

@@ -62,7 +62,7 @@ void co_take_secret(struct checkout *co)
 
 static int secret_enter(struct checkout *co)
 {
-    bool own = co->lease && co->request->state != VR_PENDING;
+    bool own = co->lease && co->lease->state != LEASE_ASKING;
 
     co_call(co, own ? usermap_user(&co->users) : co->request->user);
     co->call.alias_id = co->ref.kind == KIND_ALIAS ? co->ref.account_id : 0;
@@ -74,12 +74,15 @@ static int secret_enter(struct checkout *co)
     return err;
 }
 
-/* For the record, by which a store that was rebuilt finds it: its mark is the lease id. */
+/* For the answer; and for the record, by which a store that was rebuilt finds it: its mark is the lease id.
+ */
 static void note_kept(struct checkout *co, const struct vault_request *kept)
 {
     memcpy(co->lease_id, kept->asker->id, ID_SIZE);
     co->kept_url = vault_request_url(kept);
     co->kept_expires_wall_ms = kept->expires_wall_ms;
+    co->fault.vault_request_id = request_name_number(vault_request_name(kept));
+    fault_set_detail(&co->fault, "the request waits for its approver; check out again when it is approved");
 }
 
 /* It is kept where the configuration says so; otherwise it is withdrawn, as what is undone. */
@@ -88,30 +91,28 @@ static enum co_state wait_for_approval(struct checkout *co)
     struct vault_request *request = co->request;
     bool is_new = co->lease && co->lease->state == LEASE_SETTLED && request->origin == ORIGIN_OURS &&
                   vault_request_holders(request) == 1;
-    int64_t id = request_name_number(vault_request_name(request));
     struct vault_request *other =
-        pending_find(co->op.broker->leases, co->session, co->credential_id, co->vault);
+        request->state == VR_PENDING
+            ? request
+            : pending_find(co->op.broker->leases, co->session, co->credential_id, co->vault);
 
     co->fault = co->call.fault;
     if (other)
-        id = request_name_number(vault_request_name(other));
-    if (!other && (!is_new || !co->vault->conf->approval_wait_ms))
+        note_kept(co, other);
+    if (other || !is_new || !co->vault->conf->approval_wait_ms ||
+        !pending_keep(request, co->lease, co->vault->conf->approval_wait_ms))
         return CO_REPLY;
     journal_unwait(&co->written);
-    note_kept(co, other ? other : request);
-    if (!other && pending_keep(request, co->lease, co->vault->conf->approval_wait_ms)) {
-        co->request = NULL;
-        co->lease = NULL;
-    }
-    co->fault.vault_request_id = id;
-    fault_set_detail(&co->fault, "the request waits for its approver; check out again when it is approved");
-    return other ? CO_REPLY : CO_PEND;
+    co->request = NULL;
+    co->lease = NULL;
+    note_kept(co, request);
+    return CO_PEND;
 }
 
 /* A claimed request has been approved: its end is in the list. */
 static enum co_state after_secret(const struct checkout *co)
 {
-    if (co->lease && co->lease->state == LEASE_ASKING && !co->asked)
+    if (co->lease && co->lease->state == LEASE_ASKING)
         return CO_LOOKUP;
     return co->stage == CO_SECRET_PASSPHRASE ? CO_PASSPHRASE : CO_KEEP;
 }

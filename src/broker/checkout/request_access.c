@@ -112,6 +112,8 @@ static enum co_state hold_known_request(struct checkout *co, struct vault_reques
         co->awaited = request;
         return CO_AWAIT;
     }
+    if (request->state == VR_PENDING) /* a person waits for its approver, also if this check-out fails */
+        return co_claim(co, request) ? co_first_fetch(co) : CO_REPLY;
     if (request != co->asked)
         vault_request_hold(request);
     co_hold(co, request, true);

@@ -144,7 +144,8 @@ void vault_request_unhold(struct vault_request *request, struct lease *lease)
     if (request->state == VR_PENDING && !request->gone)
         return; /* it waits on */
     if (!vault_request_holders(request)) {
-        last_holder_gone(request, lease);
+        if (!lease || lease->state != LEASE_SETTLED || !pending_keep_again(request, lease))
+            last_holder_gone(request, lease);
     } else if (lease) {
         row_leave(request, lease);
         lease_forget(lease);
@@ -170,6 +171,17 @@ struct lease *lease_ask(struct leases *ls, const struct session *session, const 
         lease_free(ls, lease);
         return NULL;
     }
+    return lease;
+}
+
+struct lease *lease_claim(struct vault_request *request, const struct session *session,
+                          const char *credential_id, const char id[ID_SIZE])
+{
+    struct leases *ls = request->leases;
+    struct lease *lease = lease_new(ls, session, credential_id, id, clock_wall(ls->clock));
+
+    if (lease)
+        lease->request = request;
     return lease;
 }
 

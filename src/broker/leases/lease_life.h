@@ -20,6 +20,9 @@ struct journal_wait;
  */
 struct lease *lease_ask(struct leases *, const struct session *, const char *credential_id,
                         const char id[ID_SIZE], struct vault *, const char *user);
+/* The same for a vault request that is there and that the check-out holds. */
+struct lease *lease_claim(struct vault_request *, const struct session *, const char *credential_id,
+                          const char id[ID_SIZE]);
 /*
  * The vault request that the check-out holds is known: its row is put, as journal_put() does. It may be
  * another one than the lease's own, which then ends.

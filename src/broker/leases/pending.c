@@ -64,16 +64,12 @@ struct vault_request *pending_find(const struct leases *ls, const struct session
     return NULL;
 }
 
-struct lease *pending_claim(struct vault_request *r, const struct session *session, const char *credential_id,
-                            const char id[ID_SIZE])
+/* The end of its wait is set. The deadline of HELD has room for that of the wait. */
+static void keep(struct vault_request *r, struct lease *lease)
 {
-    struct lease *lease = lease_new(r->leases, session, credential_id, id, clock_wall(r->leases->clock));
-
-    if (!lease)
-        return NULL;
-    lease->request = r;
-    vault_request_hold(r);
-    return lease;
+    row_pend(r, lease);
+    lease_forget(lease);
+    vault_request_goto(r, VR_PENDING);
 }
 
 bool pending_keep(struct vault_request *r, struct lease *lease, uint64_t wait_ms)
@@ -83,10 +79,17 @@ bool pending_keep(struct vault_request *r, struct lease *lease, uint64_t wait_ms
     if (!w)
         return false;
     w->next_wall_ms = clock_wall(r->leases->clock) + (int64_t)wait_ms;
-    row_pend(r, lease);
-    lease_forget(lease);
     r->checkouts--;
-    vault_request_goto(r, VR_PENDING);
+    keep(r, lease);
+    return true;
+}
+
+/* While a vault request is HELD it has work only if it has waited. */
+bool pending_keep_again(struct vault_request *r, struct lease *lease)
+{
+    if (r->gone || !r->work)
+        return false;
+    keep(r, lease);
     return true;
 }
 

@@ -19,12 +19,12 @@
 /* The one of this person and credential at this vault; NULL = none. */
 struct vault_request *pending_find(const struct leases *, const struct session *, const char *credential_id,
                                    const struct vault *);
-/* A lease, in state ASKING, of a check-out that asks for its secret, and a hold. NULL = out of memory. */
-struct lease *pending_claim(struct vault_request *, const struct session *, const char *credential_id,
-                            const char id[ID_SIZE]);
-/* One that is held by one check-out with this lease, and by nothing else, is kept. False = out of memory: the
- * hold is still there. */
+/* One that is held by one check-out with this lease, and by nothing else, waits from now on, without that
+ * hold. False = out of memory, nothing has changed. */
 bool pending_keep(struct vault_request *, struct lease *, uint64_t wait_ms);
+/* The same for one that has lost its last hold, for what is left of its wait. False = it has never waited, or
+ * the vault has ended it; nothing has changed. */
+bool pending_keep_again(struct vault_request *, struct lease *);
 /* It is not needed any more: it is given back. */
 void pending_withdraw(struct vault_request *);
 /* The same for what this session has asked for; `credential_id` as in its release. */

@@ -58,9 +58,11 @@ static struct lease_row lease_row_of(const struct lease *lease)
     return row;
 }
 
-/* The lease that ends with a step. */
+/* The lease that ends with a step. After a lost step the row of the asker's lease may still be there. */
 static struct lease_row ending(const struct vault_request *r, const struct lease *lease)
 {
+    if (!lease && r->step_lost && r->asker->state != LEASE_OPEN)
+        lease = r->asker;
     return (struct lease_row){.request = r->asker->id, .id = lease ? lease->id : ""};
 }
 
@@ -143,11 +145,8 @@ void row_lapse(struct vault_request *r)
     (void)put(r, &(struct store_step){.kind = STEP_LAPSE, .request = request_row_of(r, REQUEST_LAPSED)});
 }
 
-/* After a lost step the row of the asker's lease may still be there. */
 void row_close(struct vault_request *r, const struct lease *lease)
 {
-    if (!lease && r->step_lost && r->asker->state != LEASE_OPEN)
-        lease = r->asker;
     if (r->has_row)
         (void)put(r, &(struct store_step){
                          .kind = STEP_CLOSE, .request = {.mark = r->asker->id}, .lease = ending(r, lease)});
