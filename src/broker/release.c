@@ -210,7 +210,7 @@ static void end_lease(struct release *r, struct lease *lease)
 
     r->age_s = lease_age_s(r->op.broker->leases, lease);
     memcpy(r->lease_id, lease->id, ID_SIZE);
-    memcpy(r->lsid, lease->lsid, LSID_TEXT_SIZE);
+    (void)text_copy(r->lsid, sizeof(r->lsid), lease_lsid(lease));
     if (*r->lsid)
         r->session->lsid = r->lsid;
     r->answer.released++;
@@ -378,9 +378,9 @@ bool broker_lease_session(struct broker *b, const char *lease_id, struct lease_s
         lease = lease_by_id(b->leases, lease_id);
     if (!lease || (lease->state == LEASE_ENDED && !vault_request_is_looked_for(lease->request)))
         return false;
-    memcpy(out->lsid, lease->lsid, LSID_TEXT_SIZE);
+    (void)text_copy(out->lsid, sizeof(out->lsid), lease_lsid(lease));
     broker_lease_person(b, lease_id, &out->person);
-    if (!lsid_normal(lease->lsid, out->key))
+    if (!lsid_normal(out->lsid, out->key))
         out->key[0] = '\0';
     return true;
 }

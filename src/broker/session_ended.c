@@ -45,7 +45,7 @@ static size_t end_leases(struct lsid_entry *entry, const struct session_end *end
     struct lease *lease;
     size_t n = 0;
 
-    while ((lease = LIST_FIRST(&entry->leases))) {
+    while ((lease = SLIST_FIRST(&entry->leases))) {
         if (vault_request_expire(lease->request)) /* its time is over: it has expired, and is not ended */
             continue;
         lease_close_ended(lease, end);

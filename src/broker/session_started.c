@@ -77,7 +77,7 @@ static const struct op_class session_started_class = {session_started_leave, fin
 
 static int set_lsid(struct leases *ls, struct lease *lease, const char *lsid, size_t *changed)
 {
-    if (strcmp(lease->lsid, lsid) == 0)
+    if (strcmp(lease_lsid(lease), lsid) == 0)
         return 0;
     ++*changed;
     int err = lease_set_lsid(ls, lease, lsid);

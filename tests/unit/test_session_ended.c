@@ -96,7 +96,7 @@ static void expect_lsid(struct world *w, const char *user, const char *id, const
     const struct lease *lease = find(w, user, id);
 
     assert_non_null(lease);
-    assert_string_equal(lease->lsid, lsid);
+    assert_string_equal(lease_lsid(lease), lsid);
 }
 
 static void expect_released(struct world *w, const char *user, const char *id, int64_t n)

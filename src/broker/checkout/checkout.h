@@ -207,8 +207,6 @@ void co_hold(struct checkout *, struct vault_request *, bool was_there);
 /* The same for one of another check-out, under a lease id of its own; what was asked for is dropped. False =
  * co->fault says why not. */
 bool co_claim(struct checkout *, struct vault_request *);
-/* Names and end of its session, as the check-out knows them, are the lease's. */
-void co_describe_lease(const struct checkout *);
 /* The record of a success, which the state `audit` waits for; and of a check-out that failed: audit_step.c.
  */
 void co_audit_begin(struct checkout *);
@@ -224,6 +222,8 @@ bool co_hold_asked(struct checkout *, const char *name, enum request_origin);
 void co_withdraw(struct checkout *);
 /* A call that asks for a request did not work out. */
 enum co_state co_request_refused(struct checkout *);
+/* Of the lease that the check-out makes. */
+struct lease_args co_lease_args(const struct checkout *);
 /* The session's own lease on this credential, if it is of this very vault, or NULL. */
 struct lease *co_own_lease(const struct checkout *);
 /* The type that is read next. */

@@ -165,6 +165,17 @@ bool co_is_isa(const struct checkout *co)
     return co->account->isa && co->vault->ops->isa && co->ref.kind != KIND_ALIAS;
 }
 
+struct lease_args co_lease_args(const struct checkout *co)
+{
+    return (struct lease_args){.session = co->session,
+                               .credential_id = co->credential_id,
+                               .id = co->lease_id,
+                               .system = co->account->system,
+                               .domain = co->account->domain,
+                               .account = co->account->account,
+                               .end = co->end};
+}
+
 struct lease *co_own_lease(const struct checkout *co)
 {
     struct leases *ls = co->op.broker->leases;
@@ -182,15 +193,6 @@ void co_hold(struct checkout *co, struct vault_request *request, bool was_there)
         co->retry = was_there ? CO_RETRY_ALLOWED : CO_RETRY_NONE;
 }
 
-void co_describe_lease(const struct checkout *co)
-{
-    const struct account *a = co->account;
-
-    if (a)
-        lease_set_names(co->lease, a->system, a->domain ? a->domain : "", a->account);
-    co->lease->end = co->end;
-}
-
 bool co_claim(struct checkout *co, struct vault_request *request)
 {
     vault_request_hold(request);
@@ -201,10 +203,10 @@ bool co_claim(struct checkout *co, struct vault_request *request)
         (void)co_fail(co, FAULT_INTERNAL, "no random numbers");
         return false;
     }
-    co->lease = lease_claim(request, co->session, co->credential_id, co->lease_id);
-    if (co->lease)
-        co_describe_lease(co);
-    else
+    struct lease_args args = co_lease_args(co);
+
+    co->lease = lease_claim(request, &args);
+    if (!co->lease)
         (void)co_fail_start(co, -ENOMEM);
     return co->lease != NULL;
 }

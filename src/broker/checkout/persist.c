@@ -48,12 +48,11 @@ static int ask(struct checkout *co)
 {
     struct leases *ls = co->op.broker->leases;
     uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
+    struct lease_args args = co_lease_args(co);
 
-    co->lease =
-        lease_ask(ls, co->session, co->credential_id, co->lease_id, co->vault, usermap_user(&co->users));
+    co->lease = lease_ask(ls, &args, co->vault, usermap_user(&co->users));
     if (!co->lease)
         return -ENOMEM;
-    co_describe_lease(co);
     co->asked = co->lease->request;
     co->sent_ms = clock_now(co->op.broker->clock);
     co->sent_wall_ms = clock_wall(co->op.broker->clock);

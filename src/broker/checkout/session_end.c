@@ -41,11 +41,11 @@ void co_share_lsid(struct checkout *co, struct lease *lease)
     struct leases *ls = co->op.broker->leases;
     int err = 0;
 
-    if (co->lsid_named && strcmp(co->by_lsid.lsid, lease->lsid) != 0) {
+    if (co->lsid_named && strcmp(co->by_lsid.lsid, lease_lsid(lease)) != 0) {
         err = lease_set_lsid(ls, lease, co->by_lsid.lsid);
         err = err ? err : row_amend(lease);
-    } else if (!co->by_lsid.entry && *lease->lsid) {
-        err = co_set_lsid(co, lease->lsid);
+    } else if (!co->by_lsid.entry && lease->lsid_entry) {
+        err = co_set_lsid(co, lease_lsid(lease));
     }
     if (err)
         log_error("lsid_lost", "lease=%s error=%s", lease->id, "out of memory");

@@ -62,7 +62,7 @@ static enum vr_state queued_resume(struct vault_request *r, int err)
 {
     (void)err; /* no memory: later */
     if (r->work)
-        r->work->delay_ms = backoff_ms(1, &r->leases->random);
+        r->work->delay_ms = backoff_ms(1, &r->vault_ref->leases->random);
     return VR_RETRY;
 }
 
@@ -138,7 +138,7 @@ static int checking_in_enter(struct vault_request *r)
 
 static bool is_past_expiry(const struct vault_request *r)
 {
-    uint64_t now = clock_now(r->leases->clock), slack = vault_request_vault(r)->conf->minute_ms;
+    uint64_t now = clock_now(r->vault_ref->leases->clock), slack = vault_request_vault(r)->conf->minute_ms;
 
     return now > r->ends_ms && now - r->ends_ms >= slack;
 }
@@ -149,12 +149,12 @@ static enum vr_state attempt_failed(struct vault_request *r, const char *error)
 
     w->last_error = error;
     w->hurried = false;
-    audit_checkin_failed(r->leases->audit, r, w->attempts, error);
+    audit_checkin_failed(r->vault_ref->leases->audit, r, w->attempts, error);
     log_warn("check_in_failed", "user=%s lease=%s attempts=%u error=%s", r->user, r->asker->id, w->attempts,
              error);
     if (is_past_expiry(r))
         return vault_request_lapse(r);
-    w->delay_ms = backoff_ms(w->attempts, &r->leases->random);
+    w->delay_ms = backoff_ms(w->attempts, &r->vault_ref->leases->random);
     return VR_RETRY;
 }
 
@@ -188,7 +188,7 @@ const struct vr_step vr_checking_in_step = {"checking_in",     "releasing",     
 /* Those that watch are called when all else is done: they may hurry it. */
 static int retry_enter(struct vault_request *r)
 {
-    struct leases *ls = r->leases;
+    struct leases *ls = r->vault_ref->leases;
     struct request_work *w = r->work;
     uint64_t delay_ms = w ? w->delay_ms : backoff_ms(1, &ls->random);
     struct watch_list watches;

@@ -61,7 +61,8 @@ struct leases {
 /* In the store. One whose name is known is looked for because it is not known whose it is. */
 static inline enum request_state vault_request_row_state(const struct vault_request *r)
 {
-    return vault_request_is_looked_for(r) && r->name ? REQUEST_RETURNING : r->leases->steps[r->state]->row;
+    return vault_request_is_looked_for(r) && r->name ? REQUEST_RETURNING
+                                                     : r->vault_ref->leases->steps[r->state]->row;
 }
 
 /* ---- the work on a vault request that recovery or check-in has ---- */
@@ -95,8 +96,7 @@ struct request_work *request_work_get(struct vault_request *);
 /* ---- leases: lease_table.c ---- */
 
 /* A lease in state ASKING, with no request as yet. NULL = out of memory. */
-struct lease *lease_new(struct leases *, const struct session *, const char *credential_id, const char *id,
-                        int64_t created_wall_ms);
+struct lease *lease_new(struct leases *, const struct lease_args *, int64_t created_wall_ms);
 /* Out of the index and freed. */
 void lease_free(struct leases *, struct lease *);
 /* The session's open lease on this credential; NULL = none. */

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "broker/leases/sites.h"
+#include "broker/leases/vault_ref.h"
 
 static void add_vault_request(struct audit_note *n, const struct vault_request *request)
 {
@@ -22,7 +23,7 @@ static void add_person(struct audit_note *n, const struct lease *lease)
     audit_text(n, "user", session_leases_user(lease->session_leases));
     audit_text(n, "domain", session_leases_domain(lease->session_leases));
     audit_text(n, "session", session_leases_session(lease->session_leases));
-    audit_text(n, "lsid", lease->lsid);
+    audit_text(n, "lsid", lease_lsid(lease));
 }
 
 static void add_asker(struct audit_note *n, const struct vault_request *request)
@@ -47,7 +48,7 @@ void audit_lease_end(struct audit *a, const struct lease *lease, const char *why
     audit_text(&n, "lease_id", lease->id);
     audit_text(&n, "credential_id", lease->credential_id);
     add_vault_request(&n, lease->request);
-    audit_count(&n, "held_seconds", (int64_t)lease_age_s(lease->request->leases, lease));
+    audit_count(&n, "held_seconds", (int64_t)lease_age_s(lease->request->vault_ref->leases, lease));
     audit_count(&n, "remaining_holders", (int64_t)vault_request_holders(lease->request) - 1);
     audit_write(&n);
 }

@@ -29,7 +29,7 @@ static void close_leases(struct vault_request *request)
 {
     struct lease *lease = SLIST_FIRST(&request->leased);
 
-    request->expired = clock_now(request->leases->clock) >= request->ends_ms;
+    request->expired = clock_now(request->vault_ref->leases->clock) >= request->ends_ms;
     while (lease) {
         struct lease *next = SLIST_NEXT(lease, of_request);
 
@@ -45,7 +45,7 @@ static void on_end(struct deadline *d)
 
 static void on_time(struct deadline *d)
 {
-    struct leases *ls = CONTAINER_OF(d, struct vault_request, deadline)->leases;
+    struct leases *ls = CONTAINER_OF(d, struct vault_request, deadline)->vault_ref->leases;
     uint64_t now = clock_now(ls->clock);
 
     ls->burst = now == ls->burst_ms ? ls->burst + 1 : 0;
@@ -57,13 +57,13 @@ static void on_time(struct deadline *d)
 /* One whose timer cannot be had ends through its leases alone; the vault's own expiry is the backstop. */
 void vault_request_hold_for(struct vault_request *r, uint64_t delay_ms)
 {
-    if (r->state == VR_HELD && timer_start(r->leases->timers, &r->deadline, delay_ms, on_time))
+    if (r->state == VR_HELD && timer_start(r->vault_ref->leases->timers, &r->deadline, delay_ms, on_time))
         log_error("timed_release_lost", "user=%s error=%s", r->user, "out of memory");
 }
 
 static int held_enter(struct vault_request *r)
 {
-    uint64_t now = clock_now(r->leases->clock);
+    uint64_t now = clock_now(r->vault_ref->leases->clock);
 
     vault_request_hold_for(r, r->ends_ms > now ? r->ends_ms - now : 0);
     return 0;
@@ -86,7 +86,7 @@ const struct vr_step vr_held_step = {"held",     NULL,        REQUEST_HELD,
  */
 void vault_request_set_end(struct vault_request *request, uint64_t ends_ms, int64_t expires_wall_ms)
 {
-    uint64_t now = clock_now(request->leases->clock);
+    uint64_t now = clock_now(request->vault_ref->leases->clock);
     int64_t part = expires_wall_ms % 1000;
 
     if (part > 0 && ends_ms > now && ends_ms - now >= WHOLE_SECONDS_MS) {
@@ -102,7 +102,7 @@ void vault_request_set_end(struct vault_request *request, uint64_t ends_ms, int6
 
 bool vault_request_expire(struct vault_request *request)
 {
-    if (request->state != VR_HELD || clock_now(request->leases->clock) < request->ends_ms)
+    if (request->state != VR_HELD || clock_now(request->vault_ref->leases->clock) < request->ends_ms)
         return false;
     close_leases(request);
     return true;
@@ -162,10 +162,10 @@ void vault_request_withdraw(struct vault_request *request)
 
 /* ---- leases ---- */
 
-struct lease *lease_ask(struct leases *ls, const struct session *session, const char *credential_id,
-                        const char id[ID_SIZE], struct vault *vault, const char *user)
+struct lease *lease_ask(struct leases *ls, const struct lease_args *args, struct vault *vault,
+                        const char *user)
 {
-    struct lease *lease = lease_new(ls, session, credential_id, id, clock_wall(ls->clock));
+    struct lease *lease = lease_new(ls, args, clock_wall(ls->clock));
 
     if (lease && !vault_request_new(ls, vault, user, lease)) {
         lease_free(ls, lease);
@@ -174,11 +174,10 @@ struct lease *lease_ask(struct leases *ls, const struct session *session, const 
     return lease;
 }
 
-struct lease *lease_claim(struct vault_request *request, const struct session *session,
-                          const char *credential_id, const char id[ID_SIZE])
+struct lease *lease_claim(struct vault_request *request, const struct lease_args *args)
 {
-    struct leases *ls = request->leases;
-    struct lease *lease = lease_new(ls, session, credential_id, id, clock_wall(ls->clock));
+    struct leases *ls = request->vault_ref->leases;
+    struct lease *lease = lease_new(ls, args, clock_wall(ls->clock));
 
     if (lease)
         lease->request = request;
@@ -206,7 +205,7 @@ int lease_settle(struct lease *lease, struct vault_request *request, struct jour
 void lease_open(struct lease *lease)
 {
     struct vault_request *request = lease->request;
-    struct leases *ls = request->leases;
+    struct leases *ls = request->vault_ref->leases;
     struct lease *old = session_leases_lease(lease->session_leases, lease->credential_id);
 
     lease_link(lease, request);
@@ -232,7 +231,7 @@ static void end_lease(struct lease *lease, const char *why, const struct session
 {
     struct vault_request *request = lease->request;
     const struct session_leases *s = lease->session_leases;
-    struct leases *ls = request->leases;
+    struct leases *ls = request->vault_ref->leases;
 
     audit_lease_end(ls->audit, lease, why, end);
     lease_unlink(lease);

@@ -18,11 +18,9 @@ struct journal_wait;
  * A lease in state ASKING with a vault request of its own (VR_ASKED), which the check-out holds. `user`: who
  * is to ask. `ends_ms`: monotonic end of what is asked for. NULL = out of memory.
  */
-struct lease *lease_ask(struct leases *, const struct session *, const char *credential_id,
-                        const char id[ID_SIZE], struct vault *, const char *user);
+struct lease *lease_ask(struct leases *, const struct lease_args *, struct vault *, const char *user);
 /* The same for a vault request that is there and that the check-out holds. */
-struct lease *lease_claim(struct vault_request *, const struct session *, const char *credential_id,
-                          const char id[ID_SIZE]);
+struct lease *lease_claim(struct vault_request *, const struct lease_args *);
 /*
  * The vault request that the check-out holds is known: its row is put, as journal_put() does. It may be
  * another one than the lease's own, which then ends.

@@ -40,15 +40,15 @@ static bool view_of(const struct lease *lease, struct lease_view *v)
 {
     const struct vault_request *request = lease->request;
     const struct request_work *work = request->work;
-    const char *word = word_of(lease);
+    const char *word = word_of(lease), *lsid = lease_lsid(lease), *account = lease_account(lease);
 
     if (!word)
         return false;
     *v = (struct lease_view){.id = lease->id,
-                             .lsid = *lease->lsid ? lease->lsid : NULL,
+                             .lsid = *lsid ? lsid : NULL,
                              .credential_id = lease->credential_id,
-                             .system = lease->names ? lease->names->system : NULL,
-                             .account = lease->names ? lease->names->account : NULL,
+                             .system = *account ? lease_system(lease) : NULL,
+                             .account = *account ? account : NULL,
                              .state = word,
                              .created_wall_ms = lease->created_s * 1000,
                              .user = request->user,

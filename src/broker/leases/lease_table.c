@@ -22,9 +22,22 @@
 #include "base/person.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Texts that follow each other. */
+static const char *text_after(const char *text)
+{
+    return text + strlen(text) + 1;
+}
+
+static char *append_text(char *to, const char *text)
+{
+    size_t n = strlen(text) + 1;
+
+    memcpy(to, text, n);
+    return to + n;
+}
 
 /* ---- session_leases ---- */
 
@@ -37,10 +50,10 @@ struct session_leases *session_leases_probe(const struct session *s)
 
     if (!probe)
         return NULL;
-    *probe = (struct session_leases){.key_size = n};
+    *probe = (struct session_leases){.key_size = (uint32_t)n};
     memcpy(person_key(person_key(probe->key, s->username), domain), id, strlen(id) + 1);
-    probe->user = memcpy(probe->key + n, s->username, user_size);
-    probe->domain = memcpy(probe->key + n + user_size, domain, domain_size);
+    memcpy(probe->key + n, s->username, user_size);
+    memcpy(probe->key + n + user_size, domain, domain_size);
     return probe;
 }
 
@@ -76,19 +89,17 @@ static void session_leases_unref(struct leases *ls, struct session_leases *s)
 
 const char *session_leases_user(const struct session_leases *s)
 {
-    return s->user;
+    return s->key + s->key_size;
 }
 
 const char *session_leases_domain(const struct session_leases *s)
 {
-    return s->domain;
+    return text_after(session_leases_user(s));
 }
 
 const char *session_leases_session(const struct session_leases *s)
 {
-    const char *domain = s->key + strlen(s->key) + 1;
-
-    return domain + strlen(domain) + 1;
+    return text_after(text_after(s->key));
 }
 
 void session_leases_spell(const struct leases *ls, struct session *session)
@@ -99,8 +110,8 @@ void session_leases_spell(const struct leases *ls, struct session *session)
     free(probe);
     if (!s)
         return;
-    session->username = s->user;
-    session->domain = s->domain;
+    session->username = session_leases_user(s);
+    session->domain = session_leases_domain(s);
 }
 
 struct lease *session_leases_lease(const struct session_leases *s, const char *credential_id)
@@ -139,21 +150,43 @@ int lease_id_new(const struct leases *ls, char id[ID_SIZE])
     return id_new_tagged(ls->tag.letters, id);
 }
 
-struct lease *lease_new(struct leases *ls, const struct session *session, const char *credential_id,
-                        const char *id, int64_t created_wall_ms)
+static const char *known(const char *name)
 {
-    size_t n = strlen(credential_id) + 1;
-    struct session_leases *s = session_leases_get(ls, session);
-    struct lease *lease = s ? malloc(sizeof *lease + n) : NULL;
+    return name ? name : "";
+}
+
+static struct lease *lease_with_texts(const struct lease_args *args)
+{
+    const char *system = known(args->system), *domain = known(args->domain), *account = known(args->account);
+    size_t n = strlen(args->credential_id) + strlen(system) + strlen(domain) + strlen(account) + 4;
+    struct lease *lease = malloc(sizeof *lease + n);
+
+    if (!lease)
+        return NULL;
+    *lease = (struct lease){.state = LEASE_ASKING, .end = args->end};
+    (void)memccpy(lease->id, args->id, '\0', ID_SIZE - 1);
+    char *at = append_text(append_text(lease->credential_id, args->credential_id), system);
+
+    if (*domain) {
+        at = append_text(at, domain);
+        at[-1] = '\\';
+    }
+    (void)append_text(at, account);
+    return lease;
+}
+
+struct lease *lease_new(struct leases *ls, const struct lease_args *args, int64_t created_wall_ms)
+{
+    struct session_leases *s = session_leases_get(ls, args->session);
+    struct lease *lease = s ? lease_with_texts(args) : NULL;
 
     if (s)
         s->refs++;
     if (lease) {
-        *lease = (struct lease){.session_leases = s, .created_s = created_wall_ms / 1000};
-        (void)memccpy(lease->id, id, '\0', ID_SIZE - 1);
-        memcpy(lease->credential_id, credential_id, n);
+        lease->session_leases = s;
+        lease->created_s = created_wall_ms / 1000;
     }
-    if (!lease || lsid_index_set(ls, lease, session_lsid(session), false) ||
+    if (!lease || lease_set_lsid(ls, lease, session_lsid(args->session)) ||
         lease_index_add(&ls->lease_index, lease)) {
         if (lease)
             lsid_index_forget(ls, lease);
@@ -170,24 +203,17 @@ void lease_free(struct leases *ls, struct lease *lease)
     lease_index_remove(&ls->lease_index, lease);
     lsid_index_forget(ls, lease);
     session_leases_unref(ls, lease->session_leases);
-    free(lease->names);
     free(lease);
 }
 
-void lease_set_names(struct lease *lease, const char *system, const char *domain, const char *account)
+const char *lease_system(const struct lease *lease)
 {
-    size_t n = strlen(system) + 1;
-    size_t full = strlen(domain) + 1 + strlen(account) + 1;
-    struct lease_names *names = malloc(sizeof(*names) + n + full);
+    return text_after(lease->credential_id);
+}
 
-    if (!names)
-        return;
-    memcpy(names->texts, system, n);
-    (void)snprintf(names->texts + n, full, "%s%s%s", domain, *domain ? "\\" : "", account);
-    names->system = names->texts;
-    names->account = names->texts + n;
-    free(lease->names);
-    lease->names = names;
+const char *lease_account(const struct lease *lease)
+{
+    return text_after(lease_system(lease));
 }
 
 void lease_link(struct lease *lease, struct vault_request *request)
@@ -197,7 +223,7 @@ void lease_link(struct lease *lease, struct vault_request *request)
     SLIST_INSERT_HEAD(&lease->session_leases->leases, lease, of_session);
     lsid_index_add(lease);
     SLIST_INSERT_HEAD(&request->leased, lease, of_request);
-    request->leases->nleases++;
+    request->vault_ref->leases->nleases++;
 }
 
 void lease_unlink(struct lease *lease)
@@ -207,7 +233,7 @@ void lease_unlink(struct lease *lease)
     SLIST_REMOVE(&lease->session_leases->leases, lease, lease, of_session);
     lsid_index_remove(lease);
     SLIST_REMOVE(&request->leased, lease, lease, of_request);
-    request->leases->nleases--;
+    request->vault_ref->leases->nleases--;
     lease->state = LEASE_ENDED;
 }
 
@@ -215,12 +241,7 @@ void lease_forget(struct lease *lease)
 {
     lease->state = LEASE_ENDED;
     if (lease->request->asker != lease)
-        lease_free(lease->request->leases, lease);
-}
-
-int lease_set_lsid(struct leases *ls, struct lease *lease, const char *lsid)
-{
-    return lsid_index_set(ls, lease, lsid, lease->state == LEASE_OPEN);
+        lease_free(lease->request->vault_ref->leases, lease);
 }
 
 uint64_t lease_age_s(const struct leases *ls, const struct lease *lease)
@@ -250,8 +271,7 @@ struct vault_request *vault_request_new(struct leases *ls, struct vault *vault, 
 
     if (!request)
         return NULL;
-    *request = (struct vault_request){.leases = ls,
-                                      .vault_ref = vault_ref_find(&ls->vaults, vault),
+    *request = (struct vault_request){.vault_ref = vault_ref_find(&ls->vaults, vault),
                                       .asker = asker,
                                       .state = VR_ASKED,
                                       .origin = ORIGIN_UNKNOWN,
@@ -266,7 +286,7 @@ struct vault_request *vault_request_new(struct leases *ls, struct vault *vault, 
 void vault_request_hide(struct vault_request *request)
 {
     if (request->hh.tbl)
-        HASH_DEL(request->leases->requests, request);
+        HASH_DEL(request->vault_ref->leases->requests, request);
     request->hh.tbl = NULL;
 }
 
@@ -285,7 +305,7 @@ int vault_request_set_name(struct vault_request *request, const char *name)
         return -ENOMEM;
     vault_request_clear_name(request);
     request->name = copy;
-    HASH_ADD_KEYPTR(hh, request->leases->requests, request->name, strlen(request->name), request);
+    HASH_ADD_KEYPTR(hh, request->vault_ref->leases->requests, request->name, strlen(request->name), request);
     if (request->hh.tbl)
         return 0;
     vault_request_clear_name(request);
@@ -303,7 +323,7 @@ struct request_work *request_work_get(struct vault_request *request)
 
 void vault_request_free(struct vault_request *request)
 {
-    struct leases *ls = request->leases;
+    struct leases *ls = request->vault_ref->leases;
 
     vault_request_hide(request);
     ls->in_state[request->state]--;

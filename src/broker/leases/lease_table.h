@@ -67,7 +67,6 @@ SLIST_HEAD(lease_list, lease);
 
 struct vault_request {
     UT_hash_handle hh; /* leases.requests, by name, while it has one */
-    struct leases *leases;
     struct vault_ref *vault_ref;
     struct lease *asker;       /* its id is the mark; it may have ended, or be of no session (a stray) */
     char *name;                /* the vault's; NULL = not known, or the vault keeps no request */
@@ -79,19 +78,13 @@ struct vault_request {
     uint32_t checkouts;        /* in flight that hold it */
     uint8_t state;             /* enum vr_state: request_states.c alone sets it */
     uint8_t origin;            /* enum request_origin */
-    bool has_row;              /* in the store, as far as its steps will be applied */
-    bool step_lost;            /* of its rows, for want of memory */
-    bool gone;                 /* the vault said that the request is no more */
-    bool missed;               /* one list of live requests did not have it */
-    bool expired;              /* its end has passed */
-    bool session_ended;        /* its last lease ended with its PRA session: its check-in goes after others */
+    bool has_row : 1;          /* in the store, as far as its steps will be applied */
+    bool step_lost : 1;        /* of its rows, for want of memory */
+    bool gone : 1;             /* the vault said that the request is no more */
+    bool missed : 1;           /* one list of live requests did not have it */
+    bool expired : 1;          /* its end has passed */
+    bool session_ended : 1;    /* its last lease ended with its PRA session: its check-in goes after others */
     char user[];               /* who holds it at the vault */
-};
-
-/* Of an account and its system at the vault, for operators. */
-struct lease_names {
-    const char *system, *account; /* in `texts`; the account with its domain, where it has one */
-    char texts[];
 };
 
 struct lease {
@@ -101,25 +94,32 @@ struct lease {
     struct vault_request *request; /* that it holds, has held, or that was asked for it */
     struct session_leases *session_leases;
     struct lsid_entry *lsid_entry; /* lsid_index.h; NULL = its lsid is not known */
-    LIST_ENTRY(lease) of_lsid;     /* the open ones */
+    SLIST_ENTRY(lease) of_lsid;    /* the open ones */
+    char *lsid_spelled;            /* the lsid as given; NULL = as the key of its entry */
     const struct session_end *end; /* its session ended while its check-out was in flight: it ends when that
                                       has landed; NULL = not so */
-    struct lease_names *names;     /* NULL = not known */
     int64_t created_s;             /* wall clock */
-    enum lease_state state;
-    bool is_in_lsid_index;
-    char lsid[LSID_TEXT_SIZE]; /* as given; "" = not known */
+    uint8_t state;                 /* enum lease_state */
     char id[ID_SIZE];
-    char credential_id[];
+    char credential_id[]; /* behind it the names of system and account */
+};
+
+/* What a lease is made of; names that are NULL are not known. */
+struct lease_args {
+    const struct session *session;
+    const char *credential_id, *id;
+    const char *system, *domain, *account; /* for operators */
+    const struct session_end *end;
 };
 
 struct session_leases {
     UT_hash_handle hh;
     struct lease_list leases; /* the open ones */
-    size_t refs;              /* leases in any state */
-    size_t key_size;
-    const char *user, *domain; /* as the first lease's session gave them; behind the key */
-    char key[]; /* user and domain, as person_key() writes them, and session id, each with its NUL */
+    uint32_t refs;            /* leases in any state */
+    uint32_t key_size;
+    /* user and domain, as person_key() writes them, and session id, each with its NUL; behind the key user
+     * and domain as the first lease's session gave them */
+    char key[];
 };
 
 /* ---- session_leases ---- */
@@ -144,11 +144,13 @@ struct lease *lease_by_id(const struct leases *, const char *id);
 bool lease_id_known(const struct leases *, const char id[ID_SIZE]);
 /* A new id. 0 or -EIO. */
 int lease_id_new(const struct leases *, char id[ID_SIZE]) __attribute__((warn_unused_result));
-/* Keeps the names, for operators only: without memory they are not known. `domain` of the account, "" = none.
- */
-void lease_set_names(struct lease *, const char *system, const char *domain, const char *account);
+/* Names for operators, the account with its domain; "" = not known. */
+const char *lease_system(const struct lease *);
+const char *lease_account(const struct lease *);
 uint64_t lease_age_s(const struct leases *, const struct lease *);
-/* The key of a lease in any state (lsid_index.h), from an lsid in any form or NULL. 0 or -ENOMEM. */
+/* As given; "" = not known. */
+const char *lease_lsid(const struct lease *);
+/* An lsid in any form; NULL or what is no lsid: none. 0 or -ENOMEM. */
 int lease_set_lsid(struct leases *, struct lease *, const char *lsid);
 /* The lease ends or is freed where its request does not name it as its asker any more. */
 void lease_forget(struct lease *);

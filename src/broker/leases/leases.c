@@ -56,6 +56,7 @@ struct leases *leases_new(const struct leases_opts *opts)
     ls->clock = timers_clock(opts->timers);
     ls->audit = opts->audit;
     ls->steps = states;
+    ls->vaults.leases = ls;
     TAILQ_INIT(&ls->lapsed);
     TAILQ_INIT(&ls->pending);
     memcpy(&ls->random, id, sizeof ls->random);
@@ -135,20 +136,21 @@ void leases_state(const struct leases *ls, struct leases_state *state)
 
 /* ---- the end ---- */
 
-/* First what is no asker, as long as all vault requests are there; each of these takes its asker along. */
+/* First what is no asker, while all vault requests are there; each of these takes its asker along. */
 static void free_leases(struct leases *ls)
 {
     struct lease *lease;
 
     lease_index_walk(&ls->lease_index, 0);
-    while ((lease = lease_index_next(&ls->lease_index)))
+    while ((lease = lease_index_next(&ls->lease_index))) {
+        if (lease->state == LEASE_OPEN)
+            lease_unlink(lease);
         if (!asked_by(lease))
             lease_free(ls, lease);
-    lease_index_walk(&ls->lease_index, 0);
-    while ((lease = lease_index_next(&ls->lease_index))) {
-        lease->state = LEASE_ENDED;
-        vault_request_cancel(lease->request);
     }
+    lease_index_walk(&ls->lease_index, 0);
+    while ((lease = lease_index_next(&ls->lease_index)))
+        vault_request_cancel(lease->request);
 }
 
 void leases_free(struct leases *ls)

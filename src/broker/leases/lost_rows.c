@@ -53,7 +53,9 @@ static bool recover_request(struct leases *ls, const struct vault_ref *ref, cons
 {
     struct session session = {.id = c->session, .username = c->user, .domain = c->domain};
     int64_t left = c->expires_wall_ms - clock_wall(ls->clock);
-    struct lease *lease = lease_ask(ls, &session, c->credential_id, c->lease_id, ref->vault, c->run_as);
+    const struct lease_args args = {
+        .session = &session, .credential_id = c->credential_id, .id = c->lease_id};
+    struct lease *lease = lease_ask(ls, &args, ref->vault, c->run_as);
 
     if (!lease)
         return false;

@@ -58,48 +58,54 @@ static int entry_of(struct leases *ls, const char *lsid, struct lsid_entry **ent
     return *entry ? 0 : -ENOMEM;
 }
 
-static void keep_text(char out[LSID_TEXT_SIZE], const struct lsid_entry *entry, const char *lsid)
-{
-    size_t n = entry ? strlen(lsid) : 0; /* of a form, so it fits */
-
-    memcpy(out, n ? lsid : "", n);
-    out[n] = '\0';
-}
-
 /* ---- leases ---- */
+
+const char *lease_lsid(const struct lease *lease)
+{
+    if (lease->lsid_spelled)
+        return lease->lsid_spelled;
+    return lease->lsid_entry ? lease->lsid_entry->key : "";
+}
 
 void lsid_index_add(struct lease *lease)
 {
-    if (lease->lsid_entry && !lease->is_in_lsid_index)
-        LIST_INSERT_HEAD(&lease->lsid_entry->leases, lease, of_lsid);
-    lease->is_in_lsid_index = lease->lsid_entry != NULL;
+    if (lease->lsid_entry)
+        SLIST_INSERT_HEAD(&lease->lsid_entry->leases, lease, of_lsid);
 }
 
 void lsid_index_remove(struct lease *lease)
 {
-    if (lease->is_in_lsid_index)
-        LIST_REMOVE(lease, of_lsid);
-    lease->is_in_lsid_index = false;
+    if (lease->lsid_entry)
+        SLIST_REMOVE(&lease->lsid_entry->leases, lease, lease, of_lsid);
 }
 
 void lsid_index_forget(struct leases *ls, struct lease *lease)
 {
-    lsid_index_remove(lease);
     lsid_entry_unref(ls, lease->lsid_entry);
+    free(lease->lsid_spelled);
     lease->lsid_entry = NULL;
+    lease->lsid_spelled = NULL;
 }
 
-int lsid_index_set(struct leases *ls, struct lease *lease, const char *lsid, bool open)
+int lease_set_lsid(struct leases *ls, struct lease *lease, const char *lsid)
 {
     struct lsid_entry *entry;
     int err = entry_of(ls, lsid, &entry);
+    bool is_key = !entry || strcmp(entry->key, lsid) == 0;
+    char *spelled = is_key ? NULL : strdup(lsid);
 
+    if (!is_key && !spelled) {
+        lsid_entry_unref(ls, entry);
+        err = -ENOMEM;
+    }
     if (err)
         return err;
+    if (lease->state == LEASE_OPEN)
+        lsid_index_remove(lease);
     lsid_index_forget(ls, lease);
     lease->lsid_entry = entry;
-    keep_text(lease->lsid, entry, lsid);
-    if (open)
+    lease->lsid_spelled = spelled;
+    if (lease->state == LEASE_OPEN)
         lsid_index_add(lease);
     return 0;
 }
@@ -123,10 +129,11 @@ int lsid_checkout_set(struct leases *ls, struct lsid_checkout *co, const char *l
     if (err)
         return err;
     lsid_checkout_leave(ls, co);
+    if (!entry)
+        return 0;
     co->entry = entry;
-    keep_text(co->lsid, entry, lsid);
-    if (entry)
-        LIST_INSERT_HEAD(&entry->checkouts, co, link);
+    memcpy(co->lsid, lsid, strlen(lsid) + 1); /* of a form, so it fits */
+    LIST_INSERT_HEAD(&entry->checkouts, co, link);
     return 0;
 }
 
@@ -140,7 +147,7 @@ bool lsid_index_oldest(const struct leases *ls, int64_t *created_wall_ms)
     int64_t oldest = INT64_MAX;
 
     for (; entry; entry = entry->hh.next) {
-        LIST_FOREACH(lease, &entry->leases, of_lsid)
+        SLIST_FOREACH(lease, &entry->leases, of_lsid)
         if (lease->created_s * 1000 < oldest)
             oldest = lease->created_s * 1000;
         LIST_FOREACH(co, &entry->checkouts, link)

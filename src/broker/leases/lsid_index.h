@@ -27,8 +27,8 @@ struct lsid_checkout {
 };
 
 struct lsid_entry {
-    UT_hash_handle hh; /* leases.lsids, by key */
-    LIST_HEAD(, lease) leases;
+    UT_hash_handle hh;          /* leases.lsids, by key */
+    SLIST_HEAD(, lease) leases; /* the open ones */
     LIST_HEAD(, lsid_checkout) checkouts;
     size_t refs;
     char key[LSID_SIZE];
@@ -40,17 +40,12 @@ void lsid_entry_unref(struct leases *, struct lsid_entry *); /* NULL is fine */
 /* NULL = no lease and no check-out has this key. */
 struct lsid_entry *lsid_entry_find(const struct leases *, const char key[LSID_SIZE]);
 
-/*
- * The key of a lease, from an lsid in any form; NULL or what is no lsid: none. `open`: it is listed from now
- * on. 0 or -ENOMEM.
- */
-int lsid_index_set(struct leases *, struct lease *, const char *lsid, bool open);
-/* It is open, or no longer; any number of times. */
+/* A lease (lease_set_lsid() gives it its key) is open, or no longer. */
 void lsid_index_add(struct lease *);
 void lsid_index_remove(struct lease *);
-void lsid_index_forget(struct leases *, struct lease *); /* it has no key any more */
+void lsid_index_forget(struct leases *, struct lease *); /* one that is not open has no key any more */
 
-/* The key of a check-out, likewise; it is listed from then on. 0 or -ENOMEM. */
+/* The key of a check-out, as lease_set_lsid(); it is listed from then on. 0 or -ENOMEM. */
 int lsid_checkout_set(struct leases *, struct lsid_checkout *, const char *lsid);
 void lsid_checkout_leave(struct leases *, struct lsid_checkout *); /* any number of times */
 

@@ -16,7 +16,7 @@
 
 static int pending_enter(struct vault_request *r)
 {
-    struct leases *ls = r->leases;
+    struct leases *ls = r->vault_ref->leases;
     struct request_work *w = request_work_get(r);
 
     if (!w)
@@ -40,7 +40,7 @@ static enum vr_state pending_resume(struct vault_request *r, int err)
 static void pending_drop(struct vault_request *r)
 {
     vault_request_stop_deadline(r);
-    vault_request_unlist(r, &r->leases->pending);
+    vault_request_unlist(r, &r->vault_ref->leases->pending);
 }
 
 const struct vr_step vr_pending_step = {"pending",     "pending",      REQUEST_PENDING,
@@ -78,7 +78,7 @@ bool pending_keep(struct vault_request *r, struct lease *lease, uint64_t wait_ms
 
     if (!w)
         return false;
-    w->next_wall_ms = clock_wall(r->leases->clock) + (int64_t)wait_ms;
+    w->next_wall_ms = clock_wall(r->vault_ref->leases->clock) + (int64_t)wait_ms;
     r->checkouts--;
     keep(r, lease);
     return true;

@@ -54,7 +54,8 @@ void reconcile_stray(struct leases *ls, struct vault *vault, const char *user,
 {
     static const struct session no_session = {.id = "", .username = ""};
     char id[ID_SIZE];
-    struct lease *asker = lease_id_new(ls, id) ? NULL : lease_ask(ls, &no_session, "", id, vault, user);
+    const struct lease_args args = {.session = &no_session, .credential_id = "", .id = id};
+    struct lease *asker = lease_id_new(ls, id) ? NULL : lease_ask(ls, &args, vault, user);
 
     if (!asker)
         return; /* the next list will have it again */
@@ -111,7 +112,7 @@ static void close_gone(struct vault_request *request)
     struct lease *lease = SLIST_FIRST(&request->leased), *next;
 
     log_warn("request_gone", "user=%s holders=%zu", request->user, vault_request_holders(request));
-    audit_reconciled(request->leases->audit, request, "request_gone", NULL);
+    audit_reconciled(request->vault_ref->leases->audit, request, "request_gone", NULL);
     vault_request_gone(request);
     for (; lease; lease = next) {
         next = SLIST_NEXT(lease, of_request);

@@ -75,7 +75,7 @@ static int looking_enter(struct vault_request *r)
     w->look.matches = wait_matches;
     w->look.found = on_found;
     w->look.not_found = on_not_found;
-    active_requests_get(r->leases->reader, vault_request_vault(r), r->user, &w->look);
+    active_requests_get(r->vault_ref->leases->reader, vault_request_vault(r), r->user, &w->look);
     return 0;
 }
 
@@ -85,7 +85,7 @@ static void report_outcome(const struct vault_request *r, const char *outcome)
 
     log_warn("hunt_ended", "outcome=%s user=%s lease=%s looks=%u failures=%u", outcome, r->user, r->asker->id,
              w->looks, w->failures);
-    audit_recovery_end(r->leases->audit, r->user, r->asker, outcome);
+    audit_recovery_end(r->vault_ref->leases->audit, r->user, r->asker, outcome);
 }
 
 static enum vr_state give_up(struct vault_request *r, const char *why)
@@ -96,10 +96,10 @@ static enum vr_state give_up(struct vault_request *r, const char *why)
 
 static enum vr_state look_later(struct vault_request *r, uint64_t delay_ms)
 {
-    uint64_t now = clock_now(r->leases->clock);
+    uint64_t now = clock_now(r->vault_ref->leases->clock);
 
     if (now > r->ends_ms && now - r->ends_ms >= vault_request_vault(r)->conf->minute_ms) {
-        r->leases->lapsed_ever++;
+        r->vault_ref->leases->lapsed_ever++;
         return give_up(r, "lapsed");
     }
     r->work->delay_ms = delay_ms;
@@ -108,14 +108,14 @@ static enum vr_state look_later(struct vault_request *r, uint64_t delay_ms)
 
 static enum vr_state look_failed(struct vault_request *r)
 {
-    return look_later(r, backoff_ms(++r->work->failures, &r->leases->random));
+    return look_later(r, backoff_ms(++r->work->failures, &r->vault_ref->leases->random));
 }
 
 /* An absence proves one moment only; later looks are further apart. */
 static enum vr_state note_absence(struct vault_request *r)
 {
     static const uint64_t spread_ms[LOOKS] = {0, 2000, 15000, 60000};
-    uint64_t now = clock_now(r->leases->clock);
+    uint64_t now = clock_now(r->vault_ref->leases->clock);
     struct request_work *w = r->work;
 
     if (++w->looks < LOOKS)
@@ -126,8 +126,9 @@ static enum vr_state note_absence(struct vault_request *r)
 /* If another record has it, that one's last holder checks it in. */
 static enum vr_state request_found(struct vault_request *r)
 {
-    struct vault_request *other = vault_request_known(r->leases, vault_request_vault(r), r->work->found,
-                                                      r->user, credential_account(r->asker->credential_id));
+    struct vault_request *other =
+        vault_request_known(r->vault_ref->leases, vault_request_vault(r), r->work->found, r->user,
+                            credential_account(r->asker->credential_id));
 
     if (other) {
         report_outcome(r, "held");
@@ -164,7 +165,7 @@ const struct vr_step vr_looking_step = {"looking",     "intent",       REQUEST_A
 
 static int look_later_enter(struct vault_request *r)
 {
-    if (vault_request_defer(r, r->work ? r->work->delay_ms : backoff_ms(1, &r->leases->random)))
+    if (vault_request_defer(r, r->work ? r->work->delay_ms : backoff_ms(1, &r->vault_ref->leases->random)))
         log_error("hunt_lost", "user=%s lease=%s error=%s", r->user, r->asker->id, "out of memory");
     return 0;
 }
@@ -187,8 +188,8 @@ static void begin_recovery(struct vault_request *r)
 
     vault_request_hide(r);
     if (w)
-        w->settled_ms =
-            clock_now(r->leases->clock) + vault_request_vault(r)->conf->call_timeout_ms + MARGIN_MS;
+        w->settled_ms = clock_now(r->vault_ref->leases->clock) +
+                        vault_request_vault(r)->conf->call_timeout_ms + MARGIN_MS;
 }
 
 void vault_request_recover(struct vault_request *r)

@@ -37,12 +37,12 @@ const char *vault_request_url(const struct vault_request *request)
 
 bool vault_request_is_at(const struct vault_request *request, const struct vault *vault)
 {
-    return request->vault_ref->number == vault_ref_find(&request->leases->vaults, vault)->number;
+    return request->vault_ref->number == vault_ref_find(&request->vault_ref->leases->vaults, vault)->number;
 }
 
 void vault_request_join(const struct vault_request *request, const struct vault *vault)
 {
-    const struct vault_refs *refs = &request->leases->vaults;
+    const struct vault_refs *refs = &request->vault_ref->leases->vaults;
     const struct vault_ref *same = request->vault_ref;
     size_t old = vault_ref_find(refs, vault)->number;
 
@@ -164,7 +164,7 @@ bool vault_request_proven(const struct vault_request *request, const struct acti
     char id[ID_SIZE];
 
     if (reason_lease_id(row->reason, id))
-        return lease_id_known(request->leases, id) || vault_request_is_unproven(request);
+        return lease_id_known(request->vault_ref->leases, id) || vault_request_is_unproven(request);
     SLIST_FOREACH(lease, &request->leased, of_request)
     if (reason_is_cut(row->reason, lease->id))
         return true;

@@ -19,12 +19,19 @@
 #define LAPSED_KEPT_MS (24 * 3600000LL)
 #define LAPSED_MAX     1000
 
+static const struct vr_step *step_of(const struct vault_request *r)
+{
+    return r->vault_ref->leases->steps[r->state];
+}
+
 static void set_state(struct vault_request *r, enum vr_state next)
 {
-    log_debug("request_state", "request=%s user=%s from=%s to=%s", r->asker->id, r->user,
-              r->leases->steps[r->state]->name, r->leases->steps[next]->name);
-    r->leases->in_state[r->state]--;
-    r->leases->in_state[next]++;
+    struct leases *ls = r->vault_ref->leases;
+
+    log_debug("request_state", "request=%s user=%s from=%s to=%s", r->asker->id, r->user, step_of(r)->name,
+              ls->steps[next]->name);
+    ls->in_state[r->state]--;
+    ls->in_state[next]++;
     r->state = (uint8_t)next;
 }
 
@@ -33,25 +40,25 @@ void vault_request_goto(struct vault_request *r, enum vr_state next)
     for (;;) {
         int err;
 
-        r->leases->steps[r->state]->drop(r);
+        step_of(r)->drop(r);
         set_state(r, next);
-        err = r->leases->steps[next]->enter(r);
+        err = step_of(r)->enter(r);
         if (!err)
             return; /* waiting, or freed */
-        next = r->leases->steps[next]->resume(r, err);
+        next = step_of(r)->resume(r, err);
     }
 }
 
 void vault_request_resume(struct vault_request *r)
 {
-    vault_request_goto(r, r->leases->steps[r->state]->resume(r, 0));
+    vault_request_goto(r, step_of(r)->resume(r, 0));
 }
 
 /* ---- what is asked of a state ---- */
 
 const char *vault_request_word(const struct vault_request *r)
 {
-    return r->leases->steps[r->state]->word;
+    return step_of(r)->word;
 }
 
 /* ---- time ---- */
@@ -63,12 +70,12 @@ static void on_deadline(struct deadline *d)
 
 int vault_request_defer(struct vault_request *r, uint64_t delay_ms)
 {
-    return timer_start(r->leases->timers, &r->deadline, delay_ms, on_deadline);
+    return timer_start(r->vault_ref->leases->timers, &r->deadline, delay_ms, on_deadline);
 }
 
 void vault_request_stop_deadline(struct vault_request *r)
 {
-    timer_stop(r->leases->timers, &r->deadline);
+    timer_stop(r->vault_ref->leases->timers, &r->deadline);
 }
 
 /* ---- lists ---- */
@@ -123,7 +130,7 @@ static void report_end(const struct vault_request *r, enum request_end how)
     if (how == END_NEVER)
         return; /* the recovery has reported it */
     lease_log_change(end_words[how], r, NULL);
-    audit_checkin_end(r->leases->audit, r, end_words[how], attempts, error);
+    audit_checkin_end(r->vault_ref->leases->audit, r, end_words[how], attempts, error);
     log_event(level, "given_back", "outcome=%s user=%s lease=%s attempts=%u error=%s", end_words[how],
               r->user, r->asker->id, attempts, error);
 }
@@ -159,7 +166,7 @@ void vault_request_cancel(struct vault_request *r)
 
     while (r->work && (w = LIST_FIRST(&r->work->watches)))
         vault_request_unwatch(w);
-    r->leases->steps[r->state]->drop(r);
+    step_of(r)->drop(r);
     vault_request_free(r);
 }
 
@@ -168,7 +175,7 @@ void vault_request_cancel(struct vault_request *r)
 /* Its day, or what is left of it after a restart. */
 static int lapsed_enter(struct vault_request *r)
 {
-    struct leases *ls = r->leases;
+    struct leases *ls = r->vault_ref->leases;
     struct request_work *w = request_work_get(r), *oldest;
     struct watch_list watches;
 
@@ -197,7 +204,7 @@ static enum vr_state lapsed_resume(struct vault_request *r, int err)
 static void lapsed_drop(struct vault_request *r)
 {
     vault_request_stop_deadline(r);
-    vault_request_unlist(r, &r->leases->lapsed);
+    vault_request_unlist(r, &r->vault_ref->leases->lapsed);
 }
 
 const struct vr_step vr_lapsed_step = {"lapsed",     "lapsed",      REQUEST_LAPSED,
@@ -207,10 +214,10 @@ enum vr_state vault_request_lapse(struct vault_request *r)
 {
     struct request_work *w = request_work_get(r);
 
-    r->leases->lapsed_ever++;
+    r->vault_ref->leases->lapsed_ever++;
     report_end(r, END_LAPSED);
     if (w)
-        w->next_wall_ms = clock_wall(r->leases->clock) + LAPSED_KEPT_MS;
+        w->next_wall_ms = clock_wall(r->vault_ref->leases->clock) + LAPSED_KEPT_MS;
     row_lapse(r);
     return VR_LAPSED;
 }

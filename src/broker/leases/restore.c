@@ -52,11 +52,13 @@ static struct lease *make_lease(struct leases *ls, const char *id, const struct 
 {
     struct session session = {
         .id = h->session, .lsid = *h->lsid ? h->lsid : NULL, .username = h->username, .domain = h->domain};
-    struct lease *lease = lease_new(ls, &session, h->credential, id, h->created_wall_ms);
+    const struct lease_args args = {.session = &session,
+                                    .credential_id = h->credential,
+                                    .id = id,
+                                    .system = h->system,
+                                    .account = h->account};
 
-    if (lease && *h->account)
-        lease_set_names(lease, h->system, "", h->account);
-    return lease;
+    return lease_new(ls, &args, h->created_wall_ms);
 }
 
 static const char *known_error(const char *text)
@@ -109,7 +111,7 @@ static struct vault_request *make_request(struct leases *ls, struct vault_ref *r
 static int make_work(struct vault_request *r, const struct request_row *row)
 {
     struct request_work *w = request_work_get(r);
-    struct leases *ls = r->leases;
+    struct leases *ls = r->vault_ref->leases;
 
     if (!w)
         return -ENOMEM;
@@ -311,7 +313,7 @@ static int on_cursor(void *arg, const struct cursor_row *row)
 static void settle_request(struct restore *restore, struct vault_request *r)
 {
     if (SLIST_FIRST(&r->leased)) {
-        uint64_t now = clock_now(r->leases->clock);
+        uint64_t now = clock_now(r->vault_ref->leases->clock);
 
         vault_request_set_end(r, r->ends_ms > now ? r->ends_ms : now + spread_ms(restore),
                               r->expires_wall_ms);

@@ -14,10 +14,10 @@ static struct holder holder_of(const struct lease *lease)
     return (struct holder){.username = session_leases_user(lease->session_leases),
                            .domain = session_leases_domain(lease->session_leases),
                            .session = session_leases_session(lease->session_leases),
-                           .lsid = lease->lsid,
+                           .lsid = lease_lsid(lease),
                            .credential = lease->credential_id,
-                           .system = lease->names ? lease->names->system : "",
-                           .account = lease->names ? lease->names->account : "",
+                           .system = lease_system(lease),
+                           .account = lease_account(lease),
                            .created_wall_ms = lease->created_s * 1000};
 }
 
@@ -68,7 +68,7 @@ static struct lease_row ending(const struct vault_request *r, const struct lease
 
 static int put(struct vault_request *r, const struct store_step *step)
 {
-    int err = journal_put(r->leases->journal, step, NULL, NULL);
+    int err = journal_put(r->vault_ref->leases->journal, step, NULL, NULL);
 
     if (err < 0)
         log_error("journal_lost", "step=%s request=%s error=%s", store_step_rules[step->kind].name,
@@ -81,7 +81,7 @@ static int insert(struct vault_request *r, enum request_state state, struct jour
                   void (*done)(struct journal_wait *, int err))
 {
     int waits =
-        journal_put(r->leases->journal,
+        journal_put(r->vault_ref->leases->journal,
                     &(struct store_step){.kind = STEP_ASK, .request = request_row_of(r, state)}, wait, done);
 
     r->has_row = waits >= 0;
@@ -96,7 +96,7 @@ int row_ask(struct vault_request *r, struct journal_wait *wait, void (*done)(str
 int row_open(struct lease *lease, const struct vault_request *instead, struct journal_wait *wait,
              void (*done)(struct journal_wait *, int err))
 {
-    return journal_put(lease->request->leases->journal,
+    return journal_put(lease->request->vault_ref->leases->journal,
                        &(struct store_step){.kind = STEP_OPEN,
                                             .request = request_row_of(lease->request, REQUEST_HELD),
                                             .lease = lease_row_of(lease),

@@ -103,6 +103,7 @@ static struct vault_ref *ref_add(struct vault_refs *refs, struct vault *vault, c
         free(ref);
         return NULL;
     }
+    ref->leases = refs->leases;
     ref->vault = vault;
     ref->number = number_of_url(refs, url);
     checkin_queue_init(&ref->checkins, vault->conf);

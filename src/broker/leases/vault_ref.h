@@ -15,7 +15,10 @@
 #include "backends/backend.h"
 #include "broker/leases/checkin_queue.h"
 
+struct leases;
+
 struct vault_ref {
+    struct leases *leases; /* the table of its requests */
     struct vault *vault;
     size_t number;    /* the same for sections that lead to one vault */
     char *url;        /* address_url_identity(); "" = not known */
@@ -25,6 +28,7 @@ struct vault_ref {
 };
 
 struct vault_refs {
+    struct leases *leases;
     struct vault_ref **refs;
     size_t n;
 };
