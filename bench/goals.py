@@ -13,12 +13,14 @@ AT_LEAST, AT_MOST = ">=", "<="
 
 # name: (what it says, direction, wanted)
 GOALS = {
-    "peer nginx + Lua, 16": ("CPU time of nginx + Lua over jumpgate's, 16 clients", AT_LEAST, 1.5),
-    "peer nginx + Lua, 256": ("CPU time of nginx + Lua over jumpgate's, 256 clients", AT_LEAST, 1.8),
-    "peer Go, 16": ("CPU time of Go over jumpgate's, 16 clients", AT_LEAST, 2.5),
-    "peer Go, 256": ("CPU time of Go over jumpgate's, 256 clients", AT_LEAST, 2.5),
-    "peer Node, 16": ("CPU time of Node over jumpgate's, 16 clients", AT_LEAST, 4),
-    "peer Node, 256": ("CPU time of Node over jumpgate's, 256 clients", AT_LEAST, 4),
+    "peer Go, durable, 16": ("CPU time of Go, durable, over jumpgate's, 16 clients", AT_LEAST, 3),
+    "peer Go, durable, 256": ("CPU time of Go, durable, over jumpgate's, 256 clients", AT_LEAST, 3),
+    "peer nginx + Lua, not durable, 16": ("CPU time of nginx + Lua, not durable, over jumpgate's, 16 clients", AT_LEAST, 1.2),
+    "peer nginx + Lua, not durable, 256": ("CPU time of nginx + Lua, not durable, over jumpgate's, 256 clients", AT_LEAST, 2),
+    "peer Go, not durable, 16": ("CPU time of Go, not durable, over jumpgate's, 16 clients", AT_LEAST, 1.5),
+    "peer Go, not durable, 256": ("CPU time of Go, not durable, over jumpgate's, 256 clients", AT_LEAST, 2.2),
+    "peer Node, not durable, 16": ("CPU time of Node, not durable, over jumpgate's, 16 clients", AT_LEAST, 4),
+    "peer Node, not durable, 256": ("CPU time of Node, not durable, over jumpgate's, 256 clients", AT_LEAST, 4),
     "static": ("find from memory, operations per CPU second over nginx serving a file of the same size", AT_LEAST, 0.8),
     "search": ("searches among 20,000 systems per CPU second", AT_LEAST, 10000),
     "syscalls": ("system calls per check-out and release, over the floor of 10", AT_MOST, 1.25),

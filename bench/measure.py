@@ -20,7 +20,7 @@
   start         start to ready with an empty store, size, idle memory
   profile       where the gateway's CPU time goes (needs perf)
   pra           early release by polling and by events, quiet polls, a long listing, find and check-out while the PRA site is faulty
-  peers         the same work by jumpgate, nginx + Lua, Go and Node, in interleaved rounds (those that are installed)
+  peers         the same work by jumpgate, nginx + Lua, Go and Node, Go also durable, in interleaved rounds (those that are installed)
   soak          a mix at half the sustainable rate for --minutes: a row each minute, and whether anything grows
 
 Without a name all run but soak. --report writes what is printed into bench/report.md, in place of the same measures' earlier

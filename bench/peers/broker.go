@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// broker.go - find, check-out and release with Go's net/http.
+// broker.go - find, check-out and release with Go's net/http; with PEER_JOURNAL durable (journal.go).
 package main
 
 import (
@@ -33,11 +33,17 @@ type row struct {
 	AccountName string
 }
 
+func (o *operation) record(event string) record {
+	return record{Time: time.Now().UTC(), Event: event, Session: o.Session.ID, Credential: o.CredentialID,
+		User: o.Session.User.Domain + `\` + o.Session.User.Username}
+}
+
 var (
 	base     = os.Getenv("PEER_VAULT") + "/BeyondTrust/api/public/v3/"
 	client   *http.Client
 	cookies  sync.Map // user -> cookie
 	requests sync.Map // session and credential -> vault request id
+	kept     *journal // nil = not durable
 )
 
 func call(method, path, cookie, authorization string, body []byte) (*http.Response, []byte, error) {
@@ -116,6 +122,11 @@ func checkout(w http.ResponseWriter, o *operation, cookie string) {
 		http.Error(w, "not found", 404)
 		return
 	}
+	entry := o.record("intent")
+	if kept != nil && kept.await(entry) != nil {
+		http.Error(w, "no journal", 503)
+		return
+	}
 	body, _ := json.Marshal(map[string]any{"AccessType": "View", "SystemID": found.SystemID, "AccountID": found.AccountID,
 		"DurationMinutes": 60, "Reason": "PRA session " + o.Session.ID, "ConflictOption": "reuse"})
 	answer, id, err := call("POST", "Requests", cookie, "", body)
@@ -127,6 +138,13 @@ func checkout(w http.ResponseWriter, o *operation, cookie string) {
 	var password string
 	if err != nil || answer.StatusCode != 200 || json.Unmarshal(text, &password) != nil {
 		http.Error(w, "no credential", 502)
+		return
+	}
+	entry.Event, entry.Request = "open", string(id)
+	audit := entry
+	audit.Event, audit.Action, audit.Account, audit.System = "audit", "checkout", found.AccountName, found.SystemName
+	if kept != nil && kept.await(entry, audit) != nil {
+		http.Error(w, "no journal", 503)
 		return
 	}
 	requests.Store(o.Session.ID+" "+o.CredentialID, string(id))
@@ -145,6 +163,13 @@ func release(w http.ResponseWriter, o *operation, cookie string) {
 			return
 		}
 		released = 1
+		if kept != nil {
+			entry := o.record("closed")
+			entry.Request = id.(string)
+			audit := entry
+			audit.Event, audit.Action = "audit", "release"
+			_, _ = kept.add(entry, audit)
+		}
 	}
 	write(w, map[string]any{"released": released, "remaining_holders": 0})
 }
@@ -174,6 +199,11 @@ func main() {
 	roots.AppendCertsFromPEM(pem)
 	client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots},
 		MaxIdleConns: 4096, MaxIdleConnsPerHost: 4096}}
+	if path := os.Getenv("PEER_JOURNAL"); path != "" {
+		if kept, err = openJournal(path); err != nil {
+			panic(err)
+		}
+	}
 	http.HandleFunc("/v1/credentials/find", handle(find))
 	http.HandleFunc("/v1/credentials/checkout", handle(checkout))
 	http.HandleFunc("/v1/credentials/release", handle(release))
