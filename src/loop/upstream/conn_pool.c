@@ -258,17 +258,19 @@ static bool pool_conn_check_idle(struct pool_conn *c)
 
 /* ---- one exchange ---- */
 
-/* 0 = all sent or the socket is full; -ECONNRESET. */
+/* 0 = all sent or the socket is full; -ECONNRESET; -ESTALE = nothing is sent, and may not be. */
 static int pool_conn_write(struct pool_conn *c)
 {
     const char *bytes;
     size_t n;
 
     while ((n = exchange_unsent(&c->exchange, &bytes)) > 0) {
+        if (!c->begun && c->call->may_send && !c->call->may_send(c->call))
+            return -ESTALE;
         ssize_t out = vault_conn_send(&c->vault_conn, bytes, n);
         /* Over TLS a record that would block may be partly sent: count it as sent. */
         if (out > 0 || (out == -EAGAIN && c->vault_conn.tls))
-            c->call->sent = true;
+            c->begun = c->call->sent = true;
         if (out == -EAGAIN)
             return 0;
         if (out < 0)
@@ -351,12 +353,30 @@ static void pool_conn_failed(struct pool_conn *c, int err)
     upstream_finish(call, err, why);
 }
 
+/* Its call may not be sent any more. The connection has carried nothing of it. */
+static void pool_conn_withhold(struct pool_conn *c)
+{
+    struct call *call = c->call;
+
+    c->call = NULL;
+    exchange_finish(&c->exchange);
+    upstream_finish(call, -ESTALE, "it may not be sent any more");
+    if (vault_conn_watch(&c->vault_conn) == 0)
+        pool_conn_idle(c);
+    else
+        pool_conn_close(c, "it cannot be polled");
+}
+
 static void pool_conn_continue(struct pool_conn *c)
 {
     bool more = false;
 
     c->vault_conn.want_write = false;
     int wrote = pool_conn_write(c);
+    if (wrote == -ESTALE) {
+        pool_conn_withhold(c);
+        return;
+    }
     /* An answer may be there even though sending failed. */
     int r = c->exchange.paused ? EXCHANGE_MORE : pool_conn_read(c, &more);
     c->vault_conn.paused = r == EXCHANGE_MORE && c->exchange.paused;
@@ -393,8 +413,11 @@ static void pool_conn_start(struct pool_conn *c, struct call *call)
     up->state.reused += c->reused;
     c->vault_conn.want_write = false;
     c->vault_conn.error[0] = '\0';
+    c->begun = false;
     err = pool_conn_write(c);
-    if (err || vault_conn_watch(&c->vault_conn))
+    if (err == -ESTALE)
+        pool_conn_withhold(c);
+    else if (err || vault_conn_watch(&c->vault_conn))
         pool_conn_failed(c, -ECONNRESET);
 }
 

@@ -36,6 +36,7 @@ struct pool_conn {
     bool pooled;                     /* opened in an earlier iteration: it may be stale */
     bool drained;                    /* its answer has just been read completely */
     bool reused;                     /* it was pooled when its present call began */
+    bool begun;                      /* bytes of its present call may have gone out */
     uint64_t idle_at_ms;             /* since when idle */
     uint64_t open_at_ms, ends_at_ms; /* when it was opened; when it takes no more calls */
     unsigned spread;                 /* which part of the tenth of max_age it ends early */

@@ -19,6 +19,10 @@
  * caller's from done() on (call_free_answer). A struct call is zeroed before its first use; Host, User-Agent
  * and Content-Length are written here, every other line is the caller's.
  *
+ * A call may sit in the queue, or the whole process may be stopped, between upstream_call() and the first
+ * byte. A call that is allowed only up to some moment has a `may_send` function, which judges by the time
+ * read then (clock_system): loop_clock() is of the beginning of the iteration.
+ *
  * A large answer comes in pieces where the call has a `piece` function: each piece is at most 32 kB, status
  * and headers are known by then, and `body_in` stays empty. Once piece() has returned CALL_PAUSE no more is
  * read, until upstream_resume(): so a reader decides how much of an answer is processed in one iteration. The
@@ -78,6 +82,9 @@ struct call {
         wait_ms; /* longest wait for a connection; timeout_ms then counts from its end. 0 = no such limit */
     uint64_t timeout_ms; /* whole call, waiting for a connection included; 0 = the upstream's call_timeout */
     size_t max_answer;   /* 0 = the upstream's */
+    /* NULL, or asked when the first byte would go to the socket, also of a repeat: false = it may not go any
+     * more, and the call ends with -ESTALE. It starts and cancels no call. */
+    bool (*may_send)(struct call *);
     /* NULL, or takes the answer's body: 0, CALL_PAUSE, or -errno, with which the call ends */
     int (*piece)(struct call *, const char *bytes, size_t n);
     void (*done)(struct call *);
@@ -85,7 +92,8 @@ struct call {
     /* the answer, in done() */
     int err; /* 0 = an answer is here; -ETIMEDOUT, -ECONNREFUSED (no connection: refused, name, TLS),
                 -ECONNRESET (lost), -EPROTO (not HTTP), -EMSGSIZE (too large), -ENOMEM,
-                -EAGAIN (wait_ms is over, nothing was sent), -ECANCELED (upstream is closing) */
+                -EAGAIN (wait_ms is over, nothing was sent), -ESTALE (may_send() said no), -ECANCELED
+                (upstream is closing) */
     enum call_fault fault; /* for -ECONNREFUSED */
     bool sent; /* some of the request may have reached the vault: with err, the outcome is unknown */
     int status;
