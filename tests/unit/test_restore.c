@@ -221,9 +221,9 @@ TEST(rows_without_their_counterparts)
     struct world w;
     struct caller c;
 
-    for (int which = 0; which < 3; which++) {
-        case_label("%s",
-                   (const char *const[]){"held by no lease", "returning and adopted", "no request"}[which]);
+    for (int which = 0; which < 4; which++) {
+        case_label("%s", (const char *const[]){"held by no lease", "returning and adopted", "no request",
+                                               "a lease without an id"}[which]);
         world_start_stored_leased(&w, &c);
         struct request_row request = *fake_store_only(w.store);
         struct lease_row lease = *fake_store_only_lease(w.store);
@@ -234,7 +234,11 @@ TEST(rows_without_their_counterparts)
         request.adopted = which == 1;
         if (which == 1)
             request.state = REQUEST_RETURNING;
-        if (which == 2)
+        if (which == 3) {
+            lease.request = c.lease_id;
+            lease.id = "none";
+        }
+        if (which >= 2)
             fake_store_put_lease(w.store, &lease);
         else
             fake_store_put_request(w.store, &request);
@@ -245,7 +249,39 @@ TEST(rows_without_their_counterparts)
         assert_int_equal(w.vault.count[FAKE_CHECKIN] - calls, which == 0);
         assert_int_equal(world_state(&w).leases_active, 1);
         assert_int_equal(fake_store_count(w.store), 1);
-        assert_int_equal(fake_store_leases(w.store), 1 + (which == 2)); /* what is odd is left alone */
+        assert_int_equal(fake_store_leases(w.store), 1); /* what is odd is removed */
+        world_end(&w);
+    }
+}
+
+/* Rows that were edited: no step makes them. The lease goes, and the request is what it is without it. */
+TEST(a_lease_of_a_request_that_is_not_held)
+{
+    static const enum request_state states[] = {REQUEST_ASKED, REQUEST_RETURNING, REQUEST_LAPSED,
+                                                REQUEST_PENDING};
+    static const char *const words[] = {"asked", "returning", "lapsed", "pending"};
+    struct world w;
+    struct caller c;
+
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        case_label("%s", words[i]);
+        world_start_stored_leased(&w, &c);
+        w.vault.requests[0].expires_wall += HOURS(30);
+        struct request_row request = *fake_store_only(w.store);
+
+        request.state = states[i];
+        request.expires_wall_ms += HOURS(30);
+        request.next_wall_ms = states[i] == REQUEST_PENDING ? w.clock.wall + HOURS(1) : 0;
+        fake_store_put_request(w.store, &request);
+        world_crash(&w, 0, 0);
+        world_advance(&w, SECONDS(1));
+        assert_int_equal(world_state(&w).leases_active, 0);
+        assert_int_equal(fake_store_leases(w.store), 0);
+        assert_int_equal(world_state(&w).leases_pending, states[i] == REQUEST_PENDING);
+        assert_int_equal(look(&w, "lapsed").n, 0);
+        world_advance(&w, HOURS(2));
+        assert_int_equal(w.vault.requests[0].checkins, states[i] != REQUEST_LAPSED);
+        assert_int_equal(fake_store_count(w.store), 0);
         world_end(&w);
     }
 }
@@ -582,6 +618,7 @@ int main(void)
         cmocka_unit_test(the_persons_own_request_is_used_again),
         cmocka_unit_test(rows_of_a_vault_no_longer_configured_are_kept),
         cmocka_unit_test(rows_without_their_counterparts),
+        cmocka_unit_test(a_lease_of_a_request_that_is_not_held),
         cmocka_unit_test(a_request_without_row_is_found_by_the_audit_trail),
         cmocka_unit_test(a_claim_of_the_trail_outlives_a_crash),
         cmocka_unit_test(a_renamed_section_keeps_its_rows),

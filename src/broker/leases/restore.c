@@ -18,8 +18,9 @@
  * been read; a lease whose PRA session had ended while its check-out was in flight ends in the first
  * iteration.
  *
- * Check-ins that are due at once are spread over the first milliseconds; the check-in queues do the rest. A
- * row that makes no sense (its mark, its id, or its name) is left alone in the store and named in the log.
+ * Check-ins that are due at once are spread over the first milliseconds; the check-in queues do the rest. The
+ * row of a request that makes no sense (its mark or its name) is left alone in the store and named in the
+ * log. That of a lease is named in the log and removed: also one whose request is not HELD, or not there.
  */
 #include "broker/leases/internal.h"
 
@@ -182,13 +183,10 @@ static int restore_pending(struct restore *restore, struct vault_request *r, con
 {
     if (make_work(r, row))
         return -ENOMEM;
-    if (r->origin == ORIGIN_OURS) {
-        restore->pending++;
-        vault_request_goto(r, VR_PENDING);
-        return 0;
-    }
-    row_return(r, NULL); /* it is not known whose it is */
-    give_back(restore, r);
+    if (r->origin != ORIGIN_OURS) /* it is not known whose it is: without a lease it is given back */
+        return restore_held(restore, r, row);
+    restore->pending++;
+    vault_request_goto(r, VR_PENDING);
     return 0;
 }
 
@@ -285,7 +283,7 @@ static int on_lease(void *arg, const struct lease_row *row)
         restore->odd++;
         log_warn("lease_odd", "lease=%s user=%s session=%s", row->id, row->holder.username,
                  row->holder.session);
-        return 0;
+        return row_remove_lease(ls, row);
     }
     struct lease *lease = get_lease(ls, r, row);
 

@@ -131,6 +131,13 @@ void row_leave(struct vault_request *r, const struct lease *lease)
     (void)put(r, &(struct store_step){.kind = STEP_LEAVE, .lease = ending(r, lease)});
 }
 
+int row_remove_lease(struct leases *ls, const struct lease_row *row)
+{
+    int err = journal_put(ls->journal, &(struct store_step){.kind = STEP_LEAVE, .lease = *row}, NULL, NULL);
+
+    return err < 0 ? err : 0;
+}
+
 void row_return(struct vault_request *r, const struct lease *lease)
 {
     if (!r->has_row && insert(r, REQUEST_RETURNING, NULL, NULL) >= 0)

@@ -24,6 +24,8 @@ int row_amend(struct lease *);
 void row_pend(struct vault_request *, const struct lease *);
 /* `lease` NULL = none ends with the step. */
 void row_leave(struct vault_request *, const struct lease *);
+/* A row that has become no lease goes. 0 or -ENOMEM. */
+int row_remove_lease(struct leases *, const struct lease_row *);
 void row_return(struct vault_request *, const struct lease *);
 void row_lapse(struct vault_request *);
 void row_close(struct vault_request *, const struct lease *);
