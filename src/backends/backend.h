@@ -168,6 +168,7 @@ struct active_request {
     int64_t system_id, account_id;
     char *reason;            /* NULL = none; one allocation with the name */
     int64_t expires_wall_ms; /* 0 = not known */
+    bool waits;              /* for its approver: it has no secret yet */
 };
 /* In the order in which they were made. */
 struct active_requests {

@@ -313,6 +313,7 @@ static void answer_requests(struct fake_vault *fv, struct fake_call *fc)
         *row =
             (struct active_request){.system_id = r->system_id,
                                     .account_id = r->account_id,
+                                    .waits = r->pending,
                                     .expires_wall_ms = fv->say_expires ? fv->say_expires : r->expires_wall};
         if (active_request_set(row, own_name(fv, r->id, name), r->reason))
             abort();

@@ -574,6 +574,36 @@ TEST(an_approved_request_that_is_gone_before_its_passphrase)
     world_end(&w);
 }
 
+/* The process ends before the store knows that the request waits: its lease was answered to no caller. */
+TEST(a_lease_that_was_never_answered_ends_after_a_restart)
+{
+    for (int listed = 0; listed < 2; listed++) {
+        struct world w;
+        struct caller c;
+
+        case_label("the vault's list %s", listed ? "says that it waits" : "says that it is approved");
+        world_init(&w);
+        w.conf.gateway.reconcile_every_ms = MINUTES(10);
+        w.conf.gateway.reconcile_per_s = 10;
+        world_add_store(&w);
+        w.vault.accounts[0].approval = true;
+        w.vault.conf.approval_wait_ms = HOURS(4);
+        world_start(&w);
+        start_checkout(&w, "alice", "s1", &c);
+        world_run_until(&w, FAKE_CREDENTIAL);
+        fake_vault_deliver(&w.vault, 0);
+        assert_int_equal(fake_store_only(w.store)->state, REQUEST_HELD);
+        w.vault.requests[0].pending = listed;
+        world_crash(&w, 0, 0);
+        assert_int_equal(world_state(&w).leases_active, 1);
+        world_advance(&w, SECONDS(1));
+        assert_int_equal(world_state(&w).leases_active, !listed);
+        assert_int_equal(world_checkins(&w), listed);
+        assert_int_equal(fake_store_count(w.store), !listed);
+        world_end(&w);
+    }
+}
+
 TEST(the_deadline_is_answered_at_once_and_the_request_undone)
 {
     struct world w;
@@ -770,6 +800,7 @@ int main(void)
         cmocka_unit_test(an_approved_request_is_claimed_by_two),
         cmocka_unit_test(a_request_that_waits_survives_another_persons_checkout),
         cmocka_unit_test(an_approved_request_that_is_gone_before_its_passphrase),
+        cmocka_unit_test(a_lease_that_was_never_answered_ends_after_a_restart),
         cmocka_unit_test(the_deadline_is_answered_at_once_and_the_request_undone),
         cmocka_unit_test(a_request_not_yet_sent_is_withdrawn_with_its_checkout),
         cmocka_unit_test(a_request_not_yet_sent_is_withdrawn_with_its_session),

@@ -613,7 +613,8 @@ TEST(active_requests)
     rig_answer(
         rig_call(0), 200,
         "[{\"RequestID\":9120,\"SystemID\":22,\"AccountID\":310,\"ExpiresDate\":\"2026-03-10T09:30:12.5\","
-        "\"Reason\":\"CHG-5521\"},{\"RequestId\":9121,\"systemid\":1,\"accountid\":2,\"Reason\":null}]");
+        "\"Status\":\"Pending\",\"Reason\":\"CHG-5521\"},"
+        "{\"RequestId\":9121,\"systemid\":1,\"accountid\":2,\"Status\":\"Active\",\"Reason\":null}]");
     assert_int_equal(ask.call.result, VAULT_OK);
     assert_int_equal(ask.call.active.n, 2);
     rows = ask.call.active.rows;
@@ -621,6 +622,8 @@ TEST(active_requests)
     assert_int_equal(rows[0].system_id, 22);
     assert_int_equal(rows[0].account_id, 310);
     assert_string_equal(rows[0].reason, "CHG-5521");
+    assert_true(rows[0].waits);
+    assert_false(rows[1].waits);
     assert_true(rows[0].expires_wall_ms == 1773135012500);
     assert_string_equal(rows[1].name, "9121");
     assert_null(rows[1].reason);

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- list ---- */
 
@@ -414,6 +415,7 @@ static int request_add(struct ps_call *call, const cJSON *object)
         .account_id = ps_id(object, "AccountID", &other_odd),
     };
     const char *reason = ps_text(object, "Reason"), *ends = ps_text(object, "ExpiresDate");
+    const char *status = ps_text(object, "Status");
 
     if (odd || !id) {
         ps_repaired_row_left_out(call, odd);
@@ -421,6 +423,7 @@ static int request_add(struct ps_call *call, const cJSON *object)
     }
     if (ends && (clock_parse_vault_date(ends, &row.expires_wall_ms) || row.expires_wall_ms < 0))
         row.expires_wall_ms = 0; /* an impossible date, and 0001-01-01, count as none */
+    row.waits = status && strcasecmp(status, "pending") == 0;
     write_name(name, id);
     if (active_request_set(&row, name, reason))
         return -ENOMEM;

@@ -7,6 +7,10 @@
  *   listed, ours, held by the table            nothing follows
  *   listed, ours, not in the table             a stray: it is checked in
  *   held by the table, missing in two lists    the vault has ended it: its leases are closed
+ *   held by the table, waits for its approver  its leases were answered to no caller: they are closed
+ *
+ * The last is left by a process that has ended between the step `open` and the vault's word that the request
+ * waits: who reads no secret is not answered.
  *
  * A vault request counts as listed by a row of its id and account. One that is unproven (request_identity.h)
  * counts only by a row with a mark of the gateway, which proves it.
@@ -107,17 +111,22 @@ static void judge_row(struct active_requests_owner *owner, struct vault *vault, 
 
 /* ---- what should be listed ---- */
 
-static void close_gone(struct vault_request *request)
+static void close_leases(struct vault_request *request, const char *why)
 {
     struct lease *lease = SLIST_FIRST(&request->leased), *next;
 
+    for (; lease; lease = next) {
+        next = SLIST_NEXT(lease, of_request);
+        lease_close(lease, why);
+    }
+}
+
+static void close_gone(struct vault_request *request)
+{
     log_warn("request_gone", "user=%s holders=%zu", request->user, vault_request_holders(request));
     audit_reconciled(request->vault_ref->leases->audit, request, "request_gone", NULL);
     vault_request_gone(request);
-    for (; lease; lease = next) {
-        next = SLIST_NEXT(lease, of_request);
-        lease_close(lease, "gone");
-    }
+    close_leases(request, "gone");
 }
 
 /* As what it is here: of its account and, where that is in doubt, with a mark. */
@@ -133,8 +142,13 @@ static bool judge_expected(struct active_requests_owner *owner, struct vault *va
     const struct vault_account any = {0};
     struct vault_request *request = vault_request_known(ls, vault, name, user, any);
 
-    if (!request || request->state != VR_HELD || is_listed(request, row))
+    if (!request || request->state != VR_HELD)
         return false;
+    if (is_listed(request, row)) {
+        if (row->waits)
+            close_leases(request, "unanswered");
+        return false;
+    }
     if (!request->missed && !request->gone) {
         request->missed = true;
         return true;
