@@ -250,28 +250,65 @@ TEST(a_request_that_is_being_checked_in_is_not_reused)
     }
 }
 
-/* Also where no attempt has reached the vault as yet: nothing leads back. */
+static const enum fake_fault failures[] = {FAKE_CANNOT_START, FAKE_UNREACHABLE};
+
+/* Nothing leads back, also where no attempt has reached the vault as yet. A check-out waits for one attempt,
+ * which it hurries, and not for the next ones. */
 TEST(a_request_that_is_given_back_takes_no_holder)
 {
     struct world w;
     struct caller a, b;
     struct released r;
 
-    world_start_leased(&w, &a);
-    world_set_fault(&w, FAKE_CHECKIN, FAKE_CANNOT_START);
-    finish_release(&w, "alice", "s1", w.credential, &r);
-    assert_true(r.pending);
-    assert_int_equal(world_state(&w).leases_retrying, 1);
-    start_checkout(&w, "alice", "s2", &b);
-    world_settle(&w);
-    assert_int_equal(b.replies, 0);
-    w.vault.plan = NULL;
-    world_advance(&w, SECONDS(10));
-    assert_checkout_ok(&b);
-    assert_int_not_equal(b.request_id, a.request_id);
-    assert_int_equal(w.vault.requests[0].checkins, 1);
-    assert_int_equal(fake_vault_live(&w.vault), 1);
-    world_end(&w);
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        case_label("check-ins are %s", fake_fault_name(failures[i]));
+        world_start_leased(&w, &a);
+        world_set_fault(&w, FAKE_CHECKIN, failures[i]);
+        finish_release(&w, "alice", "s1", w.credential, &r);
+        assert_true(r.pending);
+        unsigned attempts = w.vault.count[FAKE_CHECKIN];
+
+        assert_int_equal(finish_checkout(&w, "alice", "s2", &b), FAULT_VAULT_CONFLICT);
+        assert_non_null(
+            strstr(b.detail, failures[i] == FAKE_CANNOT_START ? "(overloaded)" : "(vault_unavailable)"));
+        assert_int_equal(w.vault.count[FAKE_CHECKIN], attempts + 1);
+        assert_int_equal(world_state(&w).leases_retrying, 1);
+        w.vault.plan = NULL;
+        checkout_ok(&w, "alice", "s2", &b);
+        assert_int_not_equal(b.request_id, a.request_id);
+        assert_int_equal(w.vault.requests[0].checkins, 1);
+        assert_int_equal(fake_vault_live(&w.vault), 1);
+        world_end(&w);
+    }
+}
+
+/* The client leaves, or the session ends, between the attempt and the answer. */
+TEST(a_checkout_ends_while_it_waits_for_a_checkin)
+{
+    struct world w;
+    struct caller a, b;
+    struct released r;
+
+    for (int how = 0; how < 2; how++) {
+        case_label("%s", how ? "its session ends" : "its client leaves");
+        world_start_leased(&w, &a);
+        world_set_fault(&w, FAKE_CHECKIN, FAKE_CANNOT_START);
+        finish_release(&w, "alice", "s1", w.credential, &r);
+        start_checkout(&w, "alice", "s2", &b);
+        world_run_until(&w, FAKE_REQUEST);
+        fake_vault_deliver(&w.vault, 0);
+        assert_int_equal(b.replies, 0);
+        if (how)
+            finish_release(&w, "alice", "s2", NULL, &r);
+        else
+            cancel_checkout(&b);
+        world_settle(&w);
+        assert_int_equal(b.code, how ? FAULT_CREDENTIAL_NOT_FOUND : FAULT_NONE);
+        w.vault.plan = NULL;
+        world_advance(&w, SECONDS(10));
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        world_end(&w);
+    }
 }
 
 /* Nor is what the check-out has asked for forgotten where a sending of it was lost: it may come late. */
@@ -289,11 +326,10 @@ TEST(a_lost_sending_before_a_wait_is_recovered)
     start_checkout(&w, "alice", "s2", &b);
     world_run_until(&w, FAKE_REQUEST);
     (void)snprintf(reason, sizeof reason, "%s", TAILQ_FIRST(&w.vault.calls)->request->reason);
-    world_settle(&w);
-    assert_int_equal(b.replies, 0);
-    w.vault.say_unsure = false;
     w.vault.plan = NULL;
-    world_advance(&w, SECONDS(10));
+    fake_vault_deliver(&w.vault, 0);
+    w.vault.say_unsure = false;
+    world_settle(&w);
     assert_checkout_ok(&b);
     finish_release(&w, "alice", "s2", w.credential, &r);
     (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
@@ -705,6 +741,7 @@ int main(void)
         cmocka_unit_test(a_repeat_cancelled_at_the_head_of_its_queue_lets_the_next_begin),
         cmocka_unit_test(a_request_that_is_being_checked_in_is_not_reused),
         cmocka_unit_test(a_request_that_is_given_back_takes_no_holder),
+        cmocka_unit_test(a_checkout_ends_while_it_waits_for_a_checkin),
         cmocka_unit_test(a_lost_sending_before_a_wait_is_recovered),
         cmocka_unit_test(a_lost_sending_before_a_join_is_recovered),
         cmocka_unit_test(a_checkin_of_unknown_outcome_is_not_taken_back),

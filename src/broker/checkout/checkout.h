@@ -96,6 +96,7 @@ struct checkout {
     struct vault_request *asked;
     struct vault_request *request;
     struct vault_request *awaited;       /* CO_AWAIT: the check-in to wait for */
+    const char *awaited_error;           /* why its attempt has failed; NULL = it has not */
     char answered[REQUEST_NAME_SIZE];    /* the name of the request, as the vault answered it */
     enum request_origin doubtful_origin; /* as the vault says: ORIGIN_OURS = it has just made it */
     enum co_retry retry;

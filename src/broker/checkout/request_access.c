@@ -185,15 +185,15 @@ const struct co_step co_request_step = {"request", request_enter, request_resume
 
 /* ---- await ---- */
 
-/* Called again after the next attempt, until it has ended. */
+/* May be called by await_enter(). One attempt is waited for: the next ones take until the vault's own expiry.
+ */
 static void on_watched_end(struct vault_request_watch *w, bool ended)
 {
     struct checkout *co = CONTAINER_OF(w, struct checkout, watch);
 
-    if (!ended && vault_request_watch(co->awaited, w))
-        return;
+    co->awaited_error = ended ? NULL : vault_request_checkin_error(co->awaited);
     co->awaited = NULL;
-    co_resume(co);
+    (void)co_defer(co); /* without memory its own deadline ends it */
 }
 
 static int await_enter(struct checkout *co)
@@ -209,6 +209,11 @@ static enum co_state await_resume(struct checkout *co, int err)
 {
     if (err < 0)
         return co_fail_start(co, err);
+    if (co->awaited_error)
+        return co_fail(co, FAULT_VAULT_CONFLICT,
+                       "the vault hands over an earlier request, whose check-in has failed (%s) and is "
+                       "repeated; check out again later",
+                       co->awaited_error);
     if (lease_id_new(co->op.broker->leases, co->lease_id))
         return co_fail(co, FAULT_INTERNAL, "no random numbers");
     co->at_vault = CO_VAULT_BEGUN;
@@ -218,6 +223,7 @@ static enum co_state await_resume(struct checkout *co, int err)
 static bool await_drop(struct checkout *co)
 {
     vault_request_unwatch(&co->watch);
+    timer_stop(co->op.broker->timers, &co->defer);
     co->awaited = NULL;
     return true;
 }

@@ -229,6 +229,11 @@ void vault_request_hurry(struct vault_request *r)
     vault_request_goto(r, VR_QUEUED);
 }
 
+const char *vault_request_checkin_error(const struct vault_request *r)
+{
+    return r->work && r->work->last_error ? r->work->last_error : "out of memory";
+}
+
 void vault_request_forget(struct vault_request *r)
 {
     vault_request_goto(r, vault_request_over(r, END_FORGOTTEN, NULL));

@@ -29,6 +29,8 @@ void vault_request_hurry(struct vault_request *);
 /* Of one that is being given back. False = it cannot be watched (out of memory). */
 bool vault_request_watch(struct vault_request *, struct vault_request_watch *);
 void vault_request_unwatch(struct vault_request_watch *); /* any number of times */
+/* Why its last attempt has failed; never freed. */
+const char *vault_request_checkin_error(const struct vault_request *);
 /* Aside, since those that are called watch again, unlink each other, or are freed. */
 void vault_request_move_watches(struct vault_request *, struct watch_list *to);
 /* Each one is unlinked before it is called, and may watch again. */
