@@ -178,12 +178,35 @@ TEST(a_removed_row_waits_for_the_next_commit)
     start_checkout(&w, "bob", "s2", &b); /* takes it along */
     world_settle(&w);
     assert_null(fake_store_request(w.store, a.lease_id));
-    assert_int_equal(w.store->steps, 6); /* its return, its end, and two of the other */
+    assert_int_equal(w.store->steps, 5); /* its end, in place of its return, and two of the other */
     assert_int_equal(w.store->commits, 4);
     start_release(&w, "bob", "s2", NULL, &r);
     world_advance(&w, LINGERS_MS);
     assert_int_equal(fake_store_count(w.store), 0);
     assert_int_equal(w.store->commits, 5);
+    world_end(&w);
+}
+
+/* A return that the store has already stays as it is. */
+TEST(a_request_that_ends_while_its_return_is_written_ends_in_a_step_of_its_own)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    world_start_stored_leased(&w, &c);
+    start_release(&w, "alice", "s1", NULL, &r);
+    world_iterate(&w);
+    fake_clock_advance(&w.clock, LINGERS_MS);
+    world_iterate(&w);
+    assert_int_equal(w.store->npending, 1);
+    assert_true(fake_vault_step(&w.vault)); /* checked in */
+    assert_true(fake_store_commit(w.store));
+    assert_int_equal(fake_store_only(w.store)->state, REQUEST_RETURNING);
+    world_settle(&w);
+    world_advance(&w, LINGERS_MS);
+    assert_int_equal(fake_store_count(w.store), 0);
+    assert_int_equal(w.store->steps, 4);
     world_end(&w);
 }
 
@@ -720,6 +743,7 @@ int main(void)
         cmocka_unit_test(a_release_is_durable_while_the_vault_is_silent),
         cmocka_unit_test(a_makers_row_stays_until_the_other_holders_is_durable),
         cmocka_unit_test(a_removed_row_waits_for_the_next_commit),
+        cmocka_unit_test(a_request_that_ends_while_its_return_is_written_ends_in_a_step_of_its_own),
         cmocka_unit_test(what_waits_is_written_when_the_broker_ends),
         cmocka_unit_test(all_of_a_failed_commit_are_answered),
         cmocka_unit_test(a_stuck_step_goes_before_newer_ones),

@@ -76,7 +76,8 @@ struct request_work {
     bool list_was_read;
     char *found; /* the name of the request in the list; NULL = it was not there */
     /* checkin.c */
-    struct vault_call *call; /* on its way */
+    struct vault_call *call;       /* on its way */
+    struct journal_wait returning; /* for the last STEP_RETURN */
     struct checkin_queue_item queued;
     LIST_HEAD(watch_list, vault_request_watch) watches;
     const char *last_error; /* NULL = none; never freed */

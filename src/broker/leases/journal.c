@@ -33,7 +33,8 @@ struct journal_entry {
     struct journal *journal;
     struct wait_list waits;
     TAILQ_ENTRY(journal_entry) link; /* of the queue, or of those that the store has */
-    bool is_awaited;                 /* was put with a wait */
+    bool is_awaited;                 /* an operation waits for it */
+    bool is_given;                   /* the store has it */
     char texts[];
 };
 
@@ -243,6 +244,7 @@ static bool on_commit(struct group_commit *g)
     TAILQ_FOREACH(entry, &j->queue, link)
     {
         pass_crash_point(&entry->step, false);
+        entry->is_given = true;
         STAILQ_INSERT_TAIL(&list, &entry->step, link);
     }
     if (j->store->ops->steps(j->store, &list)) { /* it is closing */
@@ -288,6 +290,7 @@ static void on_done(struct store_step *step, enum store_outcome outcome)
     TAILQ_REMOVE(&j->given, entry, link);
     move_waits(entry, &waits);
     if (outcome == STORE_AWAY && !is_given_up(entry)) {
+        entry->is_given = false;
         TAILQ_INSERT_TAIL(&j->kept, entry, link);
         j->nqueued++;
     } else {
@@ -302,8 +305,9 @@ static void on_done(struct store_step *step, enum store_outcome outcome)
 
 /* ---- putting and waiting ---- */
 
-int journal_put(struct journal *j, const struct store_step *step, struct journal_wait *wait,
-                void (*done)(struct journal_wait *, int err))
+/* `awaited`: by an operation. */
+static int put(struct journal *j, const struct store_step *step, bool awaited, struct journal_wait *wait,
+               void (*done)(struct journal_wait *, int err))
 {
     if (!j->store)
         return 0; /* `wait` is not called */
@@ -311,7 +315,7 @@ int journal_put(struct journal *j, const struct store_step *step, struct journal
 
     if (can && j->is_stuck)
         unstick(j);
-    if (!can && wait && step->kind == STEP_ASK)
+    if (!can && awaited && step->kind == STEP_ASK)
         return -EIO;
     struct journal_entry *entry = step->kind == STEP_CURSOR && j->step_lost ? NULL : entry_new(j, step);
 
@@ -321,16 +325,44 @@ int journal_put(struct journal *j, const struct store_step *step, struct journal
     }
     TAILQ_INSERT_TAIL(&j->queue, entry, link);
     j->nqueued++;
-    entry->is_awaited = wait != NULL;
+    entry->is_awaited = awaited;
     if (!can) {
         j->is_stuck = true;
         try_later(j, TRY_AGAIN_MS);
-        return wait ? -EIO : 1;
+        return awaited ? -EIO : 1;
     }
     if (wait)
         wait_for(entry, wait, done);
-    group_commit_add(&j->group_commit, wait != NULL);
+    group_commit_add(&j->group_commit, awaited);
     return 1;
+}
+
+int journal_put(struct journal *j, const struct store_step *step, struct journal_wait *wait,
+                void (*done)(struct journal_wait *, int err))
+{
+    return put(j, step, wait != NULL, wait, done);
+}
+
+static void on_returned(struct journal_wait *w, int err)
+{
+    (void)w;
+    (void)err; /* what ends the request is a step of its own from now on */
+}
+
+int journal_put_return(struct journal *j, const struct store_step *step, struct journal_wait *wait)
+{
+    return put(j, step, false, wait, on_returned);
+}
+
+bool journal_close_returned(struct journal_wait *wait)
+{
+    struct journal_entry *entry = wait->entry;
+
+    if (!entry || entry->is_given)
+        return false;
+    journal_unwait(wait);
+    entry->step.kind = STEP_CLOSE;
+    return true;
 }
 
 int journal_await_all(struct journal *j, struct journal_wait *w, void (*done)(struct journal_wait *, int err))

@@ -1,8 +1,9 @@
 /*
  * journal.h - gathers the steps of the lease table into commits of the store, and says what is durable.
  *
- * A step is never replaced and never overtakes another. All steps that are queued are one commit of the
- * store, and one commit is under way at a time.
+ * A step is never replaced and never overtakes another, but for one: a STEP_RETURN that is still queued when
+ * its request ends becomes the STEP_CLOSE, since both would be in one commit. All steps that are queued are
+ * one commit of the store, and one commit is under way at a time.
  *
  *   put --> queued --> given to the store --applied--> freed: durable
  *             ^            |  \--otherwise--> logged: the lease table and the store differ
@@ -49,6 +50,11 @@ size_t journal_stuck(const struct journal *); /* steps that wait until the store
  */
 int journal_put(struct journal *, const struct store_step *, struct journal_wait *wait,
                 void (*done)(struct journal_wait *, int err));
+/* Puts a STEP_RETURN, which no operation waits for: `wait`, which waits for nothing, follows it until it is
+ * durable. 0, 1 or -ENOMEM. */
+int journal_put_return(struct journal *, const struct store_step *, struct journal_wait *wait);
+/* The request has ended: its STEP_RETURN becomes a STEP_CLOSE. False = it is not queued any more. */
+bool journal_close_returned(struct journal_wait *);
 /* For all that has been put so far. 0 = durable already, 1 = `done` will be called, -EIO = the store cannot
  * write. */
 int journal_await_all(struct journal *, struct journal_wait *, void (*done)(struct journal_wait *, int err));

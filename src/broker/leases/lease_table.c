@@ -329,8 +329,10 @@ void vault_request_free(struct vault_request *request)
     ls->in_state[request->state]--;
     if (request->asker && request->asker->state != LEASE_OPEN)
         lease_free(ls, request->asker);
-    if (request->work)
+    if (request->work) {
+        journal_unwait(&request->work->returning);
         free(request->work->found);
+    }
     free(request->work);
     free(request->name);
     free(request);

@@ -66,9 +66,16 @@ static struct lease_row ending(const struct vault_request *r, const struct lease
     return (struct lease_row){.request = r->asker->id, .id = lease ? lease->id : ""};
 }
 
+/* The last step of a request, if that is a STEP_RETURN, is followed until it is durable. */
 static int put(struct vault_request *r, const struct store_step *step)
 {
-    int err = journal_put(r->vault_ref->leases->journal, step, NULL, NULL);
+    struct journal *journal = r->vault_ref->leases->journal;
+    struct journal_wait *returning = r->work ? &r->work->returning : NULL;
+
+    if (returning)
+        journal_unwait(returning);
+    int err = returning && step->kind == STEP_RETURN ? journal_put_return(journal, step, returning)
+                                                     : journal_put(journal, step, NULL, NULL);
 
     if (err < 0)
         log_error("journal_lost", "step=%s request=%s error=%s", store_step_rules[step->kind].name,
@@ -142,6 +149,7 @@ void row_return(struct vault_request *r, const struct lease *lease)
 {
     if (!r->has_row && insert(r, REQUEST_RETURNING, NULL, NULL) >= 0)
         return; /* it was found at the vault */
+    (void)request_work_get(r);
     (void)put(r, &(struct store_step){.kind = STEP_RETURN,
                                       .request = request_row_of(r, REQUEST_RETURNING),
                                       .lease = ending(r, lease)});
@@ -154,7 +162,9 @@ void row_lapse(struct vault_request *r)
 
 void row_close(struct vault_request *r, const struct lease *lease)
 {
-    if (r->has_row)
+    bool closed = !lease && r->work && journal_close_returned(&r->work->returning);
+
+    if (r->has_row && !closed)
         (void)put(r, &(struct store_step){
                          .kind = STEP_CLOSE, .request = {.mark = r->asker->id}, .lease = ending(r, lease)});
     r->has_row = false;
