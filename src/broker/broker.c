@@ -140,6 +140,7 @@ void broker_state(const struct broker *b, struct broker_state *state)
                                    .leases_intent = leases.intents,
                                    .leases_pending = leases.pending,
                                    .journal_stuck = leases.stuck_rows,
+                                   .steps_refused = leases.refused_steps,
                                    .store_writable = leases.store_writable};
     memcpy(state->session_ends, b->session_ends, sizeof state->session_ends);
 }

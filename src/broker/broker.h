@@ -220,10 +220,11 @@ struct broker_state {
     size_t leases_active, leases_releasing, leases_retrying;
     uint64_t oldest_overdue_ms; /* how long the oldest lease is past its end and not checked in; 0 = none */
     uint64_t checkouts, releases, lapsed, cache_hits, coalesced;
-    size_t leases_pending; /* requests that wait for their approver */
-    size_t leases_intent;  /* requests under way, or of unknown outcome */
-    size_t journal_stuck;  /* rows that the store has not written yet */
-    bool store_writable;   /* true without a store */
+    size_t leases_pending;  /* requests that wait for their approver */
+    size_t leases_intent;   /* requests under way, or of unknown outcome */
+    size_t journal_stuck;   /* rows that the store has not written yet */
+    uint64_t steps_refused; /* by the store, whose rows were not as the gateway had written them */
+    bool store_writable;    /* true without a store */
     struct session_ends session_ends[SESSION_END_NSOURCES];
 };
 void broker_state(const struct broker *, struct broker_state *);

@@ -100,6 +100,7 @@ static const struct gauge_row page_rows[] = {
     {"jumpgate_checkouts_total", "Credentials handed out.", METRIC_COUNTER, PAGE(broker.checkouts, 1)},
     {"jumpgate_releases_total", "Leases ended.", METRIC_COUNTER, PAGE(broker.releases, 1)},
     {"jumpgate_leases_lapsed_total", "Leases whose check-in never succeeded.", METRIC_COUNTER, PAGE(broker.lapsed, 1)},
+    {"jumpgate_store_steps_refused_total", "Steps that the lease store refused: its rows were not as the gateway had written them.", METRIC_COUNTER, PAGE(broker.steps_refused, 1)},
     {"jumpgate_list_cache_hits_total", "Account lists answered from memory.", METRIC_COUNTER, PAGE(broker.cache_hits, 1)},
     {"jumpgate_list_coalesced_total", "Account lists that shared a call in flight.", METRIC_COUNTER, PAGE(broker.coalesced, 1)},
     {LEASES, PAGE(broker.leases_active, 1), .labels = "state=\"active\""},

@@ -104,7 +104,8 @@ int64_t http_certificate_end(const struct http_server *server)
 void broker_state(const struct broker *broker, struct broker_state *out)
 {
     (void)broker;
-    *out = (struct broker_state){.leases_active = 2, .leases_retrying = 1, .oldest_overdue_ms = 4200};
+    *out = (struct broker_state){
+        .leases_active = 2, .leases_retrying = 1, .oldest_overdue_ms = 4200, .steps_refused = 3};
 }
 
 uint64_t broker_partial_answers(const struct broker *broker, size_t place)

@@ -429,6 +429,7 @@ TEST(a_step_may_be_refused)
     assert_int_equal(nwaits, 1);
     assert_int_equal(wait_err, -ESTALE);
     assert_int_equal(r.store.otherwise, 1);
+    assert_int_equal(journal_refused(r.journal), 1);
     assert_int_equal(fake_store_count(&r.store), 2);
     rig_end(&r);
 }

@@ -436,6 +436,7 @@ TEST(metrics_show_the_store)
         "jumpgate_store_queued 3\n",
         "# TYPE jumpgate_store_commits_total counter\njumpgate_store_commits_total 12\n",
         "jumpgate_store_last_commit_seconds 0.0025\n",
+        "jumpgate_store_steps_refused_total 3\n",
     };
     struct buf page = BUF_INIT(1 << 20);
     fail_store();

@@ -223,7 +223,6 @@ static enum co_state await_resume(struct checkout *co, int err)
 static bool await_drop(struct checkout *co)
 {
     vault_request_unwatch(&co->watch);
-    timer_stop(co->op.broker->timers, &co->defer);
     co->awaited = NULL;
     return true;
 }

@@ -46,6 +46,7 @@ struct journal {
     struct entry_list queue, given;
     struct entry_list kept; /* of the commit that is ending: away, and given again */
     size_t nqueued;
+    uint64_t refused;
     struct group_commit group_commit;
     struct deadline again;
     bool is_stuck;
@@ -85,6 +86,11 @@ bool journal_writable(const struct journal *j)
 bool journal_quiet(const struct journal *j)
 {
     return TAILQ_EMPTY(&j->given) && (j->is_stuck || TAILQ_EMPTY(&j->queue));
+}
+
+uint64_t journal_refused(const struct journal *j)
+{
+    return j->refused;
 }
 
 size_t journal_stuck(const struct journal *j)
@@ -256,11 +262,19 @@ static bool on_commit(struct group_commit *g)
     return true;
 }
 
+/* With the names of the row as it is: those of the step need not be there. */
 static void note_refusal(const struct store_step *step)
 {
-    log_error("step_refused", "step=%s request=%s lease=%s found=%d hint=%s",
-              store_step_rules[step->kind].name, step->request.mark, step->lease.id,
-              step->now ? (int)step->now->state : -1,
+    static const char *const states[REQUEST_NSTATES] = {"asked", "held", "returning", "lapsed", "pending"};
+    static const struct request_row none = {0};
+    const struct request_row *now = step->now ? step->now : &none;
+
+    log_error("step_refused",
+              "step=%s request=%s lease=%s found=%s vault=%s vault_user=%s user=%s domain=%s session=%s "
+              "system=%s account=%s hint=%s",
+              store_step_rules[step->kind].name, step->request.mark, *step->lease.id ? step->lease.id : NULL,
+              step->now ? states[now->state] : "none", now->vault, now->user, now->asker.username,
+              now->asker.domain, now->asker.session, now->asker.system, now->asker.account,
               "the lease store is not as the gateway has written it; a restart reads it again");
 }
 
@@ -287,6 +301,7 @@ static void on_done(struct store_step *step, enum store_outcome outcome)
         free(entry);
         return;
     }
+    j->refused += outcome == STORE_OTHERWISE;
     TAILQ_REMOVE(&j->given, entry, link);
     move_waits(entry, &waits);
     if (outcome == STORE_AWAY && !is_given_up(entry)) {

@@ -39,8 +39,9 @@ void journal_free(struct journal *);
 /* Reads all rows. Steps that are put meanwhile are kept until this ends. 0 or -errno. */
 int journal_load(struct journal *, const struct store_reader *, void *arg);
 bool journal_writable(const struct journal *);
-bool journal_quiet(const struct journal *);   /* nothing is queued or on its way, but for what is stuck */
-size_t journal_stuck(const struct journal *); /* steps that wait until the store can write */
+bool journal_quiet(const struct journal *);       /* nothing is queued or on its way, but for what is stuck */
+size_t journal_stuck(const struct journal *);     /* steps that wait until the store can write */
+uint64_t journal_refused(const struct journal *); /* steps so far whose rows were not as expected */
 
 /*
  * The step and its texts are copied. 0 = durable already, 1 = queued: `wait`, if not NULL, will be called

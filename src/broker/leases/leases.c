@@ -124,6 +124,7 @@ void leases_state(const struct leases *ls, struct leases_state *state)
                                    .pending = ls->in_state[VR_PENDING],
                                    .lapsed = ls->lapsed_ever,
                                    .stuck_rows = journal_stuck(ls->journal),
+                                   .refused_steps = journal_refused(ls->journal),
                                    .store_writable = journal_writable(ls->journal)};
     for (; lease; lease = lease->hh.next) {
         const struct vault_request *request = asked_by(lease);

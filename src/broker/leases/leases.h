@@ -42,6 +42,7 @@ struct leases_state {
     size_t pending;             /* vault requests that wait for their approver */
     uint64_t lapsed;            /* ever */
     size_t stuck_rows;          /* rows that the store could not write as yet */
+    uint64_t refused_steps;     /* ever: the store's rows were not as the step expected */
     bool store_writable;        /* true without a store */
 };
 void leases_state(const struct leases *, struct leases_state *);
