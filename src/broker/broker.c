@@ -156,6 +156,12 @@ uint64_t broker_leases(struct broker *b, const struct lease_filter *filter,
     return leases_list(b->leases, filter, row, arg);
 }
 
+void broker_pending(struct broker *b, const struct session *session,
+                    void (*row)(void *arg, const struct lease_view *), void *arg)
+{
+    leases_list_pending(b->leases, session, row, arg);
+}
+
 bool broker_claim(struct broker *b, const struct audit_claim *claim)
 {
     return leases_claim(b->leases, claim);

@@ -200,6 +200,9 @@ struct op *broker_endpoints(struct broker *, const struct endpoints_args *, endp
 /* The lease table, page by page: leases_list() in broker/leases/lease_listing.h. */
 uint64_t broker_leases(struct broker *, const struct lease_filter *,
                        void (*row)(void *arg, const struct lease_view *), void *arg);
+/* leases_list_pending(), there. */
+void broker_pending(struct broker *, const struct session *,
+                    void (*row)(void *arg, const struct lease_view *), void *arg);
 /* Ends one lease by its id, of any session: released 0 or 1, or FAULT_NOT_FOUND for an unknown id. */
 struct op *broker_release_lease(struct broker *, const char *lease_id, uint64_t timeout_ms, release_done *,
                                 void *arg);

@@ -50,6 +50,10 @@ static const struct part parts[] = {
        {"detail", CELL_TEXT}} },
     { "partial", "vaults without an answer", 3, {"VAULT", "CODE", "DETAIL"},
       {{"vault", CELL_TEXT}, {"code", CELL_OUTCOME}, {"detail", CELL_TEXT}} },
+    { "pending", "the person's requests that wait for an approver", 6,
+      {"SYSTEM", "ACCOUNT", "VAULT USER", "REQUEST", "SINCE", "CREDENTIAL"},
+      {{"system", CELL_TEXT}, {"account", CELL_TEXT}, {"user", CELL_TEXT}, {"request_id", CELL_NUMBER},
+       {"created_at", CELL_TEXT}, {"credential_id", CELL_TEXT}} },
 };
 /* clang-format on */
 

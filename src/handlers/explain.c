@@ -3,13 +3,15 @@
  * explain.c - GET /v1/explain/{request_id}: why a list came back as it did.
  *
  * The broker keeps the record (broker/find/explain.h); here it becomes JSON, with conclusions: the name form
- * behind each call, a sum over the caches, and for an empty list the likely causes. A vault lists only what a
- * user may request and not what it leaves out, so the causes are possibilities, the most likely first;
- * `jumpgate doctor` asks further.
+ * behind each call, a sum over the caches, and for an empty list the likely causes. To it come the requests
+ * of the person that wait for their approver: why a credential that is listed is not handed out. A vault
+ * lists only what a user may request and not what it leaves out, so the causes are possibilities, the most
+ * likely first; `jumpgate doctor` asks further.
  */
 #include "broker/find/explain.h"
 
 #include "handlers/gateway.h"
+#include "handlers/lease_json.h"
 #include "handlers/url_target.h"
 
 #include <string.h>
@@ -177,7 +179,22 @@ static void write_likely(struct jsonw *w, const struct explain_view *view)
     jsonw_end(w);
 }
 
-static void write_view(struct jsonw *w, const struct explain_view *view)
+static void write_lease(void *arg, const struct lease_view *lease)
+{
+    lease_json(arg, lease);
+}
+
+/* As it is now, also where the find was before. */
+static void write_pending(struct jsonw *w, struct broker *broker, const struct explain_view *view)
+{
+    struct session person = {.username = view->username, .domain = view->domain, .id = view->session};
+
+    jsonw_array(w, "pending");
+    broker_pending(broker, &person, write_lease, w);
+    jsonw_end(w);
+}
+
+static void write_view(struct jsonw *w, struct broker *broker, const struct explain_view *view)
 {
     char at[CLOCK_RFC3339_SIZE];
 
@@ -196,6 +213,7 @@ static void write_view(struct jsonw *w, const struct explain_view *view)
     write_notes(w, "calls", view, EXPLAIN_CALL);
     write_notes(w, "filters", view, EXPLAIN_FILTER);
     write_notes(w, "partial", view, EXPLAIN_ABSENT);
+    write_pending(w, broker, view);
     write_cache(w, view);
     write_likely(w, view);
     jsonw_bool(w, "cut", view->cut);
@@ -214,6 +232,6 @@ void explain_start(struct request_context *ctx, const union route_args *args)
         ctx_fail(ctx, &f);
         return;
     }
-    write_view(ctx_object(ctx), view);
+    write_view(ctx_object(ctx), ctx->gateway->broker, view);
     ctx_json(ctx, 200);
 }

@@ -221,6 +221,19 @@ def test_explanation_does_not_steer_a_terminal(stack):
     assert "\u202e" not in text and "box\\u202e.test" in text
 
 
+def test_page_shows_what_waits_for_an_approver():
+    with Stack({"vault main": {"approval_wait": "1h"}}) as stack:
+        box = stack.account("root", rule="approval")
+        asked = stack.session("ann", box)
+        find(stack, "page-4", asked)
+        assert "approver" not in explain(stack, "page-4").stdout
+        answer = stack.checkout(asked)
+        assert answer.status == 409
+        text = explain(stack, "page-4").stdout
+        assert "\nthe person's requests that wait for an approver:\n" in text
+        assert re.search(rf"^  {box.name} +root +CORP.ann +{answer.json['vault']['request_id']} ", text, re.M)
+
+
 def test_forgotten_find(stack):
     done = explain(stack, "never-was", expect=4)
     assert done.stdout == "" and done.stderr.startswith("jumpgate: no find with this request id")

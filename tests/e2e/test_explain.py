@@ -7,7 +7,8 @@ from harness import API_KEY, TOKEN, session, token_hash
 from stack import LIST, Stack, problem
 
 MEMBERS = ["request_id", "operation", "at", "outcome", "detail", "rows", "took_ms", "username", "domain", "session",
-           "users", "names", "calls", "filters", "partial", "cache", "likely", "cut"]
+           "users", "names", "calls", "filters", "partial", "pending", "cache", "likely",
+           "cut"]
 OBSERVER = "token-of-an-observer"
 
 
@@ -126,6 +127,20 @@ def test_hidden_accounts():
         assert record["filters"][0]["filter"] == "hide"
         assert (record["filters"][0]["removed"], record["filters"][0]["left"]) == (1, 0)
         assert record["likely"] == ["the vault listed accounts, but all were removed here: see `filters`"]
+
+
+def test_a_request_that_waits_for_its_approver():
+    with Stack({"vault main": {"approval_wait": "1h"}}) as stack:
+        box = stack.account("root", rule="approval")
+        asked = stack.session("ann", box)
+        find(stack, asked, "waits-1")
+        assert explain(stack, "waits-1")["pending"] == []
+        refused = problem(stack.checkout(asked), 409, "approval_pending")
+        pending, = explain(stack, "waits-1")["pending"]
+        assert pending["state"] == "pending" and pending["request_id"] == refused["vault"]["request_id"]
+        assert (pending["system"], pending["account"]) == (box.name, "root")
+        find(stack, stack.session("bob", box), "waits-2")
+        assert explain(stack, "waits-2")["pending"] == []
 
 
 # ---- endpoints ----

@@ -105,3 +105,18 @@ uint64_t leases_list(struct leases *ls, const struct lease_filter *f,
     }
     return 0;
 }
+
+void leases_list_pending(struct leases *ls, const struct session *session,
+                         void (*row)(void *arg, const struct lease_view *), void *arg)
+{
+    const struct request_work *w;
+    const char *holder;
+    struct lease_view v;
+
+    TAILQ_FOREACH(w, &ls->pending, of_list)
+    if (pending_is_of(w->request, session) && view_of(w->request->asker, &v)) {
+        v.nsessions = list_sessions(w->request->asker, &holder, 1);
+        v.sessions = &holder;
+        row(arg, &v);
+    }
+}

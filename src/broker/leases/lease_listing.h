@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct leases;
+struct session;
 
 struct lease_view {
     const char *id;
@@ -39,5 +40,8 @@ struct lease_filter {
  */
 uint64_t leases_list(struct leases *, const struct lease_filter *,
                      void (*row)(void *arg, const struct lease_view *), void *arg);
+/* The same for all that this person has asked for, in any session, and that waits for its approver. */
+void leases_list_pending(struct leases *, const struct session *,
+                         void (*row)(void *arg, const struct lease_view *), void *arg);
 
 #endif

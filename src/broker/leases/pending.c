@@ -46,8 +46,10 @@ static void pending_drop(struct vault_request *r)
 const struct vr_step vr_pending_step = {"pending",     "pending",      REQUEST_PENDING,
                                         pending_enter, pending_resume, pending_drop};
 
-static bool is_persons(const struct session_leases *s, const struct session *session)
+bool pending_is_of(const struct vault_request *r, const struct session *session)
 {
+    const struct session_leases *s = r->asker->session_leases;
+
     return person_same(session_leases_user(s), session->username) &&
            person_same(session_leases_domain(s), session->domain ? session->domain : "");
 }
@@ -58,8 +60,8 @@ struct vault_request *pending_find(const struct leases *ls, const struct session
     const struct request_work *w;
 
     TAILQ_FOREACH(w, &ls->pending, of_list)
-    if (strcmp(w->request->asker->credential_id, credential_id) == 0 &&
-        is_persons(w->request->asker->session_leases, session) && vault_request_is_at(w->request, vault))
+    if (strcmp(w->request->asker->credential_id, credential_id) == 0 && pending_is_of(w->request, session) &&
+        vault_request_is_at(w->request, vault))
         return w->request;
     return NULL;
 }

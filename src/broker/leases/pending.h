@@ -16,6 +16,8 @@
 
 #include "broker/leases/lease_table.h"
 
+/* Was it asked for by this person, in any session? */
+bool pending_is_of(const struct vault_request *, const struct session *);
 /* The one of this person and credential at this vault; NULL = none. */
 struct vault_request *pending_find(const struct leases *, const struct session *, const char *credential_id,
                                    const struct vault *);
