@@ -445,21 +445,31 @@ struct store *sqlite_store_open(struct loop *loop, const char *state_dir, bool r
     return &s->store;
 }
 
+/* Has a store been made in this directory? */
+static bool was_made(const char *dir)
+{
+    char path[PATH_BYTES], mark = 0;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/lock", dir);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool made = fd >= 0 && pread(fd, &mark, 1, 0) == 1;
+    if (fd >= 0)
+        (void)close(fd);
+    return made;
+}
+
 bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY])
 {
-    char path[PATH_BYTES], lock[PATH_BYTES], head[SQLITE_FILE_HEAD], mark = 0;
+    char path[PATH_BYTES], head[SQLITE_FILE_HEAD];
     const char *fault = "";
     bool newer = false;
 
     if (snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir) >= (int)sizeof(path) - 32)
         return true; /* too long to be used: its opening says so */
-    (void)snprintf(lock, sizeof(lock), "%s/lock", state_dir);
-    int fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    bool made = fd >= 0 && pread(fd, &mark, 1, 0) == 1;
+    bool made = was_made(state_dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-    if (fd >= 0)
-        (void)close(fd);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) {
         fault = errno == ENOENT && is_lost(path, made) ? "it is missing although a store was made here" : "";
     } else {
@@ -508,35 +518,7 @@ static int count_request(void *arg, const struct request_row *row)
     return 0;
 }
 
-static int pass_lease(void *arg, const struct lease_row *row)
-{
-    (void)arg;
-    (void)row;
-    return 0;
-}
-
-static int pass_cursor(void *arg, const struct cursor_row *row)
-{
-    (void)arg;
-    (void)row;
-    return 0;
-}
-
-static const struct store_reader counting = {count_request, pass_lease, pass_cursor};
-
-/* Has a store been made in this directory? */
-static bool was_made(const char *dir)
-{
-    char path[PATH_BYTES], mark = 0;
-    int fd;
-
-    (void)snprintf(path, sizeof(path), "%s/lock", dir);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    bool made = fd >= 0 && pread(fd, &mark, 1, 0) == 1;
-    if (fd >= 0)
-        (void)close(fd);
-    return made;
-}
+static const struct store_reader counting = {.request = count_request};
 
 /*
  * Without a log beside it no process has the file open, or none has written: then it is opened as one that

@@ -212,19 +212,25 @@ static int pass_request(sqlite3_stmt *s, const struct store_reader *reader, void
 {
     struct request_row r;
 
-    return read_request(s, &r) ? reader->request(arg, &r) : -EUCLEAN;
+    if (!read_request(s, &r))
+        return -EUCLEAN;
+    return reader->request ? reader->request(arg, &r) : 0;
 }
 
 static int pass_lease(sqlite3_stmt *s, const struct store_reader *reader, void *arg)
 {
     struct lease_row l;
 
-    return read_lease(s, &l) ? reader->lease(arg, &l) : -EUCLEAN;
+    if (!read_lease(s, &l))
+        return -EUCLEAN;
+    return reader->lease ? reader->lease(arg, &l) : 0;
 }
 
 static int pass_cursor(sqlite3_stmt *s, const struct store_reader *reader, void *arg)
 {
-    return reader->cursor(arg, &(struct cursor_row){text_at(s, 0), sqlite3_column_int64(s, 1)});
+    const struct cursor_row row = {text_at(s, 0), sqlite3_column_int64(s, 1)};
+
+    return reader->cursor ? reader->cursor(arg, &row) : 0;
 }
 
 static int pass_all(sqlite3 *db, const char *sql,

@@ -162,7 +162,8 @@ struct store_state {
     uint64_t last_commit_us;
 };
 
-/* What a load calls, each for each row; a result other than 0 ends it. Texts are valid within the call. */
+/* What a load calls, each for each row, NULL = for none; a result other than 0 ends it. Texts are valid
+ * within the call. */
 struct store_reader {
     int (*request)(void *arg, const struct request_row *);
     int (*lease)(void *arg, const struct lease_row *);

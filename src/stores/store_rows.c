@@ -119,19 +119,24 @@ void row_texts_move(const struct row_texts *t, char *to)
     }
 }
 
+/* `row` is a copy on the stack, whose texts `t` has. */
+static void *copy_row(void *row, size_t size, const struct row_texts *t)
+{
+    char *copy = malloc(size + row_texts_size(t));
+
+    if (!copy)
+        return NULL;
+    row_texts_move(t, copy + size);
+    return memcpy(copy, row, size);
+}
+
 struct request_row *request_row_copy(const struct request_row *row)
 {
     struct request_row r = *row;
     struct row_texts t = {.n = 0};
 
     add_request(&t, &r);
-    struct request_row *copy = malloc(sizeof *copy + row_texts_size(&t));
-
-    if (!copy)
-        return NULL;
-    row_texts_move(&t, (char *)(copy + 1));
-    *copy = r;
-    return copy;
+    return copy_row(&r, sizeof r, &t);
 }
 
 struct lease_row *lease_row_copy(const struct lease_row *row)
@@ -140,11 +145,5 @@ struct lease_row *lease_row_copy(const struct lease_row *row)
     struct row_texts t = {.n = 0};
 
     add_lease(&t, &l);
-    struct lease_row *copy = malloc(sizeof *copy + row_texts_size(&t));
-
-    if (!copy)
-        return NULL;
-    row_texts_move(&t, (char *)(copy + 1));
-    *copy = l;
-    return copy;
+    return copy_row(&l, sizeof l, &t);
 }

@@ -196,12 +196,12 @@ static int fake_load(struct store *s, const struct store_reader *reader, void *a
     int err = fs->load_err;
 
     for (size_t i = 0; i < FAKE_STORE_ROWS && !err; i++)
-        if (fs->requests[i])
+        if (fs->requests[i] && reader->request)
             err = reader->request(arg, fs->requests[i]);
     for (size_t i = 0; i < FAKE_STORE_ROWS && !err; i++)
-        if (fs->leases[i])
+        if (fs->leases[i] && reader->lease)
             err = reader->lease(arg, fs->leases[i]);
-    for (size_t i = 0; i < fs->ncursors && !err; i++)
+    for (size_t i = 0; i < fs->ncursors && !err && reader->cursor; i++)
         err = reader->cursor(arg, &(struct cursor_row){fs->cursors[i].site, fs->cursors[i].ms});
     if (fs->npending)
         abort(); /* nothing may be given before all is read */

@@ -299,7 +299,7 @@ enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
     /* The vault may be wrong about a request it has just made: it is checked in all the same. */
     if (fault && co->retry != CO_RETRY_ALLOWED)
         return co_fail_with(co, fault);
-    vault_request_gone(co->request);
+    co->request->gone = true;
     if (co->retry != CO_RETRY_ALLOWED)
         return co_fail(co, FAULT_VAULT_ERROR,
                        "the vault handed over a request that it does not list as live");

@@ -131,7 +131,7 @@ static enum co_state secret_resume(struct checkout *co, int err)
     if (co->call.result == VAULT_PENDING)
         return wait_for_approval(co);
     if (co->call.result == VAULT_DENIED && co->request->state == VR_PENDING)
-        vault_request_gone(co->request); /* the approver has denied it */
+        co->request->gone = true; /* the approver has denied it */
     if (!absent && co->call.result != VAULT_OK)
         return co_fail_with(co, &co->call.fault);
     co_take_secret(co);

@@ -36,8 +36,8 @@ struct request_poll {
     struct deadline rest;
     TAILQ_ENTRY(request_poll) link;
     struct vault_call call;
-    char *user;
-    char key[]; /* the vault's address, and the user as person_key() writes it */
+    const char *user; /* behind the key */
+    char key[];       /* the vault's address, and the user as person_key() writes it */
 };
 
 struct active_requests_reader {
@@ -52,8 +52,6 @@ struct active_requests_reader {
     uint64_t next_us; /* of the monotonic clock: the next call may go */
     uint64_t round;
     struct deadline pace;
-    char *key; /* of make_key() */
-    size_t key_cap;
 };
 
 static void send_queued(struct active_requests_reader *);
@@ -75,67 +73,47 @@ struct active_requests_reader *active_requests_new(const struct active_requests_
 
 /* ---- polls ---- */
 
-/* Writes the key of this vault and user into reader->key; its size, or 0 = out of memory. */
-static size_t make_key(struct active_requests_reader *reader, const struct vault *vault, const char *user)
-{
-    size_t size = sizeof(uintptr_t) + strlen(user) + 1;
-    uintptr_t address = (uintptr_t)vault;
-
-    if (size > reader->key_cap) {
-        char *key = realloc(reader->key, size);
-
-        if (!key)
-            return 0;
-        reader->key = key;
-        reader->key_cap = size;
-    }
-    memcpy(reader->key, &address, sizeof address);
-    (void)person_key(reader->key + sizeof address, user);
-    return size;
-}
-
 static void poll_free_memory(struct request_poll *poll)
 {
     vault_call_free(&poll->call);
     for (size_t i = 0; i < poll->nexpected; i++)
         free(poll->expected[i]);
     free(poll->expected);
-    free(poll->user);
     free(poll);
 }
 
-/* With the key in reader->key. */
+/* In no table. NULL = out of memory. */
 static struct request_poll *poll_new(struct active_requests_reader *reader, struct vault *vault,
-                                     const char *user, size_t key_size)
+                                     const char *user)
 {
-    struct request_poll *poll = calloc(1, sizeof *poll + key_size);
+    size_t n = strlen(user) + 1;
+    struct request_poll *poll = calloc(1, sizeof *poll + sizeof vault + 2 * n);
 
-    if (poll)
-        poll->user = strdup(user);
-    if (!poll || !poll->user) {
-        free(poll);
+    if (!poll)
         return NULL;
-    }
     poll->reader = reader;
     poll->vault = vault;
-    memcpy(poll->key, reader->key, key_size);
-    HASH_ADD_KEYPTR(hh, reader->polls, poll->key, key_size, poll);
-    if (poll->hh.tbl)
-        return poll;
-    poll_free_memory(poll);
-    return NULL;
+    memcpy(poll->key, &vault, sizeof vault);
+    poll->user = memcpy(person_key(poll->key + sizeof vault, user), user, n);
+    return poll;
 }
 
+/* The poll of this vault and user, made if there is none. NULL = out of memory. */
 static struct request_poll *poll_get(struct active_requests_reader *reader, struct vault *vault,
                                      const char *user)
 {
-    size_t key_size = make_key(reader, vault, user);
-    struct request_poll *poll;
+    size_t key_size = sizeof vault + strlen(user) + 1;
+    struct request_poll *fresh = poll_new(reader, vault, user), *found;
 
-    if (!key_size)
+    if (!fresh)
         return NULL;
-    HASH_FIND(hh, reader->polls, reader->key, key_size, poll);
-    return poll ? poll : poll_new(reader, vault, user, key_size);
+    HASH_FIND(hh, reader->polls, fresh->key, key_size, found);
+    if (!found)
+        HASH_ADD_KEYPTR(hh, reader->polls, fresh->key, key_size, fresh);
+    if (!found && fresh->hh.tbl)
+        return fresh;
+    poll_free_memory(fresh);
+    return found;
 }
 
 static void poll_free(struct request_poll *poll)
@@ -428,6 +406,5 @@ void active_requests_free(struct active_requests_reader *reader)
         poll_free(poll);
     }
     timer_stop(reader->timers, &reader->pace);
-    free(reader->key);
     free(reader);
 }

@@ -8,7 +8,7 @@
  * it all to the journal, and lease_table.c has the objects and their memory.
  *
  * Invariants: in_state[] counts the vault requests by state; each is the `request` of its asker, which is in
- * the index; those with a name are in `requests`, but for one that is VR_LAPSED or that a recovery looks for.
+ * the table; those with a name are in `requests`, but for one that is VR_LAPSED or that a recovery looks for.
  */
 #ifndef JG_BROKER_LEASES_INTERNAL_H
 #define JG_BROKER_LEASES_INTERNAL_H
@@ -17,7 +17,6 @@
 #include "broker/leases/checkin.h"
 #include "broker/leases/checkin_queue.h"
 #include "broker/leases/journal.h"
-#include "broker/leases/lease_index.h"
 #include "broker/leases/lease_life.h"
 #include "broker/leases/lease_table.h"
 #include "broker/leases/lease_tag.h"
@@ -41,7 +40,9 @@ struct leases {
     struct active_requests_reader *reader;
     struct reconcile *reconcile;
     struct lease_tag tag;
-    struct lease_index lease_index;
+    struct lease *leases_by_id;      /* in any state; the hash keeps the order of creation */
+    struct lease *next_lease;        /* of the walk */
+    uint64_t last_number;            /* of a lease */
     struct session_leases *sessions; /* by key */
     struct lsid_entry *lsids;        /* by key */
     struct site_list sites;
@@ -98,8 +99,14 @@ struct request_work *request_work_get(struct vault_request *);
 
 /* A lease in state ASKING, with no request as yet. NULL = out of memory. */
 struct lease *lease_new(struct leases *, const struct lease_args *, int64_t created_wall_ms);
-/* Out of the index and freed. */
+/* Out of the table and freed. */
 void lease_free(struct leases *, struct lease *);
+/*
+ * A walk over the leases with a number above `after`, oldest first, in any state. Any lease may be added or
+ * freed between two steps. One walk at a time. NULL = the walk is over.
+ */
+struct lease *lease_first(struct leases *, uint64_t after);
+struct lease *lease_next(struct leases *);
 /* The session's open lease on this credential; NULL = none. */
 struct lease *session_leases_lease(const struct session_leases *, const char *credential_id);
 /* Puts it on its vault request and into its session_leases: OPEN. */

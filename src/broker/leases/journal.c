@@ -423,26 +423,17 @@ static void unwait_all(struct journal_entry *entry)
         journal_unwait(w);
 }
 
-static void free_queue(struct entry_list *list)
+/* The store frees those that it has by calling their `done`. */
+static void let_go(struct entry_list *list, bool of_store)
 {
     struct journal_entry *entry;
 
     while ((entry = TAILQ_FIRST(list))) {
         unwait_all(entry);
         TAILQ_REMOVE(list, entry, link);
-        free(entry);
-    }
-}
-
-/* The store frees those that it has by calling their `done`. */
-static void detach_given(struct journal *j)
-{
-    struct journal_entry *entry;
-
-    while ((entry = TAILQ_FIRST(&j->given))) {
-        unwait_all(entry);
-        TAILQ_REMOVE(&j->given, entry, link);
         entry->journal = NULL;
+        if (!of_store)
+            free(entry);
     }
 }
 
@@ -452,11 +443,10 @@ void journal_free(struct journal *j)
         return;
     group_commit_stop(&j->group_commit);
     timer_stop(j->timers, &j->again);
-    detach_given(j);
     if (j->store)
         (void)on_commit(&j->group_commit); /* what is still delayed is written as well */
-    detach_given(j);
-    free_queue(&j->queue);
-    free_queue(&j->kept);
+    let_go(&j->given, true);
+    let_go(&j->queue, false);
+    let_go(&j->kept, false);
     free(j);
 }

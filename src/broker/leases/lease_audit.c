@@ -53,35 +53,33 @@ void audit_lease_end(struct audit *a, const struct lease *lease, const char *why
     audit_write(&n);
 }
 
-void audit_checkin_end(struct audit *a, const struct vault_request *request, const char *outcome,
-                       unsigned attempts, const char *error)
+/* `key`: what the outcome is called. */
+static void write_checkin(struct audit *a, const char *event, const char *key, const char *outcome,
+                          const struct vault_request *request, unsigned attempts, const char *last_error)
 {
     struct audit_note n;
 
     if (!a)
         return;
-    audit_note(&n, a, "checkin");
-    audit_text(&n, "outcome", outcome);
+    audit_note(&n, a, event);
+    audit_text(&n, key, outcome);
     add_asker(&n, request);
     add_vault_request(&n, request);
     audit_count(&n, "attempts", attempts);
-    audit_text(&n, "last_error", error);
+    audit_text(&n, "last_error", last_error);
     audit_write(&n);
+}
+
+void audit_checkin_end(struct audit *a, const struct vault_request *request, const char *outcome,
+                       unsigned attempts, const char *error)
+{
+    write_checkin(a, "checkin", "outcome", outcome, request, attempts, error);
 }
 
 void audit_checkin_failed(struct audit *a, const struct vault_request *request, unsigned attempts,
                           const char *error)
 {
-    struct audit_note n;
-
-    if (!a)
-        return;
-    audit_note(&n, a, "checkin_failed");
-    audit_text(&n, "code", error);
-    add_asker(&n, request);
-    add_vault_request(&n, request);
-    audit_count(&n, "attempts", attempts);
-    audit_write(&n);
+    write_checkin(a, "checkin_failed", "code", error, request, attempts, NULL);
 }
 
 void audit_reconciled(struct audit *a, const struct vault_request *request, const char *found,

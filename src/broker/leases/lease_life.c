@@ -25,22 +25,25 @@
 /* ---- the end of its time ---- */
 
 /* The vault request may be freed with its last lease, so the next one is picked before. */
-static void close_leases(struct vault_request *request)
+void vault_request_close_leases(struct vault_request *request, const char *why)
 {
-    struct lease *lease = SLIST_FIRST(&request->leased);
+    struct lease *lease = SLIST_FIRST(&request->leased), *next;
 
-    request->expired = clock_now(request->vault_ref->leases->clock) >= request->ends_ms;
-    while (lease) {
-        struct lease *next = SLIST_NEXT(lease, of_request);
-
-        lease_close(lease, "expired");
-        lease = next;
+    for (; lease; lease = next) {
+        next = SLIST_NEXT(lease, of_request);
+        lease_close(lease, why);
     }
+}
+
+static void end_time(struct vault_request *request)
+{
+    request->expired = clock_now(request->vault_ref->leases->clock) >= request->ends_ms;
+    vault_request_close_leases(request, "expired");
 }
 
 static void on_end(struct deadline *d)
 {
-    close_leases(CONTAINER_OF(d, struct vault_request, deadline));
+    end_time(CONTAINER_OF(d, struct vault_request, deadline));
 }
 
 static void on_time(struct deadline *d)
@@ -69,15 +72,8 @@ static int held_enter(struct vault_request *r)
     return 0;
 }
 
-static enum vr_state held_resume(struct vault_request *r, int err)
-{
-    (void)r;
-    (void)err;
-    return VR_HELD;
-}
-
-const struct vr_step vr_held_step = {"held",     NULL,        REQUEST_HELD,
-                                     held_enter, held_resume, vault_request_stop_deadline};
+const struct vr_step vr_held_step = {"held",     NULL, REQUEST_HELD,
+                                     held_enter, NULL, vault_request_stop_deadline};
 
 /*
  * The end is answered in whole seconds and is the end: a part of a second is cut off both, since the vault's
@@ -104,7 +100,7 @@ bool vault_request_expire(struct vault_request *request)
 {
     if (request->state != VR_HELD || clock_now(request->vault_ref->leases->clock) < request->ends_ms)
         return false;
-    close_leases(request);
+    end_time(request);
     return true;
 }
 

@@ -41,6 +41,8 @@ void lease_close_ended(struct lease *, const struct session_end *);
 
 /* HELD: its leases end after this time; another state: nothing. */
 void vault_request_hold_for(struct vault_request *, uint64_t delay_ms);
+/* Closes all its leases; it may be gone afterwards. `why` as in lease_close(). */
+void vault_request_close_leases(struct vault_request *, const char *why);
 /* Sets the end. `ends_ms` is monotonic. */
 void vault_request_set_end(struct vault_request *, uint64_t ends_ms, int64_t expires_wall_ms);
 /*

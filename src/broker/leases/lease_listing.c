@@ -68,20 +68,15 @@ static bool is_wanted(const struct lease_filter *f, const struct lease *lease, c
            (!f->session || strcmp(f->session, session_leases_session(lease->session_leases)) == 0);
 }
 
-/* The next lease of the walk, as it is now: one whose time is over has ended. NULL = the walk is over. */
-static struct lease *next_lease(struct leases *ls)
+/* The lease as it is now: one whose time is over has ended. NULL = it is no more. */
+static struct lease *as_of_now(struct leases *ls, struct lease *lease)
 {
-    struct lease *lease;
     char id[ID_SIZE];
 
-    while ((lease = lease_index_next(&ls->lease_index))) {
-        if (lease->state != LEASE_OPEN)
-            return lease;
-        memcpy(id, lease->id, ID_SIZE);
-        if (!vault_request_expire(lease->request) || (lease = lease_by_id(ls, id)))
-            return lease;
-    }
-    return NULL;
+    if (lease->state != LEASE_OPEN)
+        return lease;
+    memcpy(id, lease->id, ID_SIZE);
+    return vault_request_expire(lease->request) ? lease_by_id(ls, id) : lease;
 }
 
 uint64_t leases_list(struct leases *ls, const struct lease_filter *f,
@@ -89,12 +84,12 @@ uint64_t leases_list(struct leases *ls, const struct lease_filter *f,
 {
     const char *sessions[SESSIONS_MAX];
     uint64_t shown = f->after;
-    struct lease *lease;
     struct lease_view v;
+    size_t n = 0;
 
-    lease_index_walk(&ls->lease_index, f->after);
-    for (size_t n = 0; (lease = next_lease(ls));) {
-        if (!view_of(lease, &v) || !is_wanted(f, lease, &v))
+    for (struct lease *lease = lease_first(ls, f->after); lease; lease = lease_next(ls)) {
+        lease = as_of_now(ls, lease);
+        if (!lease || !view_of(lease, &v) || !is_wanted(f, lease, &v))
             continue;
         if (n++ == f->limit)
             return shown; /* there is one more */

@@ -11,8 +11,8 @@
  * it has read its name, so that the undo of one check-out cannot take the request from another to which the
  * vault's reuse gave the same.
  *
- * Invariants: a lease in the table is in the index; `refs` of a session_leases is the number of leases that
- * point to it, and it is freed with the last one. A lease is freed when it is neither open nor an asker.
+ * Invariants: `refs` of a session_leases is the number of leases that point to it, and it is freed with the
+ * last one. A lease is freed when it is neither open nor an asker.
  *
  * Not here: what opens and ends leases (lease_life.c), the states of vault requests (request_states.c), who
  * may end a lease (release.c).
@@ -137,7 +137,10 @@ struct lease *lease_find(struct leases *ls, const struct session *session, const
 
 struct lease *lease_by_id(const struct leases *ls, const char *id)
 {
-    return lease_index_find(&ls->lease_index, id);
+    struct lease *lease;
+
+    HASH_FIND(hh, ls->leases_by_id, id, strlen(id), lease);
+    return lease;
 }
 
 bool lease_id_known(const struct leases *ls, const char id[ID_SIZE])
@@ -175,6 +178,13 @@ static struct lease *lease_with_texts(const struct lease_args *args)
     return lease;
 }
 
+static int add_to_table(struct leases *ls, struct lease *lease)
+{
+    lease->number = ++ls->last_number;
+    HASH_ADD(hh, ls->leases_by_id, id, strlen(lease->id), lease);
+    return lease->hh.tbl ? 0 : -ENOMEM;
+}
+
 struct lease *lease_new(struct leases *ls, const struct lease_args *args, int64_t created_wall_ms)
 {
     struct session_leases *s = session_leases_get(ls, args->session);
@@ -186,8 +196,7 @@ struct lease *lease_new(struct leases *ls, const struct lease_args *args, int64_
         lease->session_leases = s;
         lease->created_s = created_wall_ms / 1000;
     }
-    if (!lease || lease_set_lsid(ls, lease, session_lsid(args->session)) ||
-        lease_index_add(&ls->lease_index, lease)) {
+    if (!lease || lease_set_lsid(ls, lease, session_lsid(args->session)) || add_to_table(ls, lease)) {
         if (lease)
             lsid_index_forget(ls, lease);
         if (s)
@@ -200,10 +209,29 @@ struct lease *lease_new(struct leases *ls, const struct lease_args *args, int64_
 
 void lease_free(struct leases *ls, struct lease *lease)
 {
-    lease_index_remove(&ls->lease_index, lease);
+    if (ls->next_lease == lease)
+        ls->next_lease = lease->hh.next;
+    HASH_DEL(ls->leases_by_id, lease);
     lsid_index_forget(ls, lease);
     session_leases_unref(ls, lease->session_leases);
     free(lease);
+}
+
+struct lease *lease_first(struct leases *ls, uint64_t after)
+{
+    ls->next_lease = ls->leases_by_id;
+    while (ls->next_lease && ls->next_lease->number <= after)
+        ls->next_lease = ls->next_lease->hh.next;
+    return lease_next(ls);
+}
+
+struct lease *lease_next(struct leases *ls)
+{
+    struct lease *lease = ls->next_lease;
+
+    if (lease)
+        ls->next_lease = lease->hh.next;
+    return lease;
 }
 
 const char *lease_system(const struct lease *lease)
@@ -353,7 +381,42 @@ void vault_request_hold(struct vault_request *request)
     request->checkouts++;
 }
 
-void vault_request_gone(struct vault_request *request)
+/* ---- those that wait for the outcome of a check-in ---- */
+
+bool vault_request_watch(struct vault_request *r, struct vault_request_watch *w)
 {
-    request->gone = true;
+    if (!r->work)
+        return false;
+    w->request = r;
+    LIST_INSERT_HEAD(&r->work->watches, w, link);
+    return true;
+}
+
+void vault_request_unwatch(struct vault_request_watch *w)
+{
+    if (!w->request)
+        return;
+    LIST_REMOVE(w, link);
+    w->request = NULL;
+}
+
+void vault_request_move_watches(struct vault_request *r, struct watch_list *to)
+{
+    struct vault_request_watch *w;
+
+    LIST_INIT(to);
+    while (r->work && (w = LIST_FIRST(&r->work->watches))) {
+        LIST_REMOVE(w, link);
+        LIST_INSERT_HEAD(to, w, link);
+    }
+}
+
+void watch_list_notify(struct watch_list *watches, bool ended)
+{
+    struct vault_request_watch *w;
+
+    while ((w = LIST_FIRST(watches))) {
+        vault_request_unwatch(w);
+        w->on_ended(w, ended);
+    }
 }

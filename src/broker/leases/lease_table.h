@@ -88,8 +88,8 @@ struct vault_request {
 };
 
 struct lease {
-    UT_hash_handle hh; /* lease_index.h */
-    uint64_t number;   /* in order of creation */
+    UT_hash_handle hh; /* leases.leases_by_id */
+    uint64_t number;   /* in order of creation, never changes: a cursor of listings */
     SLIST_ENTRY(lease) of_request, of_session;
     struct vault_request *request; /* that it holds, has held, or that was asked for it */
     struct session_leases *session_leases;
@@ -164,6 +164,5 @@ int vault_request_set_name(struct vault_request *, const char *name);
 void vault_request_clear_name(struct vault_request *);
 size_t vault_request_holders(const struct vault_request *);
 void vault_request_hold(struct vault_request *); /* one check-out more holds it; VR_ASKED and VR_HELD only */
-void vault_request_gone(struct vault_request *); /* the vault said that the request is no more */
 
 #endif

@@ -76,8 +76,7 @@ void leases_close_all(struct leases *ls)
     struct lease *lease;
 
     ls->closing = true;
-    lease_index_walk(&ls->lease_index, 0);
-    while ((lease = lease_index_next(&ls->lease_index)))
+    for (lease = lease_first(ls, 0); lease; lease = lease_next(ls))
         if (lease->state == LEASE_OPEN)
             lease_close(lease, "stopping");
 }
@@ -114,7 +113,7 @@ static uint64_t overdue_ms(const struct vault_request *request, uint64_t now)
 
 void leases_state(const struct leases *ls, struct leases_state *state)
 {
-    const struct lease *lease = ls->lease_index.by_id;
+    const struct lease *lease = ls->leases_by_id;
     uint64_t now = clock_now(ls->clock);
 
     *state = (struct leases_state){.active = ls->nleases,
@@ -142,15 +141,13 @@ static void free_leases(struct leases *ls)
 {
     struct lease *lease;
 
-    lease_index_walk(&ls->lease_index, 0);
-    while ((lease = lease_index_next(&ls->lease_index))) {
+    for (lease = lease_first(ls, 0); lease; lease = lease_next(ls)) {
         if (lease->state == LEASE_OPEN)
             lease_unlink(lease);
         if (!asked_by(lease))
             lease_free(ls, lease);
     }
-    lease_index_walk(&ls->lease_index, 0);
-    while ((lease = lease_index_next(&ls->lease_index)))
+    for (lease = lease_first(ls, 0); lease; lease = lease_next(ls))
         vault_request_cancel(lease->request);
 }
 
@@ -163,7 +160,6 @@ void leases_free(struct leases *ls)
     active_requests_free(ls->reader);
     reconcile_free(ls->reconcile);
     journal_free(ls->journal);
-    lease_index_free(&ls->lease_index);
     lease_tag_free(&ls->tag);
     sites_free(ls);
     vault_refs_free(&ls->vaults);

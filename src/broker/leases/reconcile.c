@@ -125,7 +125,7 @@ static void close_gone(struct vault_request *request)
 {
     log_warn("request_gone", "user=%s holders=%zu", request->user, vault_request_holders(request));
     audit_reconciled(request->vault_ref->leases->audit, request, "request_gone", NULL);
-    vault_request_gone(request);
+    request->gone = true;
     close_leases(request, "gone");
 }
 
@@ -215,7 +215,7 @@ struct active_requests_owner *reconcile_owner(struct reconcile *rc)
 
 int reconcile_start(struct reconcile *rc)
 {
-    if (!rc->every_ms && !rc->leases->lease_index.by_id)
+    if (!rc->every_ms && !rc->leases->leases_by_id)
         return 0;
     return timer_start(rc->leases->timers, &rc->periodic, 0, on_round);
 }

@@ -96,21 +96,8 @@ void vault_request_unlist(struct vault_request *r, struct work_list *list)
 
 /* ---- asked ---- */
 
-static int asked_enter(struct vault_request *r)
-{
-    (void)r;
-    return 0;
-}
-
-static enum vr_state asked_resume(struct vault_request *r, int err)
-{
-    (void)r;
-    (void)err;
-    return VR_ASKED;
-}
-
-const struct vr_step vr_asked_step = {"asked",     "intent",     REQUEST_ASKED,
-                                      asked_enter, asked_resume, vault_request_stop_deadline};
+const struct vr_step vr_asked_step = {"asked", "intent", REQUEST_ASKED,
+                                      NULL,    NULL,     vault_request_stop_deadline};
 
 /* ---- the end ---- */
 
@@ -146,12 +133,7 @@ static int ended_enter(struct vault_request *r)
     return 0;
 }
 
-static void drop_nothing(struct vault_request *r)
-{
-    (void)r;
-}
-
-const struct vr_step vr_ended_step = {"ended", NULL, REQUEST_RETURNING, ended_enter, NULL, drop_nothing};
+const struct vr_step vr_ended_step = {"ended", NULL, REQUEST_RETURNING, ended_enter, NULL, NULL};
 
 enum vr_state vault_request_over(struct vault_request *r, enum request_end how, const struct lease *lease)
 {

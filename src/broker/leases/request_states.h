@@ -33,10 +33,11 @@ struct work_list; /* internal.h */
 struct vr_step {
     const char *name, *word; /* for the log; for operators, NULL = shown through its leases */
     enum request_state row;  /* in the store */
-    /* 0 = it waits; -errno = it could not. The last state frees the vault request. */
+    /* 0 = it waits; -errno = it could not. The last state frees the vault request. NULL = the first state. */
     int (*enter)(struct vault_request *);
-    enum vr_state (*resume)(struct vault_request *, int err); /* err < 0: enter could not */
-    void (*drop)(struct vault_request *);                     /* ends the wait; any number of times */
+    /* err < 0: enter could not. NULL = the state is left from outside alone. */
+    enum vr_state (*resume)(struct vault_request *, int err);
+    void (*drop)(struct vault_request *); /* ends the wait; any number of times */
 };
 
 extern const struct vr_step vr_pending_step, vr_asked_step, vr_looking_step, vr_look_later_step, vr_held_step,

@@ -108,7 +108,7 @@ static struct vault_request *make_request(struct leases *ls, struct vault_ref *r
     return *row->name && vault_request_set_name(r, row->name) ? NULL : r;
 }
 
-/* Of the check-in or the lapse that the row has. */
+/* Of the check-in, the lapse or the wait that the row has. */
 static int make_work(struct vault_request *r, const struct request_row *row)
 {
     struct request_work *w = request_work_get(r);
@@ -145,49 +145,22 @@ static void give_back(struct restore *restore, struct vault_request *r)
     }
 }
 
-static int restore_asked(struct restore *restore, struct vault_request *r, const struct request_row *row)
+/* From the state of its row on. */
+static void restore_state(struct restore *restore, struct vault_request *r, enum request_state state)
 {
-    (void)row;
-    restore->asked++;
-    vault_request_recover_later(r);
-    return 0;
-}
+    bool waits = state == REQUEST_PENDING && r->origin == ORIGIN_OURS;
 
-/* Its leases follow. */
-static int restore_held(struct restore *restore, struct vault_request *r, const struct request_row *row)
-{
-    (void)restore;
-    (void)row;
-    vault_request_goto(r, VR_HELD);
-    return 0;
-}
-
-static int restore_returning(struct restore *restore, struct vault_request *r, const struct request_row *row)
-{
-    if (make_work(r, row))
-        return -ENOMEM;
-    give_back(restore, r);
-    return 0;
-}
-
-static int restore_lapsed(struct restore *restore, struct vault_request *r, const struct request_row *row)
-{
-    if (make_work(r, row))
-        return -ENOMEM;
-    restore->lapsed++;
-    vault_request_goto(r, VR_LAPSED);
-    return 0;
-}
-
-static int restore_pending(struct restore *restore, struct vault_request *r, const struct request_row *row)
-{
-    if (make_work(r, row))
-        return -ENOMEM;
-    if (r->origin != ORIGIN_OURS) /* it is not known whose it is: without a lease it is given back */
-        return restore_held(restore, r, row);
-    restore->pending++;
-    vault_request_goto(r, VR_PENDING);
-    return 0;
+    restore->asked += state == REQUEST_ASKED;
+    restore->lapsed += state == REQUEST_LAPSED;
+    restore->pending += waits;
+    if (state == REQUEST_ASKED)
+        vault_request_recover_later(r);
+    else if (state == REQUEST_RETURNING)
+        give_back(restore, r);
+    else if (state == REQUEST_LAPSED)
+        vault_request_goto(r, VR_LAPSED);
+    else /* leases follow; without one it is given back, as one that waits and is not known whose it is */
+        vault_request_goto(r, waits ? VR_PENDING : VR_HELD);
 }
 
 static bool is_id(const struct leases *ls, const char *id)
@@ -216,9 +189,6 @@ static bool is_described_otherwise(const struct vault_ref *ref, const struct req
 
 static int restore_request(struct restore *restore, const struct request_row *row)
 {
-    static int (*const restorers[REQUEST_NSTATES])(struct restore *, struct vault_request *,
-                                                   const struct request_row *) = {
-        restore_asked, restore_held, restore_returning, restore_lapsed, restore_pending};
     struct leases *ls = restore->leases;
 
     if (!makes_sense(ls, row)) {
@@ -233,12 +203,12 @@ static int restore_request(struct restore *restore, const struct request_row *ro
     lease_tag_learn(&ls->tag, row->mark);
     struct vault_request *r = make_request(ls, ref, row);
 
-    if (!r)
+    if (!r || (row->state > REQUEST_HELD && make_work(r, row)))
         return -ENOMEM;
-    int err = restorers[row->state](restore, r, row);
-    const struct lease *asker = err ? NULL : lease_by_id(ls, row->mark); /* it may have ended */
+    restore_state(restore, r, row->state);
+    const struct lease *asker = lease_by_id(ls, row->mark); /* it may have ended */
 
-    return asker && is_described_otherwise(ref, row) ? row_edit(asker->request) : err;
+    return asker && is_described_otherwise(ref, row) ? row_edit(asker->request) : 0;
 }
 
 /* A damaged row may hold any number; no calendar goes further than the year 9999. */
@@ -327,8 +297,7 @@ static void settle_requests(struct restore *restore)
     struct leases *ls = restore->leases;
     struct lease *lease;
 
-    lease_index_walk(&ls->lease_index, 0);
-    while ((lease = lease_index_next(&ls->lease_index)))
+    for (lease = lease_first(ls, 0); lease; lease = lease_next(ls))
         if (lease->request->asker == lease && lease->request->state == VR_HELD)
             settle_request(restore, lease->request);
 }
@@ -338,8 +307,7 @@ static void on_restored(struct deadline *d)
     struct leases *ls = CONTAINER_OF(d, struct leases, restored);
     struct lease *lease;
 
-    lease_index_walk(&ls->lease_index, 0);
-    while ((lease = lease_index_next(&ls->lease_index)))
+    for (lease = lease_first(ls, 0); lease; lease = lease_next(ls))
         if (lease->state == LEASE_OPEN && lease->end)
             lease_close_ended(lease, lease->end);
 }

@@ -89,14 +89,7 @@ static int on_lease(void *arg, const struct lease_row *row)
     return keep(&((struct offline *)arg)->leases, lease_row_copy(row));
 }
 
-static int on_cursor(void *arg, const struct cursor_row *row)
-{
-    (void)arg;
-    (void)row;
-    return 0;
-}
-
-static const struct store_reader reader = {on_request, on_lease, on_cursor};
+static const struct store_reader reader = {.request = on_request, .lease = on_lease};
 
 /* What is shown of an item. */
 static const char *id_of(const struct item *item)
