@@ -377,7 +377,7 @@ struct catalogue_cache *catalogue_cache_new(const struct catalogue_cache_opts *o
     cache->opts = *opts;
     cache->opts.max_rows = opts->max_rows ? opts->max_rows : DEFAULT_ROWS;
     cache->clock = timers_clock(opts->timers);
-    cache->random = (uintptr_t)cache;
+    cache->random = (clock_now(cache->clock) * 0x9E3779B97F4A7C15U) | 1;
     TAILQ_INIT(&cache->used);
     cache->directory = calloc(opts->nvaults + 1, sizeof(struct directory *));
     for (size_t i = 0; cache->directory && i < opts->nvaults; i++) {

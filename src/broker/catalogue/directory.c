@@ -52,7 +52,7 @@ struct directory *directory_new(const struct directory_opts *opts)
         return NULL;
     directory->opts = *opts;
     directory->clock = timers_clock(opts->timers);
-    directory->random = (uintptr_t)directory;
+    directory->random = (clock_now(directory->clock) * 0x9E3779B97F4A7C15U) | 1;
     for (size_t i = 0; i < DIRECTORY_NPARTS; i++)
         directory->part[i].of = directory;
     return directory;

@@ -1,0 +1,45 @@
+/*
+ * callers.h - the clients of the gateway: HTTP/1.1 over virtual sockets, one or several requests on a
+ * connection, whole or in pieces, and clients that leave.
+ *
+ * Every request that was sent is answered once, or its client has left, or the gateway has ended: that is
+ * checked here. What the answers say is judged by oracle.c.
+ */
+#ifndef JG_TESTS_SIM_CALLERS_H
+#define JG_TESTS_SIM_CALLERS_H
+
+#include "world.h"
+
+#include <cJSON.h>
+#include <sys/queue.h>
+
+struct caller_op {
+    TAILQ_ENTRY(caller_op) link;    /* of its connection */
+    TAILQ_ENTRY(caller_op) by_time; /* all of the world */
+    struct caller_conn *conn;       /* NULL = over */
+    enum act_kind kind;
+    unsigned number, session, user, account;
+    unsigned minutes;    /* asked for; 0 = not named */
+    uint64_t started_ms; /* when its first byte was sent */
+    uint64_t due_ms, ended_ms;
+    /* Among all of these moments in the world: first byte sent, whole at the gateway and the next to be
+     * answered on its connection, answered. */
+    uint64_t sent_order, begun_order, answered_order;
+    bool whole;   /* its last byte has arrived */
+    bool hurried; /* its client gives it little time */
+    bool lost;    /* it ended without an answer: its effect is not known */
+    int status;   /* of its answer; 0 = none */
+};
+
+struct callers *callers_new(struct world *);
+void callers_free(struct callers *);
+void callers_act(struct callers *, const struct act *);
+/* The process has been killed: every connection is reset. */
+void callers_cut(struct callers *);
+
+/* The world ends: nothing waits for an answer. */
+void callers_check_end(const struct callers *);
+/* Every check-out of this user and account that ended after `since_ms` was answered, and none is open. */
+bool callers_certain(const struct callers *, unsigned user, unsigned account, uint64_t since_ms);
+
+#endif

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gateway_run.c - starts and stops the gateway's parts in the order of commands/run/run.c; see the header.
+ *
+ *   start --> serving --> draining --> flushing --> closing --> signing out --> gone
+ *
+ * The listener is a struct without a socket: a client's connection comes to conn_accept() as an accepted
+ * descriptor does.
+ */
+#include "gateway_run.h"
+
+#include "callers.h"
+#include "disk.h"
+
+#include "backends/password_safe/password_safe.h"
+#include "base/container_of.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/memory/secret.h"
+#include "base/metrics.h"
+#include "base/text.h"
+#include "broker/audit.h"
+#include "handlers/routes.h"
+#include "loop/server/connection.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TOKEN          "token-of-the-simulated-clients"
+#define LAST_ANSWER_MS 1000
+#define VAULT_URL      "https://vault.example.test/BeyondTrust/api/public/v3"
+
+enum run_state { RUN_NONE, RUN_SERVING, RUN_DRAINING, RUN_FLUSHING, RUN_CLOSING, RUN_GONE };
+
+struct gateway_run {
+    struct world *world;
+    struct conf *conf;
+    enum run_state state;
+    unsigned starts;
+    unsigned restart_ms;
+    struct loop *loop;
+    struct loop_hook hook;
+    struct store *store;
+    struct audit *audit;
+    struct vault *vault;
+    struct broker *broker;
+    struct gateway *gateway;
+    struct http_server *server;
+    struct listener listener;
+    struct deadline drain_end;
+    size_t open_parts;
+};
+
+/* ---- the configuration ---- */
+
+static struct {
+    char dir[32], conf[64], key[64];
+} files;
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    if (!f || fputs(text, f) < 0 || fclose(f) || chmod(path, 0600))
+        abort();
+}
+
+static void write_conf(void)
+{
+    char text[2048], hex[65];
+    uint8_t hash[DIGEST_SIZE];
+
+    if (digest_sha256(TOKEN, strlen(TOKEN), hash))
+        abort();
+    text_hex(hex, hash, sizeof hash);
+    (void)snprintf(text, sizeof text,
+                   "[gateway]\nstate_dir = %s\nsandbox = off\n"
+                   "[listener main]\naddress = 127.0.0.1:8443\n"
+                   "[client pra]\ntoken_sha256 = %s\nallow = broker operate observe\nrate = 10000/s\n"
+                   "[vault main]\nurl = " VAULT_URL "\napi_key_file = %s\nrun_as = {username}\n",
+                   files.dir, hex, files.key);
+    write_file(files.key, "0123456789abcdef\n");
+    write_file(files.conf, text);
+}
+
+void gateway_run_configure(void)
+{
+    json_init();
+    (void)snprintf(files.dir, sizeof files.dir, "/tmp/jumpgate-sim-XXXXXX");
+    if (!mkdtemp(files.dir))
+        abort();
+    (void)snprintf(files.conf, sizeof files.conf, "%s/conf", files.dir);
+    (void)snprintf(files.key, sizeof files.key, "%s/key", files.dir);
+    write_conf();
+}
+
+void gateway_run_unconfigure(void)
+{
+    (void)unlink(files.conf);
+    (void)unlink(files.key);
+    (void)rmdir(files.dir);
+}
+
+static struct conf *load_conf(const struct setup *setup)
+{
+    struct buf errors = BUF_INIT(1 << 20);
+    struct conf *conf = NULL;
+
+    if (conf_load(files.conf, &conf, &errors)) {
+        (void)fprintf(stderr, "%.*s\n", (int)errors.len, errors.data);
+        abort();
+    }
+    buf_free(&errors);
+    conf->gateway.release_duration_ms = setup->release_minutes * UINT64_C(60000);
+    conf->gateway.list_cache_ms = setup->list_cache_ms;
+    conf->gateway.reconcile_every_ms = setup->reconcile_minutes * UINT64_C(60000);
+    conf->gateway.audit_policy = setup->strict ? AUDIT_STRICT : AUDIT_DEGRADED;
+    conf->gateway.release_on_stop = setup->release_on_stop;
+    conf->vaults[0].approval_wait_ms = setup->approval_wait_s * UINT64_C(1000);
+    conf->vaults[0].session_idle_ms = setup->session_idle_minutes * UINT64_C(60000);
+    conf->vaults[0].connections = setup->connections;
+    conf->vaults[0].sessions_per_user = setup->sessions_per_user;
+    conf->vaults[0].ask_policy = setup->ask_policy;
+    return conf;
+}
+
+/* ---- stopping ---- */
+
+static void on_part_closed(void *arg)
+{
+    struct gateway_run *g = arg;
+
+    if (--g->open_parts == 0)
+        g->state = RUN_GONE;
+}
+
+static void on_server_closed(void *arg)
+{
+    struct gateway_run *g = arg;
+    struct vault *vault = g->vault;
+    struct store *store = g->store;
+
+    g->server = NULL;
+    if (g->gateway)
+        gateway_end_terminations(g->gateway);
+    broker_free(g->broker);
+    metric_unregister_all();
+    gateway_free(g->gateway);
+    audit_free(g->audit);
+    g->broker = NULL;
+    g->gateway = NULL;
+    g->audit = NULL;
+    g->vault = NULL;
+    g->store = NULL;
+    g->open_parts = 3;
+    password_safe_close(vault, on_part_closed, g);
+    store->ops->close(store, on_part_closed, g);
+    on_part_closed(g);
+}
+
+void gateway_run_close(struct gateway_run *g)
+{
+    if (g->state == RUN_NONE || g->state >= RUN_CLOSING)
+        return;
+    g->state = RUN_CLOSING;
+    timer_stop(loop_timers(g->loop), &g->drain_end);
+    http_server_close(g->server, on_server_closed, g);
+}
+
+static void start_flushing(struct gateway_run *g)
+{
+    g->state = RUN_FLUSHING;
+    http_drain(g->server);
+}
+
+static void on_iteration(struct loop_hook *hook)
+{
+    struct gateway_run *g = CONTAINER_OF(hook, struct gateway_run, hook);
+
+    if (g->state == RUN_DRAINING && !http_busy(g->server) && broker_idle(g->broker))
+        start_flushing(g);
+    if (g->state == RUN_FLUSHING && !http_connections(g->server) && broker_idle(g->broker))
+        gateway_run_close(g);
+}
+
+static void on_drain_end(struct deadline *d)
+{
+    struct gateway_run *g = CONTAINER_OF(d, struct gateway_run, drain_end);
+
+    counts_add(g->world->counts, 1, "gateway.drain_timeout");
+    if (g->state != RUN_DRAINING ||
+        timer_start(loop_timers(g->loop), &g->drain_end, LAST_ANSWER_MS, on_drain_end)) {
+        gateway_run_close(g);
+        return;
+    }
+    gateway_give_up(g->gateway);
+    start_flushing(g);
+}
+
+void gateway_run_stop(struct gateway_run *g, unsigned restart_ms)
+{
+    if (g->state == RUN_NONE)
+        return;
+    world_disturbed(g->world);
+    if (g->state != RUN_SERVING) { /* a second signal */
+        gateway_run_close(g);
+        return;
+    }
+    g->restart_ms = restart_ms;
+    g->state = RUN_DRAINING;
+    gateway_drain(g->gateway);
+    broker_drain(g->broker);
+    http_last_answers(g->server);
+    if (timer_start(loop_timers(g->loop), &g->drain_end, g->conf->gateway.drain_timeout_ms, on_drain_end))
+        abort();
+}
+
+static void on_restart(void *arg)
+{
+    gateway_run_start(arg);
+}
+
+/* Nothing of the process may be left. */
+static void check_gone(struct gateway_run *g)
+{
+    struct arena_state memory;
+
+    secret_state(&memory);
+    if (timers_count(loop_timers(g->loop)))
+        world_fail(g->world, "%zu deadlines run after the end", timers_count(loop_timers(g->loop)));
+    if (memory.blocks)
+        world_fail(g->world, "%zu blocks of secret memory are left after the end", memory.blocks);
+}
+
+static void forget_process(struct gateway_run *g)
+{
+    struct world *w = g->world;
+
+    loop_off_iteration(g->loop, &g->hook);
+    check_gone(g);
+    if (loop_free(g->loop))
+        world_fail(w, "the loop has handles after the end");
+    conf_free(g->conf);
+    g->conf = NULL;
+    g->loop = NULL;
+    g->state = RUN_NONE;
+    if (w->dead)
+        return;
+    world_note(w, "gateway stopped");
+    counts_add(w->counts, 1, "gateway.stopped");
+    disk_closed(w->disk);
+    if (g->restart_ms != UINT32_MAX)
+        world_after(w, g->restart_ms, on_restart, g);
+}
+
+/* ---- starting ---- */
+
+static void open_server(struct gateway_run *g)
+{
+    const struct conf_gateway *c = &g->conf->gateway;
+    struct http_server_opts opts = {.max_connections = c->max_connections,
+                                    .max_secret = c->secret_memory / 2,
+                                    .max_stranger_secret = c->secret_memory / 16,
+                                    .max_per_peer = c->max_connections_per_peer,
+                                    .header_timeout_ms = c->header_timeout_ms,
+                                    .body_timeout_ms = c->body_timeout_ms,
+                                    .idle_timeout_ms = c->idle_timeout_ms,
+                                    .write_timeout_ms = c->body_timeout_ms};
+
+    g->server = http_server_new(g->loop, &opts, gateway_app(g->gateway));
+    if (!g->server)
+        abort();
+    g->listener =
+        (struct listener){.fd = -1, .server = g->server, .name = (char *)(uintptr_t) "main", .open = true};
+    gateway_set_server(g->gateway, g->server);
+}
+
+static void open_gateway(struct gateway_run *g)
+{
+    struct gateway_opts opts = {.loop = g->loop,
+                                .conf = g->conf,
+                                .broker = g->broker,
+                                .vaults = &g->vault,
+                                .nvaults = 1,
+                                .store = g->store,
+                                .audit = g->audit};
+
+    g->gateway = gateway_new(&opts);
+    if (!g->gateway)
+        abort();
+    open_server(g);
+}
+
+static void open_broker(struct gateway_run *g)
+{
+    struct broker_opts opts = {.timers = loop_timers(g->loop),
+                               .conf = g->conf,
+                               .vaults = &g->vault,
+                               .nvaults = 1,
+                               .store = g->store,
+                               .audit = g->audit};
+
+    disk_tag_of_trail(g->world->disk, g->store);
+    g->broker = broker_new(&opts);
+    if (!g->broker)
+        abort();
+    disk_witness(g->world->disk, g->broker);
+}
+
+static void open_vault(struct gateway_run *g)
+{
+    char why[256] = "";
+
+    g->vault = password_safe_new(g->loop, &g->conf->vaults[0], why);
+    if (!g->vault) {
+        (void)fprintf(stderr, "%s\n", why);
+        abort();
+    }
+}
+
+void gateway_run_start(struct gateway_run *g)
+{
+    struct world *w = g->world;
+
+    if (g->state != RUN_NONE)
+        return;
+    world_note(w, "gateway starts");
+    counts_add(w->counts, 1, "gateway.started");
+    world_disturbed(w);
+    g->starts++;
+    g->conf = load_conf(&w->setup);
+    g->loop = loop_new_clock(&w->clock);
+    if (!g->loop)
+        abort();
+    g->hook = (struct loop_hook){.iteration = on_iteration};
+    loop_on_iteration(g->loop, &g->hook);
+    g->drain_end = (struct deadline){0};
+    g->store = disk_open_store(w->disk, g->loop);
+    g->audit = audit_new(&(struct audit_opts){.sink = disk_open_trail(w->disk),
+                                              .timers = loop_timers(g->loop),
+                                              .policy = g->conf->gateway.audit_policy});
+    if (!g->audit)
+        abort();
+    open_vault(g);
+    open_broker(g);
+    open_gateway(g);
+    g->state = RUN_SERVING;
+}
+
+/* ---- the world's side ---- */
+
+struct gateway_run *gateway_run_new(struct world *w)
+{
+    struct gateway_run *g = calloc(1, sizeof *g);
+
+    if (!g)
+        abort();
+    g->world = w;
+    return g;
+}
+
+void gateway_run_free(struct gateway_run *g)
+{
+    free(g);
+}
+
+bool gateway_run_up(const struct gateway_run *g)
+{
+    return g->state != RUN_NONE;
+}
+
+bool gateway_run_serves(const struct gateway_run *g)
+{
+    return g->state == RUN_SERVING && !g->world->dead;
+}
+
+bool gateway_run_iterate(struct gateway_run *g)
+{
+    if (g->state == RUN_NONE)
+        return false;
+    (void)loop_iterate(g->loop);
+    if (g->state == RUN_GONE && !virtual_uv_pending(loop_uv(g->loop))) {
+        forget_process(g);
+        return false;
+    }
+    return virtual_uv_pending(loop_uv(g->loop)) || timers_next(loop_timers(g->loop)) == 0;
+}
+
+uint64_t gateway_run_next(const struct gateway_run *g)
+{
+    return g->state == RUN_NONE ? UINT64_MAX : timers_next(loop_timers(g->loop));
+}
+
+const char *gateway_run_token(void)
+{
+    return TOKEN;
+}
+
+bool gateway_run_connect(struct gateway_run *g, struct virtual_socket *s, unsigned host)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_port = htons(40000)};
+
+    if (g->world->dead || g->state == RUN_NONE || g->state >= RUN_FLUSHING)
+        return false;
+    from.sin_addr.s_addr = htonl(0x0A000001U + host);
+    virtual_uv_offer(loop_uv(g->loop), s);
+    conn_accept(&g->listener, s->fd, (struct sockaddr *)&from, PLACE_COUNTED);
+    return true;
+}
+
+uv_loop_t *gateway_run_uv(struct gateway_run *g)
+{
+    return g->loop ? loop_uv(g->loop) : NULL;
+}

@@ -1,0 +1,40 @@
+/*
+ * gateway_run.h - the gateway's process in a world: started and stopped in the order of commands/run/run.c,
+ * any number of times.
+ */
+#ifndef JG_TESTS_SIM_GATEWAY_RUN_H
+#define JG_TESTS_SIM_GATEWAY_RUN_H
+
+#include "world.h"
+
+#include "virtual_uv.h"
+
+struct gateway_run;
+
+/* The configuration that all worlds share, from a file that it writes and removes. Once for the program. */
+void gateway_run_configure(void);
+void gateway_run_unconfigure(void);
+
+struct gateway_run *gateway_run_new(struct world *);
+void gateway_run_free(struct gateway_run *);
+
+void gateway_run_start(struct gateway_run *);
+/* As SIGTERM; `restart_ms` after its end the next process starts, UINT32_MAX = none does. */
+void gateway_run_stop(struct gateway_run *, unsigned restart_ms);
+/* Closes everything at once, without draining. */
+void gateway_run_close(struct gateway_run *);
+/* There is a process. */
+bool gateway_run_up(const struct gateway_run *);
+/* It takes requests: no signal has come. */
+bool gateway_run_serves(const struct gateway_run *);
+/* One iteration of its loop; true = there is more to do at this moment. */
+bool gateway_run_iterate(struct gateway_run *);
+/* Milliseconds to its next deadline, UINT64_MAX = none. */
+uint64_t gateway_run_next(const struct gateway_run *);
+/* The bearer token of its clients. */
+const char *gateway_run_token(void);
+/* A client connects; false = nothing listens. */
+bool gateway_run_connect(struct gateway_run *, struct virtual_socket *, unsigned host);
+uv_loop_t *gateway_run_uv(struct gateway_run *);
+
+#endif

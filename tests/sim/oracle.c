@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * oracle.c - the promises of oracle.h, one function each.
+ *
+ * The oracle knows what clients were answered, what the vault has and what is durable; it asks the gateway
+ * nothing. Where the outcome of a request is unknown to its client, it allows both outcomes.
+ */
+#include "oracle.h"
+
+#include "disk.h"
+#include "gateway_run.h"
+
+#include "broker/identity/request_reason.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MINUTE     UINT64_C(60000)
+#define APART_MS   2000 /* whole seconds, and the time of a call */
+#define TICK_MS    MINUTE
+#define EXPIRED_MS (3 * MINUTE)
+#define PROMPT_MS  MINUTE        /* for a check-in that nothing keeps */
+#define SETTLED_MS (5 * MINUTE)  /* until what went wrong has no effect on what begins now */
+#define CALM_MS    (20 * MINUTE) /* longer than every retry and the longest reconcile_every */
+
+/* What a client was answered: a lease. */
+struct seen_lease {
+    STAILQ_ENTRY(seen_lease) link;
+    char id[ID_SIZE];
+    unsigned session, user, account, request;
+    uint64_t order, at_ms; /* of the answer */
+    int64_t expires_wall_ms;
+    uint64_t released_ms; /* 0 = it is not */
+};
+
+/* A release or completion that was answered: check-outs that began before it give nothing any more. */
+struct seen_release {
+    STAILQ_ENTRY(seen_release) link;
+    unsigned session, account;
+    bool whole_session;
+    uint64_t sent_order, answered_order;
+};
+
+struct oracle {
+    struct world *world;
+    STAILQ_HEAD(, seen_lease) leases;
+    STAILQ_HEAD(, seen_release) releases;
+    bool ending[SETUP_SESSIONS]; /* something has ended a lease of the session, or tried to */
+};
+
+static void mark_of(const struct vault_entry *e, char mark[ID_SIZE])
+{
+    if (!reason_lease_id(e->reason, mark))
+        mark[0] = '\0';
+}
+
+/* ---- secrets ---- */
+
+static const struct vault_read *find_read(const struct oracle *o, const struct caller_op *op,
+                                          unsigned account, unsigned version)
+{
+    const struct vault_read *r;
+
+    STAILQ_FOREACH(r, &o->world->vault->reads, link)
+    if (r->at_ms >= op->started_ms && r->user == op->user && r->account == account && r->version == version)
+        return r;
+    return NULL;
+}
+
+static void check_secret(struct oracle *o, const struct caller_op *op, const char *secret, unsigned request)
+{
+    struct world *w = o->world;
+    unsigned account, version;
+
+    if (!secret || !vault_secret_of(w->vault, secret, &account, &version))
+        world_fail(w, "request %u got a secret that the vault never had", op->number);
+    else if (account != op->account)
+        world_fail(w, "request %u for account %u got the secret of account %u", op->number, op->account,
+                   account);
+    else if (!find_read(o, op, account, version))
+        world_fail(w, "request %u got a secret that was not read for it as its user", op->number);
+    const struct vault_entry *e = vault_find(w->vault, request);
+    if (!e)
+        return;
+    if (e->user != op->user || e->account != op->account)
+        world_fail(w, "request %u holds request %u of another user or account", op->number, request);
+    if (e->end == VAULT_END_CHECKIN && !e->own)
+        world_fail(w, "request %u got a secret after request %u was checked in", op->number, request);
+}
+
+static void check_release_before(struct oracle *o, const struct caller_op *op)
+{
+    const struct seen_release *r;
+
+    STAILQ_FOREACH(r, &o->releases, link)
+    if (r->session == op->session && (r->whole_session || r->account == op->account) &&
+        op->begun_order < r->sent_order && r->answered_order < op->answered_order)
+        world_fail(o->world, "request %u got a secret after its session's release was answered", op->number);
+}
+
+static int number_of(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItem(object, name);
+
+    return cJSON_IsNumber(item) ? (int)item->valuedouble : 0;
+}
+
+/* No lease is longer than its vault request, as far as the clocks agree. */
+static int64_t check_expiry(struct oracle *o, const struct caller_op *op, const cJSON *lease,
+                            unsigned request)
+{
+    struct world *w = o->world;
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(lease, "expires_at"));
+    const struct vault_entry *e = vault_find(w->vault, request);
+    int64_t expires = text ? clock_vault_date(text) : 0;
+    int64_t apart = llabs((long long)w->wall_ahead_ms) + llabs((long long)w->vault->ahead_ms);
+
+    if (e && expires > e->expires_wall_ms + apart + APART_MS)
+        world_fail(w, "request %u got a lease that ends %lld ms after its vault request", op->number,
+                   (long long)(expires - e->expires_wall_ms));
+    return expires;
+}
+
+static void on_checkout(struct oracle *o, const struct caller_op *op, const cJSON *body)
+{
+    struct world *w = o->world;
+    const cJSON *lease = cJSON_GetObjectItem(body, "lease");
+    const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(lease, "id"));
+    unsigned request = (unsigned)number_of(lease, "request_id");
+    struct seen_lease *seen = calloc(1, sizeof *seen);
+
+    if (!seen)
+        abort();
+    check_secret(o, op, cJSON_GetStringValue(cJSON_GetObjectItem(body, "password")), request);
+    check_release_before(o, op);
+    int64_t expires = check_expiry(o, op, lease, request);
+    if (!id || strlen(id) >= sizeof seen->id) {
+        world_fail(w, "request %u got a secret without a lease", op->number);
+        free(seen);
+        return;
+    }
+    if (w->setup.strict && !disk_has_checkout(w->disk, id))
+        world_fail(w, "request %u got a secret whose audit record is not on the disk", op->number);
+    *seen = (struct seen_lease){.session = op->session,
+                                .user = op->user,
+                                .account = op->account,
+                                .request = request,
+                                .at_ms = w->now_ms,
+                                .expires_wall_ms = expires,
+                                .order = op->answered_order};
+    (void)snprintf(seen->id, sizeof seen->id, "%s", id);
+    STAILQ_INSERT_TAIL(&o->leases, seen, link);
+    counts_add(w->counts, 1, "secret.given");
+}
+
+/* ---- releases ---- */
+
+static bool covers(const struct seen_release *r, const struct seen_lease *l)
+{
+    return l->session == r->session && (r->whole_session || l->account == r->account) &&
+           l->order < r->sent_order;
+}
+
+static void on_release(struct oracle *o, const struct caller_op *op)
+{
+    struct seen_release *r = calloc(1, sizeof *r);
+    struct seen_lease *l;
+
+    if (!r)
+        abort();
+    *r = (struct seen_release){.session = op->session,
+                               .account = op->account,
+                               .whole_session = op->kind == ACT_COMPLETE,
+                               .sent_order = op->sent_order,
+                               .answered_order = op->answered_order};
+    STAILQ_INSERT_TAIL(&o->releases, r, link);
+    STAILQ_FOREACH(l, &o->leases, link)
+    if (covers(r, l))
+        l->released_ms = l->released_ms ? l->released_ms : o->world->now_ms;
+}
+
+/* A list shows what its user may have, or had when a kept list was read. */
+static void check_found(struct oracle *o, const struct caller_op *op, const cJSON *body)
+{
+    struct world *w = o->world;
+    const cJSON *row;
+
+    cJSON_ArrayForEach(row, cJSON_GetObjectItem(body, "credentials"))
+    {
+        const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(row, "account"));
+        unsigned a = SETUP_ACCOUNTS;
+
+        if (!name || sscanf(name, "root%u", &a) != 1 || a != op->account)
+            world_fail(w, "request %u found an account of another system", op->number);
+        else if (!vault_entitles(w->vault, op->user, a) &&
+                 w->vault->entitled_ms[op->user][a] + w->setup.list_cache_ms + APART_MS < op->started_ms)
+            world_fail(w, "request %u found account %u, to which its user is not entitled", op->number, a);
+    }
+}
+
+/* The session has a lease, and nothing is in its way. */
+static bool may_repeat(const struct oracle *o, const struct caller_op *op)
+{
+    struct world *w = o->world;
+    const struct seen_lease *l;
+
+    STAILQ_FOREACH(l, &o->leases, link)
+    {
+        const struct vault_entry *e = vault_find(w->vault, l->request);
+
+        if (l->session == op->session && l->account == op->account && !l->released_ms && e &&
+            e->state == VAULT_ACTIVE && l->at_ms < op->started_ms &&
+            l->expires_wall_ms > clock_wall(&w->clock) + APART_MS)
+            return true;
+    }
+    return false;
+}
+
+static void on_refusal(struct oracle *o, const struct caller_op *op, const char *code)
+{
+    struct world *w = o->world;
+
+    if (op->kind == ACT_GARBAGE)
+        return;
+    if (op->status == 429)
+        world_fail(w, "request %u is over a rate that it did not reach", op->number);
+    if (!w->setup.strict && strcmp(code, "audit_unavailable") == 0)
+        world_fail(w, "request %u is refused for its audit record, and the policy is not strict", op->number);
+    if (op->kind == ACT_CHECKOUT && !op->hurried && !op->minutes && gateway_run_serves(w->gateway) &&
+        may_repeat(o, op) && world_calm_ms(w) > SETTLED_MS && !o->ending[op->session % SETUP_SESSIONS] &&
+        vault_entitles(w->vault, op->user, op->account))
+        world_fail(w, "request %u is refused (%s), and its session has a lease", op->number, code);
+}
+
+void oracle_on_answer(struct oracle *o, const struct caller_op *op, const cJSON *body)
+{
+    const char *code = cJSON_GetStringValue(cJSON_GetObjectItem(body, "code"));
+
+    if (op->status != 200) {
+        if (code)
+            on_refusal(o, op, code);
+    } else if (op->kind == ACT_CHECKOUT) {
+        on_checkout(o, op, body);
+    } else if (op->kind == ACT_RELEASE || op->kind == ACT_COMPLETE) {
+        on_release(o, op);
+    } else if (op->kind == ACT_FIND) {
+        check_found(o, op, body);
+    }
+}
+
+void oracle_on_start(struct oracle *o, const struct caller_op *op)
+{
+    if (op->kind == ACT_RELEASE || op->kind == ACT_COMPLETE)
+        o->ending[op->session % SETUP_SESSIONS] = true;
+    else if (op->kind == ACT_OPERATOR_RELEASE) /* it may be any session's lease */
+        memset(o->ending, true, sizeof o->ending);
+}
+
+const char *oracle_pick_lease(const struct oracle *o, unsigned n)
+{
+    const struct seen_lease *l, *found = NULL;
+
+    STAILQ_FOREACH(l, &o->leases, link)
+    if (!l->released_ms) {
+        found = l;
+        if (!n--)
+            break;
+    }
+    return found ? found->id : NULL;
+}
+
+/* ---- requests at the vault ---- */
+
+static void check_only_one(struct oracle *o, const struct vault_entry *e)
+{
+    const struct vault_entry *other;
+
+    STAILQ_FOREACH(other, &o->world->vault->requests, link)
+    if (other != e && vault_live(other) && !other->isa && !e->isa && other->user == e->user &&
+        other->account == e->account)
+        world_fail(o->world, "user %u has the requests %u and %u for account %u", e->user, other->id, e->id,
+                   e->account);
+}
+
+static void check_has_row(struct oracle *o, const struct vault_entry *e)
+{
+    char mark[ID_SIZE], name[16];
+
+    if (e->own || e->stray || !vault_live(e))
+        return;
+    mark_of(e, mark);
+    (void)snprintf(name, sizeof name, "%u", e->id);
+    if (!disk_has_request(o->world->disk, mark, name))
+        world_fail(o->world, "orphan: request %u of user %u for account %u has no row", e->id, e->user,
+                   e->account);
+}
+
+void oracle_on_request(struct oracle *o, const struct vault_entry *e)
+{
+    check_only_one(o, e);
+    check_has_row(o, e);
+}
+
+/* The check-in of a request whose time is over comes with its end, a moment before or after. */
+static void check_expired(struct oracle *o, struct vault_entry *e)
+{
+    struct world *w = o->world;
+
+    if (e->own || e->stray || e->judged || (e->wanted_approval && !e->read_ms) ||
+        e->end != VAULT_END_EXPIRED || w->now_ms < e->ended_ms + EXPIRED_MS)
+        return;
+    e->judged = true;
+    if (!e->asked_back && gateway_run_serves(w->gateway) && world_calm_ms(w) > CALM_MS)
+        world_fail(w, "request %u has ended by its own time, and was not checked in", e->id);
+}
+
+/* Every session that was given a lease of it has released it. */
+static uint64_t released_ms(const struct oracle *o, const struct vault_entry *e)
+{
+    const struct seen_lease *l;
+    uint64_t last_ms = 0;
+    bool any = false;
+
+    STAILQ_FOREACH(l, &o->leases, link)
+    if (l->request == e->id) {
+        any = true;
+        if (!l->released_ms)
+            return 0;
+        last_ms = l->released_ms > last_ms ? l->released_ms : last_ms;
+    }
+    return any ? last_ms : 0;
+}
+
+/* No client is in doubt about a check-out of this user and account since the request was made. */
+static bool is_certain(const struct oracle *o, const struct vault_entry *e)
+{
+    return callers_certain(o->world->callers, e->user, e->account, e->made_ms);
+}
+
+/* At once, where nothing is in the way; after all retries and comparisons otherwise. */
+static void check_released(struct oracle *o, const struct vault_entry *e)
+{
+    struct world *w = o->world;
+    uint64_t since_ms = released_ms(o, e), calm_ms = world_calm_ms(w);
+
+    if (e->own || e->stray || !vault_live(e) || !since_ms || !is_certain(o, e) ||
+        !gateway_run_serves(w->gateway))
+        return;
+    uint64_t for_ms = w->now_ms - since_ms;
+    if (calm_ms > CALM_MS || (for_ms > PROMPT_MS && calm_ms > for_ms + SETTLED_MS))
+        world_fail(w, "request %u is released by all its sessions and still live", e->id);
+}
+
+static void on_tick(void *arg)
+{
+    struct oracle *o = arg;
+    struct vault_sim *v = o->world->vault;
+    struct vault_entry *e;
+
+    vault_settle(v);
+    STAILQ_FOREACH(e, &v->requests, link)
+    {
+        check_has_row(o, e);
+        check_expired(o, e);
+        check_released(o, e);
+    }
+    world_after(o->world, TICK_MS, on_tick, o);
+}
+
+/* ---- the end ---- */
+
+void oracle_check_quiet(struct oracle *o)
+{
+    struct world *w = o->world;
+    const struct vault_entry *e;
+
+    vault_settle(w->vault);
+    STAILQ_FOREACH(e, &w->vault->requests, link)
+    if (vault_live(e) && !e->own)
+        world_fail(w, "request %u is live after the quiet time", e->id);
+    if (disk_requests(w->disk) || disk_leases(w->disk))
+        world_fail(w, "%zu vault requests and %zu leases are in the store after the quiet time",
+                   disk_requests(w->disk), disk_leases(w->disk));
+    if (disk_steps_refused(w->disk))
+        world_fail(w, "the store has refused a step: its rows are not as the gateway knows them");
+}
+
+void oracle_check_end(struct oracle *o)
+{
+    const char *fault = disk_trail_fault(o->world->disk);
+    const struct seen_lease *l;
+
+    callers_check_end(o->world->callers);
+    if (fault)
+        world_fail(o->world, "the audit trail: %s", fault);
+    STAILQ_FOREACH(l, &o->leases, link)
+    if (!disk_has_checkout(o->world->disk, l->id) && o->world->setup.strict)
+        world_fail(o->world, "the audit trail has no check-out of lease %s", l->id);
+}
+
+/* ---- life ---- */
+
+struct oracle *oracle_new(struct world *w)
+{
+    struct oracle *o = calloc(1, sizeof *o);
+
+    if (!o)
+        abort();
+    o->world = w;
+    STAILQ_INIT(&o->leases);
+    STAILQ_INIT(&o->releases);
+    world_after(w, TICK_MS, on_tick, o);
+    return o;
+}
+
+void oracle_free(struct oracle *o)
+{
+    struct seen_release *r;
+    struct seen_lease *l;
+
+    while ((l = STAILQ_FIRST(&o->leases))) {
+        STAILQ_REMOVE_HEAD(&o->leases, link);
+        free(l);
+    }
+    while ((r = STAILQ_FIRST(&o->releases))) {
+        STAILQ_REMOVE_HEAD(&o->releases, link);
+        free(r);
+    }
+    free(o);
+}

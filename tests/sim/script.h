@@ -1,0 +1,115 @@
+/*
+ * script.h - everything that will happen to a world, made from its seed before the world begins.
+ *
+ * A script is its seed, its setup and a list of acts in the order of their times. Any act may be left out and
+ * the rest still is a script: an act names sessions, accounts and users by number, and one that finds nothing
+ * to act on does nothing. So a failing script is made shorter by leaving acts out (shrink.h), and is kept as
+ * a text file, one act a line.
+ */
+#ifndef JG_TESTS_SIM_SCRIPT_H
+#define JG_TESTS_SIM_SCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define SCRIPT_HOURS   6 /* of acts */
+#define SCRIPT_MS      (SCRIPT_HOURS * UINT64_C(3600000))
+#define SETUP_USERS    4
+#define SETUP_ACCOUNTS 6
+#define SETUP_SESSIONS 64
+
+/* What a, b and c are: script.c makes them, the file of the act reads them. */
+#define SCRIPT_ACTS(X)                                                                                       \
+    /* callers.c: a session, b how it is sent (enum send_flags), c account */                                \
+    X(FIND, "find")                                                                                          \
+    X(CHECKOUT, "checkout")                                                                                  \
+    X(RELEASE, "release")                                                                                    \
+    X(COMPLETE, "complete")                                                                                  \
+    X(STARTED, "started")                                                                                    \
+    X(OPERATOR_RELEASE, "operator-release") /* a which of the known leases */                                \
+    X(LIST, "list-leases")                                                                                   \
+    X(STATUS, "status")                                                                                      \
+    X(GARBAGE, "garbage") /* a which one */                                                                  \
+    X(LEAVE, "leave")     /* the client of the last a-th open request goes away; b resets */                 \
+    /* vault.c */                                                                                            \
+    X(FAULT, "fault")           /* a kind of call, b kind of fault, c its number */                          \
+    X(VAULT_DOWN, "vault-down") /* a seconds, b refused or silent */                                         \
+    X(VAULT_FORGET, "vault-forget-sessions")                                                                 \
+    X(VAULT_HANG_UP, "vault-hang-up") /* closes its idle connections */                                      \
+    X(ENTITLE, "entitle")             /* a user, c account: turns it over */                                 \
+    X(APPROVE, "approve")             /* a which of the pending requests */                                  \
+    X(DENY, "deny")                                                                                          \
+    X(TERMINATE, "terminate") /* a which of the live requests, by the vault's administrator */               \
+    X(ROTATE, "rotate")       /* c account */                                                                \
+    X(OWN, "own-request")     /* a user asks the vault for account c without the gateway */                  \
+    X(OWN_END, "own-end")     /* a which of those */                                                         \
+    /* world.c */                                                                                            \
+    X(JUMP, "clock-jump")         /* a seconds; b 1 = back */                                                \
+    X(VAULT_CLOCK, "vault-clock") /* a seconds the vault is ahead; b 1 = behind */                           \
+    X(STORE_FAILS, "store-fails") /* a seconds */                                                            \
+    X(STORE_SLOW, "store-slow")   /* a seconds, b milliseconds for each commit */                            \
+    X(TRAIL_FAILS, "trail-fails") /* a seconds */                                                            \
+    X(TRAIL_SLOW, "trail-slow")   /* a seconds, b milliseconds for each write */                             \
+    X(CRASH, "crash") /* a which write from now on, b what of it is durable, c ms until the start */         \
+    X(KILL, "kill")   /* at once; c ms until the start */                                                    \
+    X(STOP, "stop")   /* SIGTERM; c ms from its end to the start */
+
+enum act_kind {
+#define X(name, word) ACT_##name,
+    SCRIPT_ACTS(X)
+#undef X
+        ACT_NKINDS
+};
+
+/* What a seed decides once: numbers alone, so that a file has it as a row of numbers. */
+struct setup {
+    unsigned users, accounts;
+    unsigned release_minutes; /* of the gateway */
+    unsigned approval_wait_s; /* 0 = none */
+    unsigned list_cache_ms;
+    unsigned session_idle_minutes, connections, sessions_per_user;
+    unsigned reconcile_minutes;
+    unsigned strict, release_on_stop, ask_policy; /* yes or no */
+    struct {
+        unsigned concurrent;            /* 0 = unlimited */
+        unsigned approval, rotate, isa; /* yes or no */
+        unsigned max_minutes;
+    } account[SETUP_ACCOUNTS];
+    unsigned entitled[SETUP_USERS][SETUP_ACCOUNTS];
+    unsigned latency_ms; /* of the vault, usual */
+};
+
+struct act {
+    uint64_t at_ms;
+    enum act_kind kind;
+    unsigned a, b, c;
+};
+
+struct script {
+    uint64_t seed;
+    struct setup setup;
+    struct act *act;
+    size_t n, cap;
+};
+
+enum send_flags {
+    SEND_IN_PIECES = 1,
+    SEND_ON_OPEN = 2, /* on the session's last connection, behind what waits there */
+    SEND_SHORT_TIME = 4,
+    SEND_DURATION = 8, /* names a duration */
+    SEND_REASON = 16,
+    SEND_LSID = 32,
+};
+
+void script_make(struct script *, uint64_t seed);
+void script_free(struct script *);
+/* `from` without the acts from `first` on, `n` of them. */
+void script_without(struct script *to, const struct script *from, size_t first, size_t n);
+const char *script_word(enum act_kind);
+void script_write(const struct script *, FILE *);
+/* False = the file is none. */
+bool script_read(struct script *, FILE *);
+
+#endif

@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vault_link.c - the network between the gateway and the vault: it stands in for dialer.c and vault_conn.c of
+ * src/loop/upstream/, so that pool, queue and HTTP exchange above them are the program's own.
+ *
+ * A link is one connection. What the gateway sends is gathered until it is a whole request; then it is on its
+ * way to the vault, together with the fault that an act of the script has prepared for it, whatever becomes
+ * of the connection. A fault waits for the next call of its kind.
+ *
+ * Not here: what the vault does (vault_api.c).
+ */
+#include "vault.h"
+
+#include "gateway_run.h"
+
+#include "base/container_of.h"
+#include "base/text.h"
+#include "loop/upstream/dialer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BYTES_MAX       ((size_t)1 << 22)
+#define FAULT_WAITS     (30 * UINT64_C(60000)) /* for a call of its kind */
+#define CONNECT_MS      2
+#define CALL_TIMEOUT_MS 10000 /* the gateway's call_timeout */
+#define PAGE            "<html><head><title>Sign in</title></head><body>Please sign in to the proxy.</body></html>"
+
+struct link {
+    TAILQ_ENTRY(link) entry;
+    struct link_side *side;
+    struct vault_conn *vc; /* NULL = the gateway has closed it */
+    struct buf sent;       /* by the gateway, not yet a whole request */
+    struct buf back;       /* for the gateway, not yet read */
+    size_t read;           /* of it */
+    bool open, eof, lost;
+};
+
+/* One request on its way. */
+struct flight {
+    TAILQ_ENTRY(flight) entry;
+    struct link *link;
+    enum vault_call_kind kind;
+    enum vault_fault_kind fault;
+    unsigned number; /* of the fault */
+    uint64_t sent_ms;
+    char *text; /* the request's head and body, cut into lines and texts */
+    struct vault_http http;
+    struct buf answer;
+};
+
+struct fault_waiting {
+    TAILQ_ENTRY(fault_waiting) entry;
+    enum vault_call_kind call;
+    enum vault_fault_kind fault;
+    unsigned number;
+    uint64_t until_ms;
+};
+
+struct link_side {
+    struct world *world;
+    TAILQ_HEAD(, link) links;
+    TAILQ_HEAD(, flight) flights;
+    TAILQ_HEAD(, fault_waiting) faults;
+    uint64_t down_ms; /* the vault is away until then */
+    bool silent;      /* ... and does not even refuse */
+};
+
+struct dialer {
+    struct world *world;
+    char host[128];
+};
+
+struct dialer_files {
+    char unused;
+};
+
+static const char *const fault_words[VAULT_NFAULTS] = {
+#define X(name, word) word,
+    VAULT_FAULTS(X)
+#undef X
+};
+
+/* ---- to the gateway ---- */
+
+static void wake(struct link *l)
+{
+    if (l->vc && l->open && !l->vc->paused && !l->side->world->dead)
+        l->vc->ready(l->vc);
+}
+
+static void deliver(struct link *l, const char *bytes, size_t n)
+{
+    if (!l->vc || l->lost || l->eof)
+        return;
+    if (buf_append(&l->back, bytes, n))
+        abort();
+    wake(l);
+}
+
+static void lose(struct link *l)
+{
+    l->lost = true;
+    wake(l);
+}
+
+/* ---- a request's way ---- */
+
+static void answer_with(struct flight *f, int status, const char *type, const char *lines, const char *body)
+{
+    buf_clear(&f->answer);
+    vault_api_answer(&f->answer, status, type, lines, body);
+}
+
+static void do_call(struct flight *f)
+{
+    struct vault_sim *v = f->link->side->world->vault;
+
+    buf_clear(&f->answer);
+    vault_api(v, &f->http, &f->answer);
+    if (f->kind != VAULT_PROBE)
+        world_note(v->world, "vault: %s %s -> %.3s", f->http.method, f->http.target + strlen(VAULT_BASE),
+                   f->answer.data + strlen("HTTP/1.1 "));
+}
+
+static void send_answer(void *arg)
+{
+    struct flight *f = arg;
+
+    if (f->fault == VAULT_FAULT_CUT) {
+        deliver(f->link, f->answer.data, f->answer.len / 2 + 1);
+        lose(f->link);
+        return;
+    }
+    size_t n = f->answer.len;
+    if (f->fault == VAULT_FAULT_ANSWERED_TWICE &&
+        (buf_reserve(&f->answer, n) || buf_append(&f->answer, f->answer.data, n)))
+        abort();
+    deliver(f->link, f->answer.data, f->answer.len);
+}
+
+static void other_answer(struct flight *f)
+{
+    static const int refusals[] = {400, 401, 403, 404, 409, 429}, failures[] = {500, 502, 503, 504};
+    static const char *const refusal_bodies[] = {
+        "\"bad\"", "\"User not authenticated\"", "4031", "\"not found\"", "4091", "\"slow down\""};
+    /* A 404 to a check-in, in the vault's own form, cannot be told from the vault's. */
+    unsigned refusal = f->kind == VAULT_CHECKIN && f->number % 6 == 3 ? 0 : f->number % 6;
+
+    switch (f->fault) {
+    case VAULT_FAULT_PAGE_BEFORE:
+    case VAULT_FAULT_PAGE_AFTER: answer_with(f, 200, "text/html", "", PAGE); break;
+    case VAULT_FAULT_WRONG_JSON:
+        answer_with(f, 200, "application/json", "", "{\"Result\":[1,{\"x\":null}]}");
+        break;
+    case VAULT_FAULT_EMPTY: answer_with(f, 200, "application/json", "", ""); break;
+    case VAULT_FAULT_REFUSED:
+        answer_with(f, refusals[refusal], "application/json", refusal == 5 ? "Retry-After: 3\r\n" : "",
+                    refusal_bodies[refusal]);
+        break;
+    case VAULT_FAULT_FAILED_BEFORE:
+    case VAULT_FAULT_FAILED_AFTER: answer_with(f, failures[f->number % 4], "text/plain", "", "failed"); break;
+    default: break;
+    }
+}
+
+static bool is_done(enum vault_fault_kind fault)
+{
+    return fault != VAULT_FAULT_PAGE_BEFORE && fault != VAULT_FAULT_REFUSED &&
+           fault != VAULT_FAULT_FAILED_BEFORE;
+}
+
+static void reach_vault(void *arg)
+{
+    struct flight *f = arg;
+    struct world *w = f->link->side->world;
+
+    w->vault->strays = f->fault == VAULT_FAULT_DONE_TWICE || w->now_ms - f->sent_ms >= CALL_TIMEOUT_MS;
+    if (is_done(f->fault))
+        do_call(f);
+    if (f->fault == VAULT_FAULT_DONE_TWICE)
+        do_call(f);
+    w->vault->strays = false;
+    other_answer(f);
+    if (f->fault == VAULT_FAULT_SILENT)
+        return;
+    if (f->fault == VAULT_FAULT_LOST_AFTER)
+        lose(f->link);
+    else
+        world_after(w, f->fault == VAULT_FAULT_LATE_ANSWER ? f->number : w->setup.latency_ms / 2 + 1,
+                    send_answer, f);
+}
+
+static void on_lost(void *arg)
+{
+    lose(((struct flight *)arg)->link);
+}
+
+static uint64_t way_ms(const struct flight *f)
+{
+    bool slow = f->fault == VAULT_FAULT_SLOW || f->fault == VAULT_FAULT_STUCK;
+
+    return f->link->side->world->setup.latency_ms / 2 + 1 + (slow ? f->number : 0);
+}
+
+static void take_fault(struct flight *f)
+{
+    struct link_side *side = f->link->side;
+    struct fault_waiting *fault;
+
+    f->fault = VAULT_FINE;
+    TAILQ_FOREACH(fault, &side->faults, entry)
+    if (fault->call == f->kind && fault->until_ms > side->world->now_ms)
+        break;
+    if (!fault)
+        return;
+    f->fault = fault->fault;
+    f->number = fault->number;
+    TAILQ_REMOVE(&side->faults, fault, entry);
+    free(fault);
+    world_note(side->world, "fault %s at %s (%u)", fault_words[f->fault], vault_call_word(f->kind),
+               f->number);
+    counts_add(side->world->counts, 1, "fault.%s.%s", vault_call_word(f->kind), fault_words[f->fault]);
+    world_disturbed(side->world);
+}
+
+/* Cuts the text of a whole request into its parts. */
+static void cut_request(struct flight *f, size_t head)
+{
+    char *target = strchr(f->text, ' '), *end;
+
+    f->text[head - 1] = '\0';
+    if (!target || !(end = strchr(target + 1, ' ')))
+        abort();
+    *target = *end = '\0';
+    f->http = (struct vault_http){f->text, target + 1, end + 1, f->text + head};
+    f->kind = vault_api_kind(&f->http);
+}
+
+static void start_flight(struct link *l, size_t head, size_t body)
+{
+    struct link_side *side = l->side;
+    struct flight *f = calloc(1, sizeof *f);
+
+    if (!f || !(f->text = strndup(l->sent.data, head + body)))
+        abort();
+    f->link = l;
+    f->sent_ms = side->world->now_ms;
+    f->answer = BUF_INIT(BYTES_MAX);
+    TAILQ_INSERT_TAIL(&side->flights, f, entry);
+    cut_request(f, head);
+    take_fault(f);
+    world_after(side->world, way_ms(f), f->fault == VAULT_FAULT_LOST_BEFORE ? on_lost : reach_vault, f);
+}
+
+/* Takes every whole request off what was sent. */
+static void take_requests(struct link *l)
+{
+    for (;;) {
+        const char *end = l->sent.len ? memmem(l->sent.data, l->sent.len, "\r\n\r\n", 4) : NULL;
+        const char *length;
+        size_t head, body = 0;
+
+        if (!end)
+            return;
+        head = (size_t)(end - l->sent.data) + 4;
+        length = memmem(l->sent.data, head, "\r\nContent-Length: ", 18);
+        if (length)
+            body = strtoul(length + 18, NULL, 10);
+        if (l->sent.len < head + body)
+            return;
+        start_flight(l, head, body);
+        memmove(l->sent.data, l->sent.data + head + body, l->sent.len - head - body);
+        l->sent.len -= head + body;
+    }
+}
+
+/* ---- vault_conn.h ---- */
+
+static struct link *link_of(const struct vault_conn *vc)
+{
+    return vc->easy;
+}
+
+static void on_open(void *arg)
+{
+    struct link *l = arg;
+    struct link_side *side = l->side;
+    struct vault_conn *vc = l->vc;
+
+    if (!vc || side->world->dead)
+        return;
+    if (side->world->now_ms < side->down_ms) {
+        vc->fault = side->silent ? CALL_FAULT_TIMEOUT : CALL_FAULT_REFUSED;
+        text_copy(vc->error, sizeof vc->error, side->silent ? "no answer" : "connection refused");
+        world_disturbed(side->world);
+        vc->opened(vc, -ECONNREFUSED);
+        return;
+    }
+    if (uv_poll_init(gateway_run_uv(side->world->gateway), &vc->poll, -1))
+        abort();
+    vc->poll.data = vc;
+    l->open = true;
+    vc->opened(vc, 0);
+}
+
+int vault_conn_open(struct vault_conn *vc, struct dialer *dialer)
+{
+    *vc =
+        (struct vault_conn){.opened = vc->opened, .ready = vc->ready, .closed = vc->closed, .dialer = dialer};
+    return dialer_add(dialer, vc);
+}
+
+int dialer_add(struct dialer *dialer, struct vault_conn *vc)
+{
+    struct link_side *side = dialer->world->vault->links;
+    bool silent = side->silent && dialer->world->now_ms < side->down_ms;
+
+    if (dialer->world->dead)
+        return -EIO;
+    struct link *l = calloc(1, sizeof *l);
+    if (!l)
+        abort();
+    l->side = side;
+    l->vc = vc;
+    l->sent = BUF_INIT(BYTES_MAX);
+    l->back = BUF_INIT(BYTES_MAX);
+    TAILQ_INSERT_TAIL(&side->links, l, entry);
+    vc->easy = (CURL *)l;
+    world_after(side->world, silent ? 5000 : CONNECT_MS, on_open, l);
+    return 0;
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct vault_conn *vc = handle->data;
+
+    vc->closed(vc);
+}
+
+void vault_conn_close(struct vault_conn *vc)
+{
+    if (!vc->easy)
+        return;
+    bool open = link_of(vc)->open;
+    dialer_remove(vc->dialer, vc);
+    if (open)
+        uv_close((uv_handle_t *)&vc->poll, on_poll_closed);
+    else
+        vc->closed(vc);
+}
+
+void dialer_remove(struct dialer *dialer, struct vault_conn *vc)
+{
+    (void)dialer;
+    link_of(vc)->vc = NULL;
+    buf_free(&link_of(vc)->back);
+    vc->easy = NULL;
+}
+
+ssize_t vault_conn_send(struct vault_conn *vc, const char *bytes, size_t n)
+{
+    struct link *l = link_of(vc);
+
+    if (l->lost || l->side->world->dead)
+        return -ECONNRESET;
+    if (buf_append(&l->sent, bytes, n))
+        abort();
+    take_requests(l);
+    return (ssize_t)n;
+}
+
+ssize_t vault_conn_recv(struct vault_conn *vc, char *to, size_t n)
+{
+    struct link *l = link_of(vc);
+    size_t left = l->back.len - l->read;
+
+    if (l->side->world->dead)
+        return -ECONNRESET;
+    if (!left)
+        return l->lost ? -ECONNRESET : l->eof ? 0 : -EAGAIN;
+    n = n < left ? n : left;
+    memcpy(to, l->back.data + l->read, n);
+    l->read += n;
+    return (ssize_t)n;
+}
+
+bool vault_conn_silent(const struct vault_conn *vc)
+{
+    const struct link *l = link_of(vc);
+
+    return l->read == l->back.len && !l->lost && !l->eof;
+}
+
+bool vault_conn_more(const struct vault_conn *vc, ssize_t got, size_t asked)
+{
+    (void)vc;
+    return got > 0 && (size_t)got == asked;
+}
+
+int vault_conn_watch(struct vault_conn *vc)
+{
+    (void)vc;
+    return 0;
+}
+
+/* ---- dialer.h ---- */
+
+struct dialer *dialer_new(struct loop *loop, const struct upstream_opts *opts, char why[256])
+{
+    struct dialer *dialer = calloc(1, sizeof *dialer);
+
+    (void)why;
+    if (!dialer)
+        return NULL;
+    dialer->world = world_of(loop_clock(loop));
+    text_copy(dialer->host, sizeof dialer->host, strstr(opts->url, "://") + 3);
+    return dialer;
+}
+
+void dialer_close(struct dialer *dialer, void (*closed)(void *arg), void *arg)
+{
+    free(dialer);
+    closed(arg);
+}
+
+struct dialer_files *dialer_files_new(const struct upstream_opts *opts)
+{
+    (void)opts;
+    return calloc(1, sizeof(struct dialer_files));
+}
+
+void dialer_files_free(struct dialer_files *files)
+{
+    free(files);
+}
+
+void dialer_reload(struct dialer *dialer, struct dialer_files *files)
+{
+    (void)dialer;
+    dialer_files_free(files);
+}
+
+void dialer_doubt(struct dialer *dialer)
+{
+    (void)dialer;
+}
+
+const char *dialer_host(const struct dialer *dialer)
+{
+    return dialer->host;
+}
+
+bool dialer_is_tls(const struct dialer *dialer)
+{
+    (void)dialer;
+    return true;
+}
+
+/* ---- acts ---- */
+
+static void add_fault(struct link_side *side, const struct act *act)
+{
+    struct fault_waiting *fault = calloc(1, sizeof *fault);
+
+    if (!fault)
+        abort();
+    *fault = (struct fault_waiting){.call = (enum vault_call_kind)(act->a % VAULT_NCALLS),
+                                    .fault = (enum vault_fault_kind)(act->b % VAULT_NFAULTS),
+                                    .number = act->c,
+                                    .until_ms = side->world->now_ms + FAULT_WAITS};
+    TAILQ_INSERT_TAIL(&side->faults, fault, entry);
+}
+
+static void hang_up(struct link_side *side)
+{
+    struct link *l, *next;
+
+    for (l = TAILQ_FIRST(&side->links); l; l = next) {
+        next = TAILQ_NEXT(l, entry);
+        if (!l->vc || !l->open || l->lost)
+            continue;
+        l->eof = true;
+        wake(l);
+    }
+}
+
+void link_side_act(struct link_side *side, const struct act *act)
+{
+    switch (act->kind) {
+    case ACT_FAULT: add_fault(side, act); break;
+    case ACT_VAULT_DOWN:
+        side->down_ms = side->world->now_ms + act->a * UINT64_C(1000);
+        side->silent = act->b;
+        hang_up(side);
+        break;
+    case ACT_VAULT_HANG_UP: hang_up(side); break;
+    default: abort();
+    }
+}
+
+static void drop_faults(struct link_side *side)
+{
+    struct fault_waiting *fault;
+
+    while ((fault = TAILQ_FIRST(&side->faults))) {
+        TAILQ_REMOVE(&side->faults, fault, entry);
+        free(fault);
+    }
+}
+
+void link_side_heal(struct link_side *side)
+{
+    drop_faults(side);
+    side->down_ms = 0;
+}
+
+struct link_side *link_side_new(struct world *w)
+{
+    struct link_side *side = calloc(1, sizeof *side);
+
+    if (!side)
+        abort();
+    side->world = w;
+    TAILQ_INIT(&side->links);
+    TAILQ_INIT(&side->flights);
+    TAILQ_INIT(&side->faults);
+    return side;
+}
+
+void link_side_free(struct link_side *side)
+{
+    struct flight *f;
+    struct link *l;
+
+    drop_faults(side);
+    while ((f = TAILQ_FIRST(&side->flights))) {
+        TAILQ_REMOVE(&side->flights, f, entry);
+        buf_free(&f->answer);
+        free(f->text);
+        free(f);
+    }
+    while ((l = TAILQ_FIRST(&side->links))) {
+        TAILQ_REMOVE(&side->links, l, entry);
+        buf_free(&l->sent);
+        buf_free(&l->back);
+        free(l);
+    }
+    free(side);
+}
