@@ -12,6 +12,8 @@
  */
 #include "stores/sqlite_schema.h"
 
+#include "base/crash_point.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -142,14 +144,17 @@ static int migrate(sqlite3 *db, int64_t from)
     for (int64_t v = from; v < NEWEST && rc == SQLITE_OK; v++) {
         (void)snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", (int)v + 1);
         rc = execute(db, "BEGIN IMMEDIATE");
+        crash_point("store.migrate.begun");
         if (rc == SQLITE_OK)
             rc = execute(db, migrations[v]);
         if (rc == SQLITE_OK)
             rc = execute(db, sql);
+        crash_point("store.migrate.filled");
         if (rc == SQLITE_OK)
             rc = execute(db, "COMMIT");
         else
             (void)execute(db, "ROLLBACK");
+        crash_point("store.migrate.done");
     }
     return rc;
 }
