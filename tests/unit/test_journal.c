@@ -248,6 +248,7 @@ TEST(all_of_a_failed_commit_are_answered)
         assert_int_equal(c[i].replies, 1);
         assert_int_equal(c[i].code, FAULT_STORE_UNAVAILABLE);
     }
+    assert_int_equal(world_state(&w).journal_stuck, 0); /* an outage gathers nothing of what was refused */
     assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
     w.store->broken = false;
     world_advance(&w, SECONDS(5));

@@ -172,6 +172,31 @@ TEST(attempts_are_counted_over_restarts_and_lapse)
     world_end(&w);
 }
 
+/* The vault lets it live on: the next check-out gets it from the vault's reuse, and gives it back. */
+TEST(a_lapsed_request_that_lives_is_held_again)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    world_start_stored_leased(&w, &c);
+    int64_t id = c.request_id;
+
+    w.vault.requests[0].expires_wall += HOURS(30);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    start_release(&w, "alice", "s1", NULL, &r);
+    world_advance(&w, MINUTES(63));
+    assert_int_equal(world_state(&w).lapsed, 1);
+    w.vault.plan = NULL;
+    checkout_ok(&w, "alice", "s2", &c);
+    assert_int_equal(c.request_id, id);
+    assert_false(c.adopted);
+    assert_int_equal(look(&w, "lapsed").n, 1);
+    finish_release(&w, "alice", "s2", w.credential, &r);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    world_end(&w);
+}
+
 /* The person's own request: a lease again, and never checked in. */
 TEST(the_persons_own_request_is_used_again)
 {
@@ -615,6 +640,7 @@ int main(void)
         cmocka_unit_test(leases_end_when_they_would_have),
         cmocka_unit_test(a_jump_of_the_wall_clock_changes_no_end),
         cmocka_unit_test(attempts_are_counted_over_restarts_and_lapse),
+        cmocka_unit_test(a_lapsed_request_that_lives_is_held_again),
         cmocka_unit_test(the_persons_own_request_is_used_again),
         cmocka_unit_test(rows_of_a_vault_no_longer_configured_are_kept),
         cmocka_unit_test(rows_without_their_counterparts),

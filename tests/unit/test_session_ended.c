@@ -932,6 +932,32 @@ TEST(death_at_every_step)
             }
 }
 
+/* The check-in of an ended session goes after the calls of all clients, but for the attempt that one waits
+ * for. */
+TEST(a_hurried_attempt_hurries_no_later_one)
+{
+    struct world w;
+    struct caller c;
+
+    world_start_stored(&w);
+    hold(&w, "alice", "s1", LSID_A, &c);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    assert_int_equal(end_poll(&w, LSID_A), 1);
+    world_settle(&w);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 1);
+    assert_false(w.vault.last_begun);
+    assert_int_equal(finish_checkout(&w, "alice", "s2", &c), FAULT_VAULT_CONFLICT);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 2);
+    assert_true(w.vault.last_begun);
+    world_advance(&w, MINUTES(1));
+    assert_true(w.vault.count[FAKE_CHECKIN] > 2);
+    assert_false(w.vault.last_begun);
+    w.vault.plan = NULL;
+    world_advance(&w, MINUTES(2));
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -964,6 +990,7 @@ int main(void)
         cmocka_unit_test(its_check_ins_never_go_before_a_release),
         cmocka_unit_test(the_session_of_a_lease),
         cmocka_unit_test(death_at_every_step),
+        cmocka_unit_test(a_hurried_attempt_hurries_no_later_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

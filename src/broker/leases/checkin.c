@@ -152,8 +152,6 @@ static enum vr_state attempt_failed(struct vault_request *r, const char *error)
     audit_checkin_failed(r->vault_ref->leases->audit, r, w->attempts, error);
     log_warn("check_in_failed", "user=%s lease=%s attempts=%u error=%s", r->user, r->asker->id, w->attempts,
              error);
-    if (is_past_expiry(r))
-        return vault_request_lapse(r);
     w->delay_ms = backoff_ms(w->attempts, &r->vault_ref->leases->random);
     return VR_RETRY;
 }

@@ -113,8 +113,6 @@ int row_open(struct lease *lease, const struct vault_request *instead, struct jo
 
 int row_edit(struct vault_request *r)
 {
-    if (!r->has_row)
-        return 0;
     return put(
         r, &(struct store_step){.kind = STEP_EDIT, .request = request_row_of(r, vault_request_row_state(r))});
 }
@@ -167,5 +165,4 @@ void row_close(struct vault_request *r, const struct lease *lease)
     if (r->has_row && !closed)
         (void)put(r, &(struct store_step){
                          .kind = STEP_CLOSE, .request = {.mark = r->asker->id}, .lease = ending(r, lease)});
-    r->has_row = false;
 }
