@@ -4,7 +4,7 @@
  *
  * base/queue/group_commit.h says when a batch begins: at once for an awaited record that is alone, otherwise
  * together with those of the next moment. A record that no caller awaits joins the next batch, or begins one
- * after UNAWAITED_MS; without other records lately, in this iteration of the loop.
+ * after `unawaited_ms`: the records of a release cost no flush where a check-out follows it.
  *
  * Who touches what: the queue, the list of written entries and the numbers are shared and touched under the
  * lock; an entry in a batch is the thread's; waits, deadlines and logging are the loop's alone. The other
@@ -22,8 +22,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define UNAWAITED_MS 5 /* before records that no caller awaits are written; a kill loses them */
 
 static struct audit_writer *writer_of(struct audit_sink *sink)
 {
@@ -363,8 +361,8 @@ struct audit_writer *audit_writer_open(const struct audit_writer_opts *opts, cha
     STAILQ_INIT(&w->queue);
     STAILQ_INIT(&w->written);
     STAILQ_INIT(&w->gathering);
-    w->group_commit = (struct group_commit){
-        .timers = opts->timers, .commit = on_commit, .delay_ms = UNAWAITED_MS, .delay_alone_ms = 0};
+    w->group_commit =
+        (struct group_commit){.timers = opts->timers, .commit = on_commit, .delay_ms = opts->unawaited_ms};
     TAILQ_INIT(&w->waiting);
     int err = audit_file_open_group(&w->file, opts->file, opts->head,
                                     opts->has_group ? opts->group : AUDIT_NO_GROUP,

@@ -33,9 +33,10 @@ struct audit_writer_opts {
     gid_t group;
     const char *syslog; /* address of a second sink (audit_syslog.h); NULL = none; copied */
     enum audit_syslog_form syslog_form;
-    size_t max_queued;             /* records that may wait; beyond it they are lost and counted */
-    uint64_t deadline_ms;          /* longest wait */
-    uint64_t retry_ms;             /* between attempts while it fails */
+    size_t max_queued;     /* records that may wait; beyond it they are lost and counted */
+    uint64_t deadline_ms;  /* longest wait */
+    uint64_t unawaited_ms; /* that a record which no caller awaits waits for a batch; a kill loses it */
+    uint64_t retry_ms;     /* between attempts while it fails */
     const struct audit_disk *disk; /* NULL = the system's */
 };
 

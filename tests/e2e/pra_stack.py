@@ -138,7 +138,9 @@ class PraStack(Stack):
         return self.gateway.metrics().get(f"{METRIC}{name}" + (f"{{{inner}}}" if inner else ""), 0)
 
     def records(self, event):
-        """The audit records of that event."""
+        """The audit records of that event, once no record waits for the disk."""
+        if not self.gateway.stopped:
+            eventually(lambda: self.gateway.metrics()["jumpgate_audit_queued"] == 0)
         lines = (self.gateway.path / "state" / "audit.jsonl").read_bytes().splitlines()
         return [r for r in map(json.loads, lines) if r["event"] == event]
 

@@ -86,6 +86,7 @@ static void open_writer(const char *syslog, size_t max_queued)
                                      .syslog = syslog,
                                      .max_queued = max_queued,
                                      .deadline_ms = SECONDS(2),
+                                     .unawaited_ms = 25,
                                      .retry_ms = 5,
                                      .disk = &disk};
 
@@ -206,6 +207,31 @@ TEST(records_are_written_in_order)
     close_writer();
     assert_int_equal(audit_trail_verify(&t, NULL), 0);
     assert_int_equal(t.sum.lines, 301);
+}
+
+/* One check-out alone, its release, the next check-out: the records of the release are in that one's flush.
+ */
+TEST(a_release_has_no_flush_of_its_own)
+{
+    struct waiter w;
+
+    open_writer(NULL, 1000);
+    assert_int_equal(put("checkout", 0, &w), 0);
+    until_done(&w);
+    int before = syncs;
+    assert_int_equal(put("release", AUDIT_KEEP, NULL), 0);
+    assert_int_equal(put("lease_end", AUDIT_KEEP, NULL), 0);
+    for (unsigned ms = 0; ms < 20; ms++)
+        (void)now();
+    assert_int_equal(syncs, before);
+    assert_int_equal(put("checkout", 0, &w), 0);
+    until_done(&w);
+    assert_int_equal(syncs, before + 1);
+    assert_int_equal(count("\"lease_end\""), 1);
+    assert_int_equal(put("release", AUDIT_KEEP, NULL), 0); /* no check-out follows */
+    while (now().queued)
+        ;
+    assert_int_equal(syncs, before + 2);
 }
 
 TEST(closing_writes_what_is_queued)
@@ -436,6 +462,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
         T(records_are_written_in_order),
+        T(a_release_has_no_flush_of_its_own),
         T(closing_writes_what_is_queued),
         T(a_full_disk_refuses_and_records_the_ends),
         T(the_first_to_meet_a_full_disk_is_refused),

@@ -27,8 +27,7 @@ static int setup(void **state)
     fake_clock_init(&now);
     timers = timers_new(&now.clock);
     assert_non_null(timers);
-    g = (struct group_commit){
-        .timers = timers, .commit = on_commit, .delay_ms = LINGER_MS, .delay_alone_ms = LINGER_MS};
+    g = (struct group_commit){.timers = timers, .commit = on_commit, .delay_ms = LINGER_MS};
     flights = 0;
     empty = false;
     return 0;
@@ -88,28 +87,6 @@ TEST(an_unawaited_write_waits_for_others)
     group_commit_done(&g);
     fake_clock_run(&now, timers, 10 * LINGER_MS);
     assert_int_equal(flights, 1);
-}
-
-/* Without company it may go sooner: at once, but with what else comes in this turn. */
-TEST(an_unawaited_write_alone_waits_less)
-{
-    g.delay_alone_ms = 0;
-    add(1);
-    group_commit_done(&g);
-    group_commit_add(&g, false);
-    group_commit_add(&g, false);
-    assert_int_equal(flights, 1);
-    fake_clock_run(&now, timers, 0);
-    assert_int_equal(flights, 2);
-    add(3);
-    group_commit_done(&g); /* three have come during the commit */
-    fake_clock_run(&now, timers, GROUP_COMMIT_WAIT_MS);
-    group_commit_done(&g);
-    group_commit_add(&g, false);
-    fake_clock_run(&now, timers, LINGER_MS - 1);
-    assert_int_equal(flights, 3);
-    fake_clock_run(&now, timers, 1);
-    assert_int_equal(flights, 4);
 }
 
 TEST(an_unawaited_write_goes_with_the_next_commit)
@@ -174,7 +151,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_single_write_never_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_at_once_share_a_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unawaited_write_waits_for_others, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_unawaited_write_alone_waits_less, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unawaited_write_goes_with_the_next_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(an_awaited_write_waits_less_than_an_unawaited_one, setup, teardown),
         cmocka_unit_test_setup_teardown(one_commit_at_a_time, setup, teardown),

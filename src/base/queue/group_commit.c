@@ -28,16 +28,9 @@ static void on_due(struct deadline *d)
     begin_batch(CONTAINER_OF(d, struct group_commit, due));
 }
 
-static uint64_t longest_wait_ms(const struct group_commit *g)
-{
-    if (g->awaited)
-        return GROUP_COMMIT_WAIT_MS;
-    return g->expected > 1 ? g->delay_ms : g->delay_alone_ms;
-}
-
 static void begin_if_due(struct group_commit *g)
 {
-    uint64_t delay = longest_wait_ms(g);
+    uint64_t delay = g->awaited ? GROUP_COMMIT_WAIT_MS : g->delay_ms;
 
     if (g->committing || !g->any)
         return;

@@ -27,8 +27,7 @@ struct group_commit {
     /* the owner's */
     struct timers *timers;
     bool (*commit)(struct group_commit *);
-    uint64_t delay_ms;       /* that a record which no caller awaits waits for a batch */
-    uint64_t delay_alone_ms; /* the same, where the last batch had at most one awaited record */
+    uint64_t delay_ms; /* that a record which no caller awaits waits for a batch */
     /* private */
     struct deadline due;
     bool committing, any;  /* a record waits */

@@ -65,8 +65,7 @@ struct journal *journal_new(struct timers *timers, struct store *store)
         return NULL;
     j->timers = timers;
     j->store = store;
-    j->group_commit = (struct group_commit){
-        .timers = timers, .commit = on_commit, .delay_ms = DELAY_MS, .delay_alone_ms = DELAY_MS};
+    j->group_commit = (struct group_commit){.timers = timers, .commit = on_commit, .delay_ms = DELAY_MS};
     TAILQ_INIT(&j->queue);
     TAILQ_INIT(&j->given);
     TAILQ_INIT(&j->kept);

@@ -24,10 +24,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_QUEUED  16384
-#define DEADLINE_MS 2000
-#define RETRY_MS    1000
-#define PATH_BYTES  4096
+#define MAX_QUEUED   16384
+#define DEADLINE_MS  2000
+#define RETRY_MS     1000
+#define UNAWAITED_MS 25 /* as the end of a lease waits in the journal */
+#define PATH_BYTES   4096
 
 static void record_start(struct audit *a, const struct conf *conf)
 {
@@ -75,6 +76,7 @@ bool run_audit_attach(struct run_audit *ra, struct loop *loop, const struct conf
                                        .syslog_form = syslog_form(conf),
                                        .max_queued = max_queued,
                                        .deadline_ms = DEADLINE_MS,
+                                       .unawaited_ms = UNAWAITED_MS,
                                        .retry_ms = RETRY_MS};
 
     if (snprintf(head, sizeof(head), "%s/audit.head", conf->gateway.state_dir) >= (int)sizeof(head)) {
