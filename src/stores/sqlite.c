@@ -71,17 +71,15 @@ static int apply_batch(struct sqlite_store *s)
     struct store_step *step;
     int err = sqlite_file_run(&s->file, SQL_BEGIN);
 
-    if (err)
-        return err;
     STAILQ_FOREACH(step, &s->batch, link)
-    if ((err = sqlite_file_step(&s->file, step, &s->outcomes[n++])))
+    if (err || (err = sqlite_file_step(&s->file, step, &s->outcomes[n++])))
         break;
     if (!err && s->probing)
         err = sqlite_file_run(&s->file, SQL_PROBE);
     crash_point("store.before_commit");
     if (!err)
         err = sqlite_file_run(&s->file, SQL_COMMIT);
-    if (err)
+    if (err) /* also what is left of the batch before, where this has failed */
         (void)sqlite_file_run(&s->file, SQL_ROLLBACK);
     crash_point("store.after_commit");
     return err;
@@ -294,8 +292,15 @@ static int take_lock(const char *dir, bool *made, char why[320])
         (void)close(fd);
         return -EBUSY;
     }
-    *made = pread(fd, &mark, 1, 0) == 1;
-    return fd;
+    ssize_t n = pread(fd, &mark, 1, 0);
+    int err = n < 0 ? -errno : 0;
+
+    *made = n == 1;
+    if (!err)
+        return fd;
+    (void)snprintf(why, 320, "cannot read %.200s: %.80s", path, strerror(-err));
+    (void)close(fd);
+    return err;
 }
 
 static int mark_made(int lock)
@@ -303,11 +308,15 @@ static int mark_made(int lock)
     return pwrite(lock, "1\n", 2, 0) == 2 && fsync(lock) == 0 ? 0 : -EIO;
 }
 
-static bool exists(const char *path)
+/* Is there a file? 1, 0 or -errno: then there may be one. */
+static int find_file(const char *path, off_t *size)
 {
     struct stat st;
 
-    return lstat(path, &st) == 0;
+    if (lstat(path, &st))
+        return errno == ENOENT ? 0 : -errno;
+    *size = st.st_size;
+    return 1;
 }
 
 /* Renames the file and those that belong to it, so that an operator can examine them. */
@@ -315,37 +324,51 @@ static int move_aside(const char *path)
 {
     static const char *const parts[] = {"", "-wal", "-shm"};
     char from[PATH_BYTES], to[PATH_BYTES];
+    off_t size;
     int64_t now = clock_wall(&clock_system) / 1000;
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
         (void)snprintf(from, sizeof(from), "%s%s", path, parts[i]);
         if (snprintf(to, sizeof(to), "%s.damaged-%" PRId64 "%s", path, now, parts[i]) >= (int)sizeof(to))
             return -ENAMETOOLONG;
-        if (exists(from) && rename(from, to))
+        int found = find_file(from, &size);
+
+        if (found < 0)
+            return found;
+        if (found && rename(from, to))
             return -errno;
     }
     return 0;
 }
 
-/* The store must be there but is missing or empty: only a fault leaves it so (sqlite_schema.c). */
-static bool is_lost(const char *path, bool made)
+/* The store must be there but is missing or empty: only a fault leaves it so (sqlite_schema.c). *here = there
+ * is a file. 1, 0 or -errno. */
+static int is_lost(const char *path, bool made, bool *here)
 {
     char wal[PATH_BYTES + sizeof("-wal")];
-    struct stat st;
+    off_t size = 0;
+    int found = find_file(path, &size);
 
+    *here = found != 0;
+    if (found)
+        return found < 0 ? found : size == 0;
     (void)snprintf(wal, sizeof(wal), "%s-wal", path);
-    if (lstat(path, &st) == 0)
-        return st.st_size == 0;
-    return made || exists(wal);
+    return made ? 1 : find_file(wal, &size);
 }
+
+#define LOST_WORDS "it is empty or missing although a store was made here"
 
 static enum sqlite_verdict open_or_create(struct sqlite_store *s, const char *path, bool made, char why[256])
 {
-    if (is_lost(path, made)) {
-        (void)snprintf(why, 256, "it is empty or missing although a store was made here");
-        return SQLITE_FILE_DAMAGED;
+    bool here;
+    int lost = is_lost(path, made, &here);
+
+    if (lost) {
+        (void)snprintf(why, 256, "%s", lost < 0 ? strerror(-lost) : LOST_WORDS);
+        s->file.error = lost < 0 ? lost : 0;
+        return lost < 0 ? SQLITE_FILE_FAILED : SQLITE_FILE_DAMAGED;
     }
-    if (!exists(path)) {
+    if (!here) {
         int err = sqlite_file_create(path, why);
 
         s->file.error = err ? err : mark_made(s->lock);
@@ -463,7 +486,7 @@ bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY])
 {
     char path[PATH_BYTES], head[SQLITE_FILE_HEAD];
     const char *fault = "";
-    bool newer = false;
+    bool newer = false, here;
 
     if (snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir) >= (int)sizeof(path) - 32)
         return true; /* too long to be used: its opening says so */
@@ -471,7 +494,9 @@ bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY])
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
     if (fd < 0) {
-        fault = errno == ENOENT && is_lost(path, made) ? "it is missing although a store was made here" : "";
+        fault = errno == ENOENT && is_lost(path, made, &here) > 0
+                    ? "it is missing although a store was made here"
+                    : "";
     } else {
         ssize_t n = pread(fd, head, sizeof(head), 0);
 
@@ -527,13 +552,14 @@ static const struct store_reader counting = {.request = count_request};
 static int open_to_read(const char *path, sqlite3 **db)
 {
     char uri[3 * PATH_BYTES], wal[PATH_BYTES + 8];
+    off_t size;
     size_t n = (size_t)snprintf(uri, sizeof(uri), "file:");
 
     (void)snprintf(wal, sizeof(wal), "%s-wal", path);
     for (const char *p = path; *p; p++)
         n += (size_t)snprintf(uri + n, sizeof(uri) - n, strchr("?#%", *p) ? "%%%02X" : "%c",
                               (unsigned char)*p);
-    (void)snprintf(uri + n, sizeof(uri) - n, "%s", exists(wal) ? "" : "?immutable=1");
+    (void)snprintf(uri + n, sizeof(uri) - n, "%s", find_file(wal, &size) ? "" : "?immutable=1");
     int rc = sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_EXRESCODE, NULL);
     return rc == SQLITE_OK ? sqlite3_busy_timeout(*db, 2000) : rc;
 }
@@ -548,10 +574,13 @@ static enum sqlite_check check_file(const char *path, size_t *requests, char cau
         verdict = sqlite_file_judge(db, cause);
     else
         (void)snprintf(cause, 256, "%s", db ? sqlite3_errmsg(db) : "out of memory");
-    if (verdict == SQLITE_FILE_GOOD &&
-        (sqlite_file_make_readable(&db) || sqlite_file_load(db, &counting, requests))) {
+    int err = verdict == SQLITE_FILE_GOOD ? sqlite_file_make_readable(&db) : 0;
+
+    if (verdict == SQLITE_FILE_GOOD && !err)
+        err = sqlite_file_load(db, &counting, requests);
+    if (err) {
         (void)snprintf(cause, 256, "its rows cannot be read");
-        verdict = SQLITE_FILE_DAMAGED;
+        verdict = err == -EUCLEAN ? SQLITE_FILE_DAMAGED : SQLITE_FILE_FAILED;
     }
     (void)sqlite3_close(db);
     return verdict == SQLITE_FILE_GOOD     ? SQLITE_CHECK_WHOLE
@@ -564,12 +593,17 @@ enum sqlite_check sqlite_store_check(const char *state_dir, size_t *requests, ch
 {
     char path[PATH_BYTES], cause[256] = "";
     enum sqlite_check found = SQLITE_CHECK_DAMAGED;
+    bool here;
 
     *requests = 0;
     (void)snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir);
-    if (is_lost(path, was_made(state_dir)))
-        (void)snprintf(cause, sizeof(cause), "it is empty or missing although a store was made here");
-    else if (!exists(path))
+    int lost = is_lost(path, was_made(state_dir), &here);
+
+    if (lost < 0)
+        found = SQLITE_CHECK_UNREADABLE;
+    if (lost)
+        (void)snprintf(cause, sizeof(cause), "%s", lost < 0 ? strerror(-lost) : LOST_WORDS);
+    else if (!here)
         return SQLITE_CHECK_ABSENT;
     else
         found = check_file(path, requests, cause);

@@ -59,6 +59,9 @@ int sqlite_errno(int rc)
     case SQLITE_READONLY:
     case SQLITE_PERM: return -EROFS;
     case SQLITE_CANTOPEN: return -ENOENT;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_ERROR: return -EUCLEAN;
     default: return -EIO;
     }
 }
@@ -147,90 +150,99 @@ int sqlite_file_run(struct sqlite_file *f, enum sqlite_statement which)
 
 /* ---- reading ---- */
 
-static const char *text_at(sqlite3_stmt *s, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(s, column);
+/* A row of a query, and whether it lacks a text: no column may be NULL. */
+struct row_source {
+    sqlite3_stmt *s;
+    int err; /* -ENOMEM, or -EUCLEAN: no gateway writes such a row */
+};
 
+static const char *text_at(struct row_source *from, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(from->s, column);
+
+    if (!text)
+        from->err = sqlite3_column_type(from->s, column) == SQLITE_NULL ? -EUCLEAN : -ENOMEM;
     return text ? text : "";
 }
 
-static struct holder holder_at(sqlite3_stmt *s, int lsid, int others)
+static struct holder holder_at(struct row_source *from, int lsid, int others)
 {
     return (struct holder){
-        .lsid = text_at(s, lsid),
-        .username = text_at(s, others),
-        .domain = text_at(s, others + 1),
-        .session = text_at(s, others + 2),
-        .credential = text_at(s, others + 3),
-        .system = text_at(s, others + 4),
-        .account = text_at(s, others + 5),
-        .created_wall_ms = sqlite3_column_int64(s, others + 6),
+        .lsid = text_at(from, lsid),
+        .username = text_at(from, others),
+        .domain = text_at(from, others + 1),
+        .session = text_at(from, others + 2),
+        .credential = text_at(from, others + 3),
+        .system = text_at(from, others + 4),
+        .account = text_at(from, others + 5),
+        .created_wall_ms = sqlite3_column_int64(from->s, others + 6),
     };
 }
 
-/* False = no gateway writes such a row. */
-static bool read_request(sqlite3_stmt *s, struct request_row *r)
+/* 0, -ENOMEM or -EUCLEAN. */
+static int read_request(sqlite3_stmt *s, struct request_row *r)
 {
+    struct row_source from = {.s = s};
     int64_t state = sqlite3_column_int64(s, 0);
 
     if (state < 0 || state >= REQUEST_NSTATES)
-        return false;
+        return -EUCLEAN;
     *r = (struct request_row){
         .state = (enum request_state)state,
-        .vault = text_at(s, 1),
-        .url = text_at(s, 2),
-        .name = text_at(s, 3),
+        .vault = text_at(&from, 1),
+        .url = text_at(&from, 2),
+        .name = text_at(&from, 3),
         .adopted = sqlite3_column_int64(s, 4) != 0,
         .expires_wall_ms = sqlite3_column_int64(s, 5),
         .attempts = sqlite3_column_int64(s, 6),
         .next_wall_ms = sqlite3_column_int64(s, 7),
-        .last_error = text_at(s, 8),
-        .mark = text_at(s, 10),
-        .user = text_at(s, 11),
-        .asker = holder_at(s, 9, 12),
+        .last_error = text_at(&from, 8),
+        .mark = text_at(&from, 10),
+        .user = text_at(&from, 11),
+        .asker = holder_at(&from, 9, 12),
     };
-    return *r->mark;
+    return from.err || *r->mark ? from.err : -EUCLEAN;
 }
 
-static bool read_lease(sqlite3_stmt *s, struct lease_row *l)
+static int read_lease(sqlite3_stmt *s, struct lease_row *l)
 {
+    struct row_source from = {.s = s};
     int64_t ended = sqlite3_column_int64(s, 1);
 
     if (ended < 0 || ended >= SESSION_END_NSOURCES)
-        return false;
+        return -EUCLEAN;
     *l = (struct lease_row){
         .ended = (enum session_end_source)ended,
-        .ended_site = text_at(s, 2),
-        .request = text_at(s, 3),
-        .id = text_at(s, 4),
-        .holder = holder_at(s, 0, 5),
+        .ended_site = text_at(&from, 2),
+        .request = text_at(&from, 3),
+        .id = text_at(&from, 4),
+        .holder = holder_at(&from, 0, 5),
     };
-    return *l->request && *l->id;
+    return from.err || (*l->request && *l->id) ? from.err : -EUCLEAN;
 }
 
 static int pass_request(sqlite3_stmt *s, const struct store_reader *reader, void *arg)
 {
     struct request_row r;
+    int err = read_request(s, &r);
 
-    if (!read_request(s, &r))
-        return -EUCLEAN;
-    return reader->request ? reader->request(arg, &r) : 0;
+    return err || !reader->request ? err : reader->request(arg, &r);
 }
 
 static int pass_lease(sqlite3_stmt *s, const struct store_reader *reader, void *arg)
 {
     struct lease_row l;
+    int err = read_lease(s, &l);
 
-    if (!read_lease(s, &l))
-        return -EUCLEAN;
-    return reader->lease ? reader->lease(arg, &l) : 0;
+    return err || !reader->lease ? err : reader->lease(arg, &l);
 }
 
 static int pass_cursor(sqlite3_stmt *s, const struct store_reader *reader, void *arg)
 {
-    const struct cursor_row row = {text_at(s, 0), sqlite3_column_int64(s, 1)};
+    struct row_source from = {.s = s};
+    const struct cursor_row row = {text_at(&from, 0), sqlite3_column_int64(s, 1)};
 
-    return reader->cursor ? reader->cursor(arg, &row) : 0;
+    return from.err || !reader->cursor ? from.err : reader->cursor(arg, &row);
 }
 
 static int pass_all(sqlite3 *db, const char *sql,
@@ -266,9 +278,9 @@ static int show_request(struct sqlite_file *f, struct store_step *step)
 
     if (rc == SQLITE_OK)
         rc = sqlite3_step(s);
-    int err = sqlite_errno(rc);
+    int err = rc == SQLITE_ROW ? read_request(s, &r) : sqlite_errno(rc);
 
-    if (rc == SQLITE_ROW && read_request(s, &r) && !(step->now = request_row_copy(&r)))
+    if (rc == SQLITE_ROW && !err && !(step->now = request_row_copy(&r)))
         err = -ENOMEM;
     (void)sqlite3_reset(s);
     return err;

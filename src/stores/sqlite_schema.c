@@ -111,29 +111,34 @@ static int read_number(sqlite3 *db, const char *sql, int64_t *value)
     return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-/* By SQLite's own check, without the comparison of indexes: there are none. */
-static bool is_whole(sqlite3 *db)
+/* By SQLite's own check, without the comparison of indexes: there are none. SQLite's result. */
+static int check_whole(sqlite3 *db, bool *whole)
 {
     sqlite3_stmt *s = NULL;
-    bool whole = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL) == SQLITE_OK &&
-                 sqlite3_step(s) == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(s, 0), "ok") == 0;
+    int rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL);
 
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(s);
+    const char *word = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+
+    if (rc == SQLITE_ROW)
+        rc = word ? SQLITE_OK : SQLITE_NOMEM;
+    *whole = word && strcmp(word, "ok") == 0;
     (void)sqlite3_finalize(s);
-    return whole;
+    return rc;
 }
 
 /* A changed bit in a page may leave a table whole: states that no gateway writes. */
-static bool rows_make_sense(sqlite3 *db)
+static int count_odd_rows(sqlite3 *db, int64_t *odd)
 {
     char sql[256];
-    int64_t odd = 0;
 
     (void)snprintf(
         sql, sizeof(sql),
         "SELECT (SELECT count(*) FROM vault_request WHERE state NOT BETWEEN 0 AND %d OR mark = '')"
         " + (SELECT count(*) FROM lease WHERE ended NOT BETWEEN 0 AND %d OR request = '' OR id = '')",
         REQUEST_NSTATES - 1, SESSION_END_NSOURCES - 1);
-    return read_number(db, sql, &odd) == SQLITE_OK && odd == 0;
+    return read_number(db, sql, odd);
 }
 
 static int migrate(sqlite3 *db, int64_t from)
@@ -177,18 +182,31 @@ static enum sqlite_verdict verdict_of(int rc)
     }
 }
 
+/* A call of SQLite has failed, which need not be the file's fault. */
+static enum sqlite_verdict refuse(sqlite3 *db, int rc, int *error, char why[256])
+{
+    (void)snprintf(why, 256, "%s", db ? sqlite3_errmsg(db) : "out of memory");
+    *error = db ? errno_of(db, rc) : -ENOMEM;
+    return verdict_of(rc);
+}
+
+static enum sqlite_verdict call_damaged(char why[256])
+{
+    (void)snprintf(why, 256, "it is damaged");
+    return SQLITE_FILE_DAMAGED;
+}
+
 /* Is it a lease store, of a known version, and whole? */
-static enum sqlite_verdict judge(sqlite3 *db, int64_t *version, char why[256])
+static enum sqlite_verdict judge(sqlite3 *db, int64_t *version, int *error, char why[256])
 {
     int64_t application = 0;
+    bool whole = false;
     int rc = read_number(db, "PRAGMA application_id", &application);
 
     if (rc == SQLITE_OK)
         rc = read_number(db, "PRAGMA user_version", version);
-    if (rc != SQLITE_OK) {
-        (void)snprintf(why, 256, "%s", sqlite3_errmsg(db));
-        return verdict_of(rc);
-    }
+    if (rc != SQLITE_OK)
+        return refuse(db, rc, error, why);
     if (application != APPLICATION_ID) {
         (void)snprintf(why, 256, "it is not a lease store of jumpgate");
         return SQLITE_FILE_DAMAGED;
@@ -198,18 +216,18 @@ static enum sqlite_verdict judge(sqlite3 *db, int64_t *version, char why[256])
                        (long long)*version, NEWEST);
         return SQLITE_FILE_NEWER;
     }
-    if (!is_whole(db)) {
-        (void)snprintf(why, 256, "it is damaged");
-        return SQLITE_FILE_DAMAGED;
-    }
-    return SQLITE_FILE_GOOD;
+    rc = check_whole(db, &whole);
+    if (rc != SQLITE_OK)
+        return refuse(db, rc, error, why);
+    return whole ? SQLITE_FILE_GOOD : call_damaged(why);
 }
 
 enum sqlite_verdict sqlite_file_judge(sqlite3 *db, char why[256])
 {
     int64_t version = 0;
+    int error;
 
-    return judge(db, &version, why);
+    return judge(db, &version, &error, why);
 }
 
 int sqlite_file_make_readable(sqlite3 **db)
@@ -247,20 +265,20 @@ int sqlite_file_make_readable(sqlite3 **db)
 
 static enum sqlite_verdict examine(struct sqlite_file *f, char why[256])
 {
-    int64_t version = 0;
-    enum sqlite_verdict verdict = judge(f->db, &version, why);
+    int64_t version = 0, odd = 0;
+    enum sqlite_verdict verdict = judge(f->db, &version, &f->error, why);
 
     if (verdict != SQLITE_FILE_GOOD)
         return verdict;
     int rc = migrate(f->db, version);
-    if (rc != SQLITE_OK) {
-        (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
-        return verdict_of(rc);
-    }
-    if (rows_make_sense(f->db))
-        return SQLITE_FILE_GOOD;
-    (void)snprintf(why, 256, "it is damaged");
-    return SQLITE_FILE_DAMAGED;
+
+    if (rc == SQLITE_OK)
+        rc = count_odd_rows(f->db, &odd);
+    if (rc == SQLITE_OK)
+        rc = sqlite_file_prepare(f);
+    if (rc != SQLITE_OK)
+        return refuse(f->db, rc, &f->error, why);
+    return odd ? call_damaged(why) : SQLITE_FILE_GOOD;
 }
 
 enum sqlite_verdict sqlite_file_open(struct sqlite_file *f, const char *path, char why[256])
@@ -275,20 +293,13 @@ enum sqlite_verdict sqlite_file_open(struct sqlite_file *f, const char *path, ch
     if (rc == SQLITE_OK)
         rc = execute(f->db,
                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
-    enum sqlite_verdict verdict = verdict_of(rc);
-    if (rc != SQLITE_OK)
-        (void)snprintf(why, 256, "%s", f->db ? sqlite3_errmsg(f->db) : "out of memory");
-    else
-        verdict = examine(f, why);
-    if (verdict == SQLITE_FILE_GOOD && sqlite_file_prepare(f) != SQLITE_OK) {
-        (void)snprintf(why, 256, "%s", sqlite3_errmsg(f->db));
-        verdict = SQLITE_FILE_DAMAGED;
-    }
+    enum sqlite_verdict verdict = rc == SQLITE_OK ? examine(f, why) : refuse(f->db, rc, &f->error, why);
+
     if (verdict != SQLITE_FILE_GOOD) {
-        int err = f->db ? errno_of(f->db, sqlite3_errcode(f->db)) : -ENOMEM;
+        int error = f->error;
 
         sqlite_file_close(f);
-        f->error = err;
+        f->error = error;
     }
     return verdict;
 }
@@ -370,13 +381,17 @@ int sqlite_file_create(const char *path, char why[256])
 int sqlite_file_tag(sqlite3 *db, char tag[ID_TAG_SIZE])
 {
     sqlite3_stmt *s = NULL;
-    int step = SQLITE_DONE, rc = sqlite3_prepare_v2(db, "SELECT tag FROM store_tag", -1, &s, NULL);
+    int rc = sqlite3_prepare_v2(db, "SELECT tag FROM store_tag", -1, &s, NULL);
 
     tag[0] = '\0';
-    if (rc == SQLITE_OK && (step = sqlite3_step(s)) == SQLITE_ROW)
-        (void)snprintf(tag, ID_TAG_SIZE, "%s", (const char *)sqlite3_column_text(s, 0));
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(s);
+    const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : "";
+
+    if (text)
+        (void)snprintf(tag, ID_TAG_SIZE, "%s", text);
     (void)sqlite3_finalize(s);
-    return sqlite_errno(rc == SQLITE_OK ? step : rc);
+    return text ? sqlite_errno(rc) : -ENOMEM;
 }
 
 int sqlite_file_set_tag(sqlite3 *db, const char tag[ID_TAG_SIZE])

@@ -66,6 +66,7 @@ struct released {
 void world_init(struct world *);
 void world_start(
     struct world *); /* makes the broker; between the two the vault and the conf may be changed */
+bool world_try_start(struct world *);       /* false = there is no broker */
 void world_start_plain(struct world *);     /* begun and started, as it comes */
 void world_start_stored(struct world *);    /* the same with a store, reconciled every 10 minutes */
 void world_set_key_account(struct world *); /* its account has a key with a passphrase and no password */
@@ -81,6 +82,7 @@ bool world_answer_record(struct world *);
  * with a bit in `carried_out` still happen, of the store's waiting writes the first `durable` are on disk.
  */
 void world_crash(struct world *, unsigned carried_out, size_t durable);
+void world_kill(struct world *, unsigned carried_out, size_t durable); /* the same without the new process */
 void world_end(struct world *);
 struct session person_session(const char *user, const char *session_id);
 struct checkout_args checkout_args_for(const struct world *, const char *user, const char *session_id);

@@ -1,0 +1,40 @@
+# Every call fails once (failing_calls.h).
+#
+# failing_test(NAME TABLES table... SOURCES file... DEPENDS library...) - a program in which the calls of failing_TABLE.def
+# can fail: those of the libraries, while the sources are compiled with plain_NAME for each NAME of a table. The test NAME
+# is its quick form, NAME_all the whole one (scripts/test --all).
+function(failing_test name)
+  cmake_parse_arguments(TEST "" "" "TABLES;SOURCES;DEPENDS" ${ARGN})
+  set(plain)
+  set(wraps)
+  set(tables)
+  foreach(table ${TEST_TABLES})
+    set(rows ${CMAKE_CURRENT_SOURCE_DIR}/failing_${table}.def)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${rows})
+    file(STRINGS ${rows} lines REGEX "^[A-Z]+\\(")
+    foreach(line ${lines})
+      string(REGEX MATCH "^([A-Z]+)\\(([^,()]*, )?([A-Za-z0-9_]+)[,)]" matched "${line}")
+      list(APPEND plain ${CMAKE_MATCH_3}=plain_${CMAKE_MATCH_3})
+      if(NOT CMAKE_MATCH_1 STREQUAL QUIET)
+        list(APPEND wraps -Wl,--wrap=${CMAKE_MATCH_3})
+      endif()
+    endforeach()
+    list(APPEND tables failing_${table}.c)
+  endforeach()
+  add_library(${name}_sources OBJECT ${TEST_SOURCES})
+  target_include_directories(${name}_sources PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name}_sources PRIVATE ${TEST_DEPENDS} PkgConfig::CMOCKA)
+  target_compile_definitions(${name}_sources PRIVATE ${plain})
+  jg_test(${name} SOURCES failing_calls.c ${tables} DEPENDS ${TEST_DEPENDS})
+  target_sources(${name} PRIVATE $<TARGET_OBJECTS:${name}_sources>)
+  target_link_options(${name} PRIVATE ${wraps})
+  add_test(NAME ${name}_all COMMAND ${name} WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  set_tests_properties(${name}_all PROPERTIES LABELS long TIMEOUT 1200 ENVIRONMENT JG_FAILING_CALLS=all)
+endfunction()
+
+failing_test(test_failing_broker TABLES libc crypto fakes
+  SOURCES test_failing_broker.c fake_clock.c fake_vault.c fake_store.c broker_rig.c DEPENDS jg_broker)
+failing_test(test_failing_store TABLES libc crypto sqlite uv SOURCES test_failing_store.c
+  DEPENDS jg_stores jg_loop jg_audit jg_conf jg_base)
+failing_test(test_failing_vault TABLES libc crypto answers SOURCES test_failing_vault.c ps_rig.c fake_clock.c
+  DEPENDS jg_backends jg_conf jg_base)

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_failing_broker.c - each allocation and each random number of the broker fails once, in the life of a
+ * check-out: with approval, with a key, by direct access, shared, lost at the vault, over a crash and a
+ * reload.
+ *
+ * While calls fail, an operation may not begin, or ends with a fault. Afterwards, with nothing failing any
+ * more, three hours pass. Then each operation that began was answered once, no request lives at the vault, no
+ * lease is in memory, and no memory is lost. A step that was lost for want of memory leaves an older row in
+ * the store (journal.h): the next process makes an end of it.
+ */
+#include "broker_rig.h"
+#include "check.h"
+#include "failing_calls.h"
+
+#include "base/log.h"
+#include "broker/leases/lease_table.h"
+
+#include <string.h>
+
+#define LSID "0123456789abcdef0123456789abcdef"
+
+static struct world w;
+
+/* ---- operations, which begin or not ---- */
+
+#define OPS 8
+static struct started {
+    bool begun;
+    int answers;
+    enum fault_code code;
+} ops[OPS];
+static size_t nops;
+
+static struct started *next_op(void)
+{
+    assert_true(nops < OPS);
+    ops[nops] = (struct started){0};
+    return &ops[nops++];
+}
+
+static void answered(struct started *op, const struct fault *fault)
+{
+    op->answers++;
+    op->code = fault ? fault->code : FAULT_NONE;
+}
+
+static void on_checkout(void *arg, const struct checkout_answer *a)
+{
+    answered(arg, a->fault);
+}
+
+static void on_release(void *arg, const struct release_answer *a)
+{
+    answered(arg, a->fault);
+}
+
+static void on_found(void *arg, const struct find_answer *a)
+{
+    answered(arg, a->fault);
+}
+
+static void on_endpoints(void *arg, const struct endpoints_answer *a)
+{
+    answered(arg, a->fault);
+}
+
+static void on_started(void *arg)
+{
+    answered(arg, NULL);
+}
+
+static void on_ended(void *arg, const struct session_ended_answer *a)
+{
+    answered(arg, a->fault);
+}
+
+static void checkout(const char *user, const char *session)
+{
+    struct checkout_args args = checkout_args_for(&w, user, session);
+    struct started *op = next_op();
+
+    args.by.session.lsid = LSID;
+    args.reason = "to mend it";
+    op->begun = broker_checkout(w.broker, &args, on_checkout, op) != NULL;
+}
+
+static void release(const char *user, const char *session)
+{
+    struct release_args args = {.by = {person_session(user, session), SECONDS(15)}};
+    struct started *op = next_op();
+
+    op->begun = broker_release(w.broker, &args, on_release, op) != NULL;
+}
+
+/* ---- before and after ---- */
+
+static void begin_world(void)
+{
+    nops = 0;
+    world_init(&w);
+    w.conf.gateway.reconcile_every_ms = MINUTES(10);
+    w.conf.gateway.reconcile_per_s = 10;
+    w.conf.gateway.list_cache_ms = MINUTES(1);
+    w.conf.gateway.explain_entries = 10;
+    w.conf.gateway.explain_memory = 1 << 20;
+    world_add_store(&w);
+    world_add_audit(&w, AUDIT_STRICT);
+}
+
+static void restart(void)
+{
+    if (!world_try_start(&w)) { /* the service manager starts it once more */
+        failing_calls_stop();
+        world_start(&w);
+        failing_calls_start();
+    }
+}
+
+static void begin(void)
+{
+    begin_world();
+    world_start(&w);
+    failing_calls_start();
+}
+
+static void end(void)
+{
+    failing_calls_stop();
+    w.vault.plan = NULL;
+    world_advance(&w, HOURS(3));
+    for (size_t i = 0; i < nops; i++)
+        assert_int_equal(ops[i].answers, ops[i].begun);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    assert_int_equal(world_state(&w).ops, 0);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    if (fake_store_count(w.store)) {
+        world_crash(&w, 0, 0);
+        world_advance(&w, HOURS(3));
+    }
+    assert_int_equal(fake_store_count(w.store), 0);
+    w.store->otherwise = 0; /* of the row that was older */
+    world_end(&w);
+}
+
+/* ---- scenarios ---- */
+
+static void released(void)
+{
+    begin();
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    release("alice", "s1");
+    world_advance(&w, SECONDS(20));
+    end();
+}
+
+static void shared(void)
+{
+    begin();
+    checkout("alice", "s1");
+    checkout("alice", "s2");
+    world_advance(&w, SECONDS(1));
+    release("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    release("alice", "s2");
+    world_advance(&w, SECONDS(20));
+    end();
+}
+
+static void lapsed(void)
+{
+    begin();
+    checkout("alice", "s1");
+    world_advance(&w, HOURS(2));
+    end();
+}
+
+static void approved(void)
+{
+    begin();
+    w.vault.accounts[0].approval = true;
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(20));
+    for (size_t i = 0; i < w.vault.nrequests; i++)
+        w.vault.requests[i].pending = false;
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(20));
+    release("alice", "s1");
+    world_advance(&w, SECONDS(20));
+    end();
+}
+
+static void with_a_key(void)
+{
+    begin();
+    world_set_key_account(&w);
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(20));
+    release("alice", "s1");
+    world_advance(&w, SECONDS(20));
+    end();
+}
+
+static void direct(void)
+{
+    begin();
+    w.vault.accounts[0].row.isa = true;
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(20));
+    release("alice", "s1");
+    world_advance(&w, SECONDS(20));
+    end();
+}
+
+static void session_ends(void)
+{
+    static const struct session_ended_args ended = {
+        .lsid = LSID, .source = SESSION_END_EVENT, .site = "pra1", .timeout_ms = SECONDS(5)};
+    struct started_args start = {.by = {person_session("alice", "s1"), SECONDS(5)}};
+
+    begin();
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    start.by.session.lsid = LSID;
+    struct started *op = next_op();
+    op->begun = broker_session_started(w.broker, &start, on_started, op) != NULL;
+    world_advance(&w, SECONDS(1));
+    op = next_op();
+    op->begun = broker_session_ended(w.broker, &ended, on_ended, op) != NULL;
+    (void)broker_pra_cursor_save(w.broker, "pra1", 1000);
+    world_advance(&w, SECONDS(20));
+    end();
+}
+
+static enum fake_fault lose_requests(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)arg;
+    (void)nth;
+    return op == FAKE_REQUEST ? FAKE_LOST_DID : FAKE_FINE;
+}
+
+static void answer_lost(void)
+{
+    begin();
+    w.vault.plan = lose_requests;
+    checkout("alice", "s1");
+    world_advance(&w, MINUTES(2));
+    end();
+}
+
+static enum fake_fault refuse_checkins(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)arg;
+    (void)nth;
+    return op == FAKE_CHECKIN ? FAKE_UNREACHABLE : FAKE_FINE;
+}
+
+static void checkin_again(void)
+{
+    begin();
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    w.vault.plan = refuse_checkins;
+    release("alice", "s1");
+    world_advance(&w, MINUTES(2));
+    end();
+}
+
+/* The process dies while the vault has the request, and once more with a lease. */
+static void recovered(void)
+{
+    begin_world();
+    world_start(&w);
+    checkout("alice", "s1");
+    for (int i = 0; i < 100 && w.vault.count[FAKE_REQUEST] == 0; i++) {
+        world_iterate(&w);
+        if (!fake_store_commit(w.store))
+            (void)fake_vault_step(&w.vault);
+    }
+    world_kill(&w, 1, 8);
+    nops = 0; /* the first died with its process */
+    failing_calls_start();
+    restart();
+    world_advance(&w, MINUTES(11));
+    checkout("alice", "s2");
+    world_advance(&w, SECONDS(1));
+    failing_calls_stop();
+    world_kill(&w, 0, 8);
+    failing_calls_start();
+    restart();
+    world_advance(&w, SECONDS(1));
+    release("alice", "s2");
+    world_advance(&w, SECONDS(20));
+    end();
+}
+
+static void reloaded(void)
+{
+    begin();
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    w.conf.gateway.release_duration_ms = MINUTES(30);
+    w.conf.gateway.catalogue_cache_ms = MINUTES(2);
+    w.conf.gateway.list_cache_ms = MINUTES(2);
+    broker_reload(w.broker);
+    world_advance(&w, SECONDS(1));
+    checkout("bob", "s2");
+    world_advance(&w, SECONDS(1));
+    broker_drain(w.broker);
+    world_advance(&w, SECONDS(1));
+    end();
+}
+
+static void found(void)
+{
+    struct endpoints_args ask = {
+        .by = {person_session("alice", "s1"), SECONDS(5)}, .rdp = true, .shell = true, .query = "srv"};
+    struct asked_by by = {person_session("alice", "s1"), SECONDS(5)};
+
+    begin();
+    by.session.request_id = "r1";
+    for (int i = 0; i < 2; i++) {
+        struct started *op = next_op();
+        op->begun = broker_find(w.broker, &by, on_found, op) != NULL;
+        op = next_op();
+        op->begun = broker_endpoints(w.broker, &ask, on_endpoints, op) != NULL;
+        world_advance(&w, SECONDS(1));
+    }
+    end();
+}
+
+#define EACH(scenario)                                                                                       \
+    TEST(each_call_of_##scenario)                                                                            \
+    {                                                                                                        \
+        failing_calls_each(#scenario, scenario);                                                             \
+    }
+
+EACH(released)
+EACH(shared)
+EACH(lapsed)
+EACH(approved)
+EACH(with_a_key)
+EACH(direct)
+EACH(session_ends)
+EACH(answer_lost)
+EACH(checkin_again)
+EACH(recovered)
+EACH(reloaded)
+EACH(found)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_call_of_released),      cmocka_unit_test(each_call_of_shared),
+        cmocka_unit_test(each_call_of_lapsed),        cmocka_unit_test(each_call_of_approved),
+        cmocka_unit_test(each_call_of_with_a_key),    cmocka_unit_test(each_call_of_direct),
+        cmocka_unit_test(each_call_of_session_ends),  cmocka_unit_test(each_call_of_answer_lost),
+        cmocka_unit_test(each_call_of_checkin_again), cmocka_unit_test(each_call_of_recovered),
+        cmocka_unit_test(each_call_of_reloaded),      cmocka_unit_test(each_call_of_found),
+    };
+
+    (void)log_open(&(struct log_opts){.level = LOG_ERROR, .file = "/dev/null"});
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
