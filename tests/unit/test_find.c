@@ -2,6 +2,7 @@
 /* The find operation: what is asked, as whom, what the answer holds, and every way to end it. */
 #include "check.h"
 
+#include "broker/find/explain.h"
 #include "broker/find/partial_answers.h"
 #include "find_rig.h"
 
@@ -596,6 +597,76 @@ TEST(policies_are_asked_where_configured)
     rig_end(&rig);
 }
 
+/* The notes of one kind as text, each with a `;` behind it. */
+static const char *notes_of(struct rig *rig, const char *request_id, enum explain_kind kind)
+{
+    static char text[1024];
+    const struct explain_view *view = explain_find(rig->broker.explain, request_id);
+    size_t used = 0;
+
+    text[0] = '\0';
+    assert_non_null(view);
+    for (size_t i = 0; i < view->nnotes; i++) {
+        const struct explain_note *n = &view->notes[i];
+
+        if (n->kind != kind)
+            continue;
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", n->vault);
+        if (kind == EXPLAIN_CALL)
+            used += (size_t)snprintf(text + used, sizeof(text) - used, " %s %s %s %s %u", n->what,
+                                     n->kind_asked, n->value, n->source, (unsigned)n->rows);
+        used += (size_t)snprintf(text + used, sizeof(text) - used, " %s;", n->outcome);
+    }
+    return text;
+}
+
+TEST(a_record_has_each_call_and_its_outcome)
+{
+    enum fake_fault down = FAKE_UNREACHABLE;
+    struct session asked = {.username = "bob", .ip_address = "10.0.0.5", .request_id = "r1"};
+    struct client c;
+    struct rig rig;
+
+    rig_start(&rig, 2);
+    rig.broker.explain = explain_new(&(struct explain_opts){
+        .clock = &rig.clock.clock, .max_records = 9, .max_bytes = 1 << 20, .keep_ms = MINUTES(1)});
+    rig.vault[1].plan = second_fails;
+    rig.vault[1].plan_arg = &down;
+    find(&rig, &c, &asked);
+    assert_string_equal(notes_of(&rig, "r1", EXPLAIN_ABSENT), "second vault_unavailable;");
+    assert_non_null(strstr(notes_of(&rig, "r1", EXPLAIN_CALL), "main list local 10.0.0.5 vault 0 ok;"));
+    assert_non_null(strstr(notes_of(&rig, "r1", EXPLAIN_CALL), " vault 0 vault_unavailable;"));
+    asked.request_id = "r2";
+    find(&rig, &c, &asked);
+    assert_non_null(strstr(notes_of(&rig, "r2", EXPLAIN_CALL), "main list local 10.0.0.5 cache 0 ok;"));
+    explain_free(rig.broker.explain);
+    rig.broker.explain = NULL;
+    rig_end(&rig);
+}
+
+TEST(a_record_of_names_and_of_a_shared_list)
+{
+    struct session one = web, two = web;
+    struct client a, b;
+    struct rig rig;
+
+    one.request_id = "r1";
+    two.request_id = "r2";
+    rig_start(&rig, 1);
+    rig.broker.explain = explain_new(&(struct explain_opts){
+        .clock = &rig.clock.clock, .max_records = 9, .max_bytes = 1 << 20, .keep_ms = MINUTES(1)});
+    fake_vault_add(&rig.vault[0], 1, 11, "web01", "root", "x");
+    (void)begin(&rig, &a, &one);
+    (void)begin(&rig, &b, &two);
+    rig_settle(&rig);
+    assert_int_equal(a.n + b.n, 2);
+    assert_non_null(strstr(notes_of(&rig, "r1", EXPLAIN_CALL), "main list local web01 vault 1 ok;"));
+    assert_non_null(strstr(notes_of(&rig, "r2", EXPLAIN_CALL), "main list local web01 shared 1 ok;"));
+    explain_free(rig.broker.explain);
+    rig.broker.explain = NULL;
+    rig_end(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -614,6 +685,8 @@ int main(void)
         cmocka_unit_test(leaving_at_each_point),
         cmocka_unit_test(refuses_what_cannot_be_served),
         cmocka_unit_test(policies_are_asked_where_configured),
+        cmocka_unit_test(a_record_has_each_call_and_its_outcome),
+        cmocka_unit_test(a_record_of_names_and_of_a_shared_list),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
