@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every step of a check-out and every fault of a vault: the right code for the caller, and nothing left behind.
+"""Answers of a vault that make no sense, are lost, come late or never, and a vault that is not there.
 
-Each test ends with the sweep of the stack, which requires that no vault request is live without a lease. Faults that
-last ask for the code; faults that happen once ask whether the gateway gets over them.
+Each test ends with the sweep of the stack, which requires that no vault request is live without a lease. What each
+fault does to each step of an operation is in test_faults.py.
 """
 
 import itertools
@@ -15,19 +15,6 @@ from harness import eventually
 from stack import CHECKIN, CREDENTIAL, LIST, REQUEST, REQUESTS, SIGN_IN, SIGN_OUT, Stack, problem, took
 
 STEPS = {"sign-in": SIGN_IN, "list": LIST, "request": REQUEST, "credential": CREDENTIAL}
-LASTING = {
-    "html500": (502, "vault_error"),
-    "unavailable": (503, "vault_unavailable"),
-    "throttle": (503, "vault_unavailable"),
-    "drop_before": (503, "vault_unavailable"),
-    "drop_after": (503, "vault_unavailable"),
-    "reset": (503, "vault_unavailable"),
-    "truncate": (503, "vault_unavailable"),
-    "garbage": (502, "vault_error"),
-    "hang": (504, "deadline_exceeded"),
-}
-HARMLESS = ["extra", "chunked", "no_length", "informational", "close"]
-FAILURES = 'jumpgate_vault_failures_total{vault="main"}'
 USERS = itertools.count(1000)
 
 
@@ -44,71 +31,6 @@ def _fresh(stack):
     box = stack.account(password="pw")
     credential = stack.credential(stack.session("ann", box))
     return stack.session(new_user(stack), box), credential
-
-
-@pytest.mark.parametrize("fault", LASTING)
-@pytest.mark.parametrize("step", STEPS)
-def test_lasting_fault(stack, fresh, step, fault):
-    asked, credential = fresh
-    stack.vault.fault(fault, call=STEPS[step])
-    failures = stack.metric(FAILURES)
-    status, code = LASTING[fault]
-    patience = 6000 if fault == "throttle" else 1000  # Retry-After is honoured
-    seconds, answer = took(lambda: stack.checkout(asked, credential,
-                                                  headers={"X-Request-Timeout-Ms": str(patience)}))
-    problem(answer, status, code)
-    assert seconds < patience / 1000 + 1
-    if fault != "hang":  # whose call is given up when the caller's time is over
-        eventually(lambda: stack.metric(FAILURES) > failures)
-    stack.vault.clear_faults()
-    eventually(lambda: stack.live() == [], 30)
-    again = eventually(lambda: [a for a in [stack.checkout(asked, credential)] if a.status == 200])[0]
-    assert again.json["password"] == "pw"
-
-
-@pytest.mark.parametrize("fault", HARMLESS)
-@pytest.mark.parametrize("step", [*STEPS, "check-in"])
-def test_harmless_forms_of_answers(stack, fresh, step, fault):
-    asked, credential = fresh
-    stack.vault.fault(fault, call={**STEPS, "check-in": CHECKIN}[step])
-    failures = stack.metric(FAILURES)
-    answer = stack.checkout(asked, credential)
-    assert answer.status == 200 and answer.json["password"] == "pw", answer.body
-    assert stack.gateway.release(asked, credential).json == {"released": 1, "remaining_holders": 0}
-    assert stack.live() == [] and stack.metric(FAILURES) == failures
-
-
-@pytest.mark.parametrize("fault", ["unavailable", "drop_before", "drop_after", "reset"])
-@pytest.mark.parametrize("step", STEPS)
-def test_fault_that_happens_once_is_got_over(stack, fresh, step, fault):
-    asked, credential = fresh
-    stack.vault.fault(fault, call=STEPS[step], count=1)
-    answer = stack.checkout(asked, credential)
-    assert answer.status == 200 and answer.json["password"] == "pw", answer.body
-    assert stack.vault.faults()[0]["fired"] == 1
-    assert stack.vault.active() == [answer.json["lease"]["request_id"]]
-    assert "adopted" not in answer.json["lease"]
-
-
-@pytest.mark.parametrize("step", ["list", "request", "credential", "check-in"])
-def test_lost_session_signs_in_once_and_goes_on(stack, fresh, step):
-    asked, credential = fresh
-    stack.vault.fault("lost_session", call={**STEPS, "check-in": CHECKIN}[step], count=1)
-    answer = stack.checkout(asked, credential)
-    assert answer.status == 200 and answer.json["password"] == "pw", answer.body
-    assert stack.gateway.release(asked, credential).json == {"released": 1, "remaining_holders": 0}
-    assert stack.live() == []
-
-
-@pytest.mark.parametrize("step", ["list", "request", "credential"])
-def test_second_401_after_a_fresh_sign_in_is_final(stack, fresh, step):
-    asked, credential = fresh
-    stack.vault.fault("lost_session", call=STEPS[step])
-    stack.vault.reset_counts()
-    problem(stack.checkout(asked, credential), 502, "vault_refused_user")
-    assert stack.vault.calls(STEPS[step]) <= 3
-    stack.vault.clear_faults()
-    eventually(lambda: stack.live() == [], 30)
 
 
 @pytest.mark.parametrize("step, status, body", [
