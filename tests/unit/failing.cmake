@@ -29,12 +29,13 @@ function(failing_test name)
   target_sources(${name} PRIVATE $<TARGET_OBJECTS:${name}_sources>)
   target_link_options(${name} PRIVATE ${wraps})
   add_test(NAME ${name}_all COMMAND ${name} WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
-  set_tests_properties(${name}_all PROPERTIES LABELS long TIMEOUT 1200 ENVIRONMENT JG_FAILING_CALLS=all)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900)
+  set_tests_properties(${name}_all PROPERTIES LABELS long TIMEOUT 3600 ENVIRONMENT JG_FAILING_CALLS=all)
 endfunction()
 
-failing_test(test_failing_broker TABLES libc crypto fakes
+failing_test(test_failing_broker TABLES libc crypto base fakes
   SOURCES test_failing_broker.c fake_clock.c fake_vault.c fake_store.c broker_rig.c DEPENDS jg_broker)
 failing_test(test_failing_store TABLES libc crypto sqlite uv SOURCES test_failing_store.c
   DEPENDS jg_stores jg_loop jg_audit jg_conf jg_base)
-failing_test(test_failing_vault TABLES libc crypto answers SOURCES test_failing_vault.c ps_rig.c fake_clock.c
+failing_test(test_failing_vault TABLES libc crypto base answers SOURCES test_failing_vault.c ps_rig.c fake_clock.c
   DEPENDS jg_backends jg_conf jg_base)

@@ -90,6 +90,17 @@ void failing_calls_stop(void)
         case_label("call %u of %u, %s, fails", (unsigned)calls.from, (unsigned)calls.count, calls.failed);
 }
 
+/* It takes longer than a run. */
+static void check_leaks(const char *name)
+{
+#ifdef __SANITIZE_ADDRESS__
+    if (!calls.broken && __lsan_do_recoverable_leak_check())
+        fail_msg("%s: memory is lost; JG_FAILING_CALLS=trace says by which call", name);
+#else
+    (void)name;
+#endif
+}
+
 static void run(const char *name, void (*scenario)(void), unsigned from, unsigned n)
 {
     calls.broken = calls.broken || calls.inside;
@@ -101,10 +112,8 @@ static void run(const char *name, void (*scenario)(void), unsigned from, unsigne
     case_label("%s: call %u fails, and %u after it", name, from, n ? n - 1 : 0);
     scenario();
     failing_calls_stop();
-#ifdef __SANITIZE_ADDRESS__
-    if (!calls.broken && __lsan_do_recoverable_leak_check())
-        fail_msg("%s: %s, call %u: memory is lost", name, calls.failed ? calls.failed : "none", from);
-#endif
+    if (calls.trace)
+        check_leaks(name);
     calls.inside = false;
     case_text[0] = '\0';
 }
@@ -138,5 +147,6 @@ void failing_calls_each(const char *name, void (*scenario)(void))
         if (all)
             run(name, scenario, nth, BURST);
     }
+    check_leaks(name);
     print_message("%s: %u calls, %u made to fail\n", name, total, tried);
 }

@@ -9,11 +9,11 @@
  * The quick form takes of the calls that are reached by the same way (the same functions on the stack) the
  * first. JG_FAILING_CALLS=all takes every call, and lets each with those after it fail too: memory that has
  * run out is often not back with the next call. JG_FAILING_CALLS=trace prints from where each call comes that
- * fails: the last one before a failure is the one.
+ * fails, and searches after each: the last one before a failure is the one.
  *
  * Calls of the tests and their fixtures never fail: their sources are compiled with plain_NAME for NAME
  * (failing.cmake). A function of the gateway that fixtures use has a row QUIET in a table, and nothing fails
- * below it. With AddressSanitizer each run ends with a search for memory that it has lost.
+ * below it. With AddressSanitizer each scenario ends with a search for memory that is lost.
  */
 #ifndef JG_TESTS_FAILING_CALLS_H
 #define JG_TESTS_FAILING_CALLS_H
