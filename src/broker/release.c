@@ -89,7 +89,6 @@ static void finish_release(struct release *r)
                           : r->answer.pending ? "pending"
                                               : "ok";
 
-    timer_stop(r->op.broker->timers, &r->op.deadline);
     log_info(
         "release",
         "outcome=%s ms=%llu user=%s domain=%s session=%s released=%lld remaining=%lld lease=%s age_s=%llu",

@@ -775,6 +775,28 @@ TEST(usernames_take_the_configured_form)
     expect_username("CORP\\svc", "CORP", NULL, USERNAME_DOMAIN, "CORP\\svc");
 }
 
+TEST(a_refused_checkout_is_in_the_trail)
+{
+    struct buf text = BUF_INIT(1 << 16);
+    struct world w;
+    struct caller c;
+
+    world_init(&w);
+    world_add_audit(&w, AUDIT_STRICT);
+    w.sink.text = &text;
+    world_start(&w);
+    world_set_fault(&w, FAKE_REQUEST, FAKE_DENIED);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_NOT_ENTITLED);
+    const char *records = buf_cstr(&text);
+
+    assert_non_null(records);
+    assert_non_null(
+        strstr(records, "\"event\":\"checkout\",\"outcome\":\"refused\",\"code\":\"not_entitled\""));
+    assert_non_null(strstr(records, "\"user\":\"alice\",\"session\":\"s1\""));
+    world_end(&w);
+    buf_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -808,6 +830,7 @@ int main(void)
         cmocka_unit_test(the_broker_ends_over_checkouts_in_flight),
         cmocka_unit_test(the_reason_fits_and_keeps_its_mark),
         cmocka_unit_test(usernames_take_the_configured_form),
+        cmocka_unit_test(a_refused_checkout_is_in_the_trail),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,7 @@ TEST(cookies_taken_back_are_not_sent)
     assert_contains(rig.last_headers, "Cookie: s=1; b=2\r\n");
     rig_answer(rig_call(0), 200, "[]");
     expect_ok(0);
+    jar_after("\001x=7\n", "Cookie: s=1; b=2\r\n"); /* no cookie has such a letter */
     jar_after("c=3\n", "Cookie: s=1; b=2; c=3\r\n");
     jar_after("c=; Max-Age=0; path=/\n", "Cookie: s=1; b=2\r\n");
     jar_after(
