@@ -21,13 +21,19 @@
  * A store has a tag: five letters with which every lease id of its gateway begins, so that a request at the
  * vault whose reason has such an id is the gateway's own, however old it is.
  *
+ * What a caller keeps to, so that a store may key its rows by more than the mark: a mark is asked for once, a
+ * lease id is of one lease, and a session has one open lease of a credential. A request's vault, user and
+ * asker stay, and so does its name, once it is known. A step describes its request, and the lease that it
+ * changes, as they are before or after it, also where its rule deletes them.
+ *
  * Rules: steps() takes over the whole list and returns 0, and later calls `done` exactly once for each step,
  * in the order of the list and never before it has returned; or it returns -errno and has taken nothing.
  * Lists take effect in the order in which they were given, steps in the order of their list; each sees what
- * the one before has made. The steps of one list are APPLIED together or AWAY together, but for those that
- * are OTHERWISE. When to write, and which steps share a commit, is the caller's decision: the store starts at
- * once. A step and its texts stay valid until `done`. A step cannot be cancelled. close() completes what is
- * queued, then calls `closed`. While the store cannot write (state().writable) it tries again every second.
+ * the one before has made. What is AWAY takes along all that was given after it. A store in one file applies
+ * a list as a whole or not at all, but for the steps that are OTHERWISE; etcd may apply its first steps
+ * alone. When to write, and which steps share a commit, is the caller's decision: the store starts at once. A
+ * step and its texts stay valid until `done`. A step cannot be cancelled. close() completes what is queued,
+ * then calls `closed`. While the store cannot write (state().writable) it tries again every second.
  *
  * Not here: which steps are given and when (broker/leases/rows.h, journal.h); copies of rows (store_rows.h).
  */
@@ -141,11 +147,13 @@ struct store_step {
     enum store_step_kind kind;
     struct request_row request; /* `mark` "" = none is meant */
     struct lease_row lease;     /* `id` "" = none is meant */
-    const char *instead;        /* mark of an ASKED request that is deleted with STEP_OPEN; "" = none */
+    /* Mark of an ASKED request that is deleted with STEP_OPEN: the lease's own, of its id; "" = none. */
+    const char *instead;
     struct cursor_row cursor;
     void (*done)(struct store_step *, enum store_outcome);
     int err; /* AWAY: -ENOSPC, -EIO, -ENOMEM */
-    /* OTHERWISE: the request as it is now, NULL = there is none; freed by the store after `done`. */
+    /* OTHERWISE: the request as it is now, NULL = there is none of this description; freed by the store after
+     * `done`. */
     struct request_row *now;
     STAILQ_ENTRY(store_step) link; /* the caller's until steps() */
 };
@@ -174,12 +182,13 @@ struct store;
 
 struct store_ops {
     const char *name;
-    /* All vault requests, then all leases, then all cursors, each in no order. Before any step. 0 or -errno.
-     */
+    /* All vault requests, then all leases, then all cursors, each in no order. Before any step; etcd gives
+     * what its opening has read, once. 0 or -errno. */
     int (*load)(struct store *, const struct store_reader *, void *arg);
     /* "" = it has none yet. */
     const char *(*tag)(const struct store *);
-    /* Keeps the tag: durable on return. Before any step. 0 or -errno. */
+    /* Keeps the tag: durable on return. Before any step, and only where tag() is "". 0 or -errno. NULL = the
+     * store draws its tag itself. */
     int (*set_tag)(struct store *, const char tag[ID_TAG_SIZE]);
     int (*steps)(struct store *, struct store_steps *);
     void (*state)(const struct store *, struct store_state *);

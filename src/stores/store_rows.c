@@ -41,18 +41,13 @@ static void add_holder(struct row_texts *t, struct holder *h)
     add(t, &h->account);
 }
 
-static void add_changeable(struct row_texts *t, struct request_row *r)
+static void add_request(struct row_texts *t, struct request_row *r)
 {
+    add(t, &r->mark);
     add(t, &r->vault);
     add(t, &r->url);
     add(t, &r->name);
     add(t, &r->last_error);
-}
-
-static void add_request(struct row_texts *t, struct request_row *r)
-{
-    add(t, &r->mark);
-    add_changeable(t, r);
     add(t, &r->user);
     add_holder(t, &r->asker);
 }
@@ -65,38 +60,18 @@ static void add_lease(struct row_texts *t, struct lease_row *l)
     add_holder(t, &l->holder);
 }
 
-static void add_step_request(struct row_texts *t, struct store_step *s, enum row_change change)
-{
-    struct request_row *r = &s->request;
-
-    if (change == ROW_INSERTED) {
-        add_request(t, r);
-        return;
-    }
-    add(t, &r->mark);
-    if (change != ROW_UPDATED)
-        return;
-    add_changeable(t, r);
-    add(t, &r->asker.lsid);
-}
-
 void store_step_texts(struct store_step *s, struct row_texts *t)
 {
-    const struct store_step_rule *rule = &store_step_rules[s->kind];
-
     t->n = 0;
-    if (rule->request != ROW_AS_IS)
-        add_step_request(t, s, rule->request);
-    if (rule->lease == ROW_DELETED) {
-        add(t, &s->lease.request);
-        add(t, &s->lease.id);
-    } else if (rule->lease != ROW_AS_IS) {
-        add_lease(t, &s->lease);
+    if (s->kind == STEP_CURSOR) {
+        add(t, &s->cursor.site);
+        return;
     }
+    add_request(t, &s->request);
+    if (store_step_rules[s->kind].lease != ROW_AS_IS)
+        add_lease(t, &s->lease);
     if (s->kind == STEP_OPEN)
         add(t, &s->instead);
-    if (s->kind == STEP_CURSOR)
-        add(t, &s->cursor.site);
 }
 
 size_t row_texts_size(const struct row_texts *t)

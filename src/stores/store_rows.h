@@ -8,13 +8,14 @@
 #include "stores/store.h"
 
 /* The addresses of all texts in a step, so that they can be read and replaced. */
-#define ROW_TEXTS_MAX 20
+#define ROW_TEXTS_MAX 24
 struct row_texts {
     const char **at[ROW_TEXTS_MAX];
     size_t n;
 };
 
-/* Those that its kind needs; the others are never read. */
+/* Those of its rows: the cursor alone, or request and lease, which may lack texts where it is no insertion.
+ */
 void store_step_texts(struct store_step *, struct row_texts *);
 
 /* Bytes of all texts with their NULs. NULL counts as "". */

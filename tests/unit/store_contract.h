@@ -15,6 +15,9 @@
 
 struct store_under_test {
     struct store *store;
+    bool finds_marks; /* a mark is enough to find a request */
+    /* All rows as they are now; NULL = the store's own load() does it at any time. */
+    int (*load)(struct store_under_test *, const struct store_reader *, void *arg);
     void (*go_on)(struct store_under_test *); /* until something is done */
     void (*empty)(struct store_under_test *); /* all rows are gone, the store is as new */
 };

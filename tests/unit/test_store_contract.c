@@ -37,7 +37,8 @@ static void fake_begin(struct fake_case *c)
 {
     fake_clock_init(&c->clock);
     fake_store_init(&c->fake, &c->clock.clock);
-    c->under_test = (struct store_under_test){&c->fake.store, fake_go_on, fake_empty};
+    c->under_test = (struct store_under_test){
+        .store = &c->fake.store, .finds_marks = true, .go_on = fake_go_on, .empty = fake_empty};
 }
 
 TEST(each_step_in_each_state_of_the_fake)
@@ -152,9 +153,14 @@ static void sqlite_empty(struct store_under_test *t)
     assert_int_equal(t->store->ops->load(t->store, &requests, t), 0);
 }
 
+#define SQLITE_UNDER_TEST                                                                                    \
+    {                                                                                                        \
+        .finds_marks = true, .go_on = sqlite_go_on, .empty = sqlite_empty                                    \
+    }
+
 TEST(each_step_in_each_state_of_sqlite)
 {
-    struct sqlite_case c = {.under_test = {NULL, sqlite_go_on, sqlite_empty}, .loop = loop_new()};
+    struct sqlite_case c = {.under_test = SQLITE_UNDER_TEST, .loop = loop_new()};
 
     sqlite_begin(&c);
     store_contract_steps(&c.under_test);
@@ -164,7 +170,7 @@ TEST(each_step_in_each_state_of_sqlite)
 
 TEST(random_steps_of_sqlite)
 {
-    struct sqlite_case c = {.under_test = {NULL, sqlite_go_on, sqlite_empty}, .loop = loop_new()};
+    struct sqlite_case c = {.under_test = SQLITE_UNDER_TEST, .loop = loop_new()};
 
     sqlite_begin(&c);
     for (unsigned seed = 1; seed < 4; seed++)

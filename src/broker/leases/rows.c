@@ -63,7 +63,7 @@ static struct lease_row ending(const struct vault_request *r, const struct lease
 {
     if (!lease && r->step_lost && r->asker->state != LEASE_OPEN)
         lease = r->asker;
-    return (struct lease_row){.request = r->asker->id, .id = lease ? lease->id : ""};
+    return lease ? lease_row_of(lease) : (struct lease_row){.id = ""};
 }
 
 /* The last step of a request, if that is a STEP_RETURN, is followed until it is durable. */
@@ -121,7 +121,9 @@ int row_amend(struct lease *lease)
 {
     if (lease->state == LEASE_ASKING)
         return row_edit(lease->request);
-    return put(lease->request, &(struct store_step){.kind = STEP_AMEND, .lease = lease_row_of(lease)});
+    return put(lease->request, &(struct store_step){.kind = STEP_AMEND,
+                                                    .request = request_row_of(lease->request, REQUEST_HELD),
+                                                    .lease = lease_row_of(lease)});
 }
 
 void row_pend(struct vault_request *r, const struct lease *lease)
@@ -133,7 +135,9 @@ void row_pend(struct vault_request *r, const struct lease *lease)
 
 void row_leave(struct vault_request *r, const struct lease *lease)
 {
-    (void)put(r, &(struct store_step){.kind = STEP_LEAVE, .lease = ending(r, lease)});
+    (void)put(r, &(struct store_step){.kind = STEP_LEAVE,
+                                      .request = request_row_of(r, REQUEST_HELD),
+                                      .lease = ending(r, lease)});
 }
 
 int row_remove_lease(struct leases *ls, const struct lease_row *row)
@@ -163,6 +167,7 @@ void row_close(struct vault_request *r, const struct lease *lease)
     bool closed = !lease && r->work && journal_close_returned(&r->work->returning);
 
     if (r->has_row && !closed)
-        (void)put(r, &(struct store_step){
-                         .kind = STEP_CLOSE, .request = {.mark = r->asker->id}, .lease = ending(r, lease)});
+        (void)put(r, &(struct store_step){.kind = STEP_CLOSE,
+                                          .request = request_row_of(r, vault_request_row_state(r)),
+                                          .lease = ending(r, lease)});
 }

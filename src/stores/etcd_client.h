@@ -1,0 +1,68 @@
+/*
+ * etcd_client.h - calls to the members of an etcd cluster over its JSON gateway.
+ *
+ * One call is one POST and its JSON answer. A call goes to the member that answered last; where that member
+ * gives no answer, or says that it has no leader, the same bytes go to the next one, once around. So a call
+ * is a read, or a transaction that cannot be applied twice.
+ *
+ * With a user the client signs in when a member says 401, and where a fresh connection is closed without an
+ * answer, which some versions do with an old token; the call is then repeated, once.
+ *
+ * Rules: etcd_call() returns 0 and later calls done() exactly once, or -errno and never calls it. done()
+ * never comes before etcd_call() has returned. After etcd_cancel() it never comes.
+ */
+#ifndef JG_STORES_ETCD_CLIENT_H
+#define JG_STORES_ETCD_CLIENT_H
+
+#include "base/memory/secret.h"
+#include "loop/upstream/upstream.h"
+
+#include <cJSON.h>
+
+struct etcd_client;
+
+#define ETCD_ENDPOINTS_MAX 8
+
+struct etcd_client_opts {
+    const char *const *endpoints; /* scheme://host:port */
+    size_t nendpoints;
+    size_t first;        /* which one is tried first */
+    const char *ca_file; /* NULL = the system's store */
+    const char *client_certificate, *client_key;
+    const char *user; /* NULL = none */
+    const struct secret *password;
+    uint64_t timeout_ms; /* of one try at one member */
+};
+
+struct etcd_call {
+    /* the caller's */
+    const char *path; /* "/v3/kv/txn" */
+    struct buf body;  /* JSON; the caller's, valid until done() */
+    void (*done)(struct etcd_call *);
+
+    /* in done() */
+    int err;       /* 0 = `answer`; -EACCES (sign-in, or permission, refused), -EREMOTEIO (refused otherwise),
+                      -EPROTO, -ENOMEM, or why no member was reached */
+    bool unknown;  /* with err: a member may have done it, or may do it yet */
+    cJSON *answer; /* freed after done() */
+    char why[200];
+
+    /* private */
+    struct etcd_client *client;
+    struct call call;
+    struct buf headers, sign_in;
+    size_t endpoint, tries;
+    bool signed_in, signing_in;
+};
+
+struct etcd_client *etcd_client_new(struct loop *, const struct etcd_client_opts *, char why[256]);
+/* Calls in flight are cancelled by their owners before. */
+void etcd_client_close(struct etcd_client *, void (*closed)(void *arg), void *arg);
+
+int etcd_call(struct etcd_client *, struct etcd_call *) __attribute__((warn_unused_result));
+void etcd_cancel(struct etcd_call *); /* any number of times */
+/* The member that answered last, and how often that has changed. */
+const char *etcd_client_endpoint(const struct etcd_client *);
+uint64_t etcd_client_changes(const struct etcd_client *);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * etcd_rows.h - rows as etcd keeps them: their keys and their values.
+ *
+ * A key, below the prefix that all keys of a cluster have:
+ *
+ *   i/S/C/L     request whose existence at the vault is not known yet: its asker's lease id is L
+ *   r/VAULT/U/R request that the vault has made: R is its name there, "=" and L where the vault keeps none
+ *   w/U/C       request that waits for its approver
+ *   s/S/C       lease: one for a session and a credential
+ *   h/VAULT/R/L the lease L holds the request
+ *   p/NODE/SITE cursor of a PRA site
+ *
+ * S is a hash of person and session, C of the credential id, U of the vault user. So a session finds its
+ * lease, and a gateway the request that another one has made, without an index.
+ *
+ * A value is one letter, which is the state, and JSON whose members are one letter each. A comparison of
+ * values can read the letter. The value of h/ is S/C.
+ *
+ * Not here: transactions (etcd_txn.h), which keys a step compares and writes (etcd_steps.c).
+ */
+#ifndef JG_STORES_ETCD_ROWS_H
+#define JG_STORES_ETCD_ROWS_H
+
+#include "base/buf.h"
+#include "stores/store.h"
+
+#include <cJSON.h>
+
+#define ETCD_KEY_SIZE   320
+#define ETCD_VALUE_SIZE 65536
+
+/* The keys of a step's rows. Those of a lease are "" where the step has none. */
+struct etcd_keys {
+    char intent[ETCD_KEY_SIZE], request[ETCD_KEY_SIZE], pending[ETCD_KEY_SIZE];
+    char asker[ETCD_KEY_SIZE]; /* s/ of the session for which the request was asked */
+    char holds[ETCD_KEY_SIZE]; /* what all h/ keys of the request begin with */
+    char lease[ETCD_KEY_SIZE], hold[ETCD_KEY_SIZE];
+    char holder[ETCD_KEY_SIZE];  /* value of `hold` */
+    char instead[ETCD_KEY_SIZE]; /* intent that ends with STEP_OPEN */
+    char cursor[ETCD_KEY_SIZE];
+};
+
+/* 0, -ENAMETOOLONG or -ENOMEM. */
+int etcd_keys_of(struct etcd_keys *, const struct store_step *, const char *node);
+/* r/VAULT/U/R of a request without its other keys, as etcd_keys_of(). */
+int etcd_request_key(char key[ETCD_KEY_SIZE], const struct request_row *);
+
+/* Appended to `out`, whose `failed` tells of a failure. `owner` is the gateway that answers for the row. */
+void etcd_request_value(struct buf *out, const struct request_row *, const char *owner);
+/* Vault, user and name of the request are kept with the lease: they are its key. */
+void etcd_lease_value(struct buf *out, const struct lease_row *, const struct request_row *);
+
+/* A value that was read. Texts are valid until etcd_row_free(). */
+struct etcd_row {
+    bool is_lease; /* then of the request only vault, user and name are known, and lease.request is "" */
+    struct request_row request;
+    struct lease_row lease;
+    const char *owner;
+    cJSON *tree;
+};
+
+/* Of an s/ key, or of an i/, r/ or w/ key. 0, -EUCLEAN (no gateway writes such a value) or -ENOMEM. */
+int etcd_row_read(struct etcd_row *, bool is_lease, const char *value, size_t n);
+void etcd_row_free(struct etcd_row *);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * etcd_txn.h - transactions of etcd's JSON gateway: their text, and the answers.
+ *
+ * A step is a chain of alternatives. Each compares keys and, where all comparisons hold, does its operations;
+ * otherwise the next one is tried. Where none holds, keys are read:
+ *
+ *     {compare, success, failure: [{compare, success, failure: [ ... failure: [reads]}]}]}
+ *
+ * etcd evaluates the comparisons of a transaction, the nested ones included, before it writes anything: steps
+ * of one transaction do not see each other.
+ *
+ * Keys are given without the prefix of the cluster.
+ */
+#ifndef JG_STORES_ETCD_TXN_H
+#define JG_STORES_ETCD_TXN_H
+
+#include "base/buf.h"
+
+#include <cJSON.h>
+#include <stdint.h>
+
+enum etcd_compare_kind {
+    ETCD_ABSENT,
+    ETCD_THERE,
+    ETCD_VALUE,   /* over `from` and under `to` */
+    ETCD_NONE_IN, /* no key from `key` up to, without, `to` */
+    ETCD_MOD      /* last changed by revision `mod`; 0 = absent */
+};
+
+struct etcd_compare {
+    enum etcd_compare_kind kind;
+    const char *key, *from, *to;
+    int64_t mod;
+};
+
+enum etcd_op_kind {
+    ETCD_PUT,
+    ETCD_DELETE,
+    ETCD_GET,
+    ETCD_IF /* only where `key` is there: `then`, none of which is ETCD_IF */
+};
+
+struct etcd_op {
+    enum etcd_op_kind kind;
+    const char *key;
+    const char *value; /* of ETCD_PUT */
+    const struct etcd_op *then;
+    size_t nthen;
+};
+
+#define ETCD_COMPARES_MAX 6
+#define ETCD_OPS_MAX      6
+
+struct etcd_alternative {
+    struct etcd_compare compares[ETCD_COMPARES_MAX];
+    size_t ncompares;
+    struct etcd_op ops[ETCD_OPS_MAX];
+    size_t nops;
+};
+
+/* Everything is appended to `out`, whose `failed` tells of a failure. */
+struct etcd_writer {
+    struct buf *out;
+    const char *prefix;
+};
+
+/* Names in quotes are the gateway's: "compare":[…] and so on, with commas between the elements. */
+void etcd_write_compares(const struct etcd_writer *, const struct etcd_compare *, size_t n);
+void etcd_write_ops(const struct etcd_writer *, const struct etcd_op *, size_t n);
+/* A chain as one operation. */
+void etcd_write_chain(const struct etcd_writer *, const struct etcd_alternative *, size_t n,
+                      const struct etcd_op *reads, size_t nreads);
+/* A whole request to /v3/kv/range: at most `limit` keys from `from`, which may hold a NUL, up to `to`. */
+void etcd_write_range(const struct etcd_writer *, const char *from, size_t n, const char *to, int limit);
+
+/* ---- answers ---- */
+
+/* The answer of the alternative that held (*held), or of the reads. `answer` is that of the chain. NULL = it
+ * is no answer of a chain. */
+const cJSON *etcd_chain_answer(const cJSON *answer, bool *held);
+/* Number of the responses, and the n-th one with its wrapping name removed; NULL = there is none. */
+int etcd_responses(const cJSON *answer);
+const cJSON *etcd_response(const cJSON *answer, int n);
+/* The n-th key and value of a read; false = there is none. */
+struct etcd_kv {
+    struct buf key, value; /* key with its prefix */
+    int64_t created, mod;
+};
+bool etcd_kv_read(const cJSON *range, int n, struct etcd_kv *);
+void etcd_kv_free(struct etcd_kv *);
+/* Revision in the head of an answer; 0 = none. */
+int64_t etcd_revision(const cJSON *answer);
+
+#endif

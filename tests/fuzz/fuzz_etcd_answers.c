@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuzz_etcd_answers.c - what an etcd answers, and the values of its keys.
+ *
+ * First byte '1': the value of a lease; under '2': of a request; else the answer of a transaction for the
+ * kind of step that the byte names. A row that is read has every text, and written again it is read as the
+ * same row; a step has an outcome or an error, and shows a request only where it is not applied.
+ */
+#include "fuzz.h"
+
+#include "base/json.h"
+#include "stores/etcd_steps.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void check_holder(const struct holder *h)
+{
+    FUZZ_ASSERT(h->username && h->domain && h->session && h->lsid && h->credential);
+    FUZZ_ASSERT(h->system && h->account);
+}
+
+static void check_row(const struct etcd_row *row)
+{
+    const struct request_row *r = &row->request;
+
+    FUZZ_ASSERT(r->mark && r->vault && r->user && r->name && row->owner);
+    if (row->is_lease) {
+        FUZZ_ASSERT(*row->lease.id && row->lease.ended_site && row->lease.ended < SESSION_END_NSOURCES);
+        check_holder(&row->lease.holder);
+        return;
+    }
+    FUZZ_ASSERT(*r->mark && r->url && r->last_error && r->state < REQUEST_NSTATES);
+    check_holder(&r->asker);
+}
+
+static void write_row(struct buf *to, const struct etcd_row *row)
+{
+    if (row->is_lease)
+        etcd_lease_value(to, &row->lease, &row->request);
+    else
+        etcd_request_value(to, &row->request, row->owner);
+}
+
+static void check_value(const char *text, size_t n, bool is_lease)
+{
+    struct buf once = BUF_INIT(1 << 20), twice = BUF_INIT(1 << 20);
+    struct etcd_row row;
+
+    if (etcd_row_read(&row, is_lease, text, n))
+        return;
+    check_row(&row);
+    write_row(&once, &row);
+    etcd_row_free(&row);
+    FUZZ_ASSERT(!once.failed && etcd_row_read(&row, is_lease, once.data, once.len) == 0);
+    write_row(&twice, &row);
+    etcd_row_free(&row);
+    FUZZ_ASSERT(once.len == twice.len && memcmp(once.data, twice.data, once.len) == 0);
+    buf_free(&once);
+    buf_free(&twice);
+}
+
+static void check_outcome(struct store_step *step, int err, enum store_outcome outcome)
+{
+    FUZZ_ASSERT(err == 0 || err == -EPROTO || err == -EUCLEAN);
+    FUZZ_ASSERT(outcome == STORE_APPLIED || outcome == STORE_OTHERWISE);
+    FUZZ_ASSERT(!step->now || (outcome == STORE_OTHERWISE && *step->now->mark));
+    free(step->now);
+    step->now = NULL;
+}
+
+static void check_answer(const char *text, size_t n, enum store_step_kind kind)
+{
+    struct store_step step = {.kind = kind, .request = {.mark = "m"}, .instead = ""};
+    const char *why;
+    cJSON *answer = json_parse(text, n, 64, JSON_EXACT, &why);
+    enum store_outcome outcome;
+
+    if (!answer)
+        return;
+    check_outcome(&step, etcd_step_read(&step, answer, &outcome), outcome);
+    check_outcome(&step, etcd_step_judge(&step, answer, 7, &outcome), outcome);
+    cJSON_Delete(answer);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_input in = fuzz_input(data, size);
+    unsigned char kind = fuzz_byte(&in);
+    size_t n;
+    char *text = fuzz_text(&in, &n);
+
+    if (kind < '2')
+        check_value(text, n, kind == '1');
+    else
+        check_answer(text, n, (enum store_step_kind)(kind % STEP_NKINDS));
+    free(text);
+    return 0;
+}
