@@ -44,6 +44,13 @@ struct checkout_seen {
     UT_hash_handle hh;
 };
 
+/* How often the check-in of a lease's request was tried, as the trail has it. */
+struct attempts_seen {
+    char lease_id[ID_SIZE];
+    unsigned most;
+    UT_hash_handle hh;
+};
+
 struct disk {
     struct world *world;
     /* the store */
@@ -63,6 +70,8 @@ struct disk {
     struct buf file;
     struct audit_link last;
     struct checkout_seen *checkouts;
+    struct attempts_seen *attempts;
+    bool store_kept_waiting; /* attempts may not have been written then */
     /* the crash to come */
     unsigned crash_in; /* writes; 0 = none */
     unsigned crash_durable, crash_restart_ms;
@@ -92,6 +101,7 @@ static bool commit_fails(void *arg, unsigned nth)
     (void)nth;
     if (d->world->now_ms >= d->store_fails_ms)
         return false;
+    d->store_kept_waiting = true;
     counts_add(d->world->counts, 1, "store.commit_failed");
     world_disturbed(d->world);
     return true;
@@ -118,6 +128,7 @@ static int disk_steps(struct store *store, struct store_steps *steps)
     if (err || d->commit_due)
         return err;
     d->commit_due = true;
+    d->store_kept_waiting |= slow;
     if (slow)
         world_disturbed(d->world);
     world_after(d->world, slow ? d->store_takes_ms : USUAL_MS, on_commit, d);
@@ -149,27 +160,62 @@ static struct disk *disk_of_sink(struct audit_sink *sink)
     return CONTAINER_OF(sink, struct disk, sink);
 }
 
+static bool begins_with(const char *members, size_t n, const char *text)
+{
+    return n > strlen(text) && memcmp(members, text, strlen(text)) == 0;
+}
+
+/* The lease id of a record; false = it has none. */
+static bool record_lease(const char *members, size_t n, char id[ID_SIZE])
+{
+    static const char name[] = "\"lease_id\":\"";
+    const char *at = memmem(members, n, name, sizeof name - 1);
+
+    if (at)
+        (void)snprintf(id, ID_SIZE, "%.*s", ID_SIZE - 1, at + sizeof name - 1);
+    return at;
+}
+
 static void note_checkout(struct disk *d, const char *members, size_t n)
 {
-    static const char id_name[] = "\"lease_id\":\"";
-    const char *ok = memmem(members, n, "\"outcome\":\"ok\"", 14), *id;
     struct checkout_seen *seen = NULL;
+    char id[ID_SIZE];
 
-    if (n < 18 || memcmp(members, "\"event\":\"checkout\"", 18) != 0 || !ok)
+    if (!begins_with(members, n, "\"event\":\"checkout\"") || !memmem(members, n, "\"outcome\":\"ok\"", 14) ||
+        !record_lease(members, n, id))
         return;
-    id = memmem(members, n, id_name, sizeof id_name - 1);
-    if (!id)
-        return;
-    char text[ID_SIZE];
-    (void)snprintf(text, sizeof text, "%.*s", ID_SIZE - 1, id + sizeof id_name - 1);
-    HASH_FIND_STR(d->checkouts, text, seen);
+    HASH_FIND_STR(d->checkouts, id, seen);
     if (seen)
         return;
     seen = calloc(1, sizeof *seen);
     if (!seen)
         abort();
-    memcpy(seen->lease_id, text, sizeof text);
+    memcpy(seen->lease_id, id, sizeof id);
     HASH_ADD_STR(d->checkouts, lease_id, seen);
+}
+
+/* The count of attempts outlives the process. */
+static void note_attempt(struct disk *d, const char *members, size_t n)
+{
+    static const char name[] = "\"attempts\":";
+    struct attempts_seen *seen = NULL;
+    const char *at = memmem(members, n, name, sizeof name - 1);
+    char id[ID_SIZE];
+
+    if (!begins_with(members, n, "\"event\":\"checkin_failed\"") || !at || !record_lease(members, n, id))
+        return;
+    unsigned attempts = (unsigned)strtoul(at + sizeof name - 1, NULL, 10);
+    HASH_FIND_STR(d->attempts, id, seen);
+    if (!seen) {
+        seen = calloc(1, sizeof *seen);
+        if (!seen)
+            abort();
+        memcpy(seen->lease_id, id, sizeof id);
+        HASH_ADD_STR(d->attempts, lease_id, seen);
+    }
+    if (attempts < seen->most && !d->store_kept_waiting)
+        world_fail(d->world, "check-in attempt %u of lease %s follows attempt %u", attempts, id, seen->most);
+    seen->most = attempts > seen->most ? attempts : seen->most;
 }
 
 static void write_record(struct disk *d, const struct record *r)
@@ -177,6 +223,7 @@ static void write_record(struct disk *d, const struct record *r)
     if (audit_line_write(&d->file, &d->last, r->wall_ms, r->members, r->n))
         abort();
     note_checkout(d, r->members, r->n);
+    note_attempt(d, r->members, r->n);
 }
 
 static void end_wait(struct record *r, int err)
@@ -541,6 +588,17 @@ struct disk *disk_new(struct world *w)
     return d;
 }
 
+static void free_attempts(struct disk *d)
+{
+    struct attempts_seen *seen, *next;
+
+    HASH_ITER(hh, d->attempts, seen, next)
+    {
+        HASH_DEL(d->attempts, seen);
+        free(seen);
+    }
+}
+
 void disk_free(struct disk *d)
 {
     struct checkout_seen *seen, *next;
@@ -550,6 +608,7 @@ void disk_free(struct disk *d)
         HASH_DEL(d->checkouts, seen);
         free(seen);
     }
+    free_attempts(d);
     drop_records(d);
     buf_free(&d->file);
     fake_store_free(&d->fs);

@@ -6,6 +6,7 @@
  * --save), 2 the command line is wrong.
  */
 #include "gateway_run.h"
+#include "log_watch.h"
 #include "shrink.h"
 #include "world.h"
 
@@ -15,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define LOG_WATCH_EVERY 16 /* seeds: writing the log takes time */
 
 struct options {
     uint64_t first, last;
@@ -90,8 +93,16 @@ static void report(struct script *s, const struct options *o)
 static bool run_script(struct script *s, const struct options *o, struct totals *t)
 {
     struct world_result result, again;
+    bool watch = s->seed % LOG_WATCH_EVERY == 0 && !o->log;
 
+    if (watch)
+        log_watch_begin();
     world_run(s, o->trace ? stdout : NULL, t->counts, &result);
+    const char *leak = watch ? log_watch_end() : NULL;
+    if (leak) {
+        (void)printf("seed %" PRIu64 ": the log has a secret: %s\n", s->seed, leak);
+        return false;
+    }
     if (o->twice && !result.failed) {
         world_run(s, NULL, t->counts, &again);
         if (again.trace_hash != result.trace_hash) {
