@@ -347,7 +347,7 @@ static void check_released(struct oracle *o, const struct vault_entry *e)
         !gateway_run_serves(w->gateway))
         return;
     uint64_t for_ms = w->now_ms - since_ms;
-    if (calm_ms > CALM_MS || (for_ms > PROMPT_MS && calm_ms > for_ms + SETTLED_MS))
+    if (for_ms > PROMPT_MS && (calm_ms > CALM_MS || calm_ms > for_ms + SETTLED_MS))
         world_fail(w, "request %u is released by all its sessions and still live", e->id);
 }
 

@@ -114,6 +114,22 @@ static void add_story(struct script *s, struct rng *r, const struct setup *setup
         add(s, t + soon(r), ACT_CHECKOUT, session, send_flags(r), account);
 }
 
+/* Many sessions want one account within seconds. */
+static void add_rush(struct script *s, struct rng *r, const struct setup *setup)
+{
+    uint64_t t = rng_next(r) % SCRIPT_MS;
+    unsigned account = rng_below(r, setup->accounts);
+
+    for (unsigned n = rng_between(r, 3, 16); n; n--) {
+        unsigned session = rng_below(r, SETUP_SESSIONS);
+
+        add(s, t + rng_below(r, 3000), rng_chance(r, 40) ? ACT_FIND : ACT_CHECKOUT, session, send_flags(r),
+            account);
+        if (rng_chance(r, 50))
+            add(s, t + rng_below(r, 6000), ACT_RELEASE, session, send_flags(r), account);
+    }
+}
+
 static void add_some(struct script *s, struct rng *r, enum act_kind kind, unsigned most, unsigned a,
                      unsigned b, unsigned c)
 {
@@ -178,6 +194,8 @@ void script_make(struct script *s, uint64_t seed)
     unsigned stories = rng_between(&r, 4, SETUP_SESSIONS);
     for (unsigned i = 0; i < stories; i++)
         add_story(s, &r, &s->setup, rng_chance(&r, 20) ? rng_below(&r, i + 1) : i);
+    for (unsigned rushes = rng_below(&r, 5); rushes; rushes--)
+        add_rush(s, &r, &s->setup);
     add_caller_acts(s, &r);
     if (rng_chance(&r, 85))
         add_vault_acts(s, &r, &s->setup);
