@@ -318,7 +318,7 @@ static int sink_put(struct audit_sink *sink, const char *members, size_t n, unsi
 
     if (w->dead)
         return wait ? -ESHUTDOWN : 0;
-    struct record *r = calloc(1, sizeof *r + n);
+    struct record *r = calloc(1, sizeof *r + n + 1); /* a text */
     if (!r)
         abort();
     r->wall_ms = clock_wall(&w->clock);
