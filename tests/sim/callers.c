@@ -414,8 +414,7 @@ static void send_garbage(struct callers *cs, const struct act *act)
         "POST /v1/credentials/checkout HTTP/1.1\r\nHost: g\r\nContent-Length: 5\r\n\r\nhello",
         "BREW /pot HTTP/1.1\r\nHost: g\r\n\r\n",
         "\x16\x03\x01 no TLS here\r\n\r\n",
-        "POST /v1/credentials/find HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer wrong\r\nContent-Length: "
-        "2\r\n\r\n{}",
+        "POST /v1/credentials/find HTTP/1.1\r\nHost: g\r\nContent-Length: 0\r\n\r\n",
         "GET /livez HTTP/1.1\r\nHost: g\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
         "GET /readyz HTTP/1.1\r\nHost: g\r\n\r\n",
         "GET /" /* and no more */

@@ -2,11 +2,12 @@
 /* counts.c - see the header. */
 #include "counts.h"
 
+#include "base/uthash_nofail.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #define NAME_SIZE 64
 
@@ -52,6 +53,8 @@ static void add(struct counts *c, const char *name, uint64_t n)
             abort();
         (void)snprintf(row->name, sizeof row->name, "%s", name);
         HASH_ADD_STR(c->table, name, row);
+        if (!row->hh.tbl)
+            abort();
     }
     row->n += n;
 }

@@ -15,12 +15,12 @@
 #include "audit/audit_chain.h"
 #include "audit/audit_witness.h"
 #include "base/container_of.h"
+#include "base/uthash_nofail.h"
 #include "broker/broker.h"
 #include "fake_store.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <uthash.h>
 
 #define TRAIL_MAX   ((size_t)256 << 20)
 #define DEADLINE_MS 2000 /* of a wait for a record, as commands/run/audit.c has it */
@@ -192,6 +192,8 @@ static void note_checkout(struct disk *d, const char *members, size_t n)
         abort();
     memcpy(seen->lease_id, id, sizeof id);
     HASH_ADD_STR(d->checkouts, lease_id, seen);
+    if (!seen->hh.tbl)
+        abort();
 }
 
 /* The count of attempts outlives the process. */
@@ -212,6 +214,8 @@ static void note_attempt(struct disk *d, const char *members, size_t n)
             abort();
         memcpy(seen->lease_id, id, sizeof id);
         HASH_ADD_STR(d->attempts, lease_id, seen);
+        if (!seen->hh.tbl)
+            abort();
     }
     if (attempts < seen->most && !d->store_kept_waiting)
         world_fail(d->world, "check-in attempt %u of lease %s follows attempt %u", attempts, id, seen->most);

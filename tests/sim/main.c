@@ -125,7 +125,8 @@ static bool run_seeds(const struct options *o, struct totals *t)
 {
     bool all = true;
 
-    for (uint64_t seed = o->first; seed <= o->last && (!o->seconds || cpu_seconds() < o->seconds); seed++) {
+    for (uint64_t seed = o->first; seed <= o->last && (o->seconds <= 0 || cpu_seconds() < o->seconds);
+         seed++) {
         struct script s;
 
         script_make(&s, seed);
@@ -226,7 +227,7 @@ int main(int argc, char **argv)
         if (!read_option(argc, argv, &i, &o))
             return usage(stderr);
     }
-    if (o.seconds && o.last == 100)
+    if (o.seconds > 0 && o.last == 100)
         o.last = UINT64_MAX - 1;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     gateway_run_configure();

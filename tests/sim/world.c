@@ -97,7 +97,7 @@ static void drop_events(struct world *w)
 
 /* ---- the trace ---- */
 
-static void write_line(struct world *w, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void write_line(struct world *w, const char *format, va_list ap)
 {
     char line[1024];
     int n = snprintf(line, sizeof line, "%10" PRIu64 ".%03u ", (w->now_ms - START_MS) / 1000,
