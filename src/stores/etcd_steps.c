@@ -7,9 +7,10 @@
  *   ask     i and the asker's s absent                i
  *           (found at the vault:) r absent            r
  *   open    i is I, s and r absent                    r O, h, s; i goes
- *           r is O, s absent                          r O, h, s
- *           r is O, h is there                        r O, h, s: the same lease once more
+ *           r is O of this mark, s absent             r O, h, s
+ *           r is O of this mark, h is there           r O, h, s: the same lease once more
  *           w is W of this request, s absent          r O, h, s; w goes
+ *           i is I, s absent, r is O                  h, s; i goes: another gateway's request
  *   pend    r is O, no other h, w absent              w W; r, and h with s, go
  *   edit    the row is in its state                   the row
  *   amend   h is there                                s
@@ -33,7 +34,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ALTERNATIVES_MAX = 4 };
+enum { ALTERNATIVES_MAX = 5 };
 
 /* What a step's alternatives are put together from. */
 struct parts {
@@ -41,7 +42,8 @@ struct parts {
     const struct etcd_keys *k;
     struct buf request, lease; /* values, NUL-terminated */
     char holds_end[ETCD_KEY_SIZE], after_hold[ETCD_KEY_SIZE];
-    char pending_from[ETCD_KEY_SIZE], pending_to[ETCD_KEY_SIZE];
+    char pending_from[ETCD_KEY_SIZE], pending_to[ETCD_KEY_SIZE]; /* values at w/ of this request */
+    char held_from[ETCD_KEY_SIZE], held_to[ETCD_KEY_SIZE];       /* values at r/: held, of this mark */
     struct etcd_op lease_ends[2];
     struct etcd_alternative chain[ALTERNATIVES_MAX];
     size_t n;
@@ -148,7 +150,7 @@ static void open_held(struct parts *p, bool again)
 {
     struct etcd_alternative *a = alternative(p);
 
-    compare_state(a, p->k->request, "O", "P");
+    compare_state(a, p->k->request, p->held_from, p->held_to);
     compare(a, again ? ETCD_THERE : ETCD_ABSENT, again ? p->k->hold : p->k->lease);
     hold(p, a);
 }
@@ -163,12 +165,29 @@ static void open_pending(struct parts *p)
     drop(a, p->k->pending);
 }
 
+enum { JOINED_REQUEST = 3 }; /* place of the read among the answers */
+
+/* The vault has handed over a request that another gateway has made meanwhile: its row stays as it is. */
+static void open_joined(struct parts *p)
+{
+    struct etcd_alternative *a = alternative(p);
+
+    compare_state(a, p->k->intent, "I", "J");
+    compare(a, ETCD_ABSENT, p->k->lease);
+    compare_state(a, p->k->request, "O", "P");
+    put(a, p->k->hold, p->k->holder);
+    put(a, p->k->lease, p->lease.data);
+    drop(a, p->k->intent);
+    a->ops[a->nops++] = (struct etcd_op){.kind = ETCD_GET, .key = p->k->request};
+}
+
 static void open_lease(struct parts *p)
 {
     open_asked(p);
     open_held(p, false);
     open_held(p, true);
     open_pending(p);
+    open_joined(p);
 }
 
 static void pend(struct parts *p)
@@ -276,6 +295,14 @@ static void (*const kinds[STEP_NKINDS])(struct parts *) = {
 
 /* ---- a step as a whole ---- */
 
+/* Values in this state and of this mark: a comma follows the mark, and comes before '-'. */
+static bool write_range_of(char from[ETCD_KEY_SIZE], char to[ETCD_KEY_SIZE], char letter, const char *mark)
+{
+    bool fits = snprintf(from, ETCD_KEY_SIZE, "%c{\"m\":\"%s\"", letter, mark) < ETCD_KEY_SIZE;
+
+    return fits && snprintf(to, ETCD_KEY_SIZE, "%c{\"m\":\"%s\"-", letter, mark) < ETCD_KEY_SIZE;
+}
+
 static bool begin_parts(struct parts *p, const struct etcd_self *self)
 {
     const struct request_row *r = &p->step->request;
@@ -291,8 +318,8 @@ static bool begin_parts(struct parts *p, const struct etcd_self *self)
 
     p->holds_end[strlen(p->holds_end) - 1]++; /* '/' is one less than '0' */
     fits &= snprintf(p->after_hold, ETCD_KEY_SIZE, "%s!", p->k->hold) < ETCD_KEY_SIZE;
-    fits &= snprintf(p->pending_from, ETCD_KEY_SIZE, "W{\"m\":\"%s\"", mark) < ETCD_KEY_SIZE;
-    fits &= snprintf(p->pending_to, ETCD_KEY_SIZE, "%s-", p->pending_from) < ETCD_KEY_SIZE;
+    fits &= write_range_of(p->pending_from, p->pending_to, 'W', mark);
+    fits &= write_range_of(p->held_from, p->held_to, 'O', mark);
     p->lease_ends[0] = (struct etcd_op){.kind = ETCD_DELETE, .key = p->k->hold};
     p->lease_ends[1] = (struct etcd_op){.kind = ETCD_DELETE, .key = p->k->lease};
     return fits;
@@ -393,6 +420,22 @@ static int otherwise(struct store_step *step, const cJSON *reads, enum store_out
     return err;
 }
 
+/* Into step->now, where another gateway has made the request that the lease holds. */
+static int show_joined(struct store_step *step, const cJSON *range)
+{
+    struct etcd_row row;
+    int err = step->kind == STEP_OPEN ? read_row(range, &row) : 1;
+
+    if (err)
+        return err < 0 ? err : 0;
+    bool joined = strcmp(row.request.mark, step->request.mark) != 0;
+
+    if (joined)
+        step->now = request_row_copy(&row.request);
+    etcd_row_free(&row);
+    return joined && !step->now ? -ENOMEM : 0;
+}
+
 int etcd_step_read(struct store_step *step, const cJSON *answer, enum store_outcome *outcome)
 {
     bool held = false;
@@ -401,7 +444,9 @@ int etcd_step_read(struct store_step *step, const cJSON *answer, enum store_outc
     *outcome = STORE_APPLIED;
     if (!reads)
         return -EPROTO;
-    return held || cannot_fail(step) ? 0 : otherwise(step, reads, outcome);
+    if (cannot_fail(step))
+        return 0;
+    return held ? show_joined(step, etcd_response(reads, JOINED_REQUEST)) : otherwise(step, reads, outcome);
 }
 
 void etcd_step_write_look(const struct etcd_writer *w, const struct etcd_keys *k)
@@ -449,6 +494,6 @@ int etcd_step_judge(struct store_step *step, const cJSON *answer, int64_t revisi
     if (cannot_fail(step))
         return 0;
     if (step->kind != STEP_CLOSE && is_of_revision(etcd_response(answer, written_key(step)), revision))
-        return 0;
+        return show_joined(step, etcd_response(answer, LOOK_REQUEST));
     return otherwise(step, answer, outcome);
 }

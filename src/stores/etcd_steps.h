@@ -17,8 +17,8 @@ struct etcd_self {
 /* Appends the step. 0, -ENAMETOOLONG (a name is too long for a key) or -ENOMEM. */
 int etcd_step_write(const struct etcd_writer *, const struct etcd_self *, const struct store_step *,
                     const struct etcd_keys *);
-/* The outcome in the answer of that operation; with OTHERWISE step->now. 0, or -EPROTO, -EUCLEAN, -ENOMEM
- * (also with an outcome: `now` could not be read). */
+/* The outcome in the answer of that operation; with OTHERWISE, and where store.h says so with APPLIED,
+ * step->now. 0, or -EPROTO, -EUCLEAN, -ENOMEM (also with an outcome: `now` could not be read). */
 int etcd_step_read(struct store_step *, const cJSON *answer, enum store_outcome *);
 
 /*

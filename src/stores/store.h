@@ -152,8 +152,11 @@ struct store_step {
     struct cursor_row cursor;
     void (*done)(struct store_step *, enum store_outcome);
     int err; /* AWAY: -ENOSPC, -EIO, -ENOMEM */
-    /* OTHERWISE: the request as it is now, NULL = there is none of this description; freed by the store after
-     * `done`. */
+    /*
+     * OTHERWISE: the request as it is now, NULL = there is none of this description. APPLIED: STEP_OPEN on a
+     * request that another gateway has made meanwhile shows that one; its own, asked for, has ended. Freed by
+     * the store after `done`.
+     */
     struct request_row *now;
     STAILQ_ENTRY(store_step) link; /* the caller's until steps() */
 };

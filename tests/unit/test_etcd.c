@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -248,7 +249,8 @@ struct given_step {
     struct store_step step; /* first */
     bool done;
     enum store_outcome outcome;
-    int found; /* state that OTHERWISE has shown; -1 = none */
+    int found;     /* state of the request that was shown; -1 = none */
+    char mark[16]; /* its mark */
 };
 
 static void on_given(struct store_step *step, enum store_outcome outcome)
@@ -259,6 +261,7 @@ static void on_given(struct store_step *step, enum store_outcome outcome)
     g->done = true;
     g->outcome = outcome;
     g->found = step->now ? (int)step->now->state : -1;
+    (void)snprintf(g->mark, sizeof g->mark, "%s", step->now ? step->now->mark : "");
 }
 
 static struct given_step ask_for(const char *mark)
@@ -431,6 +434,119 @@ TEST(a_request_that_is_given_back_takes_no_holder)
     end(&c);
 }
 
+static void give_this(struct etcd_case *c, struct given_step *g, enum store_outcome expected)
+{
+    give(c, g);
+    while (!g->done)
+        turn(c);
+    assert_int_equal(g->outcome, expected);
+}
+
+static int count_request_of_a(void *arg, const struct request_row *r)
+{
+    assert_string_equal(r->mark, r->state == REQUEST_HELD ? "a" : "c");
+    ++*(int *)arg;
+    return 0;
+}
+
+static int count_lease_of_a(void *arg, const struct lease_row *l)
+{
+    assert_string_equal(l->request, "a");
+    *(int *)arg += 10;
+    return 0;
+}
+
+static enum etcd_fault lose_one(void *arg, const char *path)
+{
+    atomic_bool *lose = arg;
+
+    return strcmp(path, "/v3/kv/txn") == 0 && atomic_exchange(lose, false) ? FAULT_AFTER : FAULT_NONE;
+}
+
+/* Both ask the vault, and both are handed the request that the first one has made. */
+static void hold_one_request(bool answer_lost)
+{
+    static const struct store_reader reader = {.request = count_request_of_a, .lease = count_lease_of_a};
+    struct given_step opens = step_on_41(STEP_OPEN, REQUEST_HELD, "a");
+    struct given_step joins = step_on_41(STEP_OPEN, REQUEST_HELD, "b");
+    struct given_step early = step_on_41(STEP_RETURN, REQUEST_RETURNING, "a");
+    struct given_step leaves = step_on_41(STEP_LEAVE, REQUEST_HELD, "a");
+    struct given_step last = step_on_41(STEP_RETURN, REQUEST_RETURNING, "b");
+    struct given_step late = step_on_41(STEP_OPEN, REQUEST_HELD, "c");
+    char url[64];
+    const char *const urls[] = {url};
+    struct etcd_case one, two;
+    struct etcd_proxy *proxy;
+    atomic_bool lose = false;
+    int n = 0;
+
+    begin(&one);
+    proxy = etcd_proxy_start(&etcd, lose_one, &lose, url);
+    two = one;
+    open_alone(&one);
+    open_store(&two, urls, 1, "g2", "two");
+    assert_string_equal(two.why, "");
+    assert_int_equal(give_and_wait(&one, "a"), STORE_APPLIED);
+    assert_int_equal(give_and_wait(&two, "b"), STORE_APPLIED);
+    assert_int_equal(give_and_wait(&two, "c"), STORE_APPLIED);
+    give_this(&one, &opens, STORE_APPLIED);
+    assert_string_equal(opens.mark, "");
+    lose = answer_lost;
+    give_this(&two, &joins, STORE_APPLIED);
+    assert_false(lose);
+    assert_string_equal(joins.mark, "a");
+    assert_int_equal(scan_rows(&one.under_test, &reader, &n), 0);
+    assert_int_equal(n, 22); /* the request of a, the intent of c, and two leases */
+    give_this(&one, &early, STORE_OTHERWISE);
+    assert_int_equal(early.found, REQUEST_HELD);
+    give_this(&one, &leaves, STORE_APPLIED);
+    last.step.request.mark = "a";
+    give_this(&two, &last, STORE_APPLIED);
+    give_this(&two, &late, STORE_OTHERWISE);
+    assert_int_equal(late.found, REQUEST_RETURNING);
+    close_store(&two);
+    end(&one);
+    etcd_proxy_end(proxy);
+}
+
+TEST(two_gateways_hold_one_request)
+{
+    NEEDS_ETCD;
+    hold_one_request(false);
+    hold_one_request(true);
+}
+
+TEST(a_hundred_check_outs_in_one_flight)
+{
+    static struct given_step asks[100], opens[100];
+    static char marks[100][16];
+    struct store_state before, after;
+    struct etcd_case c;
+
+    NEEDS_ETCD;
+    begin(&c);
+    open_alone(&c);
+    for (size_t i = 0; i < 100; i++) {
+        (void)snprintf(marks[i], sizeof marks[i], "mark-%zu", i);
+        asks[i] = ask_for(marks[i]);
+        opens[i] = step_on_41(STEP_OPEN, REQUEST_HELD, marks[i]);
+        opens[i].step.request.name = marks[i];
+        give(&c, &asks[i]);
+    }
+    while (!asks[99].done)
+        turn(&c);
+    c.under_test.store->ops->state(c.under_test.store, &before);
+    for (size_t i = 0; i < 100; i++)
+        give(&c, &opens[i]);
+    while (!opens[99].done)
+        turn(&c);
+    c.under_test.store->ops->state(c.under_test.store, &after);
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(opens[i].outcome, STORE_APPLIED);
+    assert_in_range(after.commits - before.commits, 1, 2); /* by their number, or by 512 kB */
+    end(&c);
+}
+
 TEST(a_name_is_one_gateways)
 {
     const char *const urls[] = {etcd.url};
@@ -491,7 +607,7 @@ TEST(a_store_without_etcd_is_away_and_comes_back)
 
 static enum etcd_fault always_before(void *arg, const char *path)
 {
-    return *(bool *)arg && strcmp(path, "/v3/kv/txn") == 0 ? FAULT_BEFORE : FAULT_NONE;
+    return *(atomic_bool *)arg && strcmp(path, "/v3/kv/txn") == 0 ? FAULT_BEFORE : FAULT_NONE;
 }
 
 /* Its fate is not known, so it is sent again and again; a store that is closed does not wait for that. */
@@ -500,7 +616,7 @@ TEST(a_store_that_closes_waits_for_no_answer)
     struct given_step g = ask_for("a");
     struct etcd_proxy *proxy;
     struct etcd_case c;
-    bool faulty = false;
+    atomic_bool faulty = false;
     char url[64];
     const char *const urls[] = {url};
 
@@ -587,6 +703,8 @@ int main(void)
         cmocka_unit_test(a_restart_finds_its_rows_and_its_tag),
         cmocka_unit_test(more_rows_than_a_page),
         cmocka_unit_test(a_request_that_is_given_back_takes_no_holder),
+        cmocka_unit_test(two_gateways_hold_one_request),
+        cmocka_unit_test(a_hundred_check_outs_in_one_flight),
         cmocka_unit_test(a_name_is_one_gateways),
         cmocka_unit_test(an_old_incarnation_is_fenced),
         cmocka_unit_test(a_store_without_etcd_is_away_and_comes_back),
