@@ -322,7 +322,7 @@ static void end_one(struct release *r, struct lease *lease)
         log_info("lease_released_by_operator", "lease=%s", r->lease_id);
     } else if (request->state == VR_LAPSED) {
         vault_request_forget(request);
-    } else if (request->state == VR_PENDING && !request->checkouts) {
+    } else if (request->state == VR_PENDING && request->asker == lease) {
         pending_withdraw(request);
         r->answer.pending = true;
     } else if (vault_request_is_returning(request)) {

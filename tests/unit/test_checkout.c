@@ -437,6 +437,70 @@ TEST(a_request_that_is_not_approved_is_withdrawn)
     }
 }
 
+/* The withdrawal takes effect when the check-out has ended, also after a restart; unless it gets the secret.
+ */
+TEST(a_request_is_withdrawn_while_a_checkout_asks_for_its_secret)
+{
+    enum { SESSION, OPERATOR, RESTARTED, APPROVED, NCASES };
+    static const char *const words[NCASES] = {"by its session", "by an operator", "and the process ends",
+                                              "and it is approved"};
+
+    for (int how = 0; how < NCASES; how++) {
+        struct world w;
+        struct caller c, other;
+        struct released r = {.replies = 0};
+
+        case_label("%s", words[how]);
+        begin_approval(&w, &c);
+        start_checkout(&w, "alice", "s2", &other);
+        world_run_until(&w, FAKE_CREDENTIAL);
+        if (how == OPERATOR)
+            r.op =
+                broker_release_lease(w.broker, fake_store_only(w.store)->mark, SECONDS(15), on_released, &r);
+        else
+            start_release(&w, "alice", "s1", w.credential, &r);
+        world_iterate(&w);
+        assert_int_equal(r.pending, how == OPERATOR);
+        fake_clock_run(&w.clock, w.timers, 50);
+        assert_true(fake_store_commit(w.store));
+        assert_int_equal(world_checkins(&w), 0);
+        w.vault.requests[0].pending = how != APPROVED;
+        if (how == RESTARTED)
+            world_crash(&w, 0, 0);
+        world_advance(&w, SECONDS(3));
+        assert_int_equal(other.code,
+                         how == APPROVED || how == RESTARTED ? FAULT_NONE : FAULT_APPROVAL_PENDING);
+        assert_int_equal(world_state(&w).leases_active, how == APPROVED);
+        assert_int_equal(world_checkins(&w), how != APPROVED);
+        if (how == APPROVED)
+            finish_release(&w, "alice", "s2", NULL, &r);
+        world_advance(&w, SECONDS(3));
+        assert_int_equal(world_checkins(&w), 1);
+        end_approval(&w);
+    }
+}
+
+/* Once a session has had its secret it is checked in with its last holder, like any other. */
+TEST(an_approved_request_does_not_wait_again)
+{
+    struct world w;
+    struct caller c, other;
+    struct released r;
+
+    begin_approval(&w, &c);
+    w.vault.requests[0].pending = false;
+    checkout_ok(&w, "alice", "s2", &c);
+    start_checkout(&w, "alice", "s3", &other);
+    world_run_until(&w, FAKE_CREDENTIAL);
+    start_release(&w, "alice", "s2", NULL, &r);
+    world_iterate(&w);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    cancel_checkout(&other);
+    world_advance(&w, SECONDS(1));
+    assert_int_equal(world_checkins(&w), 1);
+    end_approval(&w);
+}
+
 static enum fake_fault denied(void *arg, enum fake_op op, unsigned nth)
 {
     (void)arg;
@@ -452,6 +516,7 @@ TEST(a_request_that_is_denied_ends)
     begin_approval(&w, &c);
     w.vault.plan = denied;
     assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_NOT_ENTITLED);
+    assert_non_null(strstr(c.detail, "the approver has denied"));
     world_advance(&w, SECONDS(1));
     end_approval(&w);
 }
@@ -817,6 +882,8 @@ int main(void)
         cmocka_unit_test(it_is_answered_when_it_is_durable),
         cmocka_unit_test(a_request_is_kept_for_its_approver),
         cmocka_unit_test(a_request_that_is_not_approved_is_withdrawn),
+        cmocka_unit_test(a_request_is_withdrawn_while_a_checkout_asks_for_its_secret),
+        cmocka_unit_test(an_approved_request_does_not_wait_again),
         cmocka_unit_test(a_request_that_is_denied_ends),
         cmocka_unit_test(a_request_that_is_gone_is_asked_for_again),
         cmocka_unit_test(an_approved_request_is_claimed_by_two),

@@ -109,6 +109,13 @@ static enum co_state wait_for_approval(struct checkout *co)
     return CO_PEND;
 }
 
+static void note_denied(struct checkout *co)
+{
+    co->request->gone = true;
+    fault_set_detail(&co->call.fault,
+                     "the approver has denied the request; check out again to ask for a new one");
+}
+
 /* A claimed request has been approved: its end is in the list. */
 static enum co_state after_secret(const struct checkout *co)
 {
@@ -131,7 +138,7 @@ static enum co_state secret_resume(struct checkout *co, int err)
     if (co->call.result == VAULT_PENDING)
         return wait_for_approval(co);
     if (co->call.result == VAULT_DENIED && co->request->state == VR_PENDING)
-        co->request->gone = true; /* the approver has denied it */
+        note_denied(co);
     if (!absent && co->call.result != VAULT_OK)
         return co_fail_with(co, &co->call.fault);
     co_take_secret(co);

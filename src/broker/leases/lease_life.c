@@ -206,6 +206,7 @@ void lease_open(struct lease *lease)
 
     lease_link(lease, request);
     request->checkouts--;
+    pending_handed_over(request);
     lease_log_change("opened", request, lease);
     if (old)
         lease_close(old, "replaced");

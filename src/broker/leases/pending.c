@@ -86,19 +86,32 @@ bool pending_keep(struct vault_request *r, struct lease *lease, uint64_t wait_ms
     return true;
 }
 
-/* While a vault request is HELD it has work only if it has waited. */
+/* While a vault request is HELD its work has a time only if it has waited and no lease was handed over. */
 bool pending_keep_again(struct vault_request *r, struct lease *lease)
 {
-    if (r->gone || !r->work)
+    if (r->gone || !r->work || !r->work->next_wall_ms)
         return false;
     keep(r, lease);
     return true;
 }
 
+void pending_handed_over(struct vault_request *r)
+{
+    if (r->work)
+        r->work->next_wall_ms = 0;
+}
+
 void pending_withdraw(struct vault_request *r)
 {
-    row_return(r, NULL);
-    vault_request_goto(r, VR_QUEUED);
+    if (!r->checkouts) {
+        row_return(r, NULL);
+        vault_request_goto(r, VR_QUEUED);
+        return;
+    }
+    r->work->next_wall_ms =
+        clock_wall(r->vault_ref->leases->clock); /* its wait is over, also for a restart */
+    (void)row_edit(r);
+    (void)vault_request_defer(r, ASKED_FOR_MS); /* without memory its wait ends as before */
 }
 
 void pending_withdraw_of(struct leases *ls, const struct session_leases *probe, const char *credential_id)
@@ -108,7 +121,7 @@ void pending_withdraw_of(struct leases *ls, const struct session_leases *probe, 
 
     for (w = s ? TAILQ_FIRST(&ls->pending) : NULL; w; w = next) {
         next = TAILQ_NEXT(w, of_list);
-        if (w->request->asker->session_leases == s && !w->request->checkouts &&
+        if (w->request->asker->session_leases == s &&
             strcmp(w->request->asker->credential_id, credential_id) == 0)
             pending_withdraw(w->request);
     }

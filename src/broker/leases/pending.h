@@ -24,10 +24,12 @@ struct vault_request *pending_find(const struct leases *, const struct session *
 /* One that is held by one check-out with this lease, and by nothing else, waits from now on, without that
  * hold. False = out of memory, nothing has changed. */
 bool pending_keep(struct vault_request *, struct lease *, uint64_t wait_ms);
-/* The same for one that has lost its last hold, for what is left of its wait. False = it has never waited, or
- * the vault has ended it; nothing has changed. */
+/* The same for one that has lost its last hold, for what is left of its wait. False = it has never waited,
+ * its secret has been handed over, or the vault has ended it; nothing has changed. */
 bool pending_keep_again(struct vault_request *, struct lease *);
-/* It is not needed any more: it is given back. */
+/* A lease holds it from now on: it does not wait again. */
+void pending_handed_over(struct vault_request *);
+/* It is not needed any more: it is given back, unless a check-out that asks for its secret gets it. */
 void pending_withdraw(struct vault_request *);
 /* The same for what this session has asked for; `credential_id` as in its release. */
 void pending_withdraw_of(struct leases *, const struct session_leases *probe, const char *credential_id);
