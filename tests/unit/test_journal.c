@@ -300,7 +300,7 @@ static int put(struct rig *r, enum store_step_kind kind, const char *mark, struc
                                          .vault = "main",
                                          .user = "u",
                                          .asker = no_holder},
-                             .lease = {.id = ""}},
+                             .lease = {.id = store_step_rules[kind].lease == ROW_AS_IS ? NULL : ""}},
         wait, done);
 }
 

@@ -267,11 +267,12 @@ static void note_refusal(const struct store_step *step)
     static const char *const states[REQUEST_NSTATES] = {"asked", "held", "returning", "lapsed", "pending"};
     static const struct request_row none = {0};
     const struct request_row *now = step->now ? step->now : &none;
+    const char *lease = step->lease.id; /* NULL: the step is of the request alone */
 
     log_error("step_refused",
               "step=%s request=%s lease=%s found=%s vault=%s vault_user=%s user=%s domain=%s session=%s "
               "system=%s account=%s hint=%s",
-              store_step_rules[step->kind].name, step->request.mark, *step->lease.id ? step->lease.id : NULL,
+              store_step_rules[step->kind].name, step->request.mark, lease && *lease ? lease : NULL,
               step->now ? states[now->state] : "none", now->vault, now->user, now->asker.username,
               now->asker.domain, now->asker.session, now->asker.system, now->asker.account,
               "the lease store is not as the gateway has written it; a restart reads it again");
