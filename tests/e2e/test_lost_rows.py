@@ -6,6 +6,7 @@ gateway is dead, and the next one has to find by the trail which requests the va
 """
 
 import json
+import sqlite3
 
 import pytest
 
@@ -142,6 +143,24 @@ def test_a_rebuilt_store_finds_what_waits_for_its_approver():
         (end,) = eventually(lambda: [r for r in records(stack, "checkin") if r["vault_request_id"] == kept])
         assert end["outcome"] == "checked_in"
         assert [r["count"] for r in records(stack, "store_rows_lost")] == [1]
+
+
+def test_a_row_that_names_no_user_is_looked_for_by_the_trail():
+    """It stays in the store, so the step that would ask for the same request is refused, which ends nothing."""
+    with Stack(SECTIONS) as stack:
+        session = stack.session("ann", stack.account())
+        assert stack.checkout(session).status == 200
+        stack.gateway.kill()
+        rows = sqlite3.connect(state(stack, "leases.db"))
+        with rows:
+            rows.execute("UPDATE vault_request SET user = ''")
+        rows.close()
+        stack.gateway.restart()
+        eventually(lambda: live(stack) == set(), 30)
+        assert stack.metric("jumpgate_store_steps_refused_total") == 1
+        for event in ("lease_odd", "step_refused step=ask"):
+            assert event in stack.gateway.err.text
+        assert stack.checkout(session).status == 200
 
 
 def test_a_whole_store_needs_no_witness():

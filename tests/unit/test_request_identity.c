@@ -181,6 +181,33 @@ TEST(a_repeat_after_a_move_reads_the_list_first)
     }
 }
 
+/* What waits for its approver when the section moves is given back, as soon as its mark proves it. */
+TEST(a_request_that_waits_during_a_move_is_given_back)
+{
+    struct caller c;
+    struct world w;
+
+    for (size_t i = 0; i < sizeof moved_cases / sizeof moved_cases[0]; i++) {
+        case_label("%s", moved_cases[i].label);
+        const struct moved_case *m = &moved_cases[i];
+
+        begin(&w);
+        w.vault.accounts[0].approval = true;
+        w.vault.conf.approval_wait_ms = HOURS(4);
+        world_start(&w);
+        assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_APPROVAL_PENDING);
+        world_advance(&w, SECONDS(1));
+        move(&w, m->account, m->reason);
+        world_advance(&w, SECONDS(3));
+        assert_int_equal(w.store->otherwise, 0);
+        assert_int_equal(w.vault.requests[0].checkins, m->ours || !m->reason);
+        world_advance(&w, MINUTES(3));
+        assert_int_equal(w.vault.requests[0].checkins, m->ours || !m->reason);
+        assert_int_equal(fake_store_count(w.store), 0);
+        world_end(&w);
+    }
+}
+
 /* Released before the first list was read, or before the move: the mark decides first. */
 TEST(a_release_after_a_move_checks_in_what_is_ours)
 {
@@ -486,6 +513,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_section_given_to_another_vault_has_no_old_lease),
         cmocka_unit_test(a_moved_vault_keeps_leases_that_its_list_proves),
+        cmocka_unit_test(a_request_that_waits_during_a_move_is_given_back),
         cmocka_unit_test(a_repeat_after_a_move_reads_the_list_first),
         cmocka_unit_test(a_release_after_a_move_checks_in_what_is_ours),
         cmocka_unit_test(two_addresses_of_a_vault_share_a_request),

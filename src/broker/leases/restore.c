@@ -145,6 +145,14 @@ static void give_back(struct restore *restore, struct vault_request *r)
     }
 }
 
+/* The time in the row of one that waits is no time of a check-in. */
+static void hold_again(struct vault_request *r)
+{
+    if (r->work)
+        r->work->delay_ms = 0;
+    vault_request_goto(r, VR_HELD);
+}
+
 /* From the state of its row on. */
 static void restore_state(struct restore *restore, struct vault_request *r, enum request_state state)
 {
@@ -159,8 +167,10 @@ static void restore_state(struct restore *restore, struct vault_request *r, enum
         give_back(restore, r);
     else if (state == REQUEST_LAPSED)
         vault_request_goto(r, VR_LAPSED);
+    else if (waits)
+        vault_request_goto(r, VR_PENDING);
     else /* leases follow; without one it is given back, as one that waits and is not known whose it is */
-        vault_request_goto(r, waits ? VR_PENDING : VR_HELD);
+        hold_again(r);
 }
 
 static bool is_id(const struct leases *ls, const char *id)
@@ -208,7 +218,9 @@ static int restore_request(struct restore *restore, const struct request_row *ro
     restore_state(restore, r, row->state);
     const struct lease *asker = lease_by_id(ls, row->mark); /* it may have ended */
 
-    return asker && is_described_otherwise(ref, row) ? row_edit(asker->request) : 0;
+    return asker && is_described_otherwise(ref, row) && vault_request_row_state(asker->request) == row->state
+               ? row_edit(asker->request)
+               : 0;
 }
 
 /* A damaged row may hold any number; no calendar goes further than the year 9999. */
