@@ -437,6 +437,22 @@ TEST(a_request_that_is_not_approved_is_withdrawn)
     }
 }
 
+/* As that of a lease: a clock that was set back makes it no longer. */
+TEST(the_wait_for_an_approver_is_bounded_when_the_clock_goes_back)
+{
+    struct world w;
+    struct caller c;
+
+    begin_approval(&w, &c);
+    w.clock.wall -= HOURS(100);
+    world_crash(&w, 0, 0);
+    world_advance(&w, HOURS(4) - SECONDS(2));
+    assert_int_equal(world_state(&w).leases_pending, 1);
+    world_advance(&w, SECONDS(5));
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    end_approval(&w);
+}
+
 /* The withdrawal takes effect when the check-out has ended, also after a restart; unless it gets the secret.
  */
 TEST(a_request_is_withdrawn_while_a_checkout_asks_for_its_secret)
@@ -882,6 +898,7 @@ int main(void)
         cmocka_unit_test(it_is_answered_when_it_is_durable),
         cmocka_unit_test(a_request_is_kept_for_its_approver),
         cmocka_unit_test(a_request_that_is_not_approved_is_withdrawn),
+        cmocka_unit_test(the_wait_for_an_approver_is_bounded_when_the_clock_goes_back),
         cmocka_unit_test(a_request_is_withdrawn_while_a_checkout_asks_for_its_secret),
         cmocka_unit_test(an_approved_request_does_not_wait_again),
         cmocka_unit_test(a_request_that_is_denied_ends),

@@ -11,8 +11,9 @@
  *   lease          the session's lease again, with the same id and end
  *
  * The rows carry wall clock times. A request gets what is left until its end by the present wall clock, but
- * never more than its whole length: a clock that was set back must not lengthen it. From here on the
- * monotonic clock counts. A clock set forward ends it early, by no more than it was set.
+ * never more than its whole length: a clock that was set back must not lengthen it. The same holds for the
+ * wait for an approver. From here on the monotonic clock counts. A clock set forward ends it early, by no
+ * more than it was set.
  *
  * All requests are read before all leases. What a request without leases does is decided when all rows have
  * been read; a lease whose PRA session had ended while its check-out was in flight ends in the first
@@ -108,6 +109,14 @@ static struct vault_request *make_request(struct leases *ls, struct vault_ref *r
     return *row->name && vault_request_set_name(r, row->name) ? NULL : r;
 }
 
+/* The end of the wait for an approver: never more than its whole length from now. */
+static int64_t wait_end(const struct leases *ls, const struct request_row *row)
+{
+    int64_t latest = clock_wall(ls->clock) + row->next_wall_ms - row->asker.created_wall_ms;
+
+    return row->next_wall_ms < latest ? row->next_wall_ms : latest;
+}
+
 /* Of the check-in, the lapse or the wait that the row has. */
 static int make_work(struct vault_request *r, const struct request_row *row)
 {
@@ -118,7 +127,7 @@ static int make_work(struct vault_request *r, const struct request_row *row)
         return -ENOMEM;
     w->attempts = row->attempts > 0 && row->attempts < INT32_MAX ? (unsigned)row->attempts : 0;
     w->last_error = known_error(row->last_error);
-    w->next_wall_ms = row->next_wall_ms;
+    w->next_wall_ms = row->state == REQUEST_PENDING ? wait_end(ls, row) : row->next_wall_ms;
     int64_t wait = row->next_wall_ms - clock_wall(ls->clock);
 
     w->delay_ms = wait > 60000 ? 60000 : wait > 0 ? (uint64_t)wait : 0;
