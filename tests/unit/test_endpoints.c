@@ -4,6 +4,7 @@
 
 #include "broker/find/display_name.h"
 #include "broker/find/endpoint_rows.h"
+#include "broker/find/explain.h"
 #include "find_rig.h"
 #include "plain_rank.h"
 
@@ -58,7 +59,7 @@ static struct op *begin(struct rig *rig, struct client *client, struct endpoints
 {
     struct op *op;
 
-    args.by.session = (struct session){.username = "bob"};
+    args.by.session = (struct session){.username = "bob", .request_id = "r1"};
     args.by.timeout_ms = SECONDS(5);
     memset(client, 0, sizeof(*client));
     op = broker_endpoints(&rig->broker, &args, on_found, client);
@@ -203,6 +204,48 @@ TEST(the_limit_is_kept_and_reported)
         assert_int_equal(c.n, limit < 6 ? limit : 6);
         assert_int_equal(c.truncated, limit < 6);
     }
+    rig_end(&rig);
+}
+
+static void expect_note(struct rig *rig, struct endpoints_args args, uint64_t removed, uint64_t left)
+{
+    const struct explain_view *view;
+    struct client c;
+
+    search(rig, &c, args);
+    view = broker_explain(&rig->broker, "r1");
+    assert_non_null(view);
+    const struct explain_note *n = &view->notes[view->nnotes - 1];
+
+    assert_int_equal(n->kind, EXPLAIN_FILTER);
+    assert_string_equal(n->value, args.query);
+    assert_int_equal(n->rows, removed);
+    assert_int_equal(n->left, left);
+}
+
+TEST(the_record_counts_systems_removed_and_endpoints_left)
+{
+    static const char *const names[] = {"web01", "web02", "db7"};
+    struct endpoints_args args = {.rdp = true, .query = ""};
+    struct rig rig;
+
+    rig_start(&rig, 1);
+    rig.broker.explain = explain_new(&(struct explain_opts){
+        .clock = &rig.clock.clock, .max_records = 9, .max_bytes = 1 << 20, .keep_ms = MINUTES(1)});
+    add_systems(&rig.vault[0], 3, names);
+    expect_note(&rig, args, 0, 3);
+    args.query = "web";
+    expect_note(&rig, args, 1, 2);
+    args.shell = true; /* two endpoints of each system */
+    expect_note(&rig, args, 1, 4);
+    args.query = "";
+    expect_note(&rig, args, 0, 6);
+    rig.conf.gateway.endpoint_limit = 3; /* the second system with one endpoint, the third without */
+    expect_note(&rig, args, 1, 3);
+    rig.conf.gateway.endpoint_limit = 2;
+    expect_note(&rig, args, 2, 2);
+    explain_free(rig.broker.explain);
+    rig.broker.explain = NULL;
     rig_end(&rig);
 }
 
@@ -383,6 +426,7 @@ int main(void)
         cmocka_unit_test(ranks_names),
         cmocka_unit_test(orders_by_fit_and_name),
         cmocka_unit_test(the_limit_is_kept_and_reported),
+        cmocka_unit_test(the_record_counts_systems_removed_and_endpoints_left),
         cmocka_unit_test(recent_ones_keep_their_order),
         cmocka_unit_test(old_and_partial_answers_are_reported),
         cmocka_unit_test(ends_in_every_way),

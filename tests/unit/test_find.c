@@ -601,7 +601,7 @@ TEST(policies_are_asked_where_configured)
 static const char *notes_of(struct rig *rig, const char *request_id, enum explain_kind kind)
 {
     static char text[1024];
-    const struct explain_view *view = explain_find(rig->broker.explain, request_id);
+    const struct explain_view *view = broker_explain(&rig->broker, request_id);
     size_t used = 0;
 
     text[0] = '\0';

@@ -626,6 +626,29 @@ TEST(a_lease_is_over_at_the_answered_end)
     }
 }
 
+TEST(at_most_200_leases_end_in_a_millisecond)
+{
+    enum { N = 250 };
+    static struct caller callers[N];
+    static const uint64_t left[] = {N, N - 200, 0};
+    struct world w;
+
+    world_init(&w);
+    w.vault.accounts[0].no_reuse = true;
+    world_start(&w);
+    burst(&w, callers, N, 0);
+    world_settle(&w);
+    fake_clock_run(&w.clock, w.timers, (uint64_t)(callers[0].expires_wall_ms - w.clock.wall) - 1);
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
+        case_label("%zu ms", i);
+        assert_int_equal(world_state(&w).leases_active, left[i]);
+        fake_clock_run(&w.clock, w.timers, 1);
+    }
+    world_settle(&w);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    world_end(&w);
+}
+
 /* So it is in a listing and by its id. */
 static void note_row(void *arg, const struct lease_view *v)
 {
@@ -755,6 +778,7 @@ int main(void)
         cmocka_unit_test(a_request_wrongly_called_gone_is_checked_in),
         cmocka_unit_test(a_dead_request_is_asked_for_once_more_only),
         cmocka_unit_test(a_lease_is_over_at_the_answered_end),
+        cmocka_unit_test(at_most_200_leases_end_in_a_millisecond),
         cmocka_unit_test(a_lease_past_its_end_is_not_listed_as_open),
         cmocka_unit_test(a_short_end_is_rounded_up),
         cmocka_unit_test(spellings_of_a_user_share_a_request),

@@ -395,7 +395,7 @@ static void release_session(struct ps_call *call)
 static void try_again_or_finish(struct ps_call *call)
 {
     struct ps_user *user = call->user;
-    uint64_t delay = 0;
+    uint64_t delay;
 
     if (!ps_error_is_retryable(call->ps, &call->http, &delay) || !call_pause(call, delay)) {
         call_finish(call);

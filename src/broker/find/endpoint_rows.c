@@ -167,7 +167,10 @@ static int write_all(const struct vault_fanout *fanout, const struct endpoint_fi
         return -ENOMEM;
     for (size_t i = 0; i < n && !out->truncated; i++) {
         char *comments = out->comments + (i < systems ? i : systems) * COMMENT_SIZE;
+        size_t before = out->n;
+
         out->truncated = !write_system(out, filter, &hits[i], &fanout->vault[hits[i].vault], comments);
+        out->systems += out->n > before;
     }
     return 0;
 }

@@ -21,6 +21,7 @@ struct endpoint_rows {
     size_t n;
     bool truncated;
     size_t searched; /* systems looked through */
+    size_t systems;  /* of these, in the rows */
     /* what the rows point into */
     struct catalogue **catalogue; /* one per vault, NULL = none */
     size_t nvaults;

@@ -57,18 +57,16 @@ static int make_rows(struct endpoints *endpoints)
     return endpoint_rows_make(&endpoints->fanout, &filter, &endpoints->rows);
 }
 
-/* Notes the query, and how many of the listed systems it left. */
+/* Notes the query, how many of the listed systems it removed, and how many endpoints are left. */
 static void note_filters(const struct endpoints *endpoints)
 {
-    size_t listed = endpoints->rows.searched;
-
     explain_add(
         endpoints->fanout.record,
         &(struct explain_note){
             .kind = EXPLAIN_FILTER,
             .what = "query",
             .value = endpoints->query,
-            .rows = listed > endpoints->rows.n ? listed - endpoints->rows.n : 0,
+            .rows = endpoints->rows.searched - endpoints->rows.systems,
             .left = endpoints->rows.n,
             .detail = endpoints->rows.truncated
                           ? "systems that do not fit the query, the types or the network; cut at the limit"
