@@ -509,27 +509,41 @@ bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY])
     return !*fault;
 }
 
+/* Rows of a file that is not whole would be those that are left of it: it is judged first. */
+static enum sqlite_verdict read_rows(sqlite3 **db, const struct store_reader *reader, void *arg,
+                                     char cause[256])
+{
+    enum sqlite_verdict verdict = sqlite_file_judge(*db, cause);
+    int err = verdict == SQLITE_FILE_GOOD ? sqlite_file_make_readable(db) : 0;
+
+    if (verdict == SQLITE_FILE_GOOD && !err)
+        err = sqlite_file_load(*db, reader, arg);
+    if (!err)
+        return verdict;
+    (void)snprintf(cause, 256, "its rows cannot be read");
+    return err == -EUCLEAN ? SQLITE_FILE_DAMAGED : SQLITE_FILE_FAILED;
+}
+
 int sqlite_store_read(const char *state_dir, const struct store_reader *reader, void *arg, char why[320])
 {
-    char path[PATH_BYTES];
+    char path[PATH_BYTES], cause[256];
     sqlite3 *db = NULL;
+    enum sqlite_verdict verdict = SQLITE_FILE_FAILED;
 
     (void)snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, state_dir);
-    int err = sqlite_errno(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL));
-    if (!err)
-        err = sqlite_errno(sqlite3_busy_timeout(db, 2000));
-    if (!err)
-        err = sqlite_file_make_readable(&db);
-    if (!err)
-        err = sqlite_file_load(db, reader, arg);
-    if (err == -ENOTSUP)
-        (void)snprintf(why, 320,
-                       "cannot read %.200s: it was written by a newer version; use that version's command",
-                       path);
-    else if (err)
-        (void)snprintf(why, 320, "cannot read %.200s: %.80s", path, db ? sqlite3_errmsg(db) : strerror(-err));
+    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(db, 2000);
+    if (rc == SQLITE_OK)
+        verdict = read_rows(&db, reader, arg, cause);
+    else
+        (void)snprintf(cause, sizeof(cause), "%s", db ? sqlite3_errmsg(db) : "out of memory");
     (void)sqlite3_close(db);
-    return err;
+    if (verdict == SQLITE_FILE_GOOD)
+        return 0;
+    (void)snprintf(why, 320, "cannot read %.150s: %.100s%s", path, cause,
+                   verdict == SQLITE_FILE_NEWER ? "; use that version's command" : "");
+    return -EIO;
 }
 
 /* ---- checking ---- */
@@ -571,17 +585,9 @@ static enum sqlite_check check_file(const char *path, size_t *requests, char cau
     int rc = open_to_read(path, &db);
 
     if (rc == SQLITE_OK)
-        verdict = sqlite_file_judge(db, cause);
+        verdict = read_rows(&db, &counting, requests, cause);
     else
         (void)snprintf(cause, 256, "%s", db ? sqlite3_errmsg(db) : "out of memory");
-    int err = verdict == SQLITE_FILE_GOOD ? sqlite_file_make_readable(&db) : 0;
-
-    if (verdict == SQLITE_FILE_GOOD && !err)
-        err = sqlite_file_load(db, &counting, requests);
-    if (err) {
-        (void)snprintf(cause, 256, "its rows cannot be read");
-        verdict = err == -EUCLEAN ? SQLITE_FILE_DAMAGED : SQLITE_FILE_FAILED;
-    }
     (void)sqlite3_close(db);
     return verdict == SQLITE_FILE_GOOD     ? SQLITE_CHECK_WHOLE
            : verdict == SQLITE_FILE_NEWER  ? SQLITE_CHECK_NEWER

@@ -22,7 +22,7 @@ struct store *sqlite_store_open(struct loop *, const char *state_dir, bool rebui
 bool sqlite_store_looks_good(const char *state_dir, char why[SQLITE_LOOK_WHY]);
 
 /* The file's rows without taking the lock, for commands beside a running gateway: read-only. A file of an
- * older version is read as a migrated one. 0 or -errno. */
+ * older version is read as a migrated one; one that is damaged is refused. 0 or -errno. */
 int sqlite_store_read(const char *state_dir, const struct store_reader *, void *arg, char why[320]);
 
 /*

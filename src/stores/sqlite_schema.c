@@ -238,8 +238,6 @@ int sqlite_file_make_readable(sqlite3 **db)
 
     if (rc != SQLITE_OK || version == NEWEST)
         return sqlite_errno(rc);
-    if (version > NEWEST)
-        return -ENOTSUP;
     rc = sqlite3_open_v2(":memory:", &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
     sqlite3_backup *backup = rc == SQLITE_OK ? sqlite3_backup_init(copy, "main", *db, "main") : NULL;
 

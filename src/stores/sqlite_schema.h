@@ -52,8 +52,8 @@ enum sqlite_verdict sqlite_file_judge(sqlite3 *db, char why[256]);
 int sqlite_file_create(const char *path, char why[256]);
 void sqlite_file_close(struct sqlite_file *);
 
-/* A file that is only read may be of an older schema: *db is replaced by a copy in memory that is migrated. 0
- * or -errno, -ENOTSUP where it is of a newer one. */
+/* A good file that is only read may be of an older schema: *db is replaced by a copy in memory that is
+ * migrated. 0 or -errno. */
 int sqlite_file_make_readable(sqlite3 **db);
 /* The store's tag, "" = none. 0 or -errno. */
 int sqlite_file_tag(sqlite3 *db, char tag[ID_TAG_SIZE]);

@@ -301,6 +301,8 @@ static void harmed(void (*harm)(void))
     wait_for(&many[199]);
     close_store(s);
     harm();
+    assert_true(sqlite_store_read(dir, &counting, NULL, why) < 0);
+    assert_non_null(strstr(why, "leases.db"));
     assert_null(open_store(false, NULL));
     assert_non_null(strstr(why, "leases.db"));
     assert_non_null(strstr(why, "--rebuild"));
@@ -334,6 +336,27 @@ static void garble_it(void)
     for (size_t i = 0; i < sizeof(noise); i++)
         noise[i] = (char)rand_r(&seed);
     write_file(noise, sizeof(noise));
+}
+/* The page of another table: the rows that are read look whole. */
+static void spoil_the_probe(void)
+{
+    static const char noise[24] = "XXXXXXXXXXXXXXXXXXXXXXX";
+    sqlite3 *db = NULL;
+    sqlite3_stmt *page = NULL;
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db,
+                                        "SELECT (rootpage - 1) * page_size FROM sqlite_schema,"
+                                        " pragma_page_size WHERE name = 'probe'",
+                                        -1, &page, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(page), SQLITE_ROW);
+    off_t at = sqlite3_column_int64(page, 0);
+    assert_int_equal(sqlite3_finalize(page), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    int fd = open(file, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, noise, sizeof(noise), at), sizeof(noise));
+    assert_int_equal(close(fd), 0);
 }
 static void remove_it(void)
 {
@@ -381,6 +404,10 @@ TEST(zeros_are_damage)
 TEST(garbage_is_damage)
 {
     harmed(garble_it);
+}
+TEST(a_page_that_no_row_needs_is_damage)
+{
+    harmed(spoil_the_probe);
 }
 TEST(a_vanished_file_is_damage)
 {
@@ -742,6 +769,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_cut_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(zeros_are_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(garbage_is_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_page_that_no_row_needs_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_vanished_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_foreign_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_row_that_no_gateway_writes_is_damage, setup, teardown),
