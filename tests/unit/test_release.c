@@ -305,7 +305,7 @@ TEST(a_recovery_ends)
     world_end(&w);
 }
 
-/* What is hunted was meanwhile handed to another check-out: it keeps it, and gives it back at its end. */
+/* What is looked for was meanwhile handed to another check-out: it keeps it, and gives it back at its end. */
 TEST(a_lost_request_given_to_another_checkout_is_held)
 {
     struct world w;

@@ -83,8 +83,8 @@ static void report_outcome(const struct vault_request *r, const char *outcome)
 {
     const struct request_work *w = r->work;
 
-    log_warn("hunt_ended", "outcome=%s user=%s lease=%s looks=%u failures=%u", outcome, r->user, r->asker->id,
-             w->looks, w->failures);
+    log_warn("recovery_ended", "outcome=%s user=%s lease=%s looks=%u failures=%u", outcome, r->user,
+             r->asker->id, w->looks, w->failures);
     audit_recovery_end(r->vault_ref->leases->audit, r->user, r->asker, outcome);
 }
 
@@ -166,7 +166,7 @@ const struct vr_step vr_looking_step = {"looking",     "intent",       REQUEST_A
 static int look_later_enter(struct vault_request *r)
 {
     if (vault_request_defer(r, r->work ? r->work->delay_ms : backoff_ms(1, &r->vault_ref->leases->random)))
-        log_error("hunt_lost", "user=%s lease=%s error=%s", r->user, r->asker->id, "out of memory");
+        log_error("recovery_lost", "user=%s lease=%s error=%s", r->user, r->asker->id, "out of memory");
     return 0;
 }
 
@@ -197,7 +197,7 @@ void vault_request_recover(struct vault_request *r)
     if (r->state == VR_ASKED)
         vault_request_clear_name(r); /* it has proven nothing: the mark is searched for */
     begin_recovery(r);
-    log_info("hunt_begun", "user=%s lease=%s", r->user, r->asker->id);
+    log_info("recovery_begun", "user=%s lease=%s", r->user, r->asker->id);
     vault_request_goto(r, VR_LOOKING);
 }
 
