@@ -1,8 +1,9 @@
 /*
  * audit_witness.h - the audit trail as a second record of what is checked out.
  *
- * The lines of a trail are given from the newest to the oldest. Each successful check-out of one of the
- * gateway's own requests whose end is not in the trail becomes a claim: that vault request may still be live.
+ * The lines of a trail are given from the newest to the oldest. Each check-out of one of the gateway's own
+ * requests, successful or kept for its approver, whose end is not in the trail becomes a claim: that vault
+ * request may still be live.
  * The caller compares claims with the leases it knows, and the vault says whether the request is live; so a
  * line need not be sound.
  *

@@ -6,10 +6,11 @@
  *         -> audit -> reply
  *
  *   account -> password | key    the session has a lease already: its secret is read again; or a request of
- * the person that waits for its approver is asked for its secret password | key -> pend       the vault wants
- * an approval, and the request is kept for that request -> lookup            the vault's reuse named a
- * request that the table does not hold request -> await             it named one whose check-in is under way;
- * then intent again intent -> isa -> seek        direct access, in place of request
+ *                                the person waits for its approver: its secret is asked for
+ *   password | key -> pend       the vault wants an approval, and the request is kept for that
+ *   request -> lookup            the vault's reuse named a request that the table does not hold
+ *   request -> await             it named one whose check-in is under way; then intent again
+ *   intent -> isa -> seek        direct access, in place of request
  *
  * Every ending passes `reply`, good or bad, client present or not: there the vault request becomes a lease or
  * is dropped, and one of unknown outcome begins its recovery. A client that left or ran out of time has

@@ -13,9 +13,10 @@
  *                                        by another one, whose answer is still on its way
  *                none                    the person's own: adopted
  *                not live any more       asked again
- *              one that the table holds under another user or of another account: the user's list decides;
- *                what it does not prove is not believed, and what was asked for is recovered. The same for
- * one of the table that a 201 calls new no answer  what was asked for is recovered
+ *              one that the table holds under another user or of another account, or that a 201 calls new:
+ *                the user's list decides; what it does not prove is not believed, and what was asked for
+ *                is recovered
+ *   no answer  what was asked for is recovered
  *
  * Once begun the request is never cancelled: it has the vault's own call_timeout, not the caller's deadline.
  * It is not begun at all when the vault's queue would serve it too late for the caller, or when the client
