@@ -55,7 +55,8 @@ static const struct command leases_subs[] = {
     { .name = "release", .run = command_leases_release, .operands = "ID", .max_words = 1,
       .summary = "end one lease, or all",
       .about = "A released lease is checked in at the vault, unless another lease holds the same request. Without a "
-               "running gateway the leases are marked in its store, and the next start checks them in.\n\n"
+               "running gateway the leases are marked in its store, and the next start checks them in. A request that waits "
+               "for its approver (pending) has no lease: a running gateway withdraws it by its ID.\n\n"
                "On a terminal --all asks first, with the number of leases; a script is not asked.",
       .forms = (const char *const[]){
           "[-c FILE] ID [--terminate] [--json]",
@@ -66,7 +67,7 @@ static const struct command leases_subs[] = {
           { "--terminate", FLAG_SWITCH, NULL, "end the session at the PRA site too; the gateway must be running", NULL },
           { "--all", FLAG_SWITCH, NULL, "end every open lease that the filters leave", NULL },
           LEASES_FILTERS,
-          { "--state", FLAG_TEXT, "STATE", "only open leases can be released", only_open },
+          { "--state", FLAG_TEXT, "STATE", "with --all only open leases are released", only_open },
           { "--yes", FLAG_SWITCH, NULL, "do not ask", NULL },
           { "--json", FLAG_SWITCH, NULL, "print JSON: how many were released, are pending, have failed", NULL },
           END },

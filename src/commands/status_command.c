@@ -178,11 +178,12 @@ static void leases_row(struct print_table *t, const cJSON *leases)
     print_table_cell(t, STYLE_PLAIN, "leases");
     print_table_cellf(t, STYLE_PLAIN, "%" PRId64 " open", json_number(leases, "active"));
     print_table_cellf(t, overdue ? STYLE_WARN : STYLE_PLAIN,
-                      "%" PRId64 " under way, %" PRId64 " releasing (%" PRId64 " retried), %" PRId64
-                      " lapsed since the start%s%s",
-                      json_number(leases, "intent"), json_number(leases, "releasing"),
-                      json_number(leases, "retrying"), json_number(leases, "lapsed"),
-                      overdue ? "; the oldest is overdue by " : "", overdue ? span_text(overdue, span) : "");
+                      "%" PRId64 " intent, %" PRId64 " pending, %" PRId64 " releasing, %" PRId64
+                      " retrying, %" PRId64 " lapsed since the start%s%s",
+                      json_number(leases, "intent"), json_number(leases, "pending"),
+                      json_number(leases, "releasing"), json_number(leases, "retrying"),
+                      json_number(leases, "lapsed"), overdue ? "; the oldest is overdue by " : "",
+                      overdue ? span_text(overdue, span) : "");
 }
 
 static void load_rows(struct print_table *t, const cJSON *status)

@@ -227,8 +227,10 @@ def test_page_shows_what_waits_for_an_approver():
         asked = stack.session("ann", box)
         find(stack, "page-4", asked)
         assert "approver" not in explain(stack, "page-4").stdout
+        assert " 0 pending," in page(stack.gateway)[0]["leases"][1]
         answer = stack.checkout(asked)
         assert answer.status == 409
+        assert " 1 pending," in page(stack.gateway)[0]["leases"][1]
         text = explain(stack, "page-4").stdout
         assert "\nthe person's requests that wait for an approver:\n" in text
         assert re.search(rf"^  {box.name} +root +CORP.ann +{answer.json['vault']['request_id']} ", text, re.M)
