@@ -19,9 +19,13 @@ def programs(build, tree="."):
     found = {}
     for test in json.loads(listing.stdout)["tests"]:
         program = "tests/" + test["name"]  # as jg_test() puts them; other tests are no programs of their own
-        if program not in made:
-            continue
-        inputs = subprocess.run(["ninja", "-C", build, "-t", "inputs", program], capture_output=True, text=True, check=True)
-        sources = {os.path.relpath(line.strip(), tree) for line in inputs.stdout.splitlines() if line.strip().endswith(".c")}
-        found[test["name"]] = program, {source for source in sources if source.startswith(PARTS)}
+        if program in made:
+            found[test["name"]] = program, sources(build, tree, program)
     return found
+
+
+def sources(build, tree, program):
+    """The sources of PARTS that are linked into a program, as Ninja knows it."""
+    inputs = subprocess.run(["ninja", "-C", build, "-t", "inputs", program], capture_output=True, text=True, check=True)
+    paths = {os.path.relpath(line.strip(), tree) for line in inputs.stdout.splitlines() if line.strip().endswith(".c")}
+    return {path for path in paths if path.startswith(PARTS)}

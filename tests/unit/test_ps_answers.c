@@ -291,6 +291,23 @@ TEST(directory_pages)
     free(second);
 }
 
+TEST(a_directory_is_cut)
+{
+    enum { PAGE = 1000, MOST = 100000 };
+
+    ask_again(&ask, USER);
+    assert_int_equal(rig.vault->ops->directory(rig.vault, DIRECTORY_SYSTEMS, &ask.call), 0);
+    for (size_t n = 0; n < MOST; n += PAGE) {
+        char *page = systems_page(n + 1, PAGE);
+
+        assert_int_equal(ask.done, 0);
+        rig_answer(rig_call(0), 200, page);
+        free(page);
+    }
+    assert_int_equal(ask.done, 1);
+    assert_int_equal(ask.call.directory->n, MOST);
+}
+
 /* ---- pages ---- */
 
 static char *page(size_t from, size_t n)
@@ -766,6 +783,7 @@ int main(void)
         T(kinds),
         T(directory_rows),
         T(directory_pages),
+        T(a_directory_is_cut),
         T(paging),
         T(a_server_that_knows_no_offset),
         T(a_page_that_fails),
