@@ -9,6 +9,7 @@
 
 #include "gateway_run.h"
 #include "oracle.h"
+#include "site_sim.h"
 
 #include "base/container_of.h"
 #include "base/json.h"
@@ -26,6 +27,7 @@
 #define PIECES       4
 #define KEEP_OPEN_MS 20000
 #define WAY_MS       1
+#define SITE_PEER    (2 * SETUP_SESSIONS)  /* the number of the site among the clients */
 #define GARBAGE_MS   (3 * UINT64_C(60000)) /* for an answer to what is no request */
 
 struct caller_conn {
@@ -81,6 +83,8 @@ static void op_lost(struct caller_op *op, const char *why)
     op_over(op);
     world_note(w, "request %u %s: no answer, %s", op->number, op_name(op), why);
     counts_add(w->counts, 1, "lost.%s.%s", op_name(op), why);
+    if (op->over)
+        op->over(op, op->over_arg);
 }
 
 static void conn_over(struct caller_conn *c, const char *why)
@@ -151,6 +155,7 @@ static void begin_first(struct caller_conn *c)
     if (!op || !op->whole || op->begun_order)
         return;
     op->begun_order = ++c->callers->order;
+    op->begun_ms = c->callers->world->now_ms;
     op->due_ms = c->callers->world->now_ms + REQUEST_MS + LATE_MS;
     world_after(c->callers->world, REQUEST_MS + LATE_MS, on_due, op);
 }
@@ -176,6 +181,8 @@ static void take_answer(struct caller_conn *c, const char *text, size_t head, si
     begin_first(c);
     oracle_on_answer(w->oracle, op, body);
     cJSON_Delete(body);
+    if (op->over)
+        op->over(op, op->over_arg);
 }
 
 static void on_sent(struct virtual_socket *s, const char *bytes, size_t n)
@@ -331,7 +338,7 @@ static void write_session(struct jsonw *w, const struct caller_op *op, unsigned 
     (void)snprintf(text, sizeof text, "s%u", op->session);
     jsonw_str(w, "id", text);
     if (flags & SEND_LSID) {
-        (void)snprintf(text, sizeof text, "%032x", op->session + 1);
+        site_sim_lsid(op->session, text);
         jsonw_str(w, "lsid", text);
     }
     jsonw_object(w, "user");
@@ -352,7 +359,10 @@ static void write_body(struct buf *body, const struct caller_op *op, const struc
     char id[64];
 
     jsonw_object(&w, NULL);
-    write_session(&w, op, flags);
+    if (op->kind == ACT_END_SESSION)
+        jsonw_bool(&w, "terminate", true);
+    else
+        write_session(&w, op, flags);
     (void)snprintf(id, sizeof id, "j1.main.l.%u.%u.0", 100 + op->account, 200 + op->account);
     if (op->kind == ACT_CHECKOUT || op->kind == ACT_RELEASE)
         jsonw_str(&w, "credential_id", id);
@@ -395,6 +405,7 @@ static void send_request(struct callers *cs, const struct act *act, const char *
         return;
     }
     op->hurried = flags & SEND_SHORT_TIME;
+    op->named = flags & SEND_LSID;
     oracle_on_start(w->oracle, op);
     op->minutes = flags & SEND_DURATION ? 1 + (act->a * 7 + act->c) % 90 : 0;
     if (has_body)
@@ -458,13 +469,37 @@ static void leave(struct callers *cs, const struct act *act)
 
 static void operator_release(struct callers *cs, const struct act *act)
 {
-    const char *lease = oracle_pick_lease(cs->world->oracle, act->a);
+    struct act as = *act;
+    const char *lease = oracle_pick_lease(cs->world->oracle, act->a, &as.a);
     char path[128];
 
     if (!lease)
         return;
     (void)snprintf(path, sizeof path, "/v1/leases/%s/release", lease);
-    send_request(cs, act, "POST", path, false, 0);
+    send_request(cs, &as, "POST", path, act->kind == ACT_END_SESSION, 0);
+    (void)snprintf(TAILQ_LAST(&cs->ops, op_list)->lease, ID_SIZE, "%s", lease);
+}
+
+void callers_post(struct callers *cs, const struct act *act, const char *target, const char *type,
+                  const char *body, void (*over)(struct caller_op *, void *arg), void *arg)
+{
+    struct caller_conn *c = conn_new(cs, SITE_PEER);
+    struct caller_op *op = op_new(cs, c, act);
+    struct buf text = BUF_INIT(BYTES_MAX);
+
+    op->over = over;
+    op->over_arg = arg;
+    if (!c->connected) {
+        op_lost(op, "refused");
+        return;
+    }
+    oracle_on_start(cs->world->oracle, op);
+    (void)buf_printf(&text,
+                     "POST %s HTTP/1.1\r\nHost: gateway\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s",
+                     target, type, strlen(body), body);
+    send_text(c, op, &text, 0);
+    world_after(cs->world, c->way_ms - cs->world->now_ms + REQUEST_MS + KEEP_OPEN_MS, on_keep_over, c);
+    buf_free(&text);
 }
 
 static void ask_status(struct callers *cs, const struct act *act)
@@ -483,7 +518,8 @@ void callers_act(struct callers *cs, const struct act *act)
     };
 
     switch (act->kind) {
-    case ACT_OPERATOR_RELEASE: operator_release(cs, act); break;
+    case ACT_OPERATOR_RELEASE:
+    case ACT_END_SESSION: operator_release(cs, act); break;
     case ACT_LIST: send_request(cs, act, "GET", "/v1/leases", false, act->b); break;
     case ACT_STATUS: ask_status(cs, act); break;
     case ACT_GARBAGE: send_garbage(cs, act); break;

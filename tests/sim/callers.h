@@ -10,6 +10,8 @@
 
 #include "world.h"
 
+#include "base/id.h"
+
 #include <cJSON.h>
 #include <sys/queue.h>
 
@@ -21,19 +23,26 @@ struct caller_op {
     unsigned number, session, user, account;
     unsigned minutes;    /* asked for; 0 = not named */
     uint64_t started_ms; /* when its first byte was sent */
-    uint64_t due_ms, ended_ms;
+    uint64_t begun_ms, due_ms, ended_ms;
     /* Among all of these moments in the world: first byte sent, whole at the gateway and the next to be
      * answered on its connection, answered. */
     uint64_t sent_order, begun_order, answered_order;
-    bool whole;   /* its last byte has arrived */
-    bool hurried; /* its client gives it little time */
-    bool lost;    /* it ended without an answer: its effect is not known */
-    int status;   /* of its answer; 0 = none */
+    bool whole;                                  /* its last byte has arrived */
+    bool hurried;                                /* its client gives it little time */
+    bool named;                                  /* it names the lsid of its session */
+    char lease[ID_SIZE];                         /* the one it releases, of those with an operator; else "" */
+    void (*over)(struct caller_op *, void *arg); /* NULL, or called once: answered, or lost */
+    void *over_arg;
+    bool lost;  /* it ended without an answer: its effect is not known */
+    int status; /* of its answer; 0 = none */
 };
 
 struct callers *callers_new(struct world *);
 void callers_free(struct callers *);
 void callers_act(struct callers *, const struct act *);
+/* The PRA site sends an event: over a connection of its own. */
+void callers_post(struct callers *, const struct act *, const char *target, const char *type,
+                  const char *body, void (*over)(struct caller_op *, void *arg), void *arg);
 /* The process has been killed: every connection is reset. */
 void callers_cut(struct callers *);
 

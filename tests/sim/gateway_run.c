@@ -11,6 +11,7 @@
 
 #include "callers.h"
 #include "disk.h"
+#include "site_sim.h"
 
 #include "backends/password_safe/password_safe.h"
 #include "base/container_of.h"
@@ -20,6 +21,7 @@
 #include "base/metrics.h"
 #include "base/text.h"
 #include "broker/audit.h"
+#include "commands/run/site.h"
 #include "handlers/routes.h"
 #include "loop/server/connection.h"
 
@@ -46,6 +48,7 @@ struct gateway_run {
     struct audit *audit;
     struct vault *vault;
     struct broker *broker;
+    struct run_site site;
     struct gateway *gateway;
     struct http_server *server;
     struct listener listener;
@@ -56,7 +59,7 @@ struct gateway_run {
 /* ---- the configuration ---- */
 
 static struct {
-    char dir[32], conf[64], key[64];
+    char dir[32], conf[64], key[64], site_secret[64];
 } files;
 
 static void write_file(const char *path, const char *text)
@@ -67,22 +70,57 @@ static void write_file(const char *path, const char *text)
         abort();
 }
 
-static void write_conf(void)
+static void hash_text(const char *text, char hex[65])
 {
-    char text[2048], hex[65];
     uint8_t hash[DIGEST_SIZE];
 
-    if (digest_sha256(TOKEN, strlen(TOKEN), hash))
+    if (digest_sha256(text, strlen(text), hash))
         abort();
     text_hex(hex, hash, sizeof hash);
-    (void)snprintf(text, sizeof text,
-                   "[gateway]\nstate_dir = %s\nsandbox = off\n"
-                   "[listener main]\naddress = 127.0.0.1:8443\n"
-                   "[client pra]\ntoken_sha256 = %s\nallow = broker operate observe\nrate = 10000/s\n"
-                   "[vault main]\nurl = " VAULT_URL "\napi_key_file = %s\nrun_as = {username}\n",
-                   files.dir, hex, files.key);
-    write_file(files.key, "0123456789abcdef\n");
-    write_file(files.conf, text);
+}
+
+static const char *yes_or_no(unsigned value)
+{
+    return value ? "yes" : "no";
+}
+
+static void add_site(struct buf *to, const struct setup *s)
+{
+    char hex[65];
+
+    if (s->site == SITE_NONE)
+        return;
+    hash_text(SITE_EVENTS_TOKEN, hex);
+    (void)buf_printf(to,
+                     "[pra site]\nurl = https://" SITE_HOST "\nclient_id = gateway\nclient_secret_file = %s\n"
+                     "terminate = yes\nprobe_interval = %us\npoll_interval = %us\n",
+                     files.site_secret, s->probe_s, s->site == SITE_EVENTS ? 0 : s->poll_s);
+    if (s->site != SITE_POLL)
+        (void)buf_printf(to, "events_token_sha256 = %s\n", hex);
+}
+
+static void write_conf(const struct setup *s)
+{
+    struct buf text = BUF_INIT(1 << 16);
+    char hex[65];
+
+    hash_text(TOKEN, hex);
+    (void)buf_printf(&text,
+                     "[gateway]\nstate_dir = %s\nsandbox = off\nrelease_duration = %um\nlist_cache = %ums\n"
+                     "reconcile_every = %um\naudit_policy = %s\nrelease_on_stop = %s\n"
+                     "[listener main]\naddress = 127.0.0.1:8443\n"
+                     "[client pra]\ntoken_sha256 = %s\nallow = broker operate observe\nrate = 10000/s\n",
+                     files.dir, s->release_minutes, s->list_cache_ms, s->reconcile_minutes,
+                     s->strict ? "strict" : "degraded", yes_or_no(s->release_on_stop), hex);
+    (void)buf_printf(&text,
+                     "[vault main]\nurl = " VAULT_URL "\napi_key_file = %s\nrun_as = {username}\n"
+                     "approval_wait = %us\nsession_idle = %um\nconnections = %u\nsessions_per_user = %u\n"
+                     "ask_policy = %s\n",
+                     files.key, s->approval_wait_s, s->session_idle_minutes, s->connections,
+                     s->sessions_per_user, yes_or_no(s->ask_policy));
+    add_site(&text, s);
+    write_file(files.conf, buf_cstr(&text));
+    buf_free(&text);
 }
 
 void gateway_run_configure(void)
@@ -93,13 +131,16 @@ void gateway_run_configure(void)
         abort();
     (void)snprintf(files.conf, sizeof files.conf, "%s/conf", files.dir);
     (void)snprintf(files.key, sizeof files.key, "%s/key", files.dir);
-    write_conf();
+    (void)snprintf(files.site_secret, sizeof files.site_secret, "%s/site-secret", files.dir);
+    write_file(files.key, "0123456789abcdef\n");
+    write_file(files.site_secret, "secret-of-the-simulated-site\n");
 }
 
 void gateway_run_unconfigure(void)
 {
     (void)unlink(files.conf);
     (void)unlink(files.key);
+    (void)unlink(files.site_secret);
     (void)rmdir(files.dir);
 }
 
@@ -108,21 +149,12 @@ static struct conf *load_conf(const struct setup *setup)
     struct buf errors = BUF_INIT(1 << 20);
     struct conf *conf = NULL;
 
+    write_conf(setup);
     if (conf_load(files.conf, &conf, &errors)) {
         (void)fprintf(stderr, "%.*s\n", (int)errors.len, errors.data);
         abort();
     }
     buf_free(&errors);
-    conf->gateway.release_duration_ms = setup->release_minutes * UINT64_C(60000);
-    conf->gateway.list_cache_ms = setup->list_cache_ms;
-    conf->gateway.reconcile_every_ms = setup->reconcile_minutes * UINT64_C(60000);
-    conf->gateway.audit_policy = setup->strict ? AUDIT_STRICT : AUDIT_DEGRADED;
-    conf->gateway.release_on_stop = setup->release_on_stop;
-    conf->vaults[0].approval_wait_ms = setup->approval_wait_s * UINT64_C(1000);
-    conf->vaults[0].session_idle_ms = setup->session_idle_minutes * UINT64_C(60000);
-    conf->vaults[0].connections = setup->connections;
-    conf->vaults[0].sessions_per_user = setup->sessions_per_user;
-    conf->vaults[0].ask_policy = setup->ask_policy;
     return conf;
 }
 
@@ -143,6 +175,9 @@ static void on_server_closed(void *arg)
     struct store *store = g->store;
 
     g->server = NULL;
+    g->open_parts = 4;
+    if (!run_site_close(&g->site, on_part_closed, g))
+        g->open_parts--;
     if (g->gateway)
         gateway_end_terminations(g->gateway);
     broker_free(g->broker);
@@ -154,7 +189,6 @@ static void on_server_closed(void *arg)
     g->audit = NULL;
     g->vault = NULL;
     g->store = NULL;
-    g->open_parts = 3;
     password_safe_close(vault, on_part_closed, g);
     store->ops->close(store, on_part_closed, g);
     on_part_closed(g);
@@ -209,9 +243,11 @@ void gateway_run_stop(struct gateway_run *g, unsigned restart_ms)
         return;
     }
     g->restart_ms = restart_ms;
+    g->world->stopped_ms = g->world->now_ms;
     g->state = RUN_DRAINING;
     gateway_drain(g->gateway);
     broker_drain(g->broker);
+    run_site_stop(&g->site);
     http_last_answers(g->server);
     if (timer_start(loop_timers(g->loop), &g->drain_end, g->conf->gateway.drain_timeout_ms, on_drain_end))
         abort();
@@ -285,7 +321,8 @@ static void open_gateway(struct gateway_run *g)
                                 .vaults = &g->vault,
                                 .nvaults = 1,
                                 .store = g->store,
-                                .audit = g->audit};
+                                .audit = g->audit,
+                                .site = g->site.site};
 
     g->gateway = gateway_new(&opts);
     if (!g->gateway)
@@ -301,12 +338,17 @@ static void open_broker(struct gateway_run *g)
                                .nvaults = 1,
                                .store = g->store,
                                .audit = g->audit};
+    char why[RUN_SITE_WHY_SIZE] = "";
 
     disk_tag_of_trail(g->world->disk, g->store);
     g->broker = broker_new(&opts);
     if (!g->broker)
         abort();
     disk_witness(g->world->disk, g->broker);
+    if (!run_site_open(&g->site, g->loop, g->conf, g->broker, why)) {
+        (void)fprintf(stderr, "%s\n", why);
+        abort();
+    }
 }
 
 static void open_vault(struct gateway_run *g)

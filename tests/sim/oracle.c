@@ -9,20 +9,23 @@
 
 #include "disk.h"
 #include "gateway_run.h"
+#include "site_sim.h"
 
 #include "broker/identity/request_reason.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MINUTE     UINT64_C(60000)
-#define APART_MS   2000  /* whole seconds, and the time of a call */
-#define LATE_MS    10000 /* the gateway reads the vault's clock off an answer that was so long on its way */
-#define TICK_MS    MINUTE
-#define EXPIRED_MS (3 * MINUTE)
-#define PROMPT_MS  MINUTE        /* for a check-in that nothing keeps */
-#define SETTLED_MS (5 * MINUTE)  /* until what went wrong has no effect on what begins now */
-#define CALM_MS    (20 * MINUTE) /* longer than every retry and the longest reconcile_every */
+#define MINUTE        UINT64_C(60000)
+#define APART_MS      2000  /* whole seconds, and the time of a call */
+#define LATE_MS       10000 /* the gateway reads the vault's clock off an answer that was so long on its way */
+#define TICK_MS       MINUTE
+#define EXPIRED_MS    (3 * MINUTE)
+#define PROMPT_MS     MINUTE        /* for a check-in that nothing keeps */
+#define SETTLED_MS    (5 * MINUTE)  /* until what went wrong has no effect on what begins now */
+#define ON_THE_WAY_MS 100           /* from its arrival until a check-out is in the broker */
+#define SHOWN_MS      (3 * MINUTE)  /* of a listing, until its ends are taken */
+#define CALM_MS       (20 * MINUTE) /* longer than every retry and the longest reconcile_every */
 
 /* What a client was answered: a lease. */
 struct seen_lease {
@@ -32,6 +35,7 @@ struct seen_lease {
     uint64_t order, at_ms; /* of the answer */
     int64_t expires_wall_ms;
     uint64_t released_ms; /* 0 = it is not */
+    bool named;           /* its lsid is known */
 };
 
 /* A release or completion that was answered: check-outs that began before it give nothing any more. */
@@ -42,8 +46,17 @@ struct seen_release {
     uint64_t sent_order, answered_order;
 };
 
+/* An end of a session that the gateway has accepted. */
+struct seen_end {
+    STAILQ_ENTRY(seen_end) link;
+    unsigned session;
+    uint64_t begun_ms; /* of its request */
+};
+
 struct oracle {
     struct world *world;
+    STAILQ_HEAD(, seen_end) ends;
+    bool named[SETUP_SESSIONS]; /* a request has named the lsid of the session */
     STAILQ_HEAD(, seen_lease) leases;
     STAILQ_HEAD(, seen_release) releases;
     bool ending[SETUP_SESSIONS]; /* something has ended a lease of the session, or tried to */
@@ -122,6 +135,18 @@ static int64_t check_expiry(struct oracle *o, const struct caller_op *op, const 
     return expires;
 }
 
+/* The session ended while the check-out was on its way: it is answered, and its lease ends at once. */
+static void note_end_on_the_way(const struct oracle *o, const struct caller_op *op, struct seen_lease *lease)
+{
+    const struct seen_end *end;
+
+    STAILQ_FOREACH(end, &o->ends, link)
+    if (end->session == op->session && op->named && op->begun_ms + ON_THE_WAY_MS < end->begun_ms) {
+        lease->released_ms = o->world->now_ms;
+        counts_add(o->world->counts, 1, "end.on_the_way");
+    }
+}
+
 static void on_checkout(struct oracle *o, const struct caller_op *op, const cJSON *body)
 {
     struct world *w = o->world;
@@ -148,9 +173,11 @@ static void on_checkout(struct oracle *o, const struct caller_op *op, const cJSO
                                 .request = request,
                                 .at_ms = w->now_ms,
                                 .expires_wall_ms = expires,
+                                .named = op->named,
                                 .order = op->answered_order};
     (void)snprintf(seen->id, sizeof seen->id, "%s", id);
     STAILQ_INSERT_TAIL(&o->leases, seen, link);
+    note_end_on_the_way(o, op, seen);
     counts_add(w->counts, 1, "secret.given");
 }
 
@@ -179,6 +206,73 @@ static void on_release(struct oracle *o, const struct caller_op *op)
     if (covers(r, l))
         l->released_ms = l->released_ms ? l->released_ms : o->world->now_ms;
 }
+
+/* ---- ends of sessions ---- */
+
+/* The leases of the session that were given before `order` and whose lsid is known. */
+static void end_leases(struct oracle *o, unsigned session, uint64_t order, const char *how)
+{
+    struct seen_lease *l;
+
+    STAILQ_FOREACH(l, &o->leases, link)
+    if (l->session == session && l->named && l->order < order && !l->released_ms) {
+        l->released_ms = o->world->now_ms;
+        counts_add(o->world->counts, 1, "end.by_%s", how);
+    }
+}
+
+static void on_event(struct oracle *o, const struct caller_op *op, const cJSON *body)
+{
+    struct seen_end *end;
+
+    if (!cJSON_IsTrue(cJSON_GetObjectItem(body, "accepted"))) {
+        world_fail(o->world, "request %u is an event that is refused for ever", op->number);
+        return;
+    }
+    end = calloc(1, sizeof *end);
+    if (!end)
+        abort();
+    *end = (struct seen_end){.session = op->session, .begun_ms = op->begun_ms};
+    STAILQ_INSERT_TAIL(&o->ends, end, link);
+    end_leases(o, op->session, op->sent_order, "event");
+}
+
+/* An operator has released a lease, and perhaps ended its session; whatever the answer is, it says so. */
+static void on_operator(struct oracle *o, const struct caller_op *op, const cJSON *body)
+{
+    const char *outcome = cJSON_GetStringValue(cJSON_GetObjectItem(body, "outcome"));
+    struct seen_lease *l;
+
+    STAILQ_FOREACH(l, &o->leases, link)
+    if (strcmp(l->id, op->lease) == 0 && number_of(body, "released") && !l->released_ms)
+        l->released_ms = o->world->now_ms;
+    if (outcome && (strcmp(outcome, "terminated") == 0 || strcmp(outcome, "already_ended") == 0))
+        end_leases(o, op->session, op->sent_order, outcome);
+}
+
+static void on_shown(void *arg, unsigned session, uint64_t at_ms)
+{
+    struct oracle *o = arg;
+    struct seen_lease *l;
+
+    STAILQ_FOREACH(l, &o->leases, link)
+    if (l->session == session && l->named && l->at_ms < at_ms && !l->released_ms) {
+        l->released_ms = o->world->now_ms;
+        counts_add(o->world->counts, 1, "end.by_poll");
+    }
+}
+
+/* Listings are read: what they show has ended. */
+static void take_shown(struct oracle *o)
+{
+    const struct world *w = o->world;
+
+    if ((w->setup.site == SITE_POLL || w->setup.site == SITE_BOTH) && site_sim_calm_ms(w->site) > CALM_MS &&
+        world_calm_ms(w) > CALM_MS && gateway_run_serves(w->gateway))
+        site_sim_shown(w->site, SHOWN_MS, on_shown, o);
+}
+
+/* ---- finds, refusals ---- */
 
 /* A list shows what its user may have, or had when a kept list was read. */
 static void check_found(struct oracle *o, const struct caller_op *op, const cJSON *body)
@@ -221,7 +315,7 @@ static void on_refusal(struct oracle *o, const struct caller_op *op, const char 
 {
     struct world *w = o->world;
 
-    if (op->kind == ACT_GARBAGE)
+    if (op->kind == ACT_GARBAGE || op->kind == ACT_SITE_EVENT)
         return;
     if (op->status == 429)
         world_fail(w, "request %u is over a rate that it did not reach", op->number);
@@ -229,7 +323,7 @@ static void on_refusal(struct oracle *o, const struct caller_op *op, const char 
         world_fail(w, "request %u is refused for its audit record, and the policy is not strict", op->number);
     if (op->kind == ACT_CHECKOUT && !op->hurried && !op->minutes && gateway_run_serves(w->gateway) &&
         may_repeat(o, op) && world_calm_ms(w) > SETTLED_MS && !o->ending[op->session % SETUP_SESSIONS] &&
-        vault_entitles(w->vault, op->user, op->account))
+        !site_sim_ended(w->site, op->session) && vault_entitles(w->vault, op->user, op->account))
         world_fail(w, "request %u is refused (%s), and its session has a lease", op->number, code);
 }
 
@@ -237,6 +331,8 @@ void oracle_on_answer(struct oracle *o, const struct caller_op *op, const cJSON 
 {
     const char *code = cJSON_GetStringValue(cJSON_GetObjectItem(body, "code"));
 
+    if (op->kind == ACT_OPERATOR_RELEASE || op->kind == ACT_END_SESSION)
+        on_operator(o, op, body);
     if (op->status != 200) {
         if (code)
             on_refusal(o, op, code);
@@ -246,18 +342,21 @@ void oracle_on_answer(struct oracle *o, const struct caller_op *op, const cJSON 
         on_release(o, op);
     } else if (op->kind == ACT_FIND) {
         check_found(o, op, body);
+    } else if (op->kind == ACT_SESSION_END) {
+        on_event(o, op, body);
     }
 }
 
 void oracle_on_start(struct oracle *o, const struct caller_op *op)
 {
-    if (op->kind == ACT_RELEASE || op->kind == ACT_COMPLETE)
-        o->ending[op->session % SETUP_SESSIONS] = true;
-    else if (op->kind == ACT_OPERATOR_RELEASE) /* it may be any session's lease */
-        memset(o->ending, true, sizeof o->ending);
+    bool ends = op->kind == ACT_RELEASE || op->kind == ACT_COMPLETE || op->kind == ACT_OPERATOR_RELEASE ||
+                op->kind == ACT_END_SESSION;
+
+    o->ending[op->session % SETUP_SESSIONS] |= ends;
+    o->named[op->session % SETUP_SESSIONS] |= op->named;
 }
 
-const char *oracle_pick_lease(const struct oracle *o, unsigned n)
+const char *oracle_pick_lease(const struct oracle *o, unsigned n, unsigned *session)
 {
     const struct seen_lease *l, *found = NULL;
 
@@ -267,7 +366,10 @@ const char *oracle_pick_lease(const struct oracle *o, unsigned n)
         if (!n--)
             break;
     }
-    return found ? found->id : NULL;
+    if (!found)
+        return NULL;
+    *session = found->session;
+    return found->id;
 }
 
 /* ---- requests at the vault ---- */
@@ -300,6 +402,26 @@ void oracle_on_request(struct oracle *o, const struct vault_entry *e)
 {
     check_only_one(o, e);
     check_has_row(o, e);
+}
+
+/* Its session has asked for it, has ended at the site and is known there, or its time is over. */
+static bool may_have_ended(const struct oracle *o, const struct seen_lease *l)
+{
+    const struct world *w = o->world;
+
+    return l->released_ms || o->ending[l->session % SETUP_SESSIONS] ||
+           (o->named[l->session % SETUP_SESSIONS] && site_sim_ended(w->site, l->session)) ||
+           l->expires_wall_ms <= clock_wall(&w->clock) + APART_MS + llabs((long long)w->wall_ahead_ms) ||
+           (w->setup.release_on_stop && w->stopped_ms >= l->at_ms);
+}
+
+void oracle_on_checkin(struct oracle *o, const struct vault_entry *e)
+{
+    const struct seen_lease *l;
+
+    STAILQ_FOREACH(l, &o->leases, link)
+    if (l->request == e->id && !may_have_ended(o, l))
+        world_fail(o->world, "request %u is given back, and session %u has a lease of it", e->id, l->session);
 }
 
 /* The check-in of a request whose time is over comes with its end, a moment before or after. */
@@ -358,6 +480,7 @@ static void on_tick(void *arg)
     struct vault_sim *v = o->world->vault;
     struct vault_entry *e;
 
+    take_shown(o);
     vault_settle(v);
     STAILQ_FOREACH(e, &v->requests, link)
     {
@@ -382,6 +505,8 @@ void oracle_check_quiet(struct oracle *o)
     if (disk_requests(w->disk) || disk_leases(w->disk))
         world_fail(w, "%zu vault requests and %zu leases are in the store after the quiet time",
                    disk_requests(w->disk), disk_leases(w->disk));
+    if (site_sim_waiting(w->site))
+        world_fail(w, "the gateway has not taken %zu events of the site", site_sim_waiting(w->site));
     if (disk_steps_refused(w->disk))
         world_fail(w, "the store has refused a step: its rows are not as the gateway knows them");
 }
@@ -410,6 +535,7 @@ struct oracle *oracle_new(struct world *w)
     o->world = w;
     STAILQ_INIT(&o->leases);
     STAILQ_INIT(&o->releases);
+    STAILQ_INIT(&o->ends);
     world_after(w, TICK_MS, on_tick, o);
     return o;
 }
@@ -418,6 +544,7 @@ void oracle_free(struct oracle *o)
 {
     struct seen_release *r;
     struct seen_lease *l;
+    struct seen_end *end;
 
     while ((l = STAILQ_FIRST(&o->leases))) {
         STAILQ_REMOVE_HEAD(&o->leases, link);
@@ -426,6 +553,10 @@ void oracle_free(struct oracle *o)
     while ((r = STAILQ_FIRST(&o->releases))) {
         STAILQ_REMOVE_HEAD(&o->releases, link);
         free(r);
+    }
+    while ((end = STAILQ_FIRST(&o->ends))) {
+        STAILQ_REMOVE_HEAD(&o->ends, link);
+        free(end);
     }
     free(o);
 }

@@ -21,10 +21,12 @@ void oracle_on_start(struct oracle *, const struct caller_op *);
 void oracle_on_answer(struct oracle *, const struct caller_op *, const cJSON *body);
 /* The vault has made a request, or handed one over. */
 void oracle_on_request(struct oracle *, const struct vault_entry *);
+/* The gateway gives it back. */
+void oracle_on_checkin(struct oracle *, const struct vault_entry *);
 /* After the quiet time, with the gateway running; and after it has stopped. */
 void oracle_check_quiet(struct oracle *);
 void oracle_check_end(struct oracle *);
-/* The id of the n-th lease that an answer named; NULL = there is none. */
-const char *oracle_pick_lease(const struct oracle *, unsigned n);
+/* The id of the n-th lease that an answer named, and its session; NULL = there is none. */
+const char *oracle_pick_lease(const struct oracle *, unsigned n, unsigned *session);
 
 #endif

@@ -19,6 +19,7 @@
 #define ACTS_MAX   100000
 #define MODES      16 /* vault.h has as many kinds of fault at most */
 #define CALL_KINDS 10
+#define SITE_CALLS 6 /* ... and as many calls of the site */
 
 #define SETUP_NUMBERS (sizeof(struct setup) / sizeof(unsigned))
 
@@ -54,6 +55,10 @@ static void setup_make(struct setup *s, uint64_t seed)
     s->strict = rng_chance(&r, 60);
     s->release_on_stop = rng_chance(&r, 30);
     s->ask_policy = rng_chance(&r, 30);
+    s->site = rng_below(&r, 4); /* SITE_NUSES */
+    s->site_ahead_s = rng_chance(&r, 50) ? rng_below(&r, 300) : 0;
+    s->probe_s = 60 * rng_between(&r, 1, 5);
+    s->poll_s = rng_between(&r, 5, 60);
     s->latency_ms = rng_chance(&r, 70) ? rng_between(&r, 2, 60) : rng_between(&r, 100, 2000);
     setup_accounts(s, &r);
 }
@@ -89,23 +94,40 @@ static uint64_t soon(struct rng *r)
     return rng_chance(r, 30) ? rng_below(r, 50) : rng_below(r, 5000);
 }
 
+/* The site says that the session has ended: in order, twice, late, or never. */
+static void add_end(struct script *s, struct rng *r, unsigned session, uint64_t about_ms)
+{
+    unsigned late_ms = rng_chance(r, 70) ? rng_below(r, 2000) : rng_below(r, 20 * (unsigned)MINUTE);
+
+    add(s, about_ms - rng_below(r, (unsigned)(about_ms < MINUTE ? about_ms + 1 : MINUTE)), ACT_SESSION_END,
+        session, rng_below(r, 8), late_ms);
+}
+
 /* One PRA session: how it opens, what it uses and how it ends. */
 static void add_story(struct script *s, struct rng *r, const struct setup *setup, unsigned session)
 {
     uint64_t t = rng_next(r) % SCRIPT_MS;
     unsigned account = rng_below(r, setup->accounts);
+    unsigned site =
+        setup->site && rng_chance(r, 60) ? SEND_LSID : 0; /* it is known to the site, which ends it */
 
     if (rng_chance(r, 60))
         add(s, t, ACT_FIND, session, send_flags(r), account);
-    add(s, t += soon(r), ACT_CHECKOUT, session, send_flags(r), account);
+    add(s, t += soon(r), ACT_CHECKOUT, session, send_flags(r) | site, account);
+    if (site && rng_chance(r, 20)) /* while the check-out is on its way */
+        add(s, t + 200 + rng_below(r, 2000), ACT_SESSION_END, session, rng_below(r, 8), rng_below(r, 2000));
     if (rng_chance(r, 12))
         add(s, t + rng_below(r, 3000), ACT_LEAVE, rng_below(r, 2), rng_below(r, 2), 0);
     if (rng_chance(r, 40))
         add(s, t + soon(r), ACT_STARTED, session, send_flags(r), account);
     for (unsigned more = rng_below(r, 3); more; more--) /* again, or another account */
-        add(s, t + soon(r) * (1 + rng_below(r, 200)), ACT_CHECKOUT, session, send_flags(r),
+        add(s, t + soon(r) * (1 + rng_below(r, 200)), ACT_CHECKOUT, session, send_flags(r) | site,
             rng_chance(r, 70) ? account : rng_below(r, setup->accounts));
     t += rng_chance(r, 30) ? soon(r) : MINUTE * rng_between(r, 1, 90);
+    if (site) {
+        add_end(s, r, session, t);
+        return;
+    }
     if (rng_chance(r, 50))
         add(s, t, ACT_RELEASE, session, send_flags(r), account);
     if (rng_chance(r, 50))
@@ -165,6 +187,16 @@ static void add_machine_acts(struct script *s, struct rng *r)
     add_some(s, r, ACT_STOP, 3, 0, 0, 60000);
 }
 
+static void add_site_acts(struct script *s, struct rng *r)
+{
+    add_some(s, r, ACT_SITE_EVENT, 12, SETUP_SESSIONS - 1, 5, 3000);
+    add_some(s, r, ACT_END_SESSION, 3, 7, 0, 0);
+    if (rng_chance(r, 30))
+        return;
+    add_some(s, r, ACT_SITE_FAULT, 30, SITE_CALLS - 1, MODES - 1, 20000);
+    add_some(s, r, ACT_SITE_DOWN, 2, 900, 1, 0);
+}
+
 static void add_caller_acts(struct script *s, struct rng *r)
 {
     add_some(s, r, ACT_OPERATOR_RELEASE, 5, 7, 0, 0);
@@ -197,6 +229,8 @@ void script_make(struct script *s, uint64_t seed)
     for (unsigned rushes = rng_below(&r, 5); rushes; rushes--)
         add_rush(s, &r, &s->setup);
     add_caller_acts(s, &r);
+    if (s->setup.site)
+        add_site_acts(s, &r);
     if (rng_chance(&r, 85))
         add_vault_acts(s, &r, &s->setup);
     if (rng_chance(&r, 60))
@@ -260,9 +294,14 @@ static bool read_setup(struct script *s, FILE *from)
 
     if (fscanf(from, "seed %" SCNu64 " setup", &s->seed) != 1)
         return false;
-    for (size_t i = 0; i < SETUP_NUMBERS; i++)
-        if (fscanf(from, "%u", &numbers[i]) != 1)
+    for (size_t i = 0; i < SETUP_NUMBERS; i++) {
+        int next = fgetc(from);
+
+        if (next == '\n')
+            return i > 0;
+        if (next != ' ' || fscanf(from, "%u", &numbers[i]) != 1)
             return false;
+    }
     return fgetc(from) == '\n';
 }
 

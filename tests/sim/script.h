@@ -31,8 +31,9 @@
     X(OPERATOR_RELEASE, "operator-release") /* a which of the known leases */                                \
     X(LIST, "list-leases")                                                                                   \
     X(STATUS, "status")                                                                                      \
-    X(GARBAGE, "garbage") /* a which one */                                                                  \
-    X(LEAVE, "leave")     /* the client of the last a-th open request goes away; b resets */                 \
+    X(END_SESSION, "end-session") /* a which of the known leases: released, and its session ended */         \
+    X(GARBAGE, "garbage")         /* a which one */                                                          \
+    X(LEAVE, "leave")             /* the client of the last a-th open request goes away; b resets */         \
     /* vault.c */                                                                                            \
     X(FAULT, "fault")           /* a kind of call, b kind of fault, c its number */                          \
     X(VAULT_DOWN, "vault-down") /* a seconds, b refused or silent */                                         \
@@ -45,6 +46,12 @@
     X(ROTATE, "rotate")       /* c account */                                                                \
     X(OWN, "own-request")     /* a user asks the vault for account c without the gateway */                  \
     X(OWN_END, "own-end")     /* a which of those */                                                         \
+    /* vault_link.c, between gateway and site */                                                             \
+    X(SITE_FAULT, "site-fault") /* a kind of call, b kind of fault, c its number */                          \
+    X(SITE_DOWN, "site-down")   /* a seconds, b refused or silent */                                         \
+    /* site_sim.c */                                                                                         \
+    X(SESSION_END, "session-end") /* a session, b how (enum session_end_flags), c ms until its event */      \
+    X(SITE_EVENT, "site-event")   /* a session, b an event that ends nothing, c ms until it */               \
     /* world.c */                                                                                            \
     X(JUMP, "clock-jump")         /* a seconds; b 1 = back */                                                \
     X(VAULT_CLOCK, "vault-clock") /* a seconds the vault is ahead; b 1 = behind */                           \
@@ -63,7 +70,8 @@ enum act_kind {
         ACT_NKINDS
 };
 
-/* What a seed decides once: numbers alone, so that a file has it as a row of numbers. */
+/* What a seed decides once: numbers alone, so that a file has it as a row of numbers. New ones come last: a
+ * file without them is read as if they were 0. */
 struct setup {
     unsigned users, accounts;
     unsigned release_minutes; /* of the gateway */
@@ -79,6 +87,8 @@ struct setup {
     } account[SETUP_ACCOUNTS];
     unsigned entitled[SETUP_USERS][SETUP_ACCOUNTS];
     unsigned latency_ms; /* of the vault, usual */
+    unsigned site;       /* the PRA site: enum site_use */
+    unsigned site_ahead_s, probe_s, poll_s;
 };
 
 struct act {

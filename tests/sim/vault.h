@@ -29,7 +29,14 @@ enum vault_call_kind {
     VAULT_CHECKIN,
     VAULT_REQUESTS,
     VAULT_ISA,
-    VAULT_NCALLS
+    VAULT_NCALLS,
+    SITE_PROBE = VAULT_NCALLS, /* of the PRA site: site_sim.h */
+    SITE_TOKEN,
+    SITE_COMMAND,
+    SITE_LISTING,
+    SITE_SESSION,
+    SITE_TERMINATE,
+    ALL_NCALLS
 };
 const char *vault_call_word(enum vault_call_kind);
 
@@ -145,6 +152,10 @@ struct vault_http {
 enum vault_call_kind vault_api_kind(const struct vault_http *);
 void vault_api(struct vault_sim *, const struct vault_http *, struct buf *answer);
 void vault_api_answer(struct buf *, int status, const char *type, const char *lines, const char *body);
+
+/* site_sim.c: the same for the PRA site. */
+enum vault_call_kind site_sim_kind(const struct vault_http *);
+void site_sim_answer(struct site_sim *, const struct vault_http *, struct buf *answer);
 
 /* vault_link.c */
 struct link_side *link_side_new(struct world *);

@@ -71,8 +71,10 @@ enum vault_call_kind vault_api_kind(const struct vault_http *http)
 
 const char *vault_call_word(enum vault_call_kind kind)
 {
-    static const char *const words[VAULT_NCALLS] = {"probe",   "sign-in",    "sign-out", "list",     "policy",
-                                                    "request", "credential", "checkin",  "requests", "isa"};
+    static const char *const words[ALL_NCALLS] = {
+        "probe",        "sign-in",      "sign-out",     "list",          "policy",     "request",
+        "credential",   "checkin",      "requests",     "isa",           "site-probe", "site-token",
+        "site-command", "site-listing", "site-session", "site-terminate"};
 
     return words[kind];
 }
@@ -384,6 +386,7 @@ static void checkin(struct api_call *c)
         world_fail(c->vault->world, "user %u checks in request %u of user %u", c->user, e->id, e->user);
         text_answer(c, 403, "4031");
     } else {
+        oracle_on_checkin(c->vault->world->oracle, e);
         if (e->own)
             world_fail(c->vault->world, "the person's own request %u is checked in", e->id);
         vault_end(c->vault, e, VAULT_END_CHECKIN);

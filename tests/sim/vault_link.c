@@ -12,6 +12,7 @@
 #include "vault.h"
 
 #include "gateway_run.h"
+#include "site_sim.h"
 
 #include "base/container_of.h"
 #include "base/text.h"
@@ -27,8 +28,12 @@
 #define CALL_TIMEOUT_MS 10000 /* the gateway's call_timeout */
 #define PAGE            "<html><head><title>Sign in</title></head><body>Please sign in to the proxy.</body></html>"
 
+/* The two that the gateway calls. */
+enum far_end { FAR_VAULT, FAR_SITE, FAR_NENDS };
+
 struct link {
     TAILQ_ENTRY(link) entry;
+    enum far_end far;
     struct link_side *side;
     struct vault_conn *vc; /* NULL = the gateway has closed it */
     struct buf sent;       /* by the gateway, not yet a whole request */
@@ -63,8 +68,8 @@ struct link_side {
     TAILQ_HEAD(, link) links;
     TAILQ_HEAD(, flight) flights;
     TAILQ_HEAD(, fault_waiting) faults;
-    uint64_t down_ms; /* the vault is away until then */
-    bool silent;      /* ... and does not even refuse */
+    uint64_t down_ms[FAR_NENDS]; /* away until then */
+    bool silent[FAR_NENDS];      /* ... and does not even refuse */
 };
 
 struct dialer {
@@ -113,11 +118,24 @@ static void answer_with(struct flight *f, int status, const char *type, const ch
     vault_api_answer(&f->answer, status, type, lines, body);
 }
 
+/* What goes wrong with the site is no disturbance of what the gateway promises. */
+static void disturb(const struct link_side *side, enum far_end far)
+{
+    if (far == FAR_SITE)
+        site_sim_disturbed(side->world->site);
+    else
+        world_disturbed(side->world);
+}
+
 static void do_call(struct flight *f)
 {
     struct vault_sim *v = f->link->side->world->vault;
 
     buf_clear(&f->answer);
+    if (f->link->far == FAR_SITE) {
+        site_sim_answer(v->world->site, &f->http, &f->answer);
+        return;
+    }
     vault_api(v, &f->http, &f->answer);
     if (f->kind != VAULT_PROBE)
         world_note(v->world, "vault: %s %s -> %.3s", f->http.method, f->http.target + strlen(VAULT_BASE),
@@ -140,6 +158,12 @@ static void send_answer(void *arg)
     deliver(f->link, f->answer.data, f->answer.len);
 }
 
+/* A refusal is no good answer to be spoilt: in its place these would say that the call was done. */
+static bool is_good(const struct flight *f)
+{
+    return f->answer.len && strncmp(f->answer.data, "HTTP/1.1 2", 10) == 0;
+}
+
 static void other_answer(struct flight *f)
 {
     static const int refusals[] = {400, 401, 403, 404, 409, 429}, failures[] = {500, 502, 503, 504};
@@ -152,9 +176,13 @@ static void other_answer(struct flight *f)
     case VAULT_FAULT_PAGE_BEFORE:
     case VAULT_FAULT_PAGE_AFTER: answer_with(f, 200, "text/html", "", PAGE); break;
     case VAULT_FAULT_WRONG_JSON:
-        answer_with(f, 200, "application/json", "", "{\"Result\":[1,{\"x\":null}]}");
+        if (is_good(f))
+            answer_with(f, 200, "application/json", "", "{\"Result\":[1,{\"x\":null}]}");
         break;
-    case VAULT_FAULT_EMPTY: answer_with(f, 200, "application/json", "", ""); break;
+    case VAULT_FAULT_EMPTY:
+        if (is_good(f))
+            answer_with(f, 200, "application/json", "", "");
+        break;
     case VAULT_FAULT_REFUSED:
         answer_with(f, refusals[refusal], "application/json", refusal == 5 ? "Retry-After: 3\r\n" : "",
                     refusal_bodies[refusal]);
@@ -222,7 +250,7 @@ static void take_fault(struct flight *f)
     world_note(side->world, "fault %s at %s (%u)", fault_words[f->fault], vault_call_word(f->kind),
                f->number);
     counts_add(side->world->counts, 1, "fault.%s.%s", vault_call_word(f->kind), fault_words[f->fault]);
-    world_disturbed(side->world);
+    disturb(side, f->link->far);
 }
 
 /* Cuts the text of a whole request into its parts. */
@@ -235,7 +263,7 @@ static void cut_request(struct flight *f, size_t head)
         abort();
     *target = *end = '\0';
     f->http = (struct vault_http){f->text, target + 1, end + 1, f->text + head};
-    f->kind = vault_api_kind(&f->http);
+    f->kind = f->link->far == FAR_SITE ? site_sim_kind(&f->http) : vault_api_kind(&f->http);
 }
 
 static void start_flight(struct link *l, size_t head, size_t body)
@@ -291,10 +319,12 @@ static void on_open(void *arg)
 
     if (!vc || side->world->dead)
         return;
-    if (side->world->now_ms < side->down_ms) {
-        vc->fault = side->silent ? CALL_FAULT_TIMEOUT : CALL_FAULT_REFUSED;
-        text_copy(vc->error, sizeof vc->error, side->silent ? "no answer" : "connection refused");
-        world_disturbed(side->world);
+    if (side->world->now_ms < side->down_ms[l->far]) {
+        bool silent = side->silent[l->far];
+
+        vc->fault = silent ? CALL_FAULT_TIMEOUT : CALL_FAULT_REFUSED;
+        text_copy(vc->error, sizeof vc->error, silent ? "no answer" : "connection refused");
+        disturb(side, l->far);
         vc->opened(vc, -ECONNREFUSED);
         return;
     }
@@ -315,7 +345,8 @@ int vault_conn_open(struct vault_conn *vc, struct dialer *dialer)
 int dialer_add(struct dialer *dialer, struct vault_conn *vc)
 {
     struct link_side *side = dialer->world->vault->links;
-    bool silent = side->silent && dialer->world->now_ms < side->down_ms;
+    enum far_end far = strcmp(dialer->host, SITE_HOST) == 0 ? FAR_SITE : FAR_VAULT;
+    bool silent = side->silent[far] && dialer->world->now_ms < side->down_ms[far];
 
     if (dialer->world->dead)
         return -EIO;
@@ -323,6 +354,7 @@ int dialer_add(struct dialer *dialer, struct vault_conn *vc)
     if (!l)
         abort();
     l->side = side;
+    l->far = far;
     l->vc = vc;
     l->sent = BUF_INIT(BYTES_MAX);
     l->back = BUF_INIT(BYTES_MAX);
@@ -416,6 +448,7 @@ struct dialer *dialer_new(struct loop *loop, const struct upstream_opts *opts, c
         return NULL;
     dialer->world = world_of(loop_clock(loop));
     text_copy(dialer->host, sizeof dialer->host, strstr(opts->url, "://") + 3);
+    dialer->host[strcspn(dialer->host, "/:")] = '\0';
     return dialer;
 }
 
@@ -466,36 +499,44 @@ static void add_fault(struct link_side *side, const struct act *act)
 
     if (!fault)
         abort();
-    *fault = (struct fault_waiting){.call = (enum vault_call_kind)(act->a % VAULT_NCALLS),
-                                    .fault = (enum vault_fault_kind)(act->b % VAULT_NFAULTS),
-                                    .number = act->c,
-                                    .until_ms = side->world->now_ms + FAULT_WAITS};
+    *fault = (struct fault_waiting){
+        .call = act->kind == ACT_SITE_FAULT
+                    ? (enum vault_call_kind)(SITE_PROBE + act->a % (ALL_NCALLS - SITE_PROBE))
+                    : (enum vault_call_kind)(act->a % VAULT_NCALLS),
+        .fault = (enum vault_fault_kind)(act->b % VAULT_NFAULTS),
+        .number = act->c,
+        .until_ms = side->world->now_ms + FAULT_WAITS};
     TAILQ_INSERT_TAIL(&side->faults, fault, entry);
 }
 
-static void hang_up(struct link_side *side)
+static void hang_up(struct link_side *side, enum far_end far)
 {
     struct link *l, *next;
 
     for (l = TAILQ_FIRST(&side->links); l; l = next) {
         next = TAILQ_NEXT(l, entry);
-        if (!l->vc || !l->open || l->lost)
+        if (l->far != far || !l->vc || !l->open || l->lost)
             continue;
         l->eof = true;
         wake(l);
     }
 }
 
+static void put_down(struct link_side *side, enum far_end far, const struct act *act)
+{
+    side->down_ms[far] = side->world->now_ms + act->a * UINT64_C(1000);
+    side->silent[far] = act->b;
+    hang_up(side, far);
+}
+
 void link_side_act(struct link_side *side, const struct act *act)
 {
     switch (act->kind) {
-    case ACT_FAULT: add_fault(side, act); break;
-    case ACT_VAULT_DOWN:
-        side->down_ms = side->world->now_ms + act->a * UINT64_C(1000);
-        side->silent = act->b;
-        hang_up(side);
-        break;
-    case ACT_VAULT_HANG_UP: hang_up(side); break;
+    case ACT_FAULT:
+    case ACT_SITE_FAULT: add_fault(side, act); break;
+    case ACT_VAULT_DOWN: put_down(side, FAR_VAULT, act); break;
+    case ACT_SITE_DOWN: put_down(side, FAR_SITE, act); break;
+    case ACT_VAULT_HANG_UP: hang_up(side, FAR_VAULT); break;
     default: abort();
     }
 }
@@ -513,7 +554,7 @@ static void drop_faults(struct link_side *side)
 void link_side_heal(struct link_side *side)
 {
     drop_faults(side);
-    side->down_ms = 0;
+    side->down_ms[FAR_VAULT] = side->down_ms[FAR_SITE] = 0;
 }
 
 struct link_side *link_side_new(struct world *w)

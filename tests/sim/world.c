@@ -13,6 +13,7 @@
 #include "disk.h"
 #include "gateway_run.h"
 #include "oracle.h"
+#include "site_sim.h"
 #include "vault.h"
 #include "virtual_random.h"
 
@@ -235,6 +236,10 @@ static void do_act(struct world *w, const struct act *act)
     case ACT_TRAIL_FAILS:
     case ACT_TRAIL_SLOW:
     case ACT_CRASH: disk_act(w->disk, act); break;
+    case ACT_SITE_FAULT:
+    case ACT_SITE_DOWN: link_side_act(w->vault->links, act); break;
+    case ACT_SESSION_END:
+    case ACT_SITE_EVENT: site_sim_act(w->site, act); break;
     default:
         if (act->kind <= ACT_LEAVE)
             callers_act(w->callers, act);
@@ -290,6 +295,7 @@ static void world_begin(struct world *w, const struct script *script, FILE *trac
     TAILQ_INIT(w->pending);
     w->disk = disk_new(w);
     w->vault = vault_new(w);
+    w->site = site_sim_new(w);
     w->callers = callers_new(w);
     w->oracle = oracle_new(w);
     w->gateway = gateway_run_new(w);
@@ -302,6 +308,7 @@ static void heal(struct world *w)
     world_disturbed(w);
     disk_heal(w->disk);
     vault_heal(w->vault);
+    site_sim_heal(w->site);
 }
 
 static void world_live(struct world *w)
@@ -331,6 +338,7 @@ static void world_end(struct world *w)
     callers_free(w->callers);
     oracle_free(w->oracle);
     vault_free(w->vault);
+    site_sim_free(w->site);
     disk_free(w->disk);
     timers_free(w->events);
     free(w->pending);

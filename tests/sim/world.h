@@ -28,6 +28,7 @@ struct callers;
 struct disk;
 struct gateway_run;
 struct oracle;
+struct site_sim;
 struct vault_sim;
 
 struct world {
@@ -46,7 +47,9 @@ struct world {
     struct disk *disk;
     struct gateway_run *gateway;
     struct oracle *oracle;
+    struct site_sim *site;
     struct vault_sim *vault;
+    uint64_t stopped_ms;   /* when the gateway was last asked to stop */
     uint64_t disturbed_ms; /* when something last went wrong on purpose */
     bool healed;           /* the quiet time has begun: nothing goes wrong any more */
     bool dead;             /* the process has ended, its memory is not freed yet */
