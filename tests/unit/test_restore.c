@@ -230,6 +230,7 @@ TEST(rows_of_a_vault_no_longer_configured_are_kept)
     world_crash(&w, 0, 0);
     world_advance(&w, MINUTES(1));
     assert_int_equal(look(&w, "open").n, 1);
+    assert_int_equal(look(&w, "open").attempts, 0);
     assert_int_equal(fake_store_count(w.store), 1);
     assert_int_equal(w.vault.count[FAKE_CHECKIN] + w.vault.count[FAKE_REQUESTS], 0);
     (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "main");
