@@ -406,8 +406,8 @@ static void send_request(struct callers *cs, const struct act *act, const char *
     }
     op->hurried = flags & SEND_SHORT_TIME;
     op->named = flags & SEND_LSID;
-    oracle_on_start(w->oracle, op);
     op->minutes = flags & SEND_DURATION ? 1 + (act->a * 7 + act->c) % 90 : 0;
+    oracle_on_start(w->oracle, op);
     if (has_body)
         write_body(&body, op, &w->setup, flags);
     write_request(&text, op, method, path, &body, flags);

@@ -17,10 +17,12 @@
 #include "base/container_of.h"
 #include "base/digest.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/memory/secret.h"
 #include "base/metrics.h"
 #include "base/text.h"
 #include "broker/audit.h"
+#include "commands/run/reload.h"
 #include "commands/run/site.h"
 #include "handlers/routes.h"
 #include "loop/server/connection.h"
@@ -51,6 +53,7 @@ struct gateway_run {
     struct run_site site;
     struct gateway *gateway;
     struct http_server *server;
+    struct reload *reload;
     struct listener listener;
     struct deadline drain_end;
     size_t open_parts;
@@ -59,7 +62,8 @@ struct gateway_run {
 /* ---- the configuration ---- */
 
 static struct {
-    char dir[32], conf[64], key[64], site_secret[64];
+    char dir[32], conf[64], key[64], site_secret[64], log[64];
+    bool debug;
 } files;
 
 static void write_file(const char *path, const char *text)
@@ -99,25 +103,28 @@ static void add_site(struct buf *to, const struct setup *s)
         (void)buf_printf(to, "events_token_sha256 = %s\n", hex);
 }
 
-static void write_conf(const struct setup *s)
+/* `vault`: the name of its section. */
+static void write_conf(const struct setup *s, const char *vault)
 {
     struct buf text = BUF_INIT(1 << 16);
     char hex[65];
 
     hash_text(TOKEN, hex);
+    (void)buf_printf(
+        &text,
+        "[gateway]\nstate_dir = %s\nsandbox = off\nrelease_duration = %um\nlist_cache = %ums\n"
+        "reconcile_every = %um\naudit_policy = %s\nrelease_on_stop = %s\nlog_level = %s\nlog_file = %s\n"
+        "[listener main]\naddress = 127.0.0.1:8443\n"
+        "[client pra]\ntoken_sha256 = %s\nallow = broker operate observe\nrate = 10000/s\n",
+        files.dir, s->release_minutes, s->list_cache_ms, s->reconcile_minutes,
+        s->strict ? "strict" : "degraded", yes_or_no(s->release_on_stop), files.debug ? "debug" : "error",
+        files.log, hex);
     (void)buf_printf(&text,
-                     "[gateway]\nstate_dir = %s\nsandbox = off\nrelease_duration = %um\nlist_cache = %ums\n"
-                     "reconcile_every = %um\naudit_policy = %s\nrelease_on_stop = %s\n"
-                     "[listener main]\naddress = 127.0.0.1:8443\n"
-                     "[client pra]\ntoken_sha256 = %s\nallow = broker operate observe\nrate = 10000/s\n",
-                     files.dir, s->release_minutes, s->list_cache_ms, s->reconcile_minutes,
-                     s->strict ? "strict" : "degraded", yes_or_no(s->release_on_stop), hex);
-    (void)buf_printf(&text,
-                     "[vault main]\nurl = " VAULT_URL "\napi_key_file = %s\nrun_as = {username}\n"
+                     "[vault %s]\nurl = " VAULT_URL "\napi_key_file = %s\nrun_as = {username}%s\n"
                      "approval_wait = %us\nsession_idle = %um\nconnections = %u\nsessions_per_user = %u\n"
                      "ask_policy = %s\n",
-                     files.key, s->approval_wait_s, s->session_idle_minutes, s->connections,
-                     s->sessions_per_user, yes_or_no(s->ask_policy));
+                     vault, files.key, s->full_name ? "@example.test" : "", s->approval_wait_s,
+                     s->session_idle_minutes, s->connections, s->sessions_per_user, yes_or_no(s->ask_policy));
     add_site(&text, s);
     write_file(files.conf, buf_cstr(&text));
     buf_free(&text);
@@ -136,6 +143,14 @@ void gateway_run_configure(void)
     write_file(files.site_secret, "secret-of-the-simulated-site\n");
 }
 
+void gateway_run_log(bool debug, const char *file)
+{
+    (void)snprintf(files.log, sizeof files.log, "%s", file);
+    files.debug = debug;
+    if (log_open(&(struct log_opts){.level = debug ? LOG_DEBUG : LOG_ERROR, .file = files.log}))
+        abort();
+}
+
 void gateway_run_unconfigure(void)
 {
     (void)unlink(files.conf);
@@ -149,7 +164,7 @@ static struct conf *load_conf(const struct setup *setup)
     struct buf errors = BUF_INIT(1 << 20);
     struct conf *conf = NULL;
 
-    write_conf(setup);
+    write_conf(setup, "main");
     if (conf_load(files.conf, &conf, &errors)) {
         (void)fprintf(stderr, "%.*s\n", (int)errors.len, errors.data);
         abort();
@@ -183,6 +198,8 @@ static void on_server_closed(void *arg)
     broker_free(g->broker);
     metric_unregister_all();
     gateway_free(g->gateway);
+    reload_free(g->reload);
+    g->reload = NULL;
     audit_free(g->audit);
     g->broker = NULL;
     g->gateway = NULL;
@@ -243,7 +260,8 @@ void gateway_run_stop(struct gateway_run *g, unsigned restart_ms)
         return;
     }
     g->restart_ms = restart_ms;
-    g->world->stopped_ms = g->world->now_ms;
+    if (g->world->setup.release_on_stop)
+        g->world->gave_up_ms = g->world->now_ms;
     g->state = RUN_DRAINING;
     gateway_drain(g->gateway);
     broker_drain(g->broker);
@@ -295,15 +313,7 @@ static void forget_process(struct gateway_run *g)
 
 static void open_server(struct gateway_run *g)
 {
-    const struct conf_gateway *c = &g->conf->gateway;
-    struct http_server_opts opts = {.max_connections = c->max_connections,
-                                    .max_secret = c->secret_memory / 2,
-                                    .max_stranger_secret = c->secret_memory / 16,
-                                    .max_per_peer = c->max_connections_per_peer,
-                                    .header_timeout_ms = c->header_timeout_ms,
-                                    .body_timeout_ms = c->body_timeout_ms,
-                                    .idle_timeout_ms = c->idle_timeout_ms,
-                                    .write_timeout_ms = c->body_timeout_ms};
+    struct http_server_opts opts = reload_server_opts(g->conf);
 
     g->server = http_server_new(g->loop, &opts, gateway_app(g->gateway));
     if (!g->server)
@@ -362,6 +372,22 @@ static void open_vault(struct gateway_run *g)
     }
 }
 
+static void prepare_reload(struct gateway_run *g)
+{
+    struct reload_opts opts = {.loop = g->loop,
+                               .path = files.conf,
+                               .conf = g->conf,
+                               .vaults = &g->vault,
+                               .broker = g->broker,
+                               .site = g->site.site,
+                               .gateway = g->gateway,
+                               .server = g->server};
+
+    g->reload = reload_new(&opts);
+    if (!g->reload)
+        abort();
+}
+
 void gateway_run_start(struct gateway_run *g)
 {
     struct world *w = g->world;
@@ -388,7 +414,70 @@ void gateway_run_start(struct gateway_run *g)
     open_vault(g);
     open_broker(g);
     open_gateway(g);
+    prepare_reload(g);
     g->state = RUN_SERVING;
+}
+
+/* ---- reloads ---- */
+
+/* False = the change is one that a reload refuses. */
+static bool change_setup(struct setup *s, const struct act *act)
+{
+    switch ((enum reload_change)(act->a % RELOAD_NCHANGES)) {
+    case RELOAD_DURATION: s->release_minutes = 1 + act->b; break;
+    case RELOAD_LIST_CACHE: s->list_cache_ms = act->b % 2 ? act->b * 150 : 0; break;
+    case RELOAD_APPROVAL_WAIT: s->approval_wait_s = act->b % 2 ? act->b * 30 : 0; break;
+    case RELOAD_VAULT_SESSIONS:
+        s->session_idle_minutes = 1 + act->b % 15;
+        s->sessions_per_user = 1 + act->b % 4;
+        break;
+    case RELOAD_RUN_AS: s->full_name ^= 1; break;
+    case RELOAD_SITE:
+        s->probe_s = 60 * (1 + act->b % 5);
+        s->poll_s = 5 + act->b % 56;
+        break;
+    case RELOAD_RELEASE_ON_STOP: s->release_on_stop ^= 1; break;
+    default: return false;
+    }
+    return true;
+}
+
+static void write_refused(const struct setup *s, const struct act *act)
+{
+    struct setup wrong = *s;
+
+    if (act->a % RELOAD_NCHANGES == RELOAD_RECONCILE)
+        wrong.reconcile_minutes++;
+    if (act->a % RELOAD_NCHANGES == RELOAD_MISTAKE)
+        wrong.connections = 0;
+    write_conf(&wrong, act->a % RELOAD_NCHANGES == RELOAD_VAULT_GONE ? "other" : "main");
+}
+
+void gateway_run_reload(struct gateway_run *g, const struct act *act)
+{
+    struct world *w = g->world;
+    struct reload_report report;
+
+    if (!gateway_run_serves(g))
+        return;
+    bool good = change_setup(&w->setup, act);
+
+    if (good)
+        w->reloaded_ms = w->now_ms;
+    if (w->setup.list_cache_ms > w->list_cache_ms)
+        w->list_cache_ms = w->setup.list_cache_ms;
+    if (good)
+        write_conf(&w->setup, "main");
+    else
+        write_refused(&w->setup, act);
+    bool done = reload_now(g->reload, &report);
+
+    gateway_reloaded(g->gateway, &report);
+    if (done != good)
+        world_fail(w, "a reload is %s: %s", done ? "done" : "refused",
+                   report.mistakes.len ? buf_cstr(&report.mistakes) : "");
+    reload_report_free(&report);
+    counts_add(w->counts, 1, done ? "reload.done.%u" : "reload.refused.%u", act->a % RELOAD_NCHANGES);
 }
 
 /* ---- the world's side ---- */

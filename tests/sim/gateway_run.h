@@ -14,6 +14,8 @@ struct gateway_run;
 /* The configuration that all worlds share, from a file that it writes and removes. Once for the program. */
 void gateway_run_configure(void);
 void gateway_run_unconfigure(void);
+/* Where its log goes, now and after reloads; "-" = stderr. */
+void gateway_run_log(bool debug, const char *file);
 
 struct gateway_run *gateway_run_new(struct world *);
 void gateway_run_free(struct gateway_run *);
@@ -21,6 +23,8 @@ void gateway_run_free(struct gateway_run *);
 void gateway_run_start(struct gateway_run *);
 /* As SIGTERM; `restart_ms` after its end the next process starts, UINT32_MAX = none does. */
 void gateway_run_stop(struct gateway_run *, unsigned restart_ms);
+/* The configuration is another one, or would be: it is read again, as after SIGHUP. */
+void gateway_run_reload(struct gateway_run *, const struct act *);
 /* Closes everything at once, without draining. */
 void gateway_run_close(struct gateway_run *);
 /* There is a process. */

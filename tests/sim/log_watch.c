@@ -14,12 +14,6 @@
 
 static char path[] = "/tmp/jumpgate-sim-log-XXXXXX";
 
-static void log_to(enum log_level level, const char *file)
-{
-    if (log_open(&(struct log_opts){.level = level, .file = file}))
-        abort();
-}
-
 void log_watch_begin(void)
 {
     memcpy(path + sizeof path - 7, "XXXXXX", 6);
@@ -28,7 +22,7 @@ void log_watch_begin(void)
     if (fd < 0)
         abort();
     (void)close(fd);
-    log_to(LOG_DEBUG, path);
+    gateway_run_log(true, path);
 }
 
 const char *log_watch_end(void)
@@ -39,7 +33,7 @@ const char *log_watch_end(void)
     FILE *f = fopen(path, "r");
     char *text = calloc(1, LOG_MAX);
 
-    log_to(LOG_ERROR, "/dev/null");
+    gateway_run_log(false, "/dev/null");
     if (!f || !text)
         abort();
     text[fread(text, 1, LOG_MAX - 1, f)] = '\0';

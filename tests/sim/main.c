@@ -231,9 +231,7 @@ int main(int argc, char **argv)
         o.last = UINT64_MAX - 1;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     gateway_run_configure();
-    if (log_open(
-            &(struct log_opts){.level = o.log ? LOG_DEBUG : LOG_ERROR, .file = o.log ? "-" : "/dev/null"}))
-        return 2;
+    gateway_run_log(o.log, o.log ? "-" : "/dev/null");
     bool good = o.nreplay ? run_files(&o, &t) : run_seeds(&o, &t);
     if (good || o.go_on)
         print_totals(&t);

@@ -56,6 +56,7 @@ struct seen_end {
 struct oracle {
     struct world *world;
     STAILQ_HEAD(, seen_end) ends;
+    bool timed[SETUP_SESSIONS]; /* a check-out of the session has asked for a duration */
     bool named[SETUP_SESSIONS]; /* a request has named the lsid of the session */
     STAILQ_HEAD(, seen_lease) leases;
     STAILQ_HEAD(, seen_release) releases;
@@ -147,6 +148,21 @@ static void note_end_on_the_way(const struct oracle *o, const struct caller_op *
     }
 }
 
+/* The request of a session that asks for no duration has that of the configuration. */
+static void check_minutes(struct oracle *o, const struct caller_op *op, const char *id, unsigned request)
+{
+    struct world *w = o->world;
+    const struct vault_entry *e = vault_find(w->vault, request);
+    char mark[ID_SIZE] = "";
+
+    if (e)
+        mark_of(e, mark);
+    if (strcmp(mark, id) == 0 && !o->timed[op->session % SETUP_SESSIONS] && e->made_ms >= op->begun_ms &&
+        op->begun_ms > w->reloaded_ms && e->minutes > w->setup.release_minutes)
+        world_fail(w, "request %u lasts %u minutes, release_duration is %u", request, e->minutes,
+                   w->setup.release_minutes);
+}
+
 static void on_checkout(struct oracle *o, const struct caller_op *op, const cJSON *body)
 {
     struct world *w = o->world;
@@ -165,6 +181,7 @@ static void on_checkout(struct oracle *o, const struct caller_op *op, const cJSO
         free(seen);
         return;
     }
+    check_minutes(o, op, id, request);
     if (w->setup.strict && !disk_has_checkout(w->disk, id))
         world_fail(w, "request %u got a secret whose audit record is not on the disk", op->number);
     *seen = (struct seen_lease){.session = op->session,
@@ -288,7 +305,7 @@ static void check_found(struct oracle *o, const struct caller_op *op, const cJSO
         if (!name || sscanf(name, "root%u", &a) != 1 || a != op->account)
             world_fail(w, "request %u found an account of another system", op->number);
         else if (!vault_entitles(w->vault, op->user, a) &&
-                 w->vault->entitled_ms[op->user][a] + w->setup.list_cache_ms + APART_MS < op->started_ms)
+                 w->vault->entitled_ms[op->user][a] + w->list_cache_ms + APART_MS < op->started_ms)
             world_fail(w, "request %u found account %u, to which its user is not entitled", op->number, a);
     }
 }
@@ -354,6 +371,7 @@ void oracle_on_start(struct oracle *o, const struct caller_op *op)
 
     o->ending[op->session % SETUP_SESSIONS] |= ends;
     o->named[op->session % SETUP_SESSIONS] |= op->named;
+    o->timed[op->session % SETUP_SESSIONS] |= op->minutes != 0;
 }
 
 const char *oracle_pick_lease(const struct oracle *o, unsigned n, unsigned *session)
@@ -412,7 +430,7 @@ static bool may_have_ended(const struct oracle *o, const struct seen_lease *l)
     return l->released_ms || o->ending[l->session % SETUP_SESSIONS] ||
            (o->named[l->session % SETUP_SESSIONS] && site_sim_ended(w->site, l->session)) ||
            l->expires_wall_ms <= clock_wall(&w->clock) + APART_MS + llabs((long long)w->wall_ahead_ms) ||
-           (w->setup.release_on_stop && w->stopped_ms >= l->at_ms);
+           w->gave_up_ms >= l->at_ms;
 }
 
 void oracle_on_checkin(struct oracle *o, const struct vault_entry *e)

@@ -150,6 +150,8 @@ static void add_rush(struct script *s, struct rng *r, const struct setup *setup)
         if (rng_chance(r, 50))
             add(s, t + rng_below(r, 6000), ACT_RELEASE, session, send_flags(r), account);
     }
+    if (rng_chance(r, 40))
+        add(s, t + rng_below(r, 3000), ACT_RELOAD, rng_below(r, RELOAD_NCHANGES), rng_below(r, 101), 0);
 }
 
 static void add_some(struct script *s, struct rng *r, enum act_kind kind, unsigned most, unsigned a,
@@ -185,6 +187,7 @@ static void add_machine_acts(struct script *s, struct rng *r)
     add_some(s, r, ACT_CRASH, 6, 10, 3, 60000);
     add_some(s, r, ACT_KILL, 3, 0, 0, 60000);
     add_some(s, r, ACT_STOP, 3, 0, 0, 60000);
+    add_some(s, r, ACT_RELOAD, 12, RELOAD_NCHANGES - 1, 100, 0);
 }
 
 static void add_site_acts(struct script *s, struct rng *r)

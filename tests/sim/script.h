@@ -61,7 +61,9 @@
     X(TRAIL_SLOW, "trail-slow")   /* a seconds, b milliseconds for each write */                             \
     X(CRASH, "crash") /* a which write from now on, b what of it is durable, c ms until the start */         \
     X(KILL, "kill")   /* at once; c ms until the start */                                                    \
-    X(STOP, "stop")   /* SIGTERM; c ms from its end to the start */
+    X(STOP, "stop")   /* SIGTERM; c ms from its end to the start */                                          \
+    /* gateway_run.c */                                                                                      \
+    X(RELOAD, "reload") /* a which change of the configuration (enum reload_change), b its value */
 
 enum act_kind {
 #define X(name, word) ACT_##name,
@@ -89,6 +91,7 @@ struct setup {
     unsigned latency_ms; /* of the vault, usual */
     unsigned site;       /* the PRA site: enum site_use */
     unsigned site_ahead_s, probe_s, poll_s;
+    unsigned full_name; /* run_as has a domain; yes or no */
 };
 
 struct act {
@@ -102,6 +105,20 @@ struct script {
     struct setup setup;
     struct act *act;
     size_t n, cap;
+};
+
+enum reload_change {
+    RELOAD_DURATION,
+    RELOAD_LIST_CACHE,
+    RELOAD_RECONCILE, /* refused: it needs a restart */
+    RELOAD_APPROVAL_WAIT,
+    RELOAD_VAULT_SESSIONS,
+    RELOAD_RUN_AS, /* another name of the same user */
+    RELOAD_SITE,
+    RELOAD_RELEASE_ON_STOP,
+    RELOAD_VAULT_GONE, /* refused, and the section is back with the next one */
+    RELOAD_MISTAKE,    /* refused */
+    RELOAD_NCHANGES
 };
 
 enum send_flags {

@@ -89,6 +89,7 @@ struct vault_entry { /* one request */
     bool judged; /* by oracle.c, as one that ended by its own time */
     int64_t expires_wall_ms; /* the vault's clock */
     uint64_t made_ms, ended_ms;
+    unsigned minutes; /* asked for */
     uint64_t read_ms; /* when its secret was last read; 0 = never */
     char reason[VAULT_REASON_SIZE];
 };

@@ -236,6 +236,7 @@ static void do_act(struct world *w, const struct act *act)
     case ACT_TRAIL_FAILS:
     case ACT_TRAIL_SLOW:
     case ACT_CRASH: disk_act(w->disk, act); break;
+    case ACT_RELOAD: gateway_run_reload(w->gateway, act); break;
     case ACT_SITE_FAULT:
     case ACT_SITE_DOWN: link_side_act(w->vault->links, act); break;
     case ACT_SESSION_END:
@@ -287,6 +288,7 @@ static void world_begin(struct world *w, const struct script *script, FILE *trac
     w->clock = (struct clock){clock_now_ms, clock_wall_ms, w};
     w->disturbed_ms = w->now_ms;
     w->setup = script->setup;
+    w->list_cache_ms = w->setup.list_cache_ms;
     virtual_random_seed(script->seed);
     w->events = timers_new(&w->clock);
     w->pending = calloc(1, sizeof *w->pending);

@@ -49,10 +49,12 @@ struct world {
     struct oracle *oracle;
     struct site_sim *site;
     struct vault_sim *vault;
-    uint64_t stopped_ms;   /* when the gateway was last asked to stop */
-    uint64_t disturbed_ms; /* when something last went wrong on purpose */
-    bool healed;           /* the quiet time has begun: nothing goes wrong any more */
-    bool dead;             /* the process has ended, its memory is not freed yet */
+    uint64_t gave_up_ms;    /* when the gateway was last stopped with release_on_stop */
+    uint64_t reloaded_ms;   /* when the configuration last changed */
+    uint64_t list_cache_ms; /* the longest there was */
+    uint64_t disturbed_ms;  /* when something last went wrong on purpose */
+    bool healed;            /* the quiet time has begun: nothing goes wrong any more */
+    bool dead;              /* the process has ended, its memory is not freed yet */
     unsigned restart_ms;
     bool failed;
     char failure[512];
