@@ -260,8 +260,7 @@ void gateway_run_stop(struct gateway_run *g, unsigned restart_ms)
         return;
     }
     g->restart_ms = restart_ms;
-    if (g->world->setup.release_on_stop)
-        g->world->gave_up_ms = g->world->now_ms;
+    g->world->gives_up |= g->world->setup.release_on_stop;
     g->state = RUN_DRAINING;
     gateway_drain(g->gateway);
     broker_drain(g->broker);
@@ -395,6 +394,9 @@ void gateway_run_start(struct gateway_run *g)
     if (g->state != RUN_NONE)
         return;
     world_note(w, "gateway starts");
+    if (w->gives_up)
+        w->gave_up_ms = w->now_ms;
+    w->gives_up = false;
     counts_add(w->counts, 1, "gateway.started");
     world_disturbed(w);
     g->starts++;

@@ -430,7 +430,7 @@ static bool may_have_ended(const struct oracle *o, const struct seen_lease *l)
     return l->released_ms || o->ending[l->session % SETUP_SESSIONS] ||
            (o->named[l->session % SETUP_SESSIONS] && site_sim_ended(w->site, l->session)) ||
            l->expires_wall_ms <= clock_wall(&w->clock) + APART_MS + llabs((long long)w->wall_ahead_ms) ||
-           w->gave_up_ms >= l->at_ms;
+           w->gives_up || w->gave_up_ms >= l->at_ms;
 }
 
 void oracle_on_checkin(struct oracle *o, const struct vault_entry *e)

@@ -41,6 +41,7 @@ struct site_sim {
     STAILQ_HEAD(, site_end) ends;
     STAILQ_HEAD(, site_event) queue; /* the first is on its way, or waits to be sent once more */
     STAILQ_HEAD(, site_event) later; /* not in the queue yet */
+    bool sending;                    /* the first of the queue */
     size_t waiting;
     unsigned last_token;
 };
@@ -123,6 +124,7 @@ static void on_event_over(struct caller_op *op, void *arg)
     struct site_sim *s = arg;
     struct site_event *e = STAILQ_FIRST(&s->queue);
 
+    s->sending = false;
     if (op->status == 200 || op->kind == ACT_SITE_EVENT) {
         STAILQ_REMOVE_HEAD(&s->queue, link);
         free(e);
@@ -151,8 +153,9 @@ static void send_first(struct site_sim *s)
     struct site_event *e = STAILQ_FIRST(&s->queue);
     char form[160];
 
-    if (!e)
+    if (!e || s->sending)
         return;
+    s->sending = true;
     bool wrong = e->act.kind == ACT_SITE_EVENT && e->act.b % 6 == 4;
     write_event(e, form);
     callers_post(s->world->callers, &e->act,
@@ -164,12 +167,10 @@ static void on_later(void *arg)
 {
     struct site_event *e = arg;
     struct site_sim *s = e->site;
-    bool first = STAILQ_EMPTY(&s->queue);
 
     STAILQ_REMOVE(&s->later, e, site_event, link);
     STAILQ_INSERT_TAIL(&s->queue, e, link);
-    if (first)
-        send_first(s);
+    send_first(s);
 }
 
 static void add_event(struct site_sim *s, const struct act *act, unsigned after_ms)

@@ -49,7 +49,8 @@ struct world {
     struct oracle *oracle;
     struct site_sim *site;
     struct vault_sim *vault;
-    uint64_t gave_up_ms;    /* when the gateway was last stopped with release_on_stop */
+    uint64_t gave_up_ms;    /* when it was last started after a stop with release_on_stop */
+    bool gives_up;          /* such a stop has begun, and it is not started yet */
     uint64_t reloaded_ms;   /* when the configuration last changed */
     uint64_t list_cache_ms; /* the longest there was */
     uint64_t disturbed_ms;  /* when something last went wrong on purpose */
