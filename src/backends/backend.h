@@ -236,6 +236,7 @@ struct vault_state {
     bool reachable;               /* by the last calls, and by a probe where there are none */
     uint64_t last_success_age_ms; /* UINT64_MAX = never */
     int64_t skew_ms;              /* the vault's clock minus the own one, from the last answer */
+    int64_t skew_error_ms;        /* by which it may be more or less */
     bool skew_known;
     size_t connections, queued, in_flight, sessions, users;
     char detail[160];        /* why it is not reachable */

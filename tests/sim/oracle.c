@@ -17,8 +17,7 @@
 #include <string.h>
 
 #define MINUTE        UINT64_C(60000)
-#define APART_MS      2000  /* whole seconds, and the time of a call */
-#define LATE_MS       10000 /* the gateway reads the vault's clock off an answer that was so long on its way */
+#define APART_MS      2000 /* whole seconds, and the time of a call */
 #define TICK_MS       MINUTE
 #define EXPIRED_MS    (3 * MINUTE)
 #define PROMPT_MS     MINUTE        /* for a check-in that nothing keeps */
@@ -130,7 +129,7 @@ static int64_t check_expiry(struct oracle *o, const struct caller_op *op, const 
     int64_t expires = text ? clock_vault_date(text) : 0;
     int64_t apart = llabs((long long)w->wall_ahead_ms) + llabs((long long)w->vault->ahead_ms);
 
-    if (e && expires > e->expires_wall_ms + apart + APART_MS + LATE_MS)
+    if (e && expires > e->expires_wall_ms + apart)
         world_fail(w, "request %u got a lease that ends %lld ms after its vault request", op->number,
                    (long long)(expires - e->expires_wall_ms));
     return expires;
@@ -442,13 +441,16 @@ void oracle_on_checkin(struct oracle *o, const struct vault_entry *e)
         world_fail(o->world, "request %u is given back, and session %u has a lease of it", e->id, l->session);
 }
 
-/* The check-in of a request whose time is over comes with its end, a moment before or after. */
+/* The check-in of a request whose time is over comes with its end, a moment before or after; that of one
+ * which no check-out has read, with the end of its wait for an approver. */
 static void check_expired(struct oracle *o, struct vault_entry *e)
 {
     struct world *w = o->world;
+    uint64_t wait_ms = e->made_ms + w->setup.approval_wait_s * UINT64_C(1000), due_ms = e->ended_ms;
 
-    if (e->own || e->stray || e->judged || (e->wanted_approval && !e->read_ms) ||
-        e->end != VAULT_END_EXPIRED || w->now_ms < e->ended_ms + EXPIRED_MS)
+    if (e->wanted_approval && !e->read_ms && wait_ms > due_ms)
+        due_ms = wait_ms;
+    if (e->own || e->stray || e->judged || e->end != VAULT_END_EXPIRED || w->now_ms < due_ms + EXPIRED_MS)
         return;
     e->judged = true;
     if (!e->asked_back && gateway_run_serves(w->gateway) && world_calm_ms(w) > CALM_MS)
@@ -479,17 +481,23 @@ static bool is_certain(const struct oracle *o, const struct vault_entry *e)
 }
 
 /* At once, where nothing is in the way; after all retries and comparisons otherwise. */
-static void check_released(struct oracle *o, const struct vault_entry *e)
+static bool is_overdue(const struct oracle *o, const struct vault_entry *e, uint64_t since_ms)
 {
     struct world *w = o->world;
-    uint64_t since_ms = released_ms(o, e), calm_ms = world_calm_ms(w);
+    uint64_t for_ms = w->now_ms > since_ms ? w->now_ms - since_ms : 0, calm_ms = world_calm_ms(w);
 
-    if (e->own || e->stray || !vault_live(e) || !since_ms || !is_certain(o, e) ||
-        !gateway_run_serves(w->gateway))
-        return;
-    uint64_t for_ms = w->now_ms - since_ms;
-    if (for_ms > PROMPT_MS && (calm_ms > CALM_MS || calm_ms > for_ms + SETTLED_MS))
-        world_fail(w, "request %u is released by all its sessions and still live", e->id);
+    return !e->own && !e->stray && vault_live(e) && gateway_run_serves(w->gateway) && for_ms > PROMPT_MS &&
+           (calm_ms > CALM_MS || calm_ms > for_ms + SETTLED_MS);
+}
+
+static void check_released(struct oracle *o, const struct vault_entry *e)
+{
+    uint64_t since_ms = released_ms(o, e), wait_ms = o->world->setup.approval_wait_s * UINT64_C(1000);
+
+    if (since_ms && is_certain(o, e) && is_overdue(o, e, since_ms))
+        world_fail(o->world, "request %u is released by all its sessions and still live", e->id);
+    if (e->state == VAULT_PENDING && is_overdue(o, e, e->made_ms + wait_ms))
+        world_fail(o->world, "request %u still waits for its approver", e->id);
 }
 
 static void on_tick(void *arg)

@@ -245,6 +245,7 @@ static void requests(struct api_call *c)
         jsonw_int(&w, "SystemID", 100 + e->account);
         jsonw_int(&w, "AccountID", 200 + e->account);
         jsonw_str(&w, "AccessType", "View");
+        jsonw_str(&w, "Status", e->state == VAULT_PENDING ? "pending" : "active");
         jsonw_str(&w, "Reason", e->reason);
         write_date(&w, "ExpiresDate", e->expires_wall_ms);
         jsonw_end(&w);

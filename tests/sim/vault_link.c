@@ -204,7 +204,7 @@ static void reach_vault(void *arg)
     struct flight *f = arg;
     struct world *w = f->link->side->world;
 
-    w->vault->strays = f->fault == VAULT_FAULT_DONE_TWICE || w->now_ms - f->sent_ms >= CALL_TIMEOUT_MS;
+    w->vault->strays = w->now_ms - f->sent_ms >= 2 * CALL_TIMEOUT_MS;
     if (is_done(f->fault))
         do_call(f);
     if (f->fault == VAULT_FAULT_DONE_TWICE)

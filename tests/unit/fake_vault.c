@@ -142,7 +142,8 @@ static enum vault_result planned_result(enum fake_fault fault)
     case FAKE_LOST_DID_NOT: return VAULT_FAILED;
     case FAKE_USER_REFUSED: return VAULT_REFUSED;
     case FAKE_DENIED: return VAULT_DENIED;
-    case FAKE_CONFLICT: return VAULT_CONFLICT;
+    case FAKE_CONFLICT:
+    case FAKE_CONFLICT_DID: return VAULT_CONFLICT;
     case FAKE_BAD: return VAULT_BAD;
     default: return VAULT_OK;
     }
@@ -197,7 +198,7 @@ static void commit(struct fake_vault *fv, struct fake_call *fc)
         fc->result = VAULT_REFUSED;
     if (fc->fault == FAKE_LOST_LATE && fc->result == VAULT_FAILED)
         put_off(fv, fc);
-    if (fc->result != VAULT_OK && fc->fault != FAKE_LOST_DID)
+    if (fc->result != VAULT_OK && fc->fault != FAKE_LOST_DID && fc->fault != FAKE_CONFLICT_DID)
         return;
     if (fc->op == FAKE_REQUEST)
         commit_request(fv, fc);
@@ -584,6 +585,7 @@ const char *fake_fault_name(enum fake_fault fault)
         [FAKE_USER_REFUSED] = "its user refused",
         [FAKE_DENIED] = "denied",
         [FAKE_CONFLICT] = "answered with a conflict",
+        [FAKE_CONFLICT_DID] = "done twice, and answered with a conflict",
         [FAKE_BAD] = "answered with nonsense",
         [FAKE_REPLAYED] = "sent twice by the transport",
     };

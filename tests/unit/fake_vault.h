@@ -42,6 +42,7 @@ enum fake_fault {
     FAKE_USER_REFUSED, /* VAULT_REFUSED */
     FAKE_DENIED,       /* VAULT_DENIED */
     FAKE_CONFLICT,     /* VAULT_CONFLICT */
+    FAKE_CONFLICT_DID, /* done, and its second copy answered: VAULT_CONFLICT */
     FAKE_BAD,          /* VAULT_BAD */
     FAKE_REPLAYED,     /* a request done twice by the transport: it answers its own as reused */
     FAKE_NFAULTS

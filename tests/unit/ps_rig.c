@@ -95,6 +95,7 @@ int upstream_call(struct upstream *up, struct call *call)
     (void)up;
     assert_non_null(call->done);
     assert_true(call->timeout_ms > 0);
+    call->begun_ms = rig.fc.now;
     if (is_probe(call)) {
         assert_null(rig.probe);
         rig.probe = sent_new(call);

@@ -211,8 +211,8 @@ static void lose_request(struct world *w, enum fake_fault how, struct caller *c)
 
 TEST(a_request_surely_not_made_is_not_searched_for)
 {
-    static const enum fake_fault ways[] = {FAKE_CANNOT_START, FAKE_UNREACHABLE,  FAKE_DENIED,
-                                           FAKE_CONFLICT,     FAKE_USER_REFUSED, FAKE_BAD};
+    static const enum fake_fault ways[] = {FAKE_CANNOT_START, FAKE_UNREACHABLE, FAKE_DENIED,
+                                           FAKE_USER_REFUSED, FAKE_BAD};
     struct world w;
     struct caller c;
 
@@ -237,8 +237,48 @@ TEST(a_lost_request_is_found_and_checked_in)
     lose_request(&w, FAKE_LOST_DID, &c);
     world_settle(&w);
     assert_int_equal(w.vault.requests[0].checkins, 1);
+    world_advance(&w, MINUTES(1)); /* the second look finds nothing */
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 1);
+    assert_int_equal(w.vault.count[FAKE_REQUESTS], 2);
     assert_int_equal(world_state(&w).leases_retrying, 0);
     world_end(&w);
+}
+
+/* A repeat of the call arrives when the request of an earlier sending has been found and checked in. */
+TEST(a_request_that_a_repeat_makes_after_the_recovery_is_checked_in)
+{
+    struct world w;
+    struct caller c;
+
+    lose_request(&w, FAKE_LOST_DID, &c);
+    world_settle(&w);
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    w.vault.requests[0].live = true;
+    world_advance(&w, MINUTES(1));
+    assert_int_equal(w.vault.requests[0].checkins, 2);
+    assert_int_equal(world_state(&w).leases_retrying, 0);
+    world_end(&w);
+}
+
+/* A conflict may be that of a call with its own first copy. */
+TEST(a_conflict_is_followed_by_one_look)
+{
+    struct world w;
+    struct caller c;
+
+    for (int made = 0; made < 2; made++) {
+        case_label("%d", made);
+        world_start_plain(&w);
+        world_set_fault(&w, FAKE_REQUEST, made ? FAKE_CONFLICT_DID : FAKE_CONFLICT);
+        start_checkout(&w, "alice", "s1", &c);
+        world_settle(&w);
+        assert_int_equal(c.code, FAULT_VAULT_CONFLICT);
+        assert_int_equal(world_state(&w).leases_retrying, 0);
+        assert_int_equal(w.vault.count[FAKE_REQUESTS], 1);
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        assert_int_equal(w.vault.nrequests ? w.vault.requests[0].checkins : 0, made);
+        world_end(&w);
+    }
 }
 
 TEST(a_lost_request_that_appears_late_is_checked_in)
@@ -325,6 +365,7 @@ TEST(a_lost_request_given_to_another_checkout_is_held)
     assert_false(c.adopted);
     world_settle(&w);
     assert_true(fake_vault_find(&w.vault, c.request_id)->live);
+    world_advance(&w, MINUTES(1));
     assert_int_equal(world_state(&w).leases_retrying, 0);
     finish_release(&w, "alice", "s2", NULL, &r);
     assert_int_equal(w.vault.requests[0].checkins, 1);
@@ -523,6 +564,8 @@ int main(void)
         cmocka_unit_test(a_cancelled_release_goes_on),
         cmocka_unit_test(a_request_surely_not_made_is_not_searched_for),
         cmocka_unit_test(a_lost_request_is_found_and_checked_in),
+        cmocka_unit_test(a_request_that_a_repeat_makes_after_the_recovery_is_checked_in),
+        cmocka_unit_test(a_conflict_is_followed_by_one_look),
         cmocka_unit_test(a_lost_request_that_appears_late_is_checked_in),
         cmocka_unit_test(the_last_look_comes_when_the_call_cannot_arrive_any_more),
         cmocka_unit_test(a_recovery_ends),

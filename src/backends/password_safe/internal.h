@@ -290,7 +290,7 @@ struct ps {
     size_t in_flight;
     uint64_t last_success_ms, last_word_ms, busy_since_ms;
     uint64_t sign_ins, sign_ins_refused; /* since the start; `sign_ins`: accepted */
-    int64_t skew_ms;
+    int64_t skew_ms, skew_error_ms;
     bool skew_known;
     char date[32]; /* text of the last Date header, and its value */
     int64_t date_ms;

@@ -101,13 +101,15 @@ static enum outcome outcome_of(const struct ps *ps, const struct call *http, boo
     }
 }
 
+/* The Date was written at some time between the call's beginning and now, and lacks a part of a second. */
 static void note_skew(struct ps *ps, const struct call *http)
 {
-    int64_t vault_ms;
+    int64_t vault_ms, took_ms = (int64_t)(clock_now(ps->clock) - http->begun_ms);
 
     if (http->err || ps_is_html(http) || !vault_date(ps, http->value[CALL_DATE], &vault_ms))
         return;
-    ps->skew_ms = vault_ms - clock_wall(ps->clock);
+    ps->skew_ms = vault_ms - clock_wall(ps->clock) + took_ms / 2;
+    ps->skew_error_ms = took_ms - took_ms / 2 + 1000;
     ps->skew_known = true;
 }
 
@@ -293,6 +295,7 @@ void ps_reachability_state(const struct ps *ps, struct vault_state *state)
     state->sign_ins = ps->sign_ins;
     state->sign_ins_refused = ps->sign_ins_refused;
     state->skew_ms = ps->skew_ms;
+    state->skew_error_ms = ps->skew_error_ms;
     state->skew_known = ps->skew_known;
     (void)text_copy(state->detail, sizeof(state->detail), ps->last_ok ? "" : ps->trouble);
 }

@@ -93,6 +93,10 @@ enum co_state co_request_refused(struct checkout *co)
 
     if (call->result == VAULT_FAILED && call->unknown)
         return co_fail_with(co, &call->fault); /* it is recovered */
+    if (call->result == VAULT_CONFLICT) {      /* perhaps with the first copy of a call that came twice */
+        co->asked->refused = true;
+        return co_fail_with(co, &call->fault);
+    }
     co_withdraw(co);
     if (call->result == VAULT_REFUSED)
         return co_next_user(co, &call->fault);

@@ -191,12 +191,12 @@ static int retry_enter(struct vault_request *r)
     uint64_t delay_ms = w ? w->delay_ms : backoff_ms(1, &ls->random);
     struct watch_list watches;
 
-    if (vault_request_defer(r, delay_ms))
-        return -ENOMEM;
+    if (vault_request_defer(r, delay_ms)) /* the next round takes it up */
+        log_error("check_in_stalled", "user=%s error=%s", r->user, "out of memory");
     if (!w)
         return 0;
     w->next_wall_ms = clock_wall(ls->clock) + (int64_t)delay_ms;
-    if (w->tried && journal_writable(ls->journal))
+    if (w->tried && vault_request_is_settled(r) && journal_writable(ls->journal))
         row_return(r, NULL);
     vault_request_move_watches(r, &watches);
     watch_list_notify(&watches, false);
@@ -205,11 +205,11 @@ static int retry_enter(struct vault_request *r)
 
 static enum vr_state retry_resume(struct vault_request *r, int err)
 {
-    if (err < 0)
-        log_error("check_in_lost", "user=%s error=%s", r->user, "out of memory");
-    if (err < 0 || (is_past_expiry(r) && (!r->work || r->work->tried)))
-        return vault_request_lapse(r);
-    return VR_QUEUED;
+    (void)err;
+    if (!is_past_expiry(r) || (r->work && !r->work->tried))
+        return VR_QUEUED;
+    row_return(r, NULL); /* where the store could not write it has another state as yet */
+    return vault_request_lapse(r);
 }
 
 const struct vr_step vr_retry_step = {"retry",     "releasing",  REQUEST_RETURNING,

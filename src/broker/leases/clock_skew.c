@@ -5,6 +5,9 @@
  * Nothing depends on the two clocks being equal: a lease is counted from the moment before the vault was
  * asked, on the monotonic clock, and an end that the vault names is converted to our clock. But a wrong clock
  * makes the times at the vault and those of the gateway differ.
+ *
+ * A Date has whole seconds and was written some time during its call, so the difference is known up to an
+ * error. An end is converted with the largest difference that may be: no lease ends after its vault request.
  */
 #include "broker/leases/clock_skew.h"
 
@@ -14,7 +17,6 @@
 #include <stdlib.h>
 
 #define LIMIT_MS 30000
-#define NOISE_MS 5000 /* a Date has whole seconds, and the answer took its time */
 
 struct skew_note {
     const struct vault *vault;
@@ -60,19 +62,16 @@ void skew_note(struct skew_notes *notes, const struct vault *vault)
     note->warned_ms = now;
 }
 
-int64_t skew_to_ours(struct vault *vault, int64_t vault_wall_ms)
+int64_t skew_left(const struct clock *clock, struct vault *vault, const struct active_request *row)
 {
     struct vault_state state;
 
     vault->ops->state(vault, &state);
-    return vault_wall_ms - (state.skew_ms > -NOISE_MS && state.skew_ms < NOISE_MS ? 0 : state.skew_ms);
-}
+    int64_t left = row->expires_wall_ms - state.skew_ms - clock_wall(clock);
 
-int64_t skew_left(const struct clock *clock, struct vault *vault, const struct active_request *row)
-{
-    int64_t left = row->expires_wall_ms ? skew_to_ours(vault, row->expires_wall_ms) - clock_wall(clock) : 0;
-
-    return left > 0 ? left : 0;
+    if (!row->expires_wall_ms || left <= 0)
+        return 0;
+    return left > state.skew_error_ms ? left - state.skew_error_ms : 1;
 }
 
 void skew_free(struct skew_notes *notes)

@@ -59,23 +59,17 @@ struct leases {
     uint64_t random; /* of backoff_ms() */
 };
 
-/* In the store. One whose name is known is looked for because it is not known whose it is. */
-static inline enum request_state vault_request_row_state(const struct vault_request *r)
-{
-    return vault_request_is_looked_for(r) && r->name ? REQUEST_RETURNING
-                                                     : r->vault_ref->leases->steps[r->state]->row;
-}
-
 /* ---- the work on a vault request that recovery or check-in has ---- */
 
 struct request_work {
     struct vault_request *request;
     /* recovery.c */
     struct active_requests_wait look;
-    uint64_t settled_ms; /* from then on the call cannot arrive any more */
+    uint64_t settled_ms; /* from then on the call cannot arrive any more; until then the row is ASKED */
     unsigned looks, failures;
     bool list_was_read;
-    char *found; /* the name of the request in the list; NULL = it was not there */
+    bool given_back; /* one was found and has ended */
+    char *found;     /* the name of the request in the list; NULL = it was not there */
     /* checkin.c */
     struct vault_call *call;       /* on its way */
     struct journal_wait returning; /* for the last STEP_RETURN */
@@ -94,6 +88,22 @@ struct request_work {
 
 /* The request's own, made if there is none. NULL = out of memory. */
 struct request_work *request_work_get(struct vault_request *);
+
+/* No sending of the call of one of unknown outcome can arrive any more. */
+static inline bool vault_request_is_settled(const struct vault_request *r)
+{
+    return !r->work || clock_now(r->vault_ref->leases->clock) >= r->work->settled_ms;
+}
+
+/* In the store. One whose name is known is looked for because it is not known whose it is. One that a
+ * recovery has found is looked for once more until its call is settled. */
+static inline enum request_state vault_request_row_state(const struct vault_request *r)
+{
+    if (vault_request_is_returning(r) && !vault_request_is_settled(r))
+        return REQUEST_ASKED;
+    return vault_request_is_looked_for(r) && r->name ? REQUEST_RETURNING
+                                                     : r->vault_ref->leases->steps[r->state]->row;
+}
 
 /* ---- leases: lease_table.c ---- */
 

@@ -83,6 +83,7 @@ struct vault_request {
     bool gone : 1;             /* the vault said that the request is no more */
     bool missed : 1;           /* one list of live requests did not have it */
     bool expired : 1;          /* its end has passed */
+    bool refused : 1;          /* the vault answered its POST with a conflict: one look is enough */
     bool session_ended : 1;    /* its last lease ended with its PRA session: its check-in goes after others */
     char user[];               /* who holds it at the vault */
 };

@@ -180,11 +180,34 @@ static void expect_requests(struct leases *ls)
         request->missed = false;
 }
 
+/* Starts the deadline of its state, where that could not be started for want of memory. */
+static void wake(struct vault_request *r)
+{
+    uint64_t now = clock_now(r->vault_ref->leases->clock);
+
+    if (timer_running(&r->deadline))
+        return;
+    if (r->state == VR_RETRY || r->state == VR_LOOK_LATER)
+        (void)vault_request_defer(r, 0);
+    else
+        vault_request_hold_for(r, r->ends_ms > now ? r->ends_ms - now : 0);
+}
+
+static void wake_requests(struct leases *ls)
+{
+    const struct lease *lease;
+
+    for (lease = lease_first(ls, 0); lease; lease = lease_next(ls))
+        if (lease->request->asker == lease)
+            wake(lease->request);
+}
+
 static void on_round(struct deadline *d)
 {
     struct reconcile *rc = CONTAINER_OF(d, struct reconcile, periodic);
     struct leases *ls = rc->leases;
 
+    wake_requests(ls);
     expect_requests(ls);
     for (size_t i = 0; i < ls->vaults.n; i++)
         if (!ls->vaults.refs[i]->absent)

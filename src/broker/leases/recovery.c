@@ -7,6 +7,13 @@
  * cannot be read is no look; the recovery goes on until the request must have expired by itself. A request
  * that is found but is held by another check-out (the vault's reuse gave it the same) is thereby proven the
  * gateway's, so its last holder checks it in.
+ *
+ * What is found was made by one sending of the call; a repeat may still arrive and make another request. So
+ * until the call is settled the row stays ASKED, also while a request is checked in, and the recovery looks
+ * once more afterwards.
+ *
+ * A POST that was refused with a conflict may have been carried out twice on its way: the conflict is then
+ * with its own first copy, and both have arrived. One look is enough, and nothing found is no news.
  */
 #include "broker/leases/recovery.h"
 
@@ -83,6 +90,8 @@ static void report_outcome(const struct vault_request *r, const char *outcome)
 {
     const struct request_work *w = r->work;
 
+    if (r->refused && !w->found)
+        return;
     log_warn("recovery_ended", "outcome=%s user=%s lease=%s looks=%u failures=%u", outcome, r->user,
              r->asker->id, w->looks, w->failures);
     audit_recovery_end(r->vault_ref->leases->audit, r->user, r->asker, outcome);
@@ -118,9 +127,11 @@ static enum vr_state note_absence(struct vault_request *r)
     uint64_t now = clock_now(r->vault_ref->leases->clock);
     struct request_work *w = r->work;
 
-    if (++w->looks < LOOKS)
+    if (!r->refused && !w->given_back && ++w->looks < LOOKS)
         return look_later(r, spread_ms[w->looks]);
-    return now < w->settled_ms ? look_later(r, w->settled_ms - now) : give_up(r, "never_happened");
+    if (now < w->settled_ms)
+        return look_later(r, w->settled_ms - now);
+    return w->given_back ? vault_request_over(r, END_NEVER, NULL) : give_up(r, "never_happened");
 }
 
 /* If another record has it, that one's last holder checks it in. */
@@ -139,7 +150,8 @@ static enum vr_state request_found(struct vault_request *r)
         return look_failed(r);
     report_outcome(r, "given_back");
     r->origin = ORIGIN_OURS;
-    row_return(r, NULL);
+    if (vault_request_is_settled(r))
+        row_return(r, NULL);
     return VR_QUEUED;
 }
 
@@ -163,10 +175,15 @@ const struct vr_step vr_looking_step = {"looking",     "intent",       REQUEST_A
 
 /* ---- look later ---- */
 
+/* Those that watch have waited for the check-in of what was found. */
 static int look_later_enter(struct vault_request *r)
 {
+    struct watch_list watches;
+
     if (vault_request_defer(r, r->work ? r->work->delay_ms : backoff_ms(1, &r->vault_ref->leases->random)))
-        log_error("recovery_lost", "user=%s lease=%s error=%s", r->user, r->asker->id, "out of memory");
+        log_error("recovery_stalled", "user=%s lease=%s error=%s", r->user, r->asker->id, "out of memory");
+    vault_request_move_watches(r, &watches);
+    watch_list_notify(&watches, true);
     return 0;
 }
 
@@ -187,7 +204,7 @@ static void begin_recovery(struct vault_request *r)
     struct request_work *w = request_work_get(r);
 
     vault_request_hide(r);
-    if (w)
+    if (w && !r->refused && !r->name)
         w->settled_ms = clock_now(r->vault_ref->leases->clock) +
                         vault_request_vault(r)->conf->call_timeout_ms + MARGIN_MS;
 }
@@ -197,7 +214,7 @@ void vault_request_recover(struct vault_request *r)
     if (r->state == VR_ASKED)
         vault_request_clear_name(r); /* it has proven nothing: the mark is searched for */
     begin_recovery(r);
-    log_info("recovery_begun", "user=%s lease=%s", r->user, r->asker->id);
+    log_event(r->refused ? LOG_DEBUG : LOG_INFO, "recovery_begun", "user=%s lease=%s", r->user, r->asker->id);
     vault_request_goto(r, VR_LOOKING);
 }
 

@@ -7,7 +7,8 @@
  * vault than before, by its name and a mark of the gateway.
  *
  *   looking --found--> queued: it is checked in; or ended: another record has it, and is thereby proven
- *     ^  |
+ *     ^  |             then look_later once more, where a repeat of the call may still arrive
+ *     |  |
  *     |  +--not there, or the list could not be read--> look_later --+
  *     +--------------------------------------------------------------+
  *

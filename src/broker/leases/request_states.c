@@ -135,9 +135,25 @@ static int ended_enter(struct vault_request *r)
 
 const struct vr_step vr_ended_step = {"ended", NULL, REQUEST_RETURNING, ended_enter, NULL, NULL};
 
+/* A repeat of its call may still arrive: the recovery goes on, and the row stays. */
+static enum vr_state look_again(struct vault_request *r)
+{
+    struct request_work *w = r->work;
+
+    vault_request_clear_name(r);
+    r->origin = ORIGIN_UNKNOWN;
+    w->given_back = true;
+    w->failures = w->attempts = 0;
+    w->last_error = NULL;
+    w->delay_ms = w->settled_ms - clock_now(r->vault_ref->leases->clock);
+    return VR_LOOK_LATER;
+}
+
 enum vr_state vault_request_over(struct vault_request *r, enum request_end how, const struct lease *lease)
 {
     report_end(r, how);
+    if (!vault_request_is_settled(r))
+        return look_again(r);
     row_close(r, lease);
     return VR_ENDED;
 }

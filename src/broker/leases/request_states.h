@@ -56,7 +56,8 @@ enum request_end {
 void vault_request_goto(struct vault_request *, enum vr_state next);
 /* The wait is over: resume and go on. May free the vault request. */
 void vault_request_resume(struct vault_request *);
-/* Reports how it has ended, and removes its row. `lease` ends with it, NULL = none. VR_ENDED, to go to. */
+/* Reports how it has ended, and removes its row. `lease` ends with it, NULL = none. VR_ENDED, to go to; or
+ * VR_LOOK_LATER, where a repeat of its call may still arrive. */
 enum vr_state vault_request_over(struct vault_request *, enum request_end, const struct lease *);
 /* The vault must have ended it by itself. VR_LAPSED, to go to. */
 enum vr_state vault_request_lapse(struct vault_request *);
