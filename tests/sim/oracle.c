@@ -446,10 +446,10 @@ void oracle_on_checkin(struct oracle *o, const struct vault_entry *e)
 static void check_expired(struct oracle *o, struct vault_entry *e)
 {
     struct world *w = o->world;
-    uint64_t wait_ms = e->made_ms + w->setup.approval_wait_s * UINT64_C(1000), due_ms = e->ended_ms;
+    uint64_t due_ms = e->ended_ms;
 
-    if (e->wanted_approval && !e->read_ms && wait_ms > due_ms)
-        due_ms = wait_ms;
+    if (e->wanted_approval && !e->read_ms && e->waits_until_ms > due_ms)
+        due_ms = e->waits_until_ms;
     if (e->own || e->stray || e->judged || e->end != VAULT_END_EXPIRED || w->now_ms < due_ms + EXPIRED_MS)
         return;
     e->judged = true;
@@ -492,11 +492,11 @@ static bool is_overdue(const struct oracle *o, const struct vault_entry *e, uint
 
 static void check_released(struct oracle *o, const struct vault_entry *e)
 {
-    uint64_t since_ms = released_ms(o, e), wait_ms = o->world->setup.approval_wait_s * UINT64_C(1000);
+    uint64_t since_ms = released_ms(o, e);
 
     if (since_ms && is_certain(o, e) && is_overdue(o, e, since_ms))
         world_fail(o->world, "request %u is released by all its sessions and still live", e->id);
-    if (e->state == VAULT_PENDING && is_overdue(o, e, e->made_ms + wait_ms))
+    if (e->state == VAULT_PENDING && is_overdue(o, e, e->waits_until_ms))
         world_fail(o->world, "request %u still waits for its approver", e->id);
 }
 

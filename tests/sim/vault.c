@@ -112,6 +112,7 @@ struct vault_entry *vault_make(struct vault_sim *v, unsigned user, unsigned acco
     e->wanted_approval = e->state == VAULT_PENDING;
     e->stray = v->strays;
     e->made_ms = v->world->now_ms;
+    e->waits_until_ms = e->made_ms + v->world->setup.approval_wait_s * UINT64_C(1000);
     e->minutes = minutes;
     e->expires_wall_ms = vault_wall(v) + (int64_t)minutes * 60000;
     (void)snprintf(e->reason, sizeof e->reason, "%s", reason);

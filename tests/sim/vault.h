@@ -89,8 +89,9 @@ struct vault_entry { /* one request */
     bool judged; /* by oracle.c, as one that ended by its own time */
     int64_t expires_wall_ms; /* the vault's clock */
     uint64_t made_ms, ended_ms;
-    unsigned minutes; /* asked for */
-    uint64_t read_ms; /* when its secret was last read; 0 = never */
+    uint64_t waits_until_ms; /* by the gateway's approval_wait of the time it was made */
+    unsigned minutes;        /* asked for */
+    uint64_t read_ms;        /* when its secret was last read; 0 = never */
     char reason[VAULT_REASON_SIZE];
 };
 
