@@ -337,6 +337,9 @@ static void on_refusal(struct oracle *o, const struct caller_op *op, const char 
         world_fail(w, "request %u is over a rate that it did not reach", op->number);
     if (!w->setup.strict && strcmp(code, "audit_unavailable") == 0)
         world_fail(w, "request %u is refused for its audit record, and the policy is not strict", op->number);
+    if (strcmp(code, "overloaded") ==
+        0) /* a slow call may have the only connection for longer than max_wait */
+        return;
     if (op->kind == ACT_CHECKOUT && !op->hurried && !op->minutes && gateway_run_serves(w->gateway) &&
         may_repeat(o, op) && world_calm_ms(w) > SETTLED_MS && !o->ending[op->session % SETUP_SESSIONS] &&
         !site_sim_ended(w->site, op->session) && vault_entitles(w->vault, op->user, op->account))
