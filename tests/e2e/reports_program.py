@@ -8,6 +8,7 @@ Leaving the block stops it with SIGTERM and asserts exit code 0 and nothing from
 """
 
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -17,6 +18,8 @@ import harness
 from harness import SANITIZER
 
 START_SECONDS, STOP_SECONDS = 60, 60
+LEAKS_OF_OTHERS = pathlib.Path(__file__).with_name("odbc-driver.supp")
+ENVIRONMENT = {**os.environ, "LSAN_OPTIONS": f"suppressions={LEAKS_OF_OTHERS}:print_suppressions=0"}
 
 
 def executable():
@@ -24,7 +27,8 @@ def executable():
 
 
 def reports(*words, **more):
-    more = {"capture_output": True, "text": True, "timeout": 120, "check": False, "stdin": subprocess.DEVNULL, **more}
+    more = {"capture_output": True, "text": True, "timeout": 120, "check": False, "stdin": subprocess.DEVNULL,
+            "env": ENVIRONMENT, **more}
     if "input" in more:
         del more["stdin"]
     return subprocess.run([executable(), *map(str, words)], **more)
@@ -62,7 +66,7 @@ class Reports:
         """Waits for `ready`. The lines of an earlier start are gone."""
         self.lines = []
         self.process = subprocess.Popen([executable(), "run", "-c", self.conf], stdout=subprocess.PIPE, text=True,
-                                        stderr=subprocess.PIPE)
+                                        stderr=subprocess.PIPE, env=ENVIRONMENT)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         timer = threading.Timer(START_SECONDS, self.process.kill)
