@@ -390,7 +390,7 @@ def test_request_approved_by_hand_can_be_used(stack):
 
 def test_request_is_kept_until_it_is_approved():
     with Stack({"vault main": {"approval_wait": "1h"}}) as stack:
-        box, other, third = (stack.account(rule="approval", password=p) for p in ("after approval", "never", "denied"))
+        box, other = (stack.account(rule="approval", password=p) for p in ("after approval", "never"))
         ann = stack.session("ann", box)
         kept = problem(stack.checkout(ann), 409, "approval_pending")["vault"]
         assert kept == {"status": 403, "code": 4034, "request_id": stack.live()[0]["id"]}
@@ -413,11 +413,20 @@ def test_request_is_kept_until_it_is_approved():
         (row,) = stack.gateway.call("GET", "/v1/leases?state=pending").json["leases"]
         assert stack.gateway.call("POST", f"/v1/leases/{row['id']}/release").json == {"released": 0, "pending": True}
         eventually(lambda: stack.live() == [])
-        session = stack.session("ann", third)
+
+
+@pytest.mark.parametrize("status, code", [("403", "not_entitled"), ("404", "approval_pending")])
+def test_denied_request_ends(status, code):
+    """A vault that answers 404 does not say that it was denied: it is gone, and a new one is asked for."""
+    with Stack({"vault main": {"approval_wait": "1h"}}) as stack:
+        stack.vault.knob(13, status)
+        session = stack.session("ann", stack.account(rule="approval"))
         number = problem(stack.checkout(session), 409, "approval_pending")["vault"]["request_id"]
         stack.vault.deny(number)
-        assert stack.checkout(session).code in ("not_entitled", "approval_pending")
+        answer = stack.checkout(session)
+        assert (answer.code, answer.json["vault"].get("request_id") == number) == (code, False)
         eventually(lambda: number not in {r["id"] for r in stack.live()})
+        assert problem(stack.checkout(session), 409, "approval_pending")["vault"]["request_id"] != number
 
 
 def test_pending_request_that_cannot_be_withdrawn(stack):
