@@ -6,7 +6,7 @@
  *     \--of another instance--> done("…is taken")
  *   whatever else fails: from the beginning, after a second
  *
- * The key m/NODE is made anew, so that its create revision, the epoch, names the incarnation. Who enters
+ * The key m/NODE is made again, so that its create revision, the epoch, names the incarnation. Who enters
  * first draws the cluster's tag, and writes the number of the schema.
  */
 #ifndef JG_STORES_ETCD_JOIN_H
