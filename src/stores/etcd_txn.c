@@ -10,6 +10,7 @@
 #include "base/json.h"
 
 #include <inttypes.h>
+#include <openssl/evp.h>
 
 #define KEY_MAX   4096
 #define VALUE_MAX (1u << 20)
@@ -18,19 +19,11 @@
 
 static void write_base64(struct buf *out, const char *bytes, size_t n)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *from = (const unsigned char *)bytes;
-    char *to = buf_add(out, (n + 2) / 3 * 4);
+    size_t room = (n + 2) / 3 * 4 + 1; /* EVP_EncodeBlock() writes a NUL */
+    char *to = buf_add(out, room);
 
-    for (size_t i = 0; to && i < n; i += 3) {
-        unsigned two = i + 1 < n ? from[i + 1] : 0, three = i + 2 < n ? from[i + 2] : 0;
-        unsigned bits = (unsigned)from[i] << 16 | two << 8 | three;
-
-        *to++ = digits[bits >> 18];
-        *to++ = digits[bits >> 12 & 63];
-        *to++ = i + 1 < n ? digits[bits >> 6 & 63] : '=';
-        *to++ = i + 2 < n ? digits[bits & 63] : '=';
-    }
+    if (to)
+        out->len -= room - (size_t)EVP_EncodeBlock((unsigned char *)to, (const unsigned char *)bytes, (int)n);
 }
 
 static int digit_of(char c)

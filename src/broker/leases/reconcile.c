@@ -111,22 +111,12 @@ static void judge_row(struct active_requests_owner *owner, struct vault *vault, 
 
 /* ---- what should be listed ---- */
 
-static void close_leases(struct vault_request *request, const char *why)
-{
-    struct lease *lease = SLIST_FIRST(&request->leased), *next;
-
-    for (; lease; lease = next) {
-        next = SLIST_NEXT(lease, of_request);
-        lease_close(lease, why);
-    }
-}
-
 static void close_gone(struct vault_request *request)
 {
     log_warn("request_gone", "user=%s holders=%zu", request->user, vault_request_holders(request));
     audit_reconciled(request->vault_ref->leases->audit, request, "request_gone", NULL);
     request->gone = true;
-    close_leases(request, "gone");
+    vault_request_close_leases(request, "gone");
 }
 
 /* As what it is here: of its account and, where that is in doubt, with a mark. */
@@ -146,7 +136,7 @@ static bool judge_expected(struct active_requests_owner *owner, struct vault *va
         return false;
     if (is_listed(request, row)) {
         if (row->waits)
-            close_leases(request, "unanswered");
+            vault_request_close_leases(request, "unanswered");
         return false;
     }
     if (!request->missed && !request->gone) {
