@@ -205,12 +205,16 @@ struct vault_call {
     uint64_t wait_ms; /* it must begin within this time or not at all (FAILED, overloaded, not `unknown`); 0 =
                          no such limit */
     int64_t alias_id; /* credential: the request was made for this alias; 0 = for none */
+    /* NULL, or asked at the last moment before each sending: false = it may not be sent (any more), and ends
+     * as FAILED and `withheld`. It starts and cancels no call, and judges by the time read then. */
+    bool (*may_send)(struct vault_call *);
     void (*done)(struct vault_call *);
 
     /* Set by the backend before `done`. */
     enum vault_result result;
     bool unknown;       /* with VAULT_FAILED: the call may have taken effect. With VAULT_OK and `reused`: the
                            request may be the one that an earlier sending of this call made */
+    bool withheld;      /* with VAULT_FAILED: may_send() said no; `unknown` is of an earlier sending */
     struct fault fault; /* set whenever result is not VAULT_OK */
     int status;         /* of the last HTTP answer to this call; 0 = there was none */
     struct account_list *accounts;        /* list */

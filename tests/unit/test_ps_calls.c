@@ -309,6 +309,51 @@ TEST(lost_request_is_asked_again)
     ask_free(&ask);
 }
 
+static bool may_be_sent;
+
+static bool may_send(struct vault_call *call)
+{
+    assert_ptr_equal(call, &ask.call);
+    return may_be_sent;
+}
+
+/* As loop/upstream does with the call that waits. */
+static void send_or_withhold(void)
+{
+    struct call *http = rig_call(0);
+
+    assert_non_null(http->may_send);
+    if (!http->may_send(http))
+        rig_fail(http, -ESTALE, false);
+}
+
+TEST(a_request_is_sent_while_it_may_be)
+{
+    ready();
+    ask.call.may_send = may_send;
+    may_be_sent = false;
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    send_or_withhold();
+    assert_true(ask.call.withheld);
+    expect_failed(FAULT_VAULT_UNAVAILABLE, false);
+    ask.call.may_send = may_send;
+    may_be_sent = true;
+    assert_int_equal(ask_request(&ask, "r"), 0);
+    send_or_withhold();
+    assert_int_equal(rig_waiting(), 1);
+    rig_fail(rig_call(0), -ECONNRESET, true);
+    rig_advance(150);
+    may_be_sent = false; /* so its repeat is withheld, and the first sending may have happened */
+    send_or_withhold();
+    assert_true(ask.call.withheld);
+    expect_failed(FAULT_VAULT_UNAVAILABLE, true);
+    assert_int_equal(ask_list(&ask, KIND_LOCAL, "x"), 0);
+    assert_null(rig_call(0)->may_send);
+    rig_answer(rig_call(0), 200, "[]");
+    assert_false(ask.call.withheld);
+    ask_free(&ask);
+}
+
 TEST(request_outcomes)
 {
     rig.conf.retries = 0;
@@ -582,6 +627,7 @@ int main(void)
         T(directory_bytes),
         T(isa_bytes),
         T(tries_then_fails),
+        T(a_request_is_sent_while_it_may_be),
         T(retry_after),
         T(no_try_beyond_the_callers_time),
         T(deadline_while_sent),

@@ -66,7 +66,7 @@ int ps_call_new(struct ps *ps, const struct ps_op *op, struct vault_call *out, s
     call->headers = BUF_SECRET(PS_HEADERS_MAX);
     out->result = VAULT_FAILED;
     out->status = 0;
-    out->unknown = false;
+    out->unknown = out->withheld = false;
     out->reused = false;
     out->request_name[0] = '\0';
     out->fault = (struct fault){0};
@@ -278,6 +278,13 @@ static const char *headers_for(struct ps_call *call, const struct ps_session *se
     return buf_cstr(&call->headers);
 }
 
+static bool may_send(struct call *http)
+{
+    struct ps_call *call = CONTAINER_OF(http, struct ps_call, http);
+
+    return call->out->may_send(call->out);
+}
+
 static int send_on(struct ps_call *call, struct ps_session *session)
 {
     struct ps *ps = call->ps;
@@ -300,6 +307,7 @@ static int send_on(struct ps_call *call, struct ps_session *session)
         .secret = call->op->secret,
         .max_answer = call->op->secret ? PS_SECRET_MAX : 0,
         .timeout_ms = left < limit ? left : limit,
+        .may_send = call->out->may_send ? may_send : NULL,
         .done = on_answer,
     };
     if (!left)

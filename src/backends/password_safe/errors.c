@@ -270,6 +270,11 @@ void ps_error_transport(const struct ps *ps, const struct call *http, struct vau
     out->result = VAULT_FAILED;
     switch (http->err) {
     case -ETIMEDOUT: ps_error_deadline(out); break;
+    case -ESTALE:
+        out->withheld = true;
+        fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "the call to vault %s came too late to be sent",
+                  name);
+        break;
     case -EPROTO:
         fault_set(&out->fault, FAULT_VAULT_ERROR, "vault %s does not answer in HTTP: %s", name, http->why);
         break;
