@@ -45,13 +45,17 @@ static int take_all(struct conf_draft *d, struct conf *conf)
     int err = conf_take_part(d, SECTION_GATEWAY, &conf->gateway);
     if (err)
         return err;
+    err = conf_take_part(d, SECTION_STORE, &conf->store);
+    if (err)
+        return err;
     conf->listeners = conf_take_parts(d, SECTION_LISTENER, &conf->nlisteners);
     conf->clients = conf_take_parts(d, SECTION_CLIENT, &conf->nclients);
     conf->vaults = conf_take_parts(d, SECTION_VAULT, &conf->nvaults);
     conf->pras = conf_take_parts(d, SECTION_PRA, &conf->npras);
     if (!conf->listeners || !conf->clients || !conf->vaults || !conf->pras)
         return -ENOMEM;
-    return default_audit_file(&conf->gateway);
+    err = conf_store_default_node(&conf->store);
+    return err ? err : default_audit_file(&conf->gateway);
 }
 
 static int assemble_conf(struct conf_draft *d, struct conf **out)

@@ -33,6 +33,7 @@ enum conf_syslog_format { SYSLOG_AUTO, SYSLOG_RFC3164, SYSLOG_RFC5424 };
 enum conf_sandbox { SANDBOX_ON, SANDBOX_LOG, SANDBOX_OFF };
 enum conf_routes { ROUTES_ALL, ROUTES_EVENTS };
 enum conf_username_form { USERNAME_DOMAIN, USERNAME_UPN };
+enum conf_store_type { STORE_SQLITE, STORE_ETCD };
 
 struct conf_gateway {
     char *user; /* to become when root starts it; NULL = stay */
@@ -147,8 +148,20 @@ struct conf_pra {
     bool ecm;
 };
 
+struct conf_store {
+    enum conf_store_type type;
+    struct conf_list endpoints; /* scheme://host:port, in one spelling */
+    char *prefix;               /* begins and ends with '/' */
+    char *node;                 /* name in the cluster; the host name where etcd is used and none is set */
+    uint64_t ttl_ms;            /* silence after which a node counts as dead */
+    char *ca_file, *client_certificate, *client_key; /* NULL = the system's authorities; none */
+    char *user, *password_file;                      /* NULL = no sign-in */
+    bool insecure_http;
+};
+
 struct conf {
     struct conf_gateway gateway;
+    struct conf_store store;
     struct conf_listener *listeners;
     size_t nlisteners;
     struct conf_client *clients;
@@ -175,10 +188,10 @@ enum conf_files {
 };
 int conf_load_files(const char *path, enum conf_files, struct conf **out, struct buf *errors);
 /*
- * For a command that asks a running gateway or its store: the [gateway] section alone, without a look at any
- * secret; credentials need not be there. Mistakes in other keys than `state_dir` are passed over; *sound says
- * whether the section has none. 0 and *out (no listeners, clients, vaults, sites; no digest), or -errno and
- * `errors`.
+ * For a command that asks a running gateway: the [gateway] section, and which type of store it has, without a
+ * look at any secret; credentials need not be there. Mistakes in other keys than `state_dir` are passed over;
+ * *sound says whether the section has none. 0 and *out (no listeners, clients, vaults, sites; no digest), or
+ * -errno and `errors`.
  */
 int conf_load_control(const char *path, struct conf **out, bool *sound, struct buf *errors);
 /* The line of the file at `path` that sets the key of a section ("gateway", "client pra"), or where it is not

@@ -21,6 +21,8 @@ int conf_compare(const struct conf *now, const struct conf *next, struct conf_ch
     conf_compare_begin(c, &conf_gateway_table);
     err = conf_compare_one(c, SECTION_GATEWAY, &now->gateway, &next->gateway);
     if (!err)
+        err = conf_compare_one(c, SECTION_STORE, &now->store, &next->store);
+    if (!err)
         err = conf_compare_fixed(c, SECTION_LISTENER, now->listeners, now->nlisteners, next->listeners,
                                  next->nlisteners);
     if (!err)

@@ -6,7 +6,8 @@
  * the section's header where the key is missing. A configuration that cannot work is an error; one that works
  * and is probably not intended is a warning.
  *
- * Not here: rules about one key alone (the table), checks that read a file (conf_files.c).
+ * Not here: rules about one key alone (the table), checks that read a file (conf_files.c), the store's
+ * section (conf_store.c).
  */
 #include "base/address.h"
 #include "base/person.h"
@@ -536,4 +537,5 @@ void conf_check(struct conf_draft *d)
         check_site(d, site);
     }
     check_routes(d);
+    conf_check_store(d);
 }

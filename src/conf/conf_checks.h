@@ -12,6 +12,10 @@ void conf_check(struct conf_draft *);
 /* Two sections are one vault: the same `url` in any spelling; the message for two with one sign-in. */
 bool conf_same_vault_url(const struct conf_vault *, const struct conf_vault *);
 void conf_vault_twin_error(struct conf_draft *, const struct conf_part *, const struct conf_part *other);
+/* conf_store.c: what the keys of [store] have to do with each other. */
+void conf_check_store(struct conf_draft *);
+/* The name of this host as a node's name. 0, -EINVAL where it is none, or -ENOMEM. */
+int conf_store_default_node(struct conf_store *);
 /* conf_files.c: existence, contents and permissions of the named files. */
 void conf_check_files(struct conf_draft *, enum conf_files);
 void conf_check_paths(

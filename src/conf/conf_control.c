@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_control.c - loads what a command needs to reach a gateway or its store: the [gateway] section alone.
+ * conf_control.c - loads what a command needs to reach a gateway: the [gateway] section, and the type of its
+ * store.
  *
  * A command that asks a running gateway needs `state_dir` and no secret. So no file is looked at but the
  * configuration itself, credentials need not be there, and mistakes in other keys and sections do not matter:
@@ -52,6 +53,9 @@ int conf_control_take(struct conf_draft *d, struct conf **out, bool *sound, stru
     struct conf *conf = calloc(1, sizeof(*conf));
     if (!conf)
         return -ENOMEM;
+    const struct conf_part *store = conf_draft_next(d, SECTION_STORE, NULL);
+    if (store)
+        conf->store.type = ((const struct conf_store *)store->object)->type;
     memcpy(&conf->gateway, part->object, sizeof(conf->gateway));
     free(part->object);
     part->object = NULL;

@@ -6,6 +6,7 @@
  * The owners that are trusted are the process's own user and the gateway's. The configuration and the state
  * directory are judged as well. Two vaults of one `url` whose key files hold one key are one vault twice.
  */
+#include "base/certificate.h"
 #include "base/memory/secret.h"
 #include "base/text.h"
 #include "conf/conf_checks.h"
@@ -49,6 +50,21 @@ static bool is_checked(const struct conf_row *row, enum conf_files files)
     }
 }
 
+/* etcd's JSON gateway refuses a client certificate that names a user, once etcd asks for users. */
+static void check_no_common_name(struct conf_draft *d, const struct conf_part *part)
+{
+    const struct conf_store *s = part->object;
+    X509 *one = s->user ? certificate_read(s->client_certificate) : NULL;
+
+    if (one && X509_NAME_get_index_by_NID(X509_get_subject_name(one), NID_commonName, -1) >= 0)
+        conf_error(
+            d, conf_part_line(part, "client_certificate"),
+            "`client_certificate`: %s has a Common Name, and etcd then refuses `user`: make one without "
+            "a Common Name, such as with -subj /O=jumpgate",
+            s->client_certificate);
+    X509_free(one);
+}
+
 static void check_part(struct conf_draft *d, const struct conf_part *part, enum conf_files files,
                        const struct safe_path_owners *owners)
 {
@@ -76,6 +92,12 @@ static void check_part(struct conf_draft *d, const struct conf_part *part, enum 
     } else if (part->section == SECTION_PRA) {
         conf_check_authority(d, part, sound, "ca_file");
         conf_check_line(d, part, sound, "client_secret_file", "");
+    } else if (part->section == SECTION_STORE) {
+        conf_check_pair(d, part, sound, "client_certificate", "client_key");
+        conf_check_authority(d, part, sound, "ca_file");
+        conf_check_line(d, part, sound, "password_file", "");
+        if (sound[conf_row_find(d->table, SECTION_STORE, "client_certificate") - d->table->rows])
+            check_no_common_name(d, part);
     }
 }
 

@@ -10,8 +10,8 @@
 #include <string.h>
 
 /* The files of the state directory, beside the audit trail (stores/sqlite.h, audit/, commands/control.c). */
-static const char *const state_files[] = {"lock",          "leases.db",  "leases.db-wal",
-                                          "leases.db-shm", "audit.head", "control.sock"};
+static const char *const state_files[] = {"lock",       "leases.db",    "leases.db-wal", "leases.db-shm",
+                                          "audit.head", "control.sock", "instance"};
 
 static void add_gateway(struct conf_draft *d, struct conf_places *all)
 {

@@ -29,6 +29,7 @@
 #define CLIENT(key, member)   .section = SECTION_CLIENT, .name = (key), MEMBER(conf_client, member)
 #define VAULT(key, member)    .section = SECTION_VAULT, .name = (key), MEMBER(conf_vault, member)
 #define PRA(key, member)      .section = SECTION_PRA, .name = (key), MEMBER(conf_pra, member)
+#define STORE(key, member)    .section = SECTION_STORE, .name = (key), MEMBER(conf_store, member)
 #define BETWEEN(low, high)    .min = (low), .max = (high)
 
 /* Formatted by hand: clang-format makes tables of texts unreadable. */
@@ -73,6 +74,13 @@ static const struct conf_section_info sections[SECTION_N] = {
         .help = "The PRA site whose sessions the leases belong to; at most one. With it a session that ends at the "
                 "site gives its leases back early, an operator can end a session, and the site is watched. The site "
                 "is never needed to broker. Without this section nothing is asked of any site.",
+    },
+    [SECTION_STORE] = {
+        .name = "store",
+        .size = sizeof(struct conf_store),
+        .help = "Where vault requests and leases are kept. By default in `state_dir`, for one gateway. With `type = "
+                "etcd` several gateways share them in one etcd and stand in for each other (docs/cluster.md). All of "
+                "it changes with a restart only.",
     },
 };
 
@@ -510,6 +518,51 @@ static const struct conf_row rows[] = {
     { PRA("ecm", ecm), .type = &conf_choice, .choices = "no yes", .fallback = "no",
       .help = "Whether the ECM service with the plug-in uses the same API account, which then must be allowed to "
               "serve an Endpoint Credential Manager." },
+
+    /* ---- [store] ---- */
+    { STORE("type", type), .type = &conf_choice, .choices = "sqlite etcd", .fallback = "sqlite",
+      .flags = CONF_STATIC,
+      .help = "sqlite: a file in `state_dir`. etcd: keys in an etcd of three or five members, version 3.4.16 to 3.6. "
+              "The rows of one do not move to the other by themselves: jumpgate store copy." },
+    { STORE("endpoints", endpoints), .type = &conf_store_endpoints, .max = 8, .flags = CONF_STATIC,
+      .example = "https://etcd1.example.com:2379 https://etcd2.example.com:2379 https://etcd3.example.com:2379",
+      .unset = "needed with etcd",
+      .help = "The client addresses of etcd's members, each with its port. They are tried in this order, from a place "
+              "that the name of the node chooses. Plain http is for this machine's loopback addresses; see "
+              "`insecure_http`." },
+    { STORE("prefix", prefix), .type = &conf_store_prefix, .max = 64, .fallback = "/jumpgate/",
+      .flags = CONF_STATIC,
+      .help = "All keys stand below it; it begins and ends with /. Gateways of one cluster have the same one, two "
+              "clusters in one etcd need two. Keep it short: it stands in every key." },
+    { STORE("node", node), .type = &conf_store_node, .flags = CONF_STATIC, .example = "gw1",
+      .unset = "the name of this host",
+      .help = "Name of this gateway in the cluster, of A-Z a-z 0-9 . _ -. No other living gateway may have it." },
+    { STORE("ttl", ttl_ms), .type = &conf_duration, BETWEEN(3 * SECOND, 8 * SECOND), .fallback = "6s",
+      .flags = CONF_STATIC,
+      .help = "Silence after which the other gateways count this one as dead and take its leases over. Shorter is "
+              "quicker after a death, and takes shorter pauses of a machine for one. The same at all gateways." },
+    { STORE("ca_file", ca_file), .type = &conf_file, .flags = CONF_FILE | CONF_STATIC,
+      .example = "/etc/jumpgate/tls/etcd-ca.pem", .unset = "the system's authorities are trusted",
+      .help = "PEM file with the authorities that etcd's certificates are checked against. The check itself cannot be "
+              "turned off." },
+    { STORE("client_certificate", client_certificate), .type = &conf_file, .flags = CONF_FILE | CONF_STATIC,
+      .example = "/etc/jumpgate/tls/etcd-client.pem", .unset = "none is shown",
+      .help = "PEM file with the certificate shown to etcd. It has no Common Name where `user` is set: etcd refuses "
+              "both together." },
+    { STORE("client_key", client_key), .type = &conf_file, .flags = CONF_FILE | CONF_SECRET | CONF_STATIC,
+      .example = "/etc/jumpgate/tls/etcd-client.key", .unset = "none",
+      .help = "PEM file with the private key of `client_certificate`." },
+    { STORE("user", user), .type = &conf_text, .max = 128, .flags = CONF_STATIC, .example = "jumpgate",
+      .unset = "no sign-in",
+      .help = "User of etcd (RBAC). It needs to read and write below `prefix`." },
+    { STORE("password_file", password_file), .type = &conf_file,
+      .flags = CONF_FILE | CONF_SECRET | CONF_STATIC, .example = "$CREDENTIALS_DIRECTORY/etcd-password",
+      .unset = "none",
+      .help = "File with the password of `user`." },
+    { STORE("insecure_http", insecure_http), .type = &conf_choice, .choices = "no yes", .fallback = "no",
+      .flags = CONF_STATIC,
+      .help = "Allows plain http to other machines. Who can read along then sees who has which account, and who can "
+              "write can end every lease; no secret of an account is ever in etcd." },
 };
 /* clang-format on */
 
@@ -534,6 +587,7 @@ static const struct conf_trap traps[] = {
     {SECTION_CLIENT, "token", HASH},
     {SECTION_CLIENT, "bearer", HASH},
     {SECTION_CLIENT, "password", HASH},
+    {SECTION_STORE, "password", OWN_FILE("password_file")},
 };
 
 #define OF_REPORTS "belongs into reports.conf, the configuration of jumpgate-reports"
@@ -556,7 +610,7 @@ static int each_section(void *arg_conf, conf_object_fn *fn, void *arg)
         err = fn(arg, SECTION_VAULT, conf->vaults[i].name, &conf->vaults[i]);
     for (size_t i = 0; i < conf->npras && !err; i++)
         err = fn(arg, SECTION_PRA, conf->pras[i].name, &conf->pras[i]);
-    return err;
+    return err ? err : fn(arg, SECTION_STORE, "", &conf->store);
 }
 
 const struct conf_table conf_gateway_table = {

@@ -15,6 +15,7 @@ enum conf_section {
     SECTION_CLIENT,
     SECTION_VAULT,
     SECTION_PRA,
+    SECTION_STORE,
     SECTION_N
 };
 
@@ -25,5 +26,7 @@ extern const struct conf_pages conf_gateway_pages; /* conf_pages.c */
 extern const struct conf_type conf_address, conf_digest, conf_forms;
 /* conf_pra.c */
 extern const struct conf_type conf_jumpoints;
+/* conf_store.c */
+extern const struct conf_type conf_store_endpoints, conf_store_prefix, conf_store_node;
 
 #endif

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "loop/worker.h"
 #include "stores/sqlite_schema.h"
+#include "stores/state_lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -267,47 +268,6 @@ static const struct store_ops sqlite_ops = {
 
 /* ---- opening ---- */
 
-/* The directory's lock; *made = a store has been made here before. A descriptor or -errno. */
-static int take_lock(const char *dir, bool *made, char why[320])
-{
-    char path[PATH_BYTES], mark = 0;
-
-    if (mkdir(dir, 0700) && errno != EEXIST) {
-        (void)snprintf(why, 320, "cannot make the state directory %.200s: %.60s", dir, strerror(errno));
-        return -errno;
-    }
-    if (snprintf(path, sizeof(path), "%s/lock", dir) >= (int)sizeof(path) - 32) {
-        (void)snprintf(why, 320, "the name of the state directory is too long");
-        return -ENAMETOOLONG;
-    }
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        (void)snprintf(why, 320, "cannot open %.200s: %.80s", path, strerror(errno));
-        return -errno;
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB)) {
-        (void)snprintf(
-            why, 320,
-            "%.200s is in use by another jumpgate (its `lock` is locked); give each its own state_dir", dir);
-        (void)close(fd);
-        return -EBUSY;
-    }
-    ssize_t n = pread(fd, &mark, 1, 0);
-    int err = n < 0 ? -errno : 0;
-
-    *made = n == 1;
-    if (!err)
-        return fd;
-    (void)snprintf(why, 320, "cannot read %.200s: %.80s", path, strerror(-err));
-    (void)close(fd);
-    return err;
-}
-
-static int mark_made(int lock)
-{
-    return pwrite(lock, "1\n", 2, 0) == 2 && fsync(lock) == 0 ? 0 : -EIO;
-}
-
 /* Is there a file? 1, 0 or -errno: then there may be one. */
 static int find_file(const char *path, off_t *size)
 {
@@ -371,7 +331,7 @@ static enum sqlite_verdict open_or_create(struct sqlite_store *s, const char *pa
     if (!here) {
         int err = sqlite_file_create(path, why);
 
-        s->file.error = err ? err : mark_made(s->lock);
+        s->file.error = err ? err : state_lock_mark(s->lock);
         if (s->file.error)
             return SQLITE_FILE_FAILED;
     }
@@ -444,7 +404,7 @@ struct store *sqlite_store_open(struct loop *loop, const char *state_dir, bool r
     s->state.writable = true;
     STAILQ_INIT(&s->waiting);
     STAILQ_INIT(&s->batch);
-    s->lock = take_lock(state_dir, &made, why);
+    s->lock = state_lock(state_dir, &made, why);
     if (s->lock < 0) {
         errno = -s->lock;
         free(s);

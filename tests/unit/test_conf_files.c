@@ -28,8 +28,9 @@ static FILE *create(struct fixture *f, const char *name)
     return out;
 }
 
-/* Writes NAME.key, and NAME.pem valid for `days` from now (negative: expired). Takes the key. */
-static void make_pair_of(struct fixture *f, const char *name, long days, EVP_PKEY *key)
+/* Writes NAME.key, and NAME.pem valid for `days` from now (negative: expired), with a Common Name if there is
+ * one. Takes the key. */
+static void make_pair_of(struct fixture *f, const char *name, long days, EVP_PKEY *key, const char *common)
 {
     X509 *cert = X509_new();
     char file[64];
@@ -41,6 +42,10 @@ static void make_pair_of(struct fixture *f, const char *name, long days, EVP_PKE
     assert_non_null(X509_gmtime_adj(X509_getm_notBefore(cert), -10 * 86400));
     assert_non_null(X509_gmtime_adj(X509_getm_notAfter(cert), days * 86400));
     assert_int_equal(X509_set_pubkey(cert, key), 1);
+    if (common)
+        assert_int_equal(X509_NAME_add_entry_by_NID(X509_get_subject_name(cert), NID_commonName,
+                                                    MBSTRING_UTF8, (const unsigned char *)common, -1, -1, 0),
+                         1);
     assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
     (void)snprintf(file, sizeof(file), "%s.key", name);
     out = create(f, file);
@@ -56,7 +61,7 @@ static void make_pair_of(struct fixture *f, const char *name, long days, EVP_PKE
 
 static void make_pair(struct fixture *f, const char *name, long days)
 {
-    make_pair_of(f, name, days, EVP_EC_gen("P-256"));
+    make_pair_of(f, name, days, EVP_EC_gen("P-256"), NULL);
 }
 
 static void make_encrypted_key(struct fixture *f, const char *name)
@@ -110,10 +115,26 @@ TEST(certificate_with_a_weak_key_is_refused)
 {
     struct fixture *f = *state;
 
-    make_pair_of(f, "weak", 30, EVP_RSA_gen(1024));
+    make_pair_of(f, "weak", 30, EVP_RSA_gen(1024), NULL);
     assert_mistake(f, "@GOOD@\nclient_certificate = @DIR@/weak.pem\nclient_key = @DIR@/weak.key\n", 9,
                    "`client_certificate`: OpenSSL refuses the certificate in ");
     assert_non_null(strstr(buf_cstr(&f->errors), "ee key too small"));
+}
+
+TEST(a_common_name_beside_a_user_of_etcd_is_refused)
+{
+    static const char with_user[] =
+        "@GOOD@\n[store]\ntype = etcd\nendpoints = https://a.example:2379\n"
+        "client_certificate = @DIR@/a.pem\nclient_key = @DIR@/a.key\nuser = jg\npassword_file = @DIR@/key\n";
+    struct fixture *f = *state;
+
+    make_pair_of(f, "a", 365, EVP_EC_gen("P-256"), "gateway");
+    assert_mistake(f, with_user, 12, "`client_certificate`: ");
+    assert_non_null(strstr(buf_cstr(&f->errors), "has a Common Name, and etcd then refuses `user`"));
+    assert_loads(f, "@GOOD@\n[store]\ntype = etcd\nendpoints = https://a.example:2379\n"
+                    "client_certificate = @DIR@/a.pem\nclient_key = @DIR@/a.key\n");
+    make_pair(f, "a", 365);
+    assert_loads(f, with_user);
 }
 
 /* The first certificate is whole, and libcurl would refuse the file at each call. */
@@ -321,6 +342,7 @@ int main(void)
         T(a_matching_pair_is_fine),
         T(pairs_that_do_not_fit),
         T(certificate_with_a_weak_key_is_refused),
+        T(a_common_name_beside_a_user_of_etcd_is_refused),
         T(every_certificate_of_a_file_is_read),
         T(an_expired_certificate_is_warned_of),
         T(files_that_are_not_there),
@@ -332,5 +354,6 @@ int main(void)
         T(the_group_of_the_trail_must_reach_it),
     };
 
+    assert_int_equal(setenv("JG_STORE_ETCD", "1", 1), 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

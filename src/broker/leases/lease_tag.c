@@ -30,7 +30,7 @@ int lease_tag_load(struct lease_tag *t, struct store *store)
     if (err)
         return err;
     (void)id_tag(id, t->letters);
-    return store ? store->ops->set_tag(store, t->letters) : 0;
+    return store && store->ops->set_tag ? store->ops->set_tag(store, t->letters) : 0;
 }
 
 void lease_tag_free(struct lease_tag *t)

@@ -314,7 +314,7 @@ static struct certificate_use use_of(struct own_side *own, const char *kind, con
 {
     struct certificate_use use = {.own = own, .path = path};
 
-    (void)snprintf(use.where, sizeof(use.where), "[%s %s] `%s`", kind, name, key);
+    (void)snprintf(use.where, sizeof(use.where), "[%s%s%s] `%s`", kind, *name ? " " : "", name, key);
     return use;
 }
 
@@ -346,6 +346,16 @@ static void look_at_ca_file(struct own_side *own, const char *kind, const char *
     sk_X509_pop_free(authorities, X509_free);
 }
 
+/* The number of its certificates. */
+static size_t look_at_store(struct own_side *own, const struct conf_store *s)
+{
+    struct certificate_use use = use_of(own, "store", "", "client_certificate", s->client_certificate);
+
+    look_at_pair(&use, s->client_key);
+    look_at_ca_file(own, "store", "", s->ca_file);
+    return s->client_certificate != NULL;
+}
+
 void own_certificates(struct own_side *own)
 {
     const struct conf *conf = own->conf;
@@ -365,8 +375,9 @@ void own_certificates(struct own_side *own)
     }
     for (size_t i = 0; i < conf->npras; i++)
         look_at_ca_file(own, "pra", conf->pras[i].name, conf->pras[i].ca_file);
+    n += look_at_store(own, &conf->store);
     if (n)
         own_good(own, "%zu certificate%s in order", n, n == 1 ? " is" : "s are");
     else
-        own_good(own, "no listener has TLS, and no vault is shown a client certificate");
+        own_good(own, "no listener has TLS, and neither a vault nor etcd is shown a client certificate");
 }

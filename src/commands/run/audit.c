@@ -183,7 +183,7 @@ void run_tag(const struct conf *conf, struct store *store)
     struct audit_tail past = {0};
     char tag[ID_TAG_SIZE] = "";
 
-    if (*store->ops->tag(store) ||
+    if (!store->ops->set_tag || *store->ops->tag(store) ||
         audit_tail_read(g->audit_file, g->audit_witness, on_tag_line, tag, &past) != 1)
         return;
     int err = store->ops->set_tag(store, tag);

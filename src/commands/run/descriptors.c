@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #define OWN_FILES   64 /* store, audit trail, log, loop, listeners, resolver, files being read */
+#define OF_STORE    64 /* connections to etcd */
 #define LEAST_SHARE 8  /* clients get at least 1/LEAST_SHARE of the limit */
 
 static uint64_t reserve(const struct conf *conf)
@@ -19,6 +20,8 @@ static uint64_t reserve(const struct conf *conf)
 
     for (size_t i = 0; i < conf->nvaults; i++)
         n += conf->vaults[i].connections;
+    if (conf->store.type == STORE_ETCD)
+        n += OF_STORE;
     return n;
 }
 

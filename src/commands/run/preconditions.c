@@ -197,7 +197,7 @@ static bool state_dir_is_usable(const struct preconditions *p, struct findings *
 /* What the gateway keeps in the state directory: regular files of its own. */
 static void check_state_files(const struct preconditions *p, struct findings *f)
 {
-    static const char *const names[] = {"lock", "audit.head", SQLITE_STORE_FILE};
+    static const char *const names[] = {"lock", "audit.head", SQLITE_STORE_FILE, "instance"};
     const char *dir = p->conf->gateway.state_dir;
     char path[PATH_BYTES], why[SQLITE_LOOK_WHY];
     struct stat st;
@@ -210,7 +210,7 @@ static void check_state_files(const struct preconditions *p, struct findings *f)
         else if (!permits(&st, S_IROTH | S_IWOTH))
             mistake(p, f, "state_dir", -EACCES, path, "cannot be read and written by the gateway's user");
     }
-    if (!p->rebuild && !sqlite_store_looks_good(dir, why))
+    if (!p->rebuild && p->conf->store.type == STORE_SQLITE && !sqlite_store_looks_good(dir, why))
         findings_mistake(f, line_of(p, "gateway", "state_dir"), "state_dir", -EBADMSG, "`state_dir`: %s",
                          why);
 }

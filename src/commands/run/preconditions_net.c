@@ -242,4 +242,6 @@ void preconditions_tls(const struct preconditions *p, struct findings *f)
     for (size_t i = 0; i < p->conf->npras; i++)
         check_certificates(p, f, title_of("pra", p->conf->pras[i].name, section), "ca_file",
                            p->conf->pras[i].ca_file);
+    check_certificates(p, f, "store", "client_certificate", p->conf->store.client_certificate);
+    check_certificates(p, f, "store", "ca_file", p->conf->store.ca_file);
 }

@@ -39,13 +39,13 @@
 #include "commands/run/reload.h"
 #include "commands/run/sandbox_policy.h"
 #include "commands/run/site.h"
+#include "commands/run/store.h"
 #include "commands/run/unprivileged.h"
 #include "handlers/routes.h"
 #include "loop/loop.h"
 #include "loop/notify.h"
 #include "loop/server/server.h"
 #include "loop/upstream/upstream.h"
-#include "stores/sqlite.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -75,7 +75,7 @@ struct run {
     struct conf *conf;
     struct loop *loop;
     struct notify *notify;
-    struct store *store;
+    struct run_store store;
     struct run_audit audit;
     struct run_site site;
     int state_dir; /* descriptor, for the control socket; -1 = none */
@@ -134,12 +134,10 @@ static const struct vault_kind *kind_of(const char *type)
 static void sign_out(struct run *r)
 {
     set_state(r, SIGNING_OUT);
-    r->open_parts += r->nvaults + (r->store ? 1 : 0) + (r->audit.writer ? 1 : 0) + 1;
+    r->open_parts += r->nvaults + (r->store.store ? 1 : 0) + (r->audit.writer ? 1 : 0) + 1;
     for (size_t i = 0; i < r->nvaults; i++)
         kind_of(r->vaults[i]->conf->type)->close(r->vaults[i], on_part_closed, r);
-    if (r->store)
-        r->store->ops->close(r->store, on_part_closed, r);
-    r->store = NULL;
+    (void)run_store_close(&r->store, on_part_closed, r);
     run_audit_close(&r->audit, on_part_closed, r);
     on_part_closed(r);
 }
@@ -446,21 +444,24 @@ static bool open_log(struct run *r)
     return err ? start_failed(r, g->log_file, log_why(err), err) : true;
 }
 
+/* The cluster does not want this gateway, and will not want it later. */
+static void on_store_failed(void *arg, const char *why)
+{
+    struct run *r = arg;
+
+    start_failed(r, "[store]", why, -EINVAL);
+    close_server(r);
+}
+
 static bool open_store(struct run *r)
 {
-    char why[320] = "";
-    bool rebuilt = false;
+    char why[RUN_STORE_WHY] = "";
 
-    r->store = sqlite_store_open(r->loop, r->conf->gateway.state_dir, r->rebuild, &rebuilt, why);
-    if (!r->store)
-        return start_failed(r, "store", why, -errno);
-    if (rebuilt)
-        log_warn(
-            "store_rebuilt", "state_dir=%s hint=%s", r->conf->gateway.state_dir,
-            "the damaged file was moved aside; leases that only it knew are looked for by the audit trail");
-    else if (r->rebuild)
-        log_info("store_not_rebuilt", "hint=%s", "it is whole; --rebuild can be left out");
-    return true;
+    r->store.failed = on_store_failed;
+    r->store.arg = r;
+    return run_store_open(&r->store, r->loop, r->conf, r->rebuild, why)
+               ? true
+               : start_failed(r, "store", why, -errno);
 }
 
 static bool open_audit(struct run *r)
@@ -502,17 +503,17 @@ static bool open_broker(struct run *r)
                                  .conf = r->conf,
                                  .vaults = r->vaults,
                                  .nvaults = r->nvaults,
-                                 .store = r->store,
+                                 .store = r->store.store,
                                  .audit = r->audit.audit};
     struct gateway_opts gateway = {.loop = r->loop,
                                    .conf = r->conf,
                                    .vaults = r->vaults,
                                    .nvaults = r->nvaults,
-                                   .store = r->store,
+                                   .store = r->store.store,
                                    .audit = r->audit.audit};
     char why[RUN_SITE_WHY_SIZE] = "";
 
-    run_tag(r->conf, r->store);
+    run_tag(r->conf, r->store.store);
     r->broker = broker_new(&broker);
     gateway.broker = r->broker;
     if (!r->broker)

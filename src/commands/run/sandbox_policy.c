@@ -65,12 +65,15 @@ static void allow_configured(struct sandbox_paths *f, const struct conf *conf,
         sandbox_paths_file(f, conf->pras[i].client_secret_file, SANDBOX_READ);
         sandbox_paths_file(f, conf->pras[i].ca_file, SANDBOX_READ);
     }
+    sandbox_paths_file(f, conf->store.ca_file, SANDBOX_READ);
+    sandbox_paths_file(f, conf->store.client_certificate, SANDBOX_READ);
+    sandbox_paths_file(f, conf->store.client_key, SANDBOX_READ);
 }
 
 static int restrict_files(const struct conf *conf, const struct passed_sockets *passed, const char *conf_file)
 {
     struct sandbox_paths *paths =
-        sandbox_paths_new(8 + 4 * conf->nlisteners + 6 * conf->nvaults + 2 * conf->npras);
+        sandbox_paths_new(11 + 4 * conf->nlisteners + 6 * conf->nvaults + 2 * conf->npras);
 
     if (paths)
         allow_configured(paths, conf, passed, conf_file);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store.c - opens and closes the store of a running gateway; see store.h.
+ */
+#include "commands/run/store.h"
+
+#include "base/log.h"
+#include "base/memory/secret.h"
+#include "commands/store_access.h"
+#include "stores/etcd.h"
+#include "stores/sqlite.h"
+#include "stores/state_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- a file in the state directory ---- */
+
+static bool open_file(struct run_store *rs, struct loop *loop, const char *state_dir, bool rebuild,
+                      char why[RUN_STORE_WHY])
+{
+    bool rebuilt = false;
+
+    rs->store = sqlite_store_open(loop, state_dir, rebuild, &rebuilt, why);
+    if (!rs->store)
+        return false;
+    if (rebuilt)
+        log_warn(
+            "store_rebuilt", "state_dir=%s hint=%s", state_dir,
+            "the damaged file was moved aside; leases that only it knew are looked for by the audit trail");
+    else if (rebuild)
+        log_info("store_not_rebuilt", "hint=%s", "it is whole; --rebuild can be left out");
+    return true;
+}
+
+/* ---- etcd ---- */
+
+/* A file that a crash has cut short is of a gateway that has not joined yet. */
+int run_store_instance(const char *state_dir, char out[ID_SIZE], char why[RUN_STORE_WHY])
+{
+    char path[4096], text[ID_SIZE + 1] = "", tag[ID_TAG_SIZE];
+    int err = 0;
+
+    if (snprintf(path, sizeof(path), "%s/instance", state_dir) >= (int)sizeof(path))
+        err = -ENAMETOOLONG;
+    int fd = err ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (!err && fd < 0)
+        err = -errno;
+    ssize_t n = err ? 0 : pread(fd, text, ID_SIZE, 0);
+
+    if (n < 0)
+        err = -errno;
+    text[n > 0 ? n : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    if (!err && !id_tag(text, tag)) {
+        err = id_new(text);
+        text[ID_SIZE - 1] = '\n';
+        if (!err && (pwrite(fd, text, ID_SIZE, 0) != ID_SIZE || fsync(fd)))
+            err = -EIO;
+        text[ID_SIZE - 1] = '\0';
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    if (err)
+        (void)snprintf(why, RUN_STORE_WHY, "%.200s: %.80s", path, strerror(-err));
+    else
+        memcpy(out, text, ID_SIZE);
+    return err;
+}
+
+static void on_opened(void *arg, const char *why)
+{
+    struct run_store *rs = arg;
+
+    if (*why)
+        rs->failed(rs->arg, why);
+    else
+        log_info("store_joined", "store=%s", rs->store->ops->name);
+}
+
+static bool open_etcd(struct run_store *rs, struct loop *loop, const struct conf *conf,
+                      char why[RUN_STORE_WHY])
+{
+    const char *state_dir = conf->gateway.state_dir;
+    struct secret password = {0};
+    char instance[ID_SIZE], fault[ETCD_STORE_WHY] = "";
+    struct etcd_store_opts opts = {
+        .prefix = conf->store.prefix, .node = conf->store.node, .instance = instance};
+    int err = 0;
+
+    rs->lock = state_lock(state_dir, NULL, why);
+    if (rs->lock < 0)
+        err = rs->lock;
+    if (!err)
+        err = run_store_instance(state_dir, instance, why);
+    if (!err)
+        err = store_access(&conf->store, &opts.client, &password, why);
+    if (!err && !(rs->store = etcd_store_open(loop, &opts, on_opened, rs, fault))) {
+        (void)snprintf(why, RUN_STORE_WHY, "%s", fault);
+        err = -ENOMEM;
+    }
+    secret_clear(&password);
+    if (err && rs->lock >= 0) {
+        (void)close(rs->lock);
+        rs->lock = -1;
+    }
+    errno = -err;
+    return !err;
+}
+
+/* ---- both ---- */
+
+bool run_store_open(struct run_store *rs, struct loop *loop, const struct conf *conf, bool rebuild,
+                    char why[RUN_STORE_WHY])
+{
+    rs->lock = -1;
+    return conf->store.type == STORE_ETCD ? open_etcd(rs, loop, conf, why)
+                                          : open_file(rs, loop, conf->gateway.state_dir, rebuild, why);
+}
+
+/* The directory is given up last: the next gateway on it is the same node. */
+static void on_closed(void *arg)
+{
+    struct run_store *rs = arg;
+
+    if (rs->lock >= 0)
+        (void)close(rs->lock);
+    rs->lock = -1;
+    rs->closed(rs->closed_arg);
+}
+
+bool run_store_close(struct run_store *rs, void (*closed)(void *arg), void *arg)
+{
+    struct store *store = rs->store;
+
+    if (!store)
+        return false;
+    rs->store = NULL;
+    rs->closed = closed;
+    rs->closed_arg = arg;
+    store->ops->close(store, on_closed, rs);
+    return true;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * state_lock.c - an exclusive flock on the file `lock`; see state_lock.h.
+ *
+ * The file's content says whether a store in a file has been made in the directory: one that is missing then
+ * is lost, and is not replaced by an empty one (sqlite.c).
+ */
+#include "stores/state_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_BYTES 4096
+
+int state_lock(const char *dir, bool *made, char why[STATE_LOCK_WHY])
+{
+    char path[PATH_BYTES], mark = 0;
+
+    if (mkdir(dir, 0700) && errno != EEXIST) {
+        (void)snprintf(why, STATE_LOCK_WHY, "cannot make the state directory %.200s: %.60s", dir,
+                       strerror(errno));
+        return -errno;
+    }
+    if (snprintf(path, sizeof(path), "%s/lock", dir) >= (int)sizeof(path) - 32) {
+        (void)snprintf(why, STATE_LOCK_WHY, "the name of the state directory is too long");
+        return -ENAMETOOLONG;
+    }
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        (void)snprintf(why, STATE_LOCK_WHY, "cannot open %.200s: %.80s", path, strerror(errno));
+        return -errno;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        (void)snprintf(
+            why, STATE_LOCK_WHY,
+            "%.200s is in use by another jumpgate (its `lock` is locked); give each its own state_dir", dir);
+        (void)close(fd);
+        return -EBUSY;
+    }
+    ssize_t n = pread(fd, &mark, 1, 0);
+    int err = n < 0 ? -errno : 0;
+
+    if (made)
+        *made = n == 1;
+    if (!err)
+        return fd;
+    (void)snprintf(why, STATE_LOCK_WHY, "cannot read %.200s: %.80s", path, strerror(-err));
+    (void)close(fd);
+    return err;
+}
+
+int state_lock_mark(int lock)
+{
+    return pwrite(lock, "1\n", 2, 0) == 2 && fsync(lock) == 0 ? 0 : -EIO;
+}
