@@ -188,6 +188,7 @@ static int read_request(sqlite3_stmt *s, struct request_row *r)
     if (state < 0 || state >= REQUEST_NSTATES)
         return -EUCLEAN;
     *r = (struct request_row){
+        .owner = "",
         .state = (enum request_state)state,
         .vault = text_at(&from, 1),
         .url = text_at(&from, 2),

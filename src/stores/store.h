@@ -35,6 +35,23 @@
  * step and its texts stay valid until `done`. A step cannot be cancelled. close() completes what is queued,
  * then calls `closed`. While the store cannot write (state().writable) it tries again every second.
  *
+ * A store may be shared: several gateways (nodes) have their rows in it. Each request then has an owner, the
+ * gateway that answers for it, and a gateway that is silent for too long is fenced: what it has not written
+ * by then it never writes, and another gateway adopts its rows. A gateway is named by its node and its epoch,
+ * which is new with each start and after each fence. A shared store has all of store_ops; one that is a
+ * gateway's alone has NULL for what follows set_tag() and close(), gives its rows at load(), and is always
+ * certain. What a caller keeps to in addition:
+ *
+ *   - a session has one open lease of a credential in the whole cluster: ASK and OPEN of a second one are
+ *     OTHERWISE. An old lease is left before a new one is asked for
+ *   - a lease ends by STEP_RELEASE, and not by LEAVE or RETURN: others may hold its request
+ *   - a secret goes out only while is_fresh() says so of a confirmation of its lease (QUESTION_CONFIRM, or
+ * the STEP_OPEN that was applied)
+ *   - steps on rows of another gateway have the rows as a question has shown them
+ *
+ * A list of steps to a shared store is taken apart as etcd wants it; AWAY takes along only later steps of the
+ * same list. Steps wait for a store that does not answer until their `until_ms`, or for ever.
+ *
  * Not here: which steps are given and when (broker/leases/rows.h, journal.h); copies of rows (store_rows.h).
  */
 #ifndef JG_STORES_STORE_H
@@ -70,6 +87,10 @@ struct holder {
 
 struct request_row {
     const char *mark;
+    const char *owner; /* of a shared store, as it was read: node@epoch; otherwise "". Steps need not have it,
+                          where the row is the gateway's own */
+    bool mine;         /* of a shared store, as it was read: the owner is this gateway, as it is now */
+    bool cancelled;    /* ASKED, as it was read: STEP_CANCEL has been here */
     enum request_state state;
     const char *vault; /* configuration name */
     const char *url;   /* the vault's address, in one spelling; "" = the row is of a version that kept none */
@@ -121,7 +142,13 @@ enum store_step_kind {
     STEP_LAPSE,  /* the request has ended by itself */
     STEP_CLOSE,  /* nothing is left to do for the request */
     STEP_CURSOR,
-    STEP_NKINDS
+    /* Of a shared store alone: */
+    STEP_RELEASE, /* the lease ends; the request is to be checked in if no other lease holds it */
+    STEP_END,     /* the request is to be checked in, whoever holds it: its time is over, or it has gone */
+    STEP_CANCEL,  /* the session of an ASKED request has ended: it may not be opened any more */
+    STEP_CLEAR,   /* a lease goes whose request has ended */
+    STEP_NKINDS,
+    STEP_FIRST_SHARED = STEP_RELEASE
 };
 
 enum row_change { ROW_AS_IS, ROW_INSERTED, ROW_UPDATED, ROW_DELETED };
@@ -132,6 +159,23 @@ enum row_change { ROW_AS_IS, ROW_INSERTED, ROW_UPDATED, ROW_DELETED };
  * step's row, or, where it is deleted, in any or absent. An inserted request must not be there. `alone`: no
  * lease may hold the request then. A lease that is amended or deleted need not be there; where its id is ""
  * there is none.
+ *
+ * In a shared store:
+ *
+ *   ASK      expects besides that the asker's session has no open lease of the credential
+ *   OPEN     expects besides that the lease's session has none, and of an ASKED request that it is not
+ *            cancelled. Where another gateway holds the request of that name, the lease joins that one, whose
+ *            row stays as it is; where none does and the step is `reused`, it is OTHERWISE
+ *   RETURN   of an ASKED request that others hold by its name: the ASKED row goes, theirs stays
+ *   CLOSE    of a RETURNING request: leases that still hold it (STEP_END) go with it
+ *   RELEASE  expects the lease. The step's request is RETURNING, and becomes so where no other lease holds
+ *            it; then this gateway is its owner, and checks it in. A request that is `adopted` or has no name
+ *            goes instead. `holders` = the leases that are left
+ *   END      HELD -> RETURNING with its leases, of which this gateway becomes the owner
+ *   CANCEL   expects it ASKED, keeps its owner
+ *   CLEAR    expects the lease, and its request absent, RETURNING or LAPSED
+ *
+ * RELEASE, END, CANCEL, RETURN and CLOSE of another's request let its owner know (store_news.touched).
  */
 struct store_step_rule {
     const char *name;
@@ -141,10 +185,15 @@ struct store_step_rule {
 };
 extern const struct store_step_rule store_step_rules[STEP_NKINDS];
 
-enum store_outcome { STORE_APPLIED, STORE_OTHERWISE, STORE_AWAY };
+enum store_outcome { STORE_APPLIED, STORE_OTHERWISE, STORE_AWAY, STORE_NOUTCOMES };
 
 struct store_step {
     enum store_step_kind kind;
+    /* Of a shared store. OPEN: the vault has not made the request for this lease, it had it. */
+    bool reused;
+    /* Of a shared store, monotonic, 0 = none: a step that has not been sent by then is AWAY (-ETIMEDOUT),
+     * alone. One that has been sent waits for its outcome. */
+    uint64_t until_ms;
     struct request_row request; /* `mark` "" = none is meant */
     struct lease_row lease;     /* `id` "" = none is meant */
     /* Mark of an ASKED request that is deleted with STEP_OPEN: the lease's own, of its id; "" = none. */
@@ -154,23 +203,151 @@ struct store_step {
     int err; /* AWAY: -ENOSPC, -EIO, -ENOMEM */
     /*
      * OTHERWISE: the request as it is now, NULL = there is none of this description. APPLIED: STEP_OPEN on a
-     * request that another gateway has made meanwhile shows that one; its own, asked for, has ended. Freed by
-     * the store after `done`.
+     * request that another gateway has made meanwhile shows that one; its own, asked for, has ended. RELEASE
+     * and END show what has become of the request, NULL = it has gone. Freed by the store after `done`.
      */
     struct request_row *now;
+    /* Of a shared store, OTHERWISE of ASK and OPEN: the session has this lease already, and `now` is the
+     * request that this one holds, NULL = it has gone. Freed as `now`. */
+    struct lease_row *lease_now;
+    bool cancelled;                /* OTHERWISE of OPEN: STEP_CANCEL has been here */
+    unsigned holders;              /* APPLIED RELEASE: leases that hold the request still */
+    uint64_t sent_ms;              /* APPLIED, of a shared store: monotonic, when it was sent */
     STAILQ_ENTRY(store_step) link; /* the caller's until steps() */
 };
 
 STAILQ_HEAD(store_steps, store_step);
 
+/* ---- questions to a shared store ---- */
+
+enum store_question_kind {
+    QUESTION_CONFIRM, /* is the lease open, its request HELD, this gateway not fenced? */
+    QUESTION_SESSION, /* all leases and ASKED requests of a PRA session: username, domain, session */
+    QUESTION_LSID,    /* the same, by the lsid */
+    QUESTION_REQUEST, /* a vault request by vault, user and name, and its holders */
+    QUESTION_LIST     /* all requests and leases, page by page */
+};
+
+enum store_answer {
+    STORE_OPEN,   /* CONFIRM: yes. Otherwise: `found` is all there is */
+    STORE_OVER,   /* CONFIRM: the lease has ended, or its request is not HELD; both are in `found` */
+    STORE_FENCED, /* this gateway is not what it was when it asked: its table is void */
+    STORE_NONE    /* there was no answer by `until_ms`, or it cannot be read */
+};
+
+/* A lease with its request, a lease whose request has gone, or a request alone. Of the leases that
+ * QUESTION_REQUEST finds only the id is known. */
+struct store_found {
+    STAILQ_ENTRY(store_found) link;
+    struct request_row *request; /* NULL = it has gone */
+    struct lease_row *lease;     /* NULL = none */
+};
+STAILQ_HEAD(store_found_list, store_found);
+
+#define STORE_CURSOR_SIZE 320
+#define STORE_LIST_MAX    500
+
+/*
+ * Any number may be under way. ask() returns 0 and later calls `done` exactly once, never before it has
+ * returned; or it returns -errno. After forget() `done` does not come any more. A question and its texts stay
+ * valid until either.
+ */
+struct store_question {
+    enum store_question_kind kind;
+    uint64_t until_ms; /* monotonic */
+    struct holder who; /* CONFIRM: username, domain, session, credential. SESSION, LSID: see there */
+    const char *lease; /* CONFIRM: its id */
+    const char *mark;  /* CONFIRM: of a request without a name */
+    const char *vault, *user, *name; /* CONFIRM, REQUEST */
+    const char *node;                /* LIST: of this owner alone; "" = of all */
+    unsigned limit;                  /* LIST: requests to a page, at most STORE_LIST_MAX */
+    char
+        cursor[STORE_CURSOR_SIZE]; /* LIST: "" = from the beginning; in done() for the next page, "" = none */
+    void (*done)(struct store_question *, enum store_answer);
+    /* in done() */
+    uint64_t sent_ms;              /* monotonic: when the question that was answered was sent */
+    struct store_found_list found; /* freed by the store after done() */
+    void *private;                 /* the store's; NULL before ask() */
+};
+
+/* ---- news of a shared store ---- */
+
+/*
+ * Called from the loop, never from within a call to the store. Texts and rows are valid within the call. Any
+ * may be NULL.
+ */
+struct store_news {
+    /* The gateway is a member of the cluster, with an epoch of its own: load() now gives the cursors. The
+     * requests that are this gateway's come as adopt(). */
+    void (*joined)(void *arg);
+    /* Another gateway may count this one as dead before long: what is_fresh() and may_send() say becomes
+     * false; or it does not any more. */
+    void (*certain)(void *arg, bool certain);
+    /* This gateway was counted as dead, and its rows are another's: none of them is in its hands, no secret
+     * goes out and no check-in is made for them. Steps that wait are AWAY (-ESTALE) before. The store joins
+     * again by itself. */
+    void (*fenced)(void *arg);
+    /* A request that is this gateway's from now on, in any state, and the leases that hold it: of another
+     * gateway that has died or has left, or of this gateway as it was before. */
+    void (*adopt)(void *arg, const struct request_row *, const struct lease_row *const *leases, size_t n);
+    /* Another gateway has changed a request that is, or was, this gateway's. A hint, which may be lost. */
+    void (*touched)(void *arg, const char *mark);
+    /* A gateway is counted as dead, by whomever. */
+    void (*gone)(void *arg, const char *node, int64_t epoch);
+    /* How many leases this gateway has, for the others to see. */
+    size_t (*leases)(void *arg);
+};
+
 /* ---- the store ---- */
+
+enum store_member_state {
+    MEMBER_ALIVE,
+    MEMBER_SILENT,  /* for longer than half of the time after which it is counted as dead */
+    MEMBER_LEAVING, /* it stops, and hands its rows over */
+    MEMBER_ADOPTED, /* it is dead, and its rows are being adopted */
+    MEMBER_NSTATES
+};
+
+struct store_member {
+    char node[64];
+    int64_t epoch;
+    enum store_member_state state;
+    uint64_t silent_ms;
+    uint64_t leases;
+    char version[32], config_digest[72];
+    char adopter[96]; /* ADOPTED: node@epoch; "" = none as yet */
+};
+
+#define STORE_TRIP_BUCKETS 14 /* upper bounds in ms: store_trip_bounds_ms[], the last one without */
+extern const unsigned store_trip_bounds_ms[STORE_TRIP_BUCKETS - 1];
+
+/* What a shared store knows of its cluster, and counts. */
+struct store_cluster {
+    bool joined, certain;
+    bool fenced;              /* and not joined again as yet */
+    uint64_t certain_left_ms; /* for so long it is certain without a further write */
+    char node[64];
+    int64_t epoch;
+    const struct store_member *members; /* without this gateway */
+    size_t nmembers;
+    uint64_t fences;                                 /* of this gateway, so far */
+    uint64_t adoptions;                              /* gateways whose rows this one has adopted, so far */
+    uint64_t adopted;                                /* requests among them */
+    uint64_t outcomes[STEP_NKINDS][STORE_NOUTCOMES]; /* steps so far */
+    uint64_t endpoint_changes;
+    char endpoint[128];
+    char leader[24]; /* id of etcd's leader; "" = not known */
+    int64_t revision, db_bytes;
+    uint64_t trips[STORE_TRIP_BUCKETS], trips_sum_us; /* round trips of flights and questions, so far */
+};
 
 struct store_state {
     bool writable;
     char why[160];           /* when not */
     size_t queued;           /* steps that wait */
-    uint64_t commits, steps; /* so far */
+    uint64_t commits, steps; /* so far; of a shared store flights, those without steps included */
     uint64_t last_commit_us;
+    const struct store_cluster *cluster; /* NULL = it is not shared; valid until the loop goes on */
 };
 
 /* What a load calls, each for each row, NULL = for none; a result other than 0 ends it. Texts are valid
@@ -185,8 +362,8 @@ struct store;
 
 struct store_ops {
     const char *name;
-    /* All vault requests, then all leases, then all cursors, each in no order. Before any step; etcd gives
-     * what its opening has read, once. 0 or -errno. */
+    /* All vault requests, then all leases, then all cursors, each in no order. Before any step; a shared
+     * store gives the cursors alone, once it has joined, and has none before. 0 or -errno. */
     int (*load)(struct store *, const struct store_reader *, void *arg);
     /* "" = it has none yet. */
     const char *(*tag)(const struct store *);
@@ -196,6 +373,20 @@ struct store_ops {
     int (*steps)(struct store *, struct store_steps *);
     void (*state)(const struct store *, struct store_state *);
     void (*close)(struct store *, void (*closed)(void *arg), void *arg);
+
+    /* Of a shared store; NULL otherwise. */
+
+    /* Once, before any step. What has happened before comes then: joined(), adopt(). */
+    void (*listen)(struct store *, const struct store_news *, void *arg);
+    int (*ask)(struct store *, struct store_question *);
+    void (*forget)(struct store *, struct store_question *); /* any number of times, also after done() */
+    /* May a request be made at the vault at this moment? Judged by the clock as it is, not by the loop's. */
+    bool (*may_send)(const struct store *);
+    /* May an answer go out whose confirmation was sent then (sent_ms)? As may_send(). */
+    bool (*is_fresh)(const struct store *, uint64_t sent_ms);
+    /* Hands all rows of this gateway over to another one. `done`: `taken` = that has happened; false = no
+     * other gateway is alive. Until close() the store takes no more steps. */
+    void (*leave)(struct store *, void (*done)(void *arg, bool taken), void *arg);
 };
 
 /* Every store's own struct begins with this. */

@@ -22,8 +22,15 @@ const struct store_step_rule store_step_rules[STEP_NKINDS] = {
     [STEP_LAPSE]  = {"lapse",  ROW_UPDATED,  ROW_AS_IS,    IN(RETURNING), true},
     [STEP_CLOSE]  = {"close",  ROW_DELETED,  ROW_DELETED,  0, true},
     [STEP_CURSOR] = {"cursor", ROW_AS_IS,    ROW_AS_IS,    0, false},
+    [STEP_RELEASE] = {"release", ROW_UPDATED, ROW_DELETED,  IN(HELD), false},
+    [STEP_END]     = {"end",     ROW_UPDATED, ROW_AS_IS,    IN(HELD), false},
+    [STEP_CANCEL]  = {"cancel",  ROW_UPDATED, ROW_AS_IS,    IN(ASKED), false},
+    [STEP_CLEAR]   = {"clear",   ROW_AS_IS,   ROW_DELETED,  IN(RETURNING) | IN(LAPSED), false},
 };
 /* clang-format on */
+
+const unsigned store_trip_bounds_ms[STORE_TRIP_BUCKETS - 1] = {1,   2,   5,    10,   20,   50,   100,
+                                                               200, 500, 1000, 2000, 5000, 10000};
 
 static void add(struct row_texts *t, const char **text)
 {
@@ -44,6 +51,7 @@ static void add_holder(struct row_texts *t, struct holder *h)
 static void add_request(struct row_texts *t, struct request_row *r)
 {
     add(t, &r->mark);
+    add(t, &r->owner);
     add(t, &r->vault);
     add(t, &r->url);
     add(t, &r->name);

@@ -1,4 +1,4 @@
-set(broker_fakes fake_clock.c fake_vault.c fake_store.c broker_rig.c)
+set(broker_fakes fake_clock.c fake_vault.c fake_store.c fake_store_shared.c broker_rig.c)
 foreach(name lease checkout checkout_torture checkout_direct_access release session_ended broker_random journal restore reconcile
         request_identity)
   jg_test(test_${name} SOURCES test_${name}.c ${broker_fakes} DEPENDS jg_broker)

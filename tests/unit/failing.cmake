@@ -34,7 +34,7 @@ function(failing_test name)
 endfunction()
 
 failing_test(test_failing_broker TABLES libc crypto base fakes
-  SOURCES test_failing_broker.c fake_clock.c fake_vault.c fake_store.c broker_rig.c DEPENDS jg_broker)
+  SOURCES test_failing_broker.c fake_clock.c fake_vault.c fake_store.c fake_store_shared.c broker_rig.c DEPENDS jg_broker)
 failing_test(test_failing_store TABLES libc crypto sqlite uv SOURCES test_failing_store.c
   DEPENDS jg_stores jg_loop jg_audit jg_conf jg_base)
 failing_test(test_failing_vault TABLES libc crypto base answers SOURCES test_failing_vault.c ps_rig.c fake_clock.c

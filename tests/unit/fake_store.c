@@ -13,7 +13,7 @@
 
 /* ---- rows ---- */
 
-static struct request_row **find_request(struct fake_store *fs, const char *mark)
+struct request_row **fake_find_request(struct fake_store *fs, const char *mark)
 {
     for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
         if (fs->requests[i] && strcmp(fs->requests[i]->mark, mark) == 0)
@@ -21,8 +21,7 @@ static struct request_row **find_request(struct fake_store *fs, const char *mark
     return NULL;
 }
 
-/* Of this request, by its id; NULL for either: any. */
-static struct lease_row **find_lease(struct fake_store *fs, const char *request, const char *id)
+struct lease_row **fake_find_lease(struct fake_store *fs, const char *request, const char *id)
 {
     for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
         if (fs->leases[i] && (!request || strcmp(fs->leases[i]->request, request) == 0) &&
@@ -33,7 +32,7 @@ static struct lease_row **find_lease(struct fake_store *fs, const char *request,
 
 void fake_store_put_request(struct fake_store *fs, const struct request_row *row)
 {
-    struct request_row **at = find_request(fs, row->mark), *copy = request_row_copy(row);
+    struct request_row **at = fake_find_request(fs, row->mark), *copy = request_row_copy(row);
 
     for (size_t i = 0; !at && i < FAKE_STORE_ROWS; i++)
         if (!fs->requests[i])
@@ -46,7 +45,7 @@ void fake_store_put_request(struct fake_store *fs, const struct request_row *row
 
 void fake_store_put_lease(struct fake_store *fs, const struct lease_row *row)
 {
-    struct lease_row **at = find_lease(fs, row->request, row->id), *copy = lease_row_copy(row);
+    struct lease_row **at = fake_find_lease(fs, row->request, row->id), *copy = lease_row_copy(row);
 
     for (size_t i = 0; !at && i < FAKE_STORE_ROWS; i++)
         if (!fs->leases[i])
@@ -105,6 +104,8 @@ static void update_request(struct fake_store *fs, const struct request_row *old,
 {
     struct request_row row = *old;
 
+    row.owner = new->owner;
+    row.cancelled = false;
     row.state = new->state;
     row.vault = new->vault;
     row.url = new->url;
@@ -146,8 +147,9 @@ static void amend_lease(struct fake_store *fs, const struct lease_row *old, cons
 static void change_lease(struct fake_store *fs, const struct store_step *step)
 {
     enum row_change change = store_step_rules[step->kind].lease;
-    struct lease_row **at =
-        change == ROW_AS_IS || !*step->lease.id ? NULL : find_lease(fs, step->lease.request, step->lease.id);
+    struct lease_row **at = change == ROW_AS_IS || !*step->lease.id
+                                ? NULL
+                                : fake_find_lease(fs, step->lease.request, step->lease.id);
 
     if (change == ROW_INSERTED)
         fake_store_put_lease(fs, &step->lease);
@@ -159,28 +161,42 @@ static void change_lease(struct fake_store *fs, const struct store_step *step)
     }
 }
 
-static enum store_outcome apply(struct fake_store *fs, struct store_step *step)
+static struct fake_store *rows_of(struct fake_store *fs)
 {
-    struct request_row **at =
-        store_step_rules[step->kind].request == ROW_AS_IS ? NULL : find_request(fs, step->request.mark);
+    return fs->node.rows ? fs->node.rows : fs;
+}
 
-    if (step->kind == STEP_CURSOR) {
-        put_cursor(fs, &step->cursor);
-        return STORE_APPLIED;
-    }
-    if (store_step_rules[step->kind].request != ROW_AS_IS && !is_as_expected(fs, step, at ? *at : NULL)) {
+static enum store_outcome apply_to(struct fake_store *rows, struct store_step *step)
+{
+    bool as_is = store_step_rules[step->kind].request == ROW_AS_IS;
+    struct request_row **at = as_is ? NULL : fake_find_request(rows, step->request.mark);
+
+    if (!as_is && !is_as_expected(rows, step, at ? *at : NULL)) {
         step->now = at ? request_row_copy(*at) : NULL;
-        fs->otherwise++;
         return STORE_OTHERWISE;
     }
-    change_request(fs, step, at);
-    change_lease(fs, step);
-    at = step->kind == STEP_OPEN && *step->instead ? find_request(fs, step->instead) : NULL;
+    change_request(rows, step, at);
+    change_lease(rows, step);
+    at = step->kind == STEP_OPEN && *step->instead ? fake_find_request(rows, step->instead) : NULL;
     if (at && (*at)->state == REQUEST_ASKED) {
         free(*at);
         *at = NULL;
     }
     return STORE_APPLIED;
+}
+
+static enum store_outcome apply(struct fake_store *fs, struct store_step *step)
+{
+    enum store_outcome outcome;
+
+    if (step->kind == STEP_CURSOR) {
+        put_cursor(fs, &step->cursor);
+        return STORE_APPLIED;
+    }
+    if (!fs->node.rows || !fake_shared_apply(fs, step, &outcome))
+        outcome = apply_to(rows_of(fs), step);
+    fs->otherwise += outcome == STORE_OTHERWISE;
+    return outcome;
 }
 
 /* ---- the store's own ---- */
@@ -195,10 +211,10 @@ static int fake_load(struct store *s, const struct store_reader *reader, void *a
     struct fake_store *fs = (struct fake_store *)s;
     int err = fs->load_err;
 
-    for (size_t i = 0; i < FAKE_STORE_ROWS && !err; i++)
+    for (size_t i = 0; i < FAKE_STORE_ROWS && !err && !fs->node.rows; i++)
         if (fs->requests[i] && reader->request)
             err = reader->request(arg, fs->requests[i]);
-    for (size_t i = 0; i < FAKE_STORE_ROWS && !err; i++)
+    for (size_t i = 0; i < FAKE_STORE_ROWS && !err && !fs->node.rows; i++)
         if (fs->leases[i] && reader->lease)
             err = reader->lease(arg, fs->leases[i]);
     for (size_t i = 0; i < fs->ncursors && !err && reader->cursor; i++)
@@ -232,6 +248,7 @@ static int fake_steps(struct store *s, struct store_steps *steps)
     STAILQ_FOREACH(step, steps, link)
     {
         step->now = NULL;
+        step->lease_now = NULL;
         n++;
     }
     if (fs->nlists == FAKE_STORE_LISTS)
@@ -248,6 +265,8 @@ static void fake_state(const struct store *s, struct store_state *state)
     const struct fake_store *fs = (const struct fake_store *)s;
 
     *state = (struct store_state){.writable = is_writable(fs), .queued = fs->npending};
+    if (fs->node.rows)
+        state->cluster = &fs->node.cluster;
 }
 
 static void fake_close(struct store *s, void (*closed)(void *arg), void *arg)
@@ -286,10 +305,12 @@ void fake_store_free(struct fake_store *fs)
 static void finish(struct store_step *step, enum store_outcome outcome, int err)
 {
     struct request_row *now = step->now;
+    struct lease_row *lease_now = step->lease_now;
 
     step->err = err;
     step->done(step, outcome);
     free(now);
+    free(lease_now);
 }
 
 bool fake_store_commit(struct fake_store *fs)
@@ -299,7 +320,8 @@ bool fake_store_commit(struct fake_store *fs)
     struct store_step *step;
     size_t n = 0;
     bool waits = !STAILQ_EMPTY(&fs->queue);
-    bool fails = waits && (fs->broken || (fs->fails && fs->fails(fs->fails_arg, fs->commits)));
+    bool fails =
+        waits && (fs->broken || fs->node.fenced || (fs->fails && fs->fails(fs->fails_arg, fs->commits)));
 
     if (!outcomes)
         abort();
@@ -312,9 +334,11 @@ bool fake_store_commit(struct fake_store *fs)
     outcomes[n++] = fails ? STORE_AWAY : apply(fs, step);
     for (n = 0; (step = STAILQ_FIRST(&batch)); n++) {
         STAILQ_REMOVE_HEAD(&batch, link);
-        finish(step, outcomes[n], fails ? -ENOSPC : 0);
+        finish(step, outcomes[n], !fails ? 0 : fs->node.fenced ? -ESTALE : -ENOSPC);
     }
     free(outcomes);
+    if (fs->node.rows)
+        fake_shared_commit(fs);
     return waits;
 }
 
@@ -337,14 +361,14 @@ void fake_store_crash(struct fake_store *fs, size_t durable)
 
 const struct request_row *fake_store_request(const struct fake_store *fs, const char *mark)
 {
-    struct request_row **at = find_request((struct fake_store *)(uintptr_t)fs, mark);
+    struct request_row **at = fake_find_request((struct fake_store *)(uintptr_t)fs, mark);
 
     return at ? *at : NULL;
 }
 
 const struct lease_row *fake_store_lease(const struct fake_store *fs, const char *id)
 {
-    struct lease_row **at = find_lease((struct fake_store *)(uintptr_t)fs, NULL, id);
+    struct lease_row **at = fake_find_lease((struct fake_store *)(uintptr_t)fs, NULL, id);
 
     return at ? *at : NULL;
 }
@@ -377,7 +401,7 @@ const struct request_row *fake_store_only(const struct fake_store *fs)
 
 const struct lease_row *fake_store_only_lease(const struct fake_store *fs)
 {
-    struct lease_row **at = find_lease((struct fake_store *)(uintptr_t)fs, NULL, NULL);
+    struct lease_row **at = fake_find_lease((struct fake_store *)(uintptr_t)fs, NULL, NULL);
 
     return at ? *at : NULL;
 }

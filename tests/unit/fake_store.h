@@ -5,6 +5,10 @@
  * does, and answers. A commit that fails has changed nothing; the store then says that it cannot write until
  * a second has passed (or for as long as `broken` is set). The rows outlive the broker: fake_store_crash() is
  * what a loss of power leaves.
+ *
+ * A fake store may be one of several gateways' (fake_store_shared.c): they have the rows of the first one. A
+ * commit then also answers the questions that wait. The test says who is certain, who is fenced by whom, and
+ * who takes over the rows of a gateway that leaves; news come from within these calls and from commits.
  */
 #ifndef JG_TESTS_FAKE_STORE_H
 #define JG_TESTS_FAKE_STORE_H
@@ -16,8 +20,34 @@
 #define FAKE_STORE_LISTS   64
 #define FAKE_STORE_CURSORS 4
 
+#define FAKE_STORE_QUESTIONS 64
+#define FAKE_STORE_MEMBERS   8
+
+struct fake_store;
+
+/* What a gateway has of its own in a shared store. */
+struct fake_node {
+    struct fake_store *rows;                      /* whose rows they are: the first gateway's */
+    char owner[96];                               /* node@epoch */
+    int64_t epochs;                               /* of the first gateway: drawn so far */
+    struct fake_store *nodes[FAKE_STORE_MEMBERS]; /* of the first gateway: all; NULL = free */
+    const struct store_news *news;
+    void *news_arg;
+    bool uncertain, fenced;
+    uint64_t fresh_ms;       /* a confirmation is good for so long */
+    struct fake_store *heir; /* takes the rows over where this gateway leaves; NULL = no other is alive */
+    void (*left)(void *arg, bool taken);
+    void *left_arg;
+    struct store_question *questions[FAKE_STORE_QUESTIONS];
+    size_t nquestions;
+    struct store_cluster cluster;
+    struct store_member members[FAKE_STORE_MEMBERS];
+};
+
 struct fake_store {
     struct store store; /* first */
+    struct fake_node node;
+    struct store_ops shared_ops; /* of a store that is shared */
     const struct clock *clock;
     struct request_row *requests[FAKE_STORE_ROWS]; /* NULL = free */
     struct lease_row *leases[FAKE_STORE_ROWS];
@@ -56,5 +86,25 @@ size_t fake_store_leases(const struct fake_store *);
 /* Some vault request, some lease, for tests that have but one. */
 const struct request_row *fake_store_only(const struct fake_store *);
 const struct lease_row *fake_store_only_lease(const struct fake_store *);
+
+/* ---- a store that is shared ---- */
+
+/* The store becomes one of several gateways': `with` NULL = the first, whose rows they have. */
+void fake_store_share(struct fake_store *, struct fake_store *with, const char *node);
+/* The gateway has been silent: `by` takes its rows over. It learns of it with its next commit. */
+void fake_store_fence(struct fake_store *, struct fake_store *by);
+/* It joins again after that, as it does by itself in a real one. */
+void fake_store_rejoin(struct fake_store *);
+void fake_store_set_certain(struct fake_store *, bool certain);
+
+/* ---- between the files of the fake ---- */
+
+struct request_row **fake_find_request(struct fake_store *, const char *mark);
+/* Of this request, by its id; NULL for either: any. */
+struct lease_row **fake_find_lease(struct fake_store *, const char *request, const char *id);
+/* What a shared store does besides: true = it has decided the step's outcome. */
+bool fake_shared_apply(struct fake_store *, struct store_step *, enum store_outcome *);
+/* After the steps: questions, news, a gateway that leaves. */
+void fake_shared_commit(struct fake_store *);
 
 #endif

@@ -130,7 +130,7 @@ static enum store_outcome apply(struct model *m, struct asked_step *a)
         m->state[a->mark] = ABSENT;
         break;
     case STEP_CURSOR: m->cursor_ms = a->step.cursor.cursor_ms; break;
-    case STEP_NKINDS: break;
+    default: break;
     }
     return STORE_APPLIED;
 }
@@ -373,7 +373,7 @@ void store_contract_steps(struct store_under_test *t)
 
     for (int state = 0; state <= ABSENT; state++)
         for (int leases = 0; leases < (state == REQUEST_HELD ? 3 : 1); leases++)
-            for (int kind = 0; kind < STEP_NKINDS; kind++)
+            for (int kind = 0; kind < STEP_FIRST_SHARED; kind++)
                 for (int lease = -1; lease < 2; lease++) {
                     bool needs = kind == STEP_OPEN || kind == STEP_AMEND || kind == STEP_LEAVE;
 
@@ -416,7 +416,7 @@ void store_contract_order(struct store_under_test *t, unsigned seed)
 
         case_label("round %d", round);
         for (size_t i = 0; i < n; i++) {
-            enum store_step_kind kind = (enum store_step_kind)(rand_r(&seed) % STEP_NKINDS);
+            enum store_step_kind kind = (enum store_step_kind)(rand_r(&seed) % STEP_FIRST_SHARED);
             int lease = rand_r(&seed) % IDS;
 
             if ((kind == STEP_RETURN || kind == STEP_CLOSE || kind == STEP_PEND) && rand_r(&seed) % 2)
