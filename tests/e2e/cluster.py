@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several gateways on one etcd, in front of one simulated vault.
+
+    with Cluster(gateways=3) as cluster:
+        one, two, three = cluster.gateways
+        box = cluster.account(password="s3cret")
+        ann = cluster.session("ann", box)
+        lease = cluster.at(two).checkout(ann)
+
+A Cluster is a Stack (stack.py): accounts and sessions are made in the same way. What a Stack asks of its gateway it asks
+here of the gateway that was named last with at(), of the first one otherwise. settled() looks at all that live.
+"""
+
+from harness import Gateway, eventually
+from etcd_server import Etcd
+from stack import PEOPLE, Stack
+
+PREFIX = "/jg/"
+TTL = 3  # seconds: the shortest one, so that a death is seen soon
+
+
+class Node(Gateway):
+    """A gateway with a name in the cluster."""
+
+    def __init__(self, vault, etcd, name, sections=None):
+        store = {"type": "etcd", "endpoints": etcd.endpoints, "node": name, "prefix": PREFIX, "ttl": f"{TTL}s"}
+        super().__init__(vault, {**(sections or {}), "store": {**store, **(sections or {}).get("store", {})}},
+                         environment={"JG_STORE_ETCD": "1"})
+        self.name = name
+
+    def ready(self):
+        """Is it one that a load balancer would send requests to?"""
+        return self.call("GET", "/readyz").status == 200
+
+    def reasons(self):
+        return self.call("GET", "/readyz").json["reasons"]
+
+    def joined(self, seconds=60):
+        """Waits until it is ready."""
+        eventually(self.ready, seconds)
+        return self
+
+    def lives(self):
+        return self.process is not None and not self.stopped and self.process.poll() is None
+
+
+class Cluster(Stack):
+    """Vault, etcd, gateways g1, g2, …"""
+
+    def __init__(self, gateways=3, members=1, sections=None, arguments=()):
+        super().__init__({"gateway": {"list_cache": "0s", "catalogue_cache": "0s"}, **(sections or {})}, arguments)
+        self.etcd = Etcd(members)
+        self.names = [f"g{i + 1}" for i in range(gateways)]
+        self.gateways = []
+
+    def __enter__(self):
+        self.etcd.__enter__()
+        try:
+            self.vault.start()
+        except BaseException:
+            self.etcd.__exit__(None, None, None)
+            raise
+        try:
+            self.vault.scenario(PEOPLE)
+            for name in self.names:
+                self.gateways.append(self.node(name).start())
+            for gateway in self.gateways:
+                gateway.joined()
+            self.gateway = self.gateways[0]
+        except BaseException:
+            self._end(RuntimeError)
+            raise
+        return self
+
+    def node(self, name, sections=None):
+        """A further gateway, not started; the test ends it."""
+        return Node(self.vault.url, self.etcd, name, {**self.sections, **(sections or {})})
+
+    def at(self, gateway):
+        self.gateway = gateway
+        return self
+
+    def living(self):
+        return [one for one in self.gateways if one.lives()]
+
+    def _end(self, kind):
+        """Everything is ended, whatever fails on the way."""
+        ends = [lambda one=one: one.__exit__(kind, None, None) for one in self.gateways]
+        ends += [lambda: self.vault.stop(check=kind is None), lambda: self.etcd.__exit__(None, None, None)]
+        failed = None
+        for end in ends:
+            try:
+                end()
+            except BaseException as error:  # pylint: disable=broad-except
+                failed = failed or error
+        if failed and kind is None:
+            raise failed
+
+    def __exit__(self, kind, value, trace):
+        self._end(kind)
+
+    def leases(self, gateway=None):
+        """All rows of GET /v1/leases, as this gateway shows them."""
+        rows, cursor = [], ""
+        while True:
+            answer = (gateway or self.living()[0]).call("GET", "/v1/leases?limit=1000" + cursor)
+            assert answer.status == 200, answer.body
+            rows += answer.json["leases"]
+            if not answer.json["next"]:
+                return rows
+            cursor = "&cursor=" + answer.json["next"]
+
+    def rows(self):
+        """The keys below the prefix without those of members and of the cluster itself."""
+        kept = ("c/", "m/", "p/", "n/")
+        return {key[len(PREFIX):]: value for key, value in self.etcd.keys(PREFIX).items()
+                if not key[len(PREFIX):].startswith(kept)}
+
+    def settled(self, seconds=60):
+        """No request live in the vault, no row of a lease in etcd, nothing in flight at the gateways that live."""
+        eventually(lambda: self.live() == [], seconds)
+        eventually(lambda: not self.rows(), seconds)
+        for gateway in self.living():
+            eventually(lambda at=gateway: at.metrics()["jumpgate_requests_in_flight"] == 0, seconds)
+

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gateways on etcd begin: without etcd, with a name that is taken, with a sign-in or a certificate that is refused."""
+
+from certificates import Authority
+from cluster import PREFIX, Cluster, Node
+from etcd_server import PASSWORD, USER, Etcd
+from harness import eventually
+
+
+def ended(gateway, code):
+    """The gateway ends by itself with this code; what it has said."""
+    assert gateway.wait(60) == code, gateway.err.text
+    return gateway.err.text
+
+
+def member(etcd, name):
+    return etcd.keys(PREFIX).get(f"{PREFIX}m/{name}")
+
+
+def test_it_starts_without_etcd_and_joins_when_it_can():
+    etcd = Etcd()
+    try:
+        with Node("http://127.0.0.1:1/BeyondTrust/api/public/v3", etcd, "g1") as gateway:
+            answer = gateway.call("GET", "/readyz")
+            assert answer.status == 503
+            assert any("lease store" in reason or "no quorum" in reason for reason in answer.json["reasons"])
+            status = gateway.call("GET", "/status").json
+            store = next(one for one in status["dependencies"] if one["name"] == "store")
+            assert (store["type"], store["writable"]) == ("etcd", False)
+            etcd.start()
+            eventually(lambda: member(etcd, "g1"), 60)
+            eventually(lambda: not any("lease store" in r or "quorum" in r for r in gateway.reasons()), 60)
+    finally:
+        etcd.__exit__(None, None, None)
+
+
+def test_a_name_that_a_living_gateway_has_is_refused():
+    with Cluster(gateways=1) as cluster:
+        twin = cluster.node("g1").start()
+        text = ended(twin, 1)
+        assert "[store]" in text and "the name g1 is taken" in text
+        assert cluster.gateways[0].ready()
+        twin.folder.cleanup()
+
+
+def test_a_gateway_that_starts_again_on_its_state_is_the_same_node():
+    with Cluster(gateways=1) as cluster:
+        gateway = cluster.gateways[0]
+        gateway.kill()
+        gateway.restart().joined()
+        gateway.stop()
+        gateway.restart().joined()
+
+
+def test_a_sign_in_that_etcd_refuses_ends_it():
+    with Etcd() as etcd:
+        etcd.with_users(PREFIX)
+        for password, code in (("wrong", 1), (PASSWORD, 0)):
+            gateway = Node("http://127.0.0.1:1/BeyondTrust/api/public/v3", etcd, "g1")
+            gateway.sections["store"].update(user=USER, password_file=gateway.secret("etcd-password", password))
+            gateway.start()
+            if code:
+                text = ended(gateway, code)
+                assert "[store]" in text and "authentication failed" in text
+                gateway.folder.cleanup()
+                continue
+            eventually(lambda: member(etcd, "g1"), 60)
+            assert PASSWORD not in gateway.err.text
+            gateway.__exit__(None, None, None)
+
+
+def test_a_good_certificate_is_all_it_needs(tmp_path):
+    authority = Authority(tmp_path)
+    with Etcd(tls=(authority.server(), authority)) as etcd:
+        gateway = Node("http://127.0.0.1:1/BeyondTrust/api/public/v3", etcd, "g1")
+        gateway.sections["store"]["ca_file"] = authority.certificate
+        with gateway:
+            eventually(lambda: member(etcd, "g1"), 60)
