@@ -113,6 +113,7 @@ TEST(ranks_over_all_names)
         {"testledger", MATCH_NOT}, /* not across two texts */
         {"", MATCH_EXACT},
     };
+    struct system_query inside;
     struct system_entry *one = entry(1, "Web01", "web01.acme.test", "10.0.0.5", "Ledger of the north");
 
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
@@ -123,6 +124,11 @@ TEST(ranks_over_all_names)
                      (int)row[i].rank);
         system_query_free(&query);
     }
+    assert_int_equal(system_query_make("edger", &inside),
+                     0); /* no better than what is of use: not searched */
+    assert_int_equal(system_entry_rank(one, &inside, MATCH_INSIDE), MATCH_INSIDE);
+    assert_int_equal(system_entry_rank(one, &inside, MATCH_WORD_START), MATCH_NOT);
+    system_query_free(&inside);
     assert_string_equal(one->text, "Web01");
     assert_string_equal(system_entry_text(one, one->dns), "web01.acme.test");
     assert_null(system_entry_text(one, one->network));

@@ -277,6 +277,25 @@ TEST(an_overloaded_vault_is_not_asked)
     world_end(&w);
 }
 
+/* It is the backend that begins no further call, and names no reason. */
+TEST(a_call_that_cannot_begin_is_overload)
+{
+    static const enum fake_op ops[] = {FAKE_LIST, FAKE_REQUEST, FAKE_CREDENTIAL};
+    struct world w;
+    struct caller c;
+
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        case_label("call %d", (int)ops[i]);
+        world_start_plain(&w);
+        world_set_fault(&w, ops[i], FAKE_CANNOT_START);
+        assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_OVERLOADED);
+        w.vault.plan = NULL;
+        world_advance(&w, MINUTES(2));
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        world_end(&w);
+    }
+}
+
 /* The request must begin while there is time for its answer; what follows goes on with it. */
 TEST(the_request_begins_while_time_is_left_for_its_answer)
 {
@@ -834,6 +853,8 @@ TEST(the_reason_fits_and_keeps_its_mark)
     assert_false(reason_lease_id("[jumpgate 0123]", id));
     assert_false(reason_lease_id(NULL, id));
     assert_false(reason_lease_id("[jumpgate 0123456789ABCDEFGHJKMNPQRS] or not", id));
+    assert_false(reason_lease_id("[jumpgate 0123456789ABCDEFGHJKMNPQRS)", id));
+    assert_false(reason_lease_id("(jumpgate 0123456789ABCDEFGHJKMNPQRS]", id));
 }
 
 static void expect_username(const char *account, const char *domain, const char *upn,
@@ -893,6 +914,7 @@ int main(void)
         cmocka_unit_test(a_candidate_has_its_own_lists_alone),
         cmocka_unit_test(a_name_that_cannot_be_sent_ends_the_candidates),
         cmocka_unit_test(an_overloaded_vault_is_not_asked),
+        cmocka_unit_test(a_call_that_cannot_begin_is_overload),
         cmocka_unit_test(the_request_begins_while_time_is_left_for_its_answer),
         cmocka_unit_test(a_request_that_waits_for_approval_is_withdrawn),
         cmocka_unit_test(it_is_answered_when_it_is_durable),

@@ -179,6 +179,33 @@ TEST(open_records_count_and_are_cut)
     memory_close(&m);
 }
 
+/* There is room for a note, and none for its texts. */
+TEST(a_note_whose_texts_do_not_fit_is_left_out)
+{
+    struct memory m;
+    struct explain_record *record;
+    char text[EXPLAIN_TEXT_MAX + 1];
+
+    memset(text, 'a', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    memory_open(&m, 10, 1 << 20);
+    record = explain_begin(m.explain, "r-1", "credentials/find", &ann);
+    explain_add(record, &(struct explain_note){.kind = EXPLAIN_USER, .detail = "x"});
+    size_t limit = explain_bytes(m.explain) + EXPLAIN_TEXT_MAX;
+
+    explain_end(record, "ok", NULL, 0, 0);
+    memory_close(&m);
+    memory_open(&m, 10, limit);
+    record = explain_begin(m.explain, "r-1", "credentials/find", &ann);
+    explain_add(record, &(struct explain_note){.kind = EXPLAIN_USER, .detail = "x"});
+    explain_add(record, &(struct explain_note){.kind = EXPLAIN_USER, .detail = text});
+    assert_true(explain_bytes(m.explain) <= limit);
+    explain_end(record, "ok", NULL, 0, 0);
+    assert_true(explain_find(m.explain, "r-1")->cut);
+    assert_int_equal(explain_find(m.explain, "r-1")->nnotes, 1);
+    memory_close(&m);
+}
+
 TEST(notes_of_one_record_are_bounded)
 {
     struct memory m;
@@ -232,6 +259,7 @@ int main(void)
         cmocka_unit_test(records_are_bounded_by_number),
         cmocka_unit_test(records_are_bounded_by_bytes),
         cmocka_unit_test(open_records_count_and_are_cut),
+        cmocka_unit_test(a_note_whose_texts_do_not_fit_is_left_out),
         cmocka_unit_test(notes_of_one_record_are_bounded),
         cmocka_unit_test(the_later_of_two_records_with_one_id_counts),
         cmocka_unit_test(long_texts_are_cut_between_letters),

@@ -128,6 +128,7 @@ static const struct bad {
     {PRA_CALL_LISTING, 200, NULL, "<!DOCTYPE html><html></html>", PRA_WEB_PAGE, NULL},
     {PRA_CALL_LISTING, 200, "text/html; charset=utf-8", "<p>hello", PRA_WEB_PAGE, NULL},
     {PRA_CALL_INFO, 404, "text/html", "<html>none</html>", PRA_WEB_PAGE, NULL},
+    {PRA_CALL_INFO, 403, "text/html", "<html>no</html>", PRA_DENIED, NULL},
     {PRA_CALL_LISTING, 404, XML, LIST, PRA_STATUS, NULL},
     {PRA_CALL_LISTING, 201, XML, LIST, PRA_STATUS, NULL},
     {PRA_CALL_LISTING, 204, XML, "", PRA_STATUS, NULL},
@@ -173,6 +174,8 @@ TEST(each_bad_answer_is_known)
             if (bad->text && *bad->text)
                 assert_non_null(strstr(asked.call.result.text, bad->text));
             assert_int_equal(asked.call.result.status, bad->status);
+            assert_int_equal(asked.call.result.page,
+                             bad->fault == PRA_WEB_PAGE || (bad->type && strstr(bad->type, "html")));
             assert_int_equal(asked.call.answer.listing.n, 0); /* nothing of it is kept */
             rig_run(40000);                                   /* a pause is over */
         }

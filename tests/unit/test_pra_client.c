@@ -60,6 +60,8 @@ TEST(requests_are_written_as_the_site_wants_them)
         assert_null(strstr(rig.last_target, "t0ken"));
         assert_int_equal(!strstr(rig.last_headers, "Bearer"), requests[i].kind == PRA_CALL_PROBE);
         assert_int_equal(call->timeout_ms, i == 4 || i == 5 ? 30000 : 10000);
+        bool xml = strstr(rig.last_target, "/api/command") || strstr(rig.last_target, "/api/reporting");
+        assert_int_equal(call->max_answer < rig.params.max_answer, !xml); /* XML is parsed as it comes */
         pra_client_cancel(&a.call);
     }
     assert_int_equal(rig.tokens, 1);

@@ -438,6 +438,18 @@ TEST(stopping_in_the_middle_passes_the_other_rows_on_and_calls_no_more)
     buf_free(&body);
 }
 
+TEST(stopping_between_two_listings_asks_for_no_more)
+{
+    key_of_age(600);
+    world_open(0);
+    live(5 * SECOND);
+    pra_site_stop(world.site);
+    memset(world.n, 0, sizeof(world.n));
+    assert_int_equal(timers_count(rig.timers), 0);
+    live(10 * MINUTE);
+    assert_int_equal(world.n[PRA_CALL_LISTING], 0);
+}
+
 TEST(stopping_ends_a_listing_without_its_answer)
 {
     key_of_age(600);
@@ -514,6 +526,8 @@ TEST(what_ends_while_a_step_of_the_clock_is_unknown_is_found)
         world.n[PRA_CALL_LISTING] = 0;
         live(2 * MINUTE);
         assert_true(first_that_covers(5 * 60 + 30) >= 0);
+        if (h > 0) /* no further back than the last measurement; polls by a late clock have gone further */
+            assert_int_equal(first_that_covers(14 * 60), -1);
         world_teardown(NULL);
         world_setup(NULL);
     }
@@ -642,6 +656,7 @@ int main(void)
         IN_WORLD(what_failed_is_forgotten_when_the_last_lease_has_gone),
         IN_WORLD(the_cursor_is_the_time_at_which_the_call_was_begun),
         IN_WORLD(stopping_in_the_middle_passes_the_other_rows_on_and_calls_no_more),
+        IN_WORLD(stopping_between_two_listings_asks_for_no_more),
         IN_WORLD(stopping_ends_a_listing_without_its_answer),
         IN_WORLD(closing_in_the_middle_saves_nothing),
         IN_WORLD(what_ends_while_the_site_names_a_wrong_time_is_found),

@@ -67,6 +67,10 @@ TEST(the_deadline_decides)
     assert_int_equal(admit(USER, 8000), -EAGAIN);
     expect_refused("4001 ms", 5);
     assert_true(counted("deadline") == 3);
+    struct vault_state now;
+
+    rig.vault->ops->state(rig.vault, &now);
+    assert_int_equal(now.refused, 3);
 }
 
 /* The queue is empty: slow answers of the past refuse no call. */

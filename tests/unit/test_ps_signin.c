@@ -258,6 +258,25 @@ TEST(refusals_back_off)
     end_ok(&ask);
 }
 
+/* Its memory of the refusal would end during the next sign-in. */
+TEST(a_user_that_signs_in_again_is_not_forgotten)
+{
+    static struct rig_ask ask;
+    struct vault_state now;
+
+    rig_start();
+    refuse(&ask, NULL);
+    ask_free(&ask);
+    rig_advance(SECONDS(59));
+    begin(&ask, USER);
+    assert_int_equal(rig_waiting(), 1);
+    rig_advance(SECONDS(2));
+    rig.vault->ops->state(rig.vault, &now);
+    assert_int_equal(now.users, 1);
+    rig_sign_in(USER, "s=1\n");
+    end_ok(&ask);
+}
+
 TEST(refusal_spares_other_users)
 {
     static struct rig_ask ask;
@@ -698,6 +717,7 @@ int main(void)
         T(cookies_set_later),
         T(no_cookie_is_no_session),
         T(refusals_back_off),
+        T(a_user_that_signs_in_again_is_not_forgotten),
         T(refusal_spares_other_users),
         T(second_factor),
         T(licence),

@@ -260,6 +260,74 @@ TEST(a_cut_mark_is_ours_on_its_account)
     }
 }
 
+/* Audited, with a store; `text` gets the records. */
+static void start_recorded(struct world *w, struct buf *text)
+{
+    world_init(w);
+    w->conf.gateway.reconcile_every_ms = MINUTES(10);
+    w->conf.gateway.reconcile_per_s = 10;
+    world_add_store(w);
+    world_add_audit(w, AUDIT_STRICT);
+    w->sink.text = text;
+    world_start(w);
+}
+
+static void assert_recorded(struct buf *text, const char *record)
+{
+    if (!text->len || !strstr(buf_cstr(text), record))
+        fail_msg("no %s in\n%s", record, text->len ? buf_cstr(text) : "");
+}
+
+TEST(findings_and_check_ins_are_in_the_trail)
+{
+    struct buf text = BUF_INIT(100000);
+    struct world w;
+    struct caller c;
+    char reason[128];
+
+    start_recorded(&w, &text);
+    checkout_ok(&w, "alice", "s1", &c);
+    (void)snprintf(reason, sizeof reason, "[jumpgate %.5szzzzzzzzzzzzzzzzzzzzz]", c.lease_id);
+    (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
+    w.vault.requests[0].live = false;
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    world_advance(&w, MINUTES(10) + SECONDS(20));
+    assert_recorded(&text, "\"event\":\"reconcile\",\"found\":\"request_gone\"");
+    assert_recorded(&text, "\"event\":\"reconcile\",\"found\":\"stray_request\",\"lease_id\":\"");
+    assert_recorded(&text, "\"event\":\"lease_end\",\"reason\":\"gone\"");
+    assert_recorded(&text, "\"event\":\"checkin_failed\",\"code\":\"vault_unavailable\"");
+    w.vault.plan = NULL;
+    world_advance(&w, MINUTES(2));
+    assert_recorded(&text, "\"event\":\"checkin\",\"outcome\":\"checked_in\"");
+    assert_recorded(&text, "\"event\":\"checkin\",\"outcome\":\"already_gone\"");
+    world_end(&w);
+    buf_free(&text);
+}
+
+TEST(the_outcome_of_a_recovery_is_in_the_trail)
+{
+    static const enum fake_fault ways[] = {FAKE_LOST_DID_NOT, FAKE_LOST_DID};
+    static const char *const found[] = {"never_happened", "given_back"};
+    struct world w;
+    struct caller c;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct buf text = BUF_INIT(100000);
+        char record[256];
+
+        case_label("%s", found[i]);
+        start_recorded(&w, &text);
+        world_set_fault(&w, FAKE_REQUEST, ways[i]);
+        (void)finish_checkout(&w, "alice", "s1", &c);
+        world_advance(&w, MINUTES(3));
+        (void)snprintf(record, sizeof record, "\"event\":\"reconcile\",\"found\":\"%s\",\"user\":\"alice\"",
+                       found[i]);
+        assert_recorded(&text, record);
+        world_end(&w);
+        buf_free(&text);
+    }
+}
+
 /* A list that was asked for before a check-out says nothing about it. */
 TEST(a_list_older_than_a_checkout_says_nothing_of_it)
 {
@@ -327,6 +395,8 @@ int main(void)
         cmocka_unit_test(a_stray_request_has_its_row),
         cmocka_unit_test(a_request_is_known_by_its_tag_after_any_time),
         cmocka_unit_test(a_cut_mark_is_ours_on_its_account),
+        cmocka_unit_test(findings_and_check_ins_are_in_the_trail),
+        cmocka_unit_test(the_outcome_of_a_recovery_is_in_the_trail),
         cmocka_unit_test(every_spelling_is_one_user),
         cmocka_unit_test(a_marked_request_without_lease_is_checked_in),
         cmocka_unit_test(a_list_older_than_a_checkout_says_nothing_of_it),

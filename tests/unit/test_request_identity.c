@@ -481,6 +481,45 @@ TEST(a_claim_finds_its_vault_by_url)
     }
 }
 
+/* An older trail has the name alone: that vault has no such record, though another one has. */
+TEST(a_claim_without_url_finds_its_vault_by_name)
+{
+    struct fake_vault second;
+    struct caller a;
+    struct world w;
+
+    begin(&w);
+    world_start(&w);
+    fake_vault_init(&second, &w.clock.clock);
+    set_url(&second, B_URL);
+    rename_section(&second, "again");
+    restart_with(&w, &second);
+    checkout_ok(&w, "alice", "s1", &a);
+    for (int named = 0; named < 2; named++)
+        assert_int_equal(
+            broker_claim(w.broker, &(struct audit_claim){.lease_id = "lost0ghjkmnpqrstvwxyz01234",
+                                                         .credential_id = w.credential,
+                                                         .vault = named ? "again" : "main",
+                                                         .vault_url = "",
+                                                         .run_as = "CORP\\alice",
+                                                         .user = "alice",
+                                                         .domain = "",
+                                                         .session = "s9",
+                                                         .request_name = fake_vault_name(
+                                                             a.request_id, (char[FAKE_NAME_SIZE]){0}),
+                                                         .created_wall_ms = w.clock.wall - MINUTES(1),
+                                                         .expires_wall_ms = w.clock.wall + MINUTES(10)}),
+            named);
+    settle_both(&w, &second);
+    for (int i = 0; i < 20; i++) {
+        world_advance(&w, SECONDS(10));
+        settle_both(&w, &second);
+    }
+    assert_true(w.vault.requests[0].live);
+    assert_int_equal(fake_store_count(w.store), 1);
+    end_both(&w, &second);
+}
+
 /* A row with numbers that no clock has. */
 TEST(absurd_times_of_a_row_are_survived)
 {
@@ -524,6 +563,7 @@ int main(void)
         cmocka_unit_test(an_end_that_has_passed_is_not_believed),
         cmocka_unit_test(a_lease_that_ends_under_a_repeat_is_replaced),
         cmocka_unit_test(a_claim_finds_its_vault_by_url),
+        cmocka_unit_test(a_claim_without_url_finds_its_vault_by_name),
         cmocka_unit_test(absurd_times_of_a_row_are_survived),
     };
 

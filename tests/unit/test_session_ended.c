@@ -698,6 +698,28 @@ TEST(a_repeat_and_its_lease_share_the_lsid)
     buf_free(&text);
 }
 
+/* Its session's id looks like an lsid; the lease knows which one it is. */
+TEST(a_repeat_in_flight_ends_with_the_lsid_of_its_lease)
+{
+    struct world w;
+    struct caller a, b;
+
+    world_start_stored(&w);
+    hold(&w, "bob", LSID_A, LSID_B, &a);
+    ask(&w, "bob", LSID_A, NULL, &b);
+    world_iterate(&w);
+    assert_int_equal(b.replies, 0);
+    assert_int_equal(end_poll(&w, LSID_A), 0);
+    assert_int_equal(end_poll(&w, LSID_B), 1);
+    world_settle(&w);
+    assert_checkout_ok(&b);
+    assert_string_equal(b.lease_id, a.lease_id);
+    world_advance(&w, SOON_MS);
+    assert_int_equal(world_state(&w).leases_active, 0);
+    assert_int_equal(world_checkins(&w), 1);
+    world_end(&w);
+}
+
 /* ---- the poll's side ---- */
 
 TEST(the_oldest_lease_or_checkout_with_a_key)
@@ -984,6 +1006,7 @@ int main(void)
         cmocka_unit_test(started_without_an_lsid_or_without_leases_changes_nothing),
         cmocka_unit_test(started_is_answered_without_the_store),
         cmocka_unit_test(a_repeat_and_its_lease_share_the_lsid),
+        cmocka_unit_test(a_repeat_in_flight_ends_with_the_lsid_of_its_lease),
         cmocka_unit_test(the_oldest_lease_or_checkout_with_a_key),
         cmocka_unit_test(the_cursor_is_kept_for_each_site),
         cmocka_unit_test(the_cursor_is_durable_no_earlier_than_the_ends),

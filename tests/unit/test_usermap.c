@@ -174,6 +174,19 @@ TEST(a_name_of_user_map_that_cannot_be_written_is_refused)
     assert_int_equal(map.n, 0);
     assert_non_null(strstr(map.ended, "user_map"));
     usermap_free(&map);
+    /* as long as any name may be, and longer */
+    char pair[600] = "CORP\\ann:EXT\\";
+
+    users[0] = pair;
+    memset(pair + strlen(pair), 'x', USERMAP_USER_SIZE - 1 - strlen("EXT\\"));
+    assert_int_equal(usermap_expand(&conf, &session, &map), 0);
+    assert_int_equal(strlen(usermap_user(&map)), USERMAP_USER_SIZE - 1);
+    usermap_free(&map);
+    pair[strlen(pair)] = 'x';
+    assert_int_equal(usermap_expand(&conf, &session, &map), 0);
+    assert_int_equal(map.n, 0);
+    assert_non_null(strstr(map.ended, "user_map gives this user cannot be written: it is too long"));
+    usermap_free(&map);
 }
 
 TEST(bounds_what_comes_out)

@@ -95,7 +95,6 @@ struct pra_termination {
     struct pra_site *site;
     struct pra_call call;
     struct deadline deadline;
-    uint64_t ends_ms;
     TAILQ_ENTRY(pra_termination) link;
 };
 

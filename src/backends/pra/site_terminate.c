@@ -57,7 +57,7 @@ static void finish_with(struct pra_termination *t, enum pra_termination_outcome 
 
 /* ---- the look after an <error> ---- */
 
-/* The site's words about the termination stay in t->text. */
+/* The site's words about the termination stay in t->text. The deadline ends the look as well. */
 static void on_looked(struct pra_call *call)
 {
     struct pra_termination *t = CONTAINER_OF(call, struct pra_termination, call);
@@ -68,14 +68,10 @@ static void on_looked(struct pra_call *call)
 
 static void look(struct pra_termination *t)
 {
-    struct pra_site *site = t->site;
-    uint64_t now = clock_now(site->clock);
-
     text_copy(t->text, sizeof(t->text), t->call.result.text);
     t->call.kind = PRA_CALL_SESSION;
     t->call.done = on_looked;
-    t->call.timeout_ms = t->ends_ms > now ? t->ends_ms - now : 1;
-    if (pra_client_call(site->client, &t->call))
+    if (pra_client_call(t->site->client, &t->call))
         finish(t, PRA_TERMINATE_ERROR);
 }
 
@@ -171,7 +167,6 @@ int pra_site_terminate(struct pra_site *site, struct pra_termination *t)
 
     t->site = site;
     t->ended = 0;
-    t->ends_ms = clock_now(site->clock) + time;
     int err = timer_start(site->timers, &t->deadline, already ? 0 : time, already ? on_decided : on_deadline);
     if (err)
         return err;

@@ -36,6 +36,16 @@ int co_set_lsid(struct checkout *co, const char *lsid)
     return 0;
 }
 
+/* The session that has ended is not the one of the check-out. */
+static void forget_end(struct checkout *co)
+{
+    co->end = NULL;
+    if (co->lease)
+        co->lease->end = NULL;
+}
+
+/* An lsid that was named counts for the check-out and the lease; the lease's says more than the session's id.
+ */
 void co_share_lsid(struct checkout *co, struct lease *lease)
 {
     struct leases *ls = co->op.broker->leases;
@@ -44,19 +54,12 @@ void co_share_lsid(struct checkout *co, struct lease *lease)
     if (co->lsid_named && strcmp(co->by_lsid.lsid, lease_lsid(lease)) != 0) {
         err = lease_set_lsid(ls, lease, co->by_lsid.lsid);
         err = err ? err : row_amend(lease);
-    } else if (!co->by_lsid.entry && lease->lsid_entry) {
+    } else if (!co->lsid_named && lease->lsid_entry && lease->lsid_entry != co->by_lsid.entry) {
+        forget_end(co);
         err = co_set_lsid(co, lease_lsid(lease));
     }
     if (err)
         log_error("lsid_lost", "lease=%s error=%s", lease->id, "out of memory");
-}
-
-/* The session that has ended is not the one of the check-out. */
-static void forget_end(struct checkout *co)
-{
-    co->end = NULL;
-    if (co->lease)
-        co->lease->end = NULL;
 }
 
 static bool learn_lsid(struct checkout *co, const char *lsid)

@@ -157,7 +157,7 @@ static enum vr_state request_found(struct vault_request *r)
 
 static enum vr_state looking_resume(struct vault_request *r, int err)
 {
-    if (err < 0 && !request_work_get(r))
+    if (!request_work_get(r))
         return VR_LOOK_LATER;
     if (r->work->found)
         return request_found(r);
