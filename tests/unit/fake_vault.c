@@ -348,6 +348,7 @@ static void answer(struct fake_vault *fv, struct fake_call *fc)
         (fc->result == VAULT_FAILED &&
          (fc->fault == FAKE_LOST_DID || fc->fault == FAKE_LOST_DID_NOT || fc->fault == FAKE_LOST_LATE)) ||
         (fc->op == FAKE_REQUEST && call->reused && fv->say_unsure);
+    call->repeated = call->unknown || (fv->say_repeated && (fc->op == FAKE_REQUEST || fc->op == FAKE_ISA));
 }
 
 static void explain(struct vault_call *call)

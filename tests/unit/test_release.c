@@ -260,6 +260,50 @@ TEST(a_request_that_a_repeat_makes_after_the_recovery_is_checked_in)
     world_end(&w);
 }
 
+/* However the request of a repeat ends, an earlier sending may arrive afterwards; the process may end before.
+ */
+TEST(a_request_that_an_earlier_sending_makes_after_the_end_is_checked_in)
+{
+    enum { RELEASED, NO_SECRET, WITHDRAWN, KEPT, NENDS };
+    static const char *const names[NENDS] = {"released", "no secret", "withdrawn", "kept and withdrawn"};
+
+    for (unsigned i = 0; i < 2 * NENDS; i++) {
+        unsigned how = i / 2, crash = i % 2;
+        struct world w;
+        struct caller c;
+        struct released r;
+        char reason[128];
+
+        case_label("%s%s", names[how], crash ? ", and a crash" : "");
+        world_init(&w);
+        w.vault.conf.approval_wait_ms = how == KEPT ? MINUTES(60) : 0;
+        w.vault.accounts[0].approval = how == WITHDRAWN || how == KEPT;
+        world_add_store(&w);
+        world_start(&w);
+        w.vault.say_repeated = true;
+        start_checkout(&w, "alice", "s1", &c);
+        world_run_until(&w, FAKE_REQUEST);
+        (void)snprintf(reason, sizeof reason, "%s", TAILQ_FIRST(&w.vault.calls)->request->reason);
+        if (how == NO_SECRET)
+            world_set_fault(&w, FAKE_CREDENTIAL, FAKE_DENIED);
+        world_settle(&w);
+        if (how == RELEASED || how == KEPT)
+            finish_release(&w, "alice", "s1", w.credential, &r);
+        world_advance(&w, SECONDS(1));
+        assert_int_equal(w.vault.nrequests, 1);
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        assert_int_equal(fake_store_count(w.store), 1);
+        if (crash)
+            world_crash(&w, 0, 0);
+        world_advance(&w, SECONDS(1));
+        (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
+        world_advance(&w, MINUTES(2));
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        assert_int_equal(fake_store_count(w.store), 0);
+        world_end(&w);
+    }
+}
+
 /* A conflict may be that of a call with its own first copy. */
 TEST(a_conflict_is_followed_by_one_look)
 {
@@ -565,6 +609,7 @@ int main(void)
         cmocka_unit_test(a_request_surely_not_made_is_not_searched_for),
         cmocka_unit_test(a_lost_request_is_found_and_checked_in),
         cmocka_unit_test(a_request_that_a_repeat_makes_after_the_recovery_is_checked_in),
+        cmocka_unit_test(a_request_that_an_earlier_sending_makes_after_the_end_is_checked_in),
         cmocka_unit_test(a_conflict_is_followed_by_one_look),
         cmocka_unit_test(a_lost_request_that_appears_late_is_checked_in),
         cmocka_unit_test(the_last_look_comes_when_the_call_cannot_arrive_any_more),

@@ -67,6 +67,8 @@ int ps_call_new(struct ps *ps, const struct ps_op *op, struct vault_call *out, s
     out->result = VAULT_FAILED;
     out->status = 0;
     out->unknown = out->withheld = false;
+    out->unknown = false;
+    out->repeated = false;
     out->reused = false;
     out->request_name[0] = '\0';
     out->fault = (struct fault){0};
@@ -113,6 +115,7 @@ static void settle_outcome(struct ps_call *call)
 {
     struct vault_call *out = call->out;
 
+    out->repeated = call->may_have_happened;
     if (!call->may_have_happened)
         return;
     if (out->result == VAULT_OK) {

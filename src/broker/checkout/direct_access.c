@@ -74,6 +74,8 @@ static enum co_state isa_resume(struct checkout *co, int err)
         return co_fail_start(co, err);
     }
     crash_point("checkout.isa.answered");
+    if (co->call.repeated)
+        vault_request_doubt(co->asked);
     if (co->call.result == VAULT_OK)
         co->at_vault = CO_VAULT_STRAY;
     if (co_is_absent(&co->call))

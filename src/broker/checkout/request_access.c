@@ -18,6 +18,10 @@
  *                is recovered
  *   no answer  what was asked for is recovered
  *
+ * An answer to a repeat says nothing of the sendings before it: one may arrive when the request has ended,
+ * and make another. So the end of a request that was asked for more than once is in doubt for a while
+ * (vault_request_doubt()).
+ *
  * Once begun the request is never cancelled: it has the vault's own call_timeout, not the caller's deadline.
  * It is not begun at all when the vault's queue would serve it too late for the caller, or when the client
  * has left by then. Until the reason has been read the vault request is ORIGIN_UNKNOWN and ASKED, so that a
@@ -169,6 +173,8 @@ static enum co_state request_resume(struct checkout *co, int err)
     }
     if (co->call.result != VAULT_OK)
         return co_request_refused(co);
+    if (co->call.repeated)
+        vault_request_doubt(co->asked);
     if (co->call.unknown)
         co->at_vault = CO_VAULT_STRAY;
     (void)text_copy(co->answered, sizeof(co->answered), co->call.request_name);

@@ -31,7 +31,8 @@ struct active_requests_reader;
  */
 struct active_requests_wait {
     bool (*matches)(const struct active_requests_wait *, const struct active_request *);
-    void (*found)(struct active_requests_wait *, const char *name);       /* for the reader's owner to call */
+    /* For the reader's owner to call. False = it matches, and has to be a record of its own. */
+    bool (*found)(struct active_requests_wait *, const struct active_request *);
     void (*not_found)(struct active_requests_wait *, bool list_was_read); /* may wait again */
     bool linked;
     LIST_ENTRY(active_requests_wait) link;

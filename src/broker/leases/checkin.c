@@ -196,7 +196,7 @@ static int retry_enter(struct vault_request *r)
     if (!w)
         return 0;
     w->next_wall_ms = clock_wall(ls->clock) + (int64_t)delay_ms;
-    if (w->tried && vault_request_is_settled(r) && journal_writable(ls->journal))
+    if (w->tried && journal_writable(ls->journal))
         row_return(r, NULL);
     vault_request_move_watches(r, &watches);
     watch_list_notify(&watches, false);

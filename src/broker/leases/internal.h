@@ -65,10 +65,10 @@ struct request_work {
     struct vault_request *request;
     /* recovery.c */
     struct active_requests_wait look;
-    uint64_t settled_ms; /* from then on the call cannot arrive any more; until then the row is ASKED */
+    uint64_t settled_ms; /* from then on no sending of its call can arrive any more; 0 = none was lost */
     unsigned looks, failures;
     bool list_was_read;
-    bool given_back; /* one was found and has ended */
+    bool given_back; /* it has ended, and another sending of its call may have made another */
     char *found;     /* the name of the request in the list; NULL = it was not there */
     /* checkin.c */
     struct vault_call *call;       /* on its way */
@@ -89,18 +89,9 @@ struct request_work {
 /* The request's own, made if there is none. NULL = out of memory. */
 struct request_work *request_work_get(struct vault_request *);
 
-/* No sending of the call of one of unknown outcome can arrive any more. */
-static inline bool vault_request_is_settled(const struct vault_request *r)
-{
-    return !r->work || clock_now(r->vault_ref->leases->clock) >= r->work->settled_ms;
-}
-
-/* In the store. One whose name is known is looked for because it is not known whose it is. One that a
- * recovery has found is looked for once more until its call is settled. */
+/* In the store. One whose name is known is looked for because it is not known whose it is, or once more. */
 static inline enum request_state vault_request_row_state(const struct vault_request *r)
 {
-    if (vault_request_is_returning(r) && !vault_request_is_settled(r))
-        return REQUEST_ASKED;
     return vault_request_is_looked_for(r) && r->name ? REQUEST_RETURNING
                                                      : r->vault_ref->leases->steps[r->state]->row;
 }

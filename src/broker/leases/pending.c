@@ -104,6 +104,7 @@ void pending_handed_over(struct vault_request *r)
 void pending_withdraw(struct vault_request *r)
 {
     if (!r->checkouts) {
+        r->work->next_wall_ms = 0; /* the check-in is due */
         row_return(r, NULL);
         vault_request_goto(r, VR_QUEUED);
         return;

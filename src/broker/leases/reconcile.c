@@ -102,11 +102,11 @@ static void judge_row(struct active_requests_owner *owner, struct vault *vault, 
         vault_request_prove(request);
     if (request && !vault_request_is_unproven(request))
         request->missed = request->gone = false;
-    if (wait)
-        wait->found(wait, row->name);
-    else if (!request && marked && lease_id_known(ls, id) && !is_open_question(ls, id) &&
-             !vault_request_find(ls, vault, row->name)) /* else that one has to end first */
-        reconcile_stray(ls, vault, user, row, id);
+    bool is_stray = wait ? !wait->found(wait, row)
+                         : !request && marked && lease_id_known(ls, id) && !is_open_question(ls, id);
+
+    if (is_stray && !vault_request_find(ls, vault, row->name)) /* else that one has to end first */
+        reconcile_stray(ls, vault, user, row, marked ? id : "");
 }
 
 /* ---- what should be listed ---- */

@@ -8,9 +8,10 @@
  * that is found but is held by another check-out (the vault's reuse gave it the same) is thereby proven the
  * gateway's, so its last holder checks it in.
  *
- * What is found was made by one sending of the call; a repeat may still arrive and make another request. So
- * until the call is settled the row stays ASKED, also while a request is checked in, and the recovery looks
- * once more afterwards.
+ * What is found was made by one sending of the call, as what a repeat was answered; another sending may
+ * arrive when that one has ended, and make another request. So the row stays at its end, and it is looked for
+ * once more when its call is settled (request_states.c). What is found then becomes a record of its own, as
+ * any stray (reconcile.c): the row has a name already.
  *
  * A POST that was refused with a conflict may have been carried out twice on its way: the conflict is then
  * with its own first copy, and both have arrived. One look is enough, and nothing found is no news.
@@ -55,10 +56,22 @@ static bool wait_matches(const struct active_requests_wait *wait, const struct a
     return vault_request_matches(CONTAINER_OF(wait, struct request_work, look)->request, row);
 }
 
-static void on_found(struct active_requests_wait *wait, const char *name)
+/* Not the request that has ended, but one of another sending. */
+static bool is_another(const struct vault_request *r, const struct active_request *row)
 {
-    work_of(wait)->found = strdup(name);
-    vault_request_resume(work_of(wait)->request);
+    return r->work->given_back && r->name && strcmp(r->name, row->name) != 0;
+}
+
+/* After another one the list is read once more: there may be more of them, and that one has to end. */
+static bool on_found(struct active_requests_wait *wait, const struct active_request *row)
+{
+    struct vault_request *r = work_of(wait)->request;
+    bool another = is_another(r, row);
+
+    if (!another)
+        work_of(wait)->found = strdup(row->name);
+    vault_request_resume(r);
+    return !another;
 }
 
 static void on_not_found(struct active_requests_wait *wait, bool list_was_read)
@@ -150,8 +163,7 @@ static enum vr_state request_found(struct vault_request *r)
         return look_failed(r);
     report_outcome(r, "given_back");
     r->origin = ORIGIN_OURS;
-    if (vault_request_is_settled(r))
-        row_return(r, NULL);
+    row_return(r, NULL);
     return VR_QUEUED;
 }
 
@@ -199,14 +211,21 @@ const struct vr_step vr_look_later_step = {"look_later",     "intent",          
 
 /* ---- the beginning ---- */
 
-static void begin_recovery(struct vault_request *r)
+/* Without memory it is not looked for: it ends by its own time at the vault. */
+void vault_request_doubt(struct vault_request *r)
 {
     struct request_work *w = request_work_get(r);
 
-    vault_request_hide(r);
-    if (w && !r->refused && !r->name)
+    if (w)
         w->settled_ms = clock_now(r->vault_ref->leases->clock) +
                         vault_request_vault(r)->conf->call_timeout_ms + MARGIN_MS;
+}
+
+static void begin_recovery(struct vault_request *r)
+{
+    vault_request_hide(r);
+    if (!r->refused && !r->name)
+        vault_request_doubt(r);
 }
 
 void vault_request_recover(struct vault_request *r)

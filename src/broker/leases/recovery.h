@@ -23,6 +23,9 @@
 void vault_request_recover(struct vault_request *);
 /* The same for one of the store, from a later iteration on. */
 void vault_request_recover_later(struct vault_request *);
+/* A sending of the call that asked for it may still arrive: unless its check-in is confirmed later than that,
+ * its row stays at its end, and it is looked for once more. */
+void vault_request_doubt(struct vault_request *);
 /* Is this the request that its check-out has asked for? By the mark in the reason, or by the account where
  * the vault has cut the mark. */
 bool vault_request_matches(const struct vault_request *, const struct active_request *);

@@ -135,25 +135,42 @@ static int ended_enter(struct vault_request *r)
 
 const struct vr_step vr_ended_step = {"ended", NULL, REQUEST_RETURNING, ended_enter, NULL, NULL};
 
-/* A repeat of its call may still arrive: the recovery goes on, and the row stays. */
-static enum vr_state look_again(struct vault_request *r)
+/*
+ * Another sending of its call may still arrive, or has arrived since the vault has ended this one. Until then
+ * the vault's reuse gives it the same request: so one that the vault confirms to have checked in later is the
+ * only one.
+ */
+static bool is_in_doubt(const struct vault_request *r, enum request_end how)
+{
+    uint64_t settled_ms = r->work ? r->work->settled_ms : 0;
+
+    return settled_ms && (how == END_ALREADY_GONE || how == END_FORGOTTEN ||
+                          clock_now(r->vault_ref->leases->clock) < settled_ms);
+}
+
+/* The row stays, and it is looked for once more. */
+static enum vr_state look_again(struct vault_request *r, const struct lease *lease)
 {
     struct request_work *w = r->work;
+    uint64_t now = clock_now(r->vault_ref->leases->clock);
 
-    vault_request_clear_name(r);
-    r->origin = ORIGIN_UNKNOWN;
+    vault_request_hide(r);
     w->given_back = true;
     w->failures = w->attempts = 0;
     w->last_error = NULL;
-    w->delay_ms = w->settled_ms - clock_now(r->vault_ref->leases->clock);
+    if (r->name)
+        row_return(r, lease);
+    else if (lease)
+        row_leave(r, lease);
+    w->delay_ms = w->settled_ms > now ? w->settled_ms - now : 0;
     return VR_LOOK_LATER;
 }
 
 enum vr_state vault_request_over(struct vault_request *r, enum request_end how, const struct lease *lease)
 {
     report_end(r, how);
-    if (!vault_request_is_settled(r))
-        return look_again(r);
+    if (is_in_doubt(r, how))
+        return look_again(r, lease);
     row_close(r, lease);
     return VR_ENDED;
 }
@@ -214,8 +231,10 @@ enum vr_state vault_request_lapse(struct vault_request *r)
 
     r->vault_ref->leases->lapsed_ever++;
     report_end(r, END_LAPSED);
-    if (w)
+    if (w) {
         w->next_wall_ms = clock_wall(r->vault_ref->leases->clock) + LAPSED_KEPT_MS;
+        w->settled_ms = 0;
+    }
     row_lapse(r);
     return VR_LAPSED;
 }

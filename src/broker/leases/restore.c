@@ -63,8 +63,15 @@ static struct lease *make_lease(struct leases *ls, const char *id, const struct 
     return lease_new(ls, &args, h->created_wall_ms);
 }
 
-static const char *known_error(const char *text)
+static bool is_in_doubt(const struct request_row *row)
 {
+    return strcmp(row->last_error, ROW_IN_DOUBT) == 0;
+}
+
+static const char *known_error(const struct request_row *row)
+{
+    const char *text = is_in_doubt(row) ? "" : row->last_error;
+
     for (int code = 1; code < FAULT_NCODES; code++)
         if (strcmp(fault_row((enum fault_code)code)->code, text) == 0)
             return fault_row((enum fault_code)code)->code;
@@ -126,7 +133,7 @@ static int make_work(struct vault_request *r, const struct request_row *row)
     if (!w)
         return -ENOMEM;
     w->attempts = row->attempts > 0 && row->attempts < INT32_MAX ? (unsigned)row->attempts : 0;
-    w->last_error = known_error(row->last_error);
+    w->last_error = known_error(row);
     w->next_wall_ms = row->state == REQUEST_PENDING ? wait_end(ls, row) : row->next_wall_ms;
     int64_t wait = row->next_wall_ms - clock_wall(ls->clock);
 
@@ -224,6 +231,8 @@ static int restore_request(struct restore *restore, const struct request_row *ro
 
     if (!r || (row->state > REQUEST_HELD && make_work(r, row)))
         return -ENOMEM;
+    if (is_in_doubt(row))
+        vault_request_doubt(r);
     restore_state(restore, r, row->state);
     const struct lease *asker = lease_by_id(ls, row->mark); /* it may have ended */
 

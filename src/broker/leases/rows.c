@@ -28,6 +28,16 @@ static const char *url_of(const struct vault_request *r)
                                                                    : r->vault_ref->url;
 }
 
+/* For a restart: what it does not find at the vault by its name may still be made there. */
+static const char *error_of(const struct vault_request *r)
+{
+    const struct request_work *w = r->work;
+
+    if (w && w->settled_ms)
+        return ROW_IN_DOUBT;
+    return w && w->last_error ? w->last_error : "";
+}
+
 static struct request_row request_row_of(const struct vault_request *r, enum request_state state)
 {
     const struct request_work *work = r->work;
@@ -42,7 +52,7 @@ static struct request_row request_row_of(const struct vault_request *r, enum req
                                 .expires_wall_ms = r->expires_wall_ms,
                                 .attempts = work ? work->attempts : 0,
                                 .next_wall_ms = work ? work->next_wall_ms : 0,
-                                .last_error = work && work->last_error ? work->last_error : "",
+                                .last_error = error_of(r),
                                 .asker = holder_of(r->asker)};
 }
 

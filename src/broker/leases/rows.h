@@ -11,6 +11,10 @@
 #include "broker/leases/journal.h"
 #include "broker/leases/lease_table.h"
 
+/* Stands for the last error of a request of which another sending may arrive (recovery.h): after a restart
+ * that holds again. */
+#define ROW_IN_DOUBT "repeat_may_arrive"
+
 /* The vault is about to be asked, or may have been. As journal_put(). */
 int row_ask(struct vault_request *, struct journal_wait *, void (*done)(struct journal_wait *, int err));
 /* The lease holds its request; `instead` is its own, which it has not become. As journal_put(). */
