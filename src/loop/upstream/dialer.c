@@ -44,6 +44,7 @@
 #define PARKED_MS    (3600u * 1000u)
 #define DAY_S        (24L * 3600)
 #define NAME_KEPT_MS (10u * 1000u)
+#define AGAIN_MS     100u /* after a call at its time, which libcurl has refused */
 
 #define REQUEST_RECORD 2048
 
@@ -77,7 +78,7 @@ struct sock { /* a socket libcurl asked to watch while it opens a connection */
     curl_socket_t fd;
 };
 
-static void dialer_step(struct dialer *d, curl_socket_t fd, int flags);
+static bool dialer_step(struct dialer *d, curl_socket_t fd, int flags);
 
 const char *dialer_host(const struct dialer *d)
 {
@@ -138,7 +139,7 @@ static void on_sock(uv_poll_t *poll, int status, int events)
         flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
         flags |= CURL_CSELECT_OUT;
-    dialer_step(s->dialer, s->fd, flags);
+    (void)dialer_step(s->dialer, s->fd, flags);
 }
 
 static struct sock *sock_new(struct dialer *d, curl_socket_t fd)
@@ -185,11 +186,15 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *as
     }
     if (!s) {
         s = sock_new(d, fd);
-        if (!s || curl_multi_assign(d->multi, fd, s))
+        if (s && curl_multi_assign(d->multi, fd, s)) {
+            uv_close((uv_handle_t *)&s->poll, on_sock_closed); /* libcurl would not say when to close it */
+            s = NULL;
+        }
+        if (!s) {
             log_warn("upstream_poll", "kind=%s name=%s error=%s", d->kind, d->name,
                      "socket cannot be polled");
-        if (!s)
             return 0;
+        }
     }
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     if (uv_poll_start(&s->poll, events, on_sock))
@@ -199,14 +204,21 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *as
 
 /* ---- time ---- */
 
+static void on_deadline(struct deadline *);
+
+static void park(struct dialer *d, uint64_t ms)
+{
+    if (timer_start(loop_timers(d->loop), &d->timer, ms, on_deadline))
+        log_error("upstream_timer", "kind=%s name=%s error=%s", d->kind, d->name, "out of memory");
+}
+
 static void on_deadline(struct deadline *deadline)
 {
     struct dialer *d = CONTAINER_OF(deadline, struct dialer, timer);
 
-    /* It has just left the heap of deadlines, so it has room there. */
-    if (timer_start(loop_timers(d->loop), &d->timer, PARKED_MS, on_deadline))
-        log_error("upstream_timer", "kind=%s name=%s error=%s", d->kind, d->name, "out of memory");
-    dialer_step(d, CURL_SOCKET_TIMEOUT, 0);
+    park(d, PARKED_MS); /* it has just left the heap of deadlines, so it has room there */
+    if (!dialer_step(d, CURL_SOCKET_TIMEOUT, 0))
+        park(d, AGAIN_MS); /* or a connect would wait until its call is given up */
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *arg)
@@ -216,9 +228,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
     (void)multi;
     if (d->closing)
         return 0;
-    uint64_t delay = timeout_ms < 0 ? PARKED_MS : (uint64_t)timeout_ms;
-    if (timer_start(loop_timers(d->loop), &d->timer, delay, on_deadline))
-        log_error("upstream_timer", "kind=%s name=%s error=%s", d->kind, d->name, "out of memory");
+    park(d, timeout_ms < 0 ? PARKED_MS : (uint64_t)timeout_ms);
     return 0;
 }
 
@@ -255,7 +265,7 @@ static void reap_connects(struct dialer *d)
     }
 }
 
-static void dialer_step(struct dialer *d, curl_socket_t fd, int flags)
+static bool dialer_step(struct dialer *d, curl_socket_t fd, int flags)
 {
     int running;
 
@@ -264,6 +274,7 @@ static void dialer_step(struct dialer *d, curl_socket_t fd, int flags)
         log_error("upstream_multi", "kind=%s name=%s error=%s", d->kind, d->name,
                   curl_multi_strerror(result));
     reap_connects(d);
+    return !result;
 }
 
 /* ---- one connection ---- */
@@ -451,43 +462,65 @@ static int copy_text(char **to, const char *from)
     return *to ? 0 : -ENOMEM;
 }
 
-/* scheme://host:port for libcurl and the Host: value, from a URL that may have a path. */
-static int split_url(struct dialer *d, CURLU *u, const char *url)
+/* -EINVAL is of the URL, not of this process. A part that is absent is no failure: *to stays NULL. */
+static int url_part(CURLU *u, CURLUPart part, CURLUcode absent, char **to)
 {
-    char *scheme = NULL, *port = NULL, *user = NULL;
-    struct in_addr in;
-    int err = -EINVAL;
+    CURLUcode code = curl_url_get(u, part, to, part == CURLUPART_PORT ? CURLU_NO_DEFAULT_PORT : 0);
 
-    if (curl_url_set(u, CURLUPART_URL, url, 0) || !curl_url_get(u, CURLUPART_USER, &user, 0) ||
-        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) || curl_url_get(u, CURLUPART_HOST, &d->host, 0))
-        goto out;
+    if (!code || code == absent)
+        return 0;
+    return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+}
+
+/* What libcurl and the Host: value need, from a URL without user information that may have a path. */
+static int split_url(struct dialer *d, CURLU *u, char **scheme, char **port)
+{
+    char *user = NULL;
+    int err = url_part(u, CURLUPART_USER, CURLUE_NO_USER, &user);
+
+    if (!err && user)
+        err = -EINVAL;
+    curl_free(user);
+    if (!err)
+        err = url_part(u, CURLUPART_SCHEME, CURLUE_OK, scheme);
+    if (!err)
+        err = url_part(u, CURLUPART_HOST, CURLUE_OK, &d->host);
+    return err ? err : url_part(u, CURLUPART_PORT, CURLUE_NO_PORT, port);
+}
+
+/* scheme://host:port for libcurl, and the Host: value. */
+static int take_parts(struct dialer *d, const char *scheme, const char *port)
+{
+    struct in_addr in;
+
     d->tls = text_equal_nocase(scheme, "https");
     d->address = d->host[0] == '[' || inet_pton(AF_INET, d->host, &in) == 1;
     if (!d->tls && !text_equal_nocase(scheme, "http"))
-        goto out;
-    curl_url_get(u, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT);
+        return -EINVAL;
     if (port) {
         char *with_port = curl_maprintf("%s:%s", d->host, port);
         curl_free(d->host);
         d->host = with_port;
     }
     char *base = d->host ? curl_maprintf("%s://%s/", scheme, d->host) : NULL;
-    err = base ? copy_text(&d->url, base) : -ENOMEM;
+    int err = base ? copy_text(&d->url, base) : -ENOMEM;
     curl_free(base);
-out:
-    curl_free(scheme);
-    curl_free(port);
-    curl_free(user);
     return err;
 }
 
 static int take_url(struct dialer *d, const char *url)
 {
     CURLU *u = curl_url();
+    char *scheme = NULL, *port = NULL;
 
     if (!u)
         return -ENOMEM;
-    int err = split_url(d, u, url);
+    CURLUcode code = curl_url_set(u, CURLUPART_URL, url, 0);
+    int err = code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : code ? -EINVAL : split_url(d, u, &scheme, &port);
+    if (!err)
+        err = take_parts(d, scheme, port);
+    curl_free(scheme);
+    curl_free(port);
     curl_url_cleanup(u);
     return err;
 }

@@ -476,6 +476,7 @@ struct upstream *upstream_new(struct loop *loop, const struct upstream_opts *opt
     if (up->name && up->scratch)
         up->dialer = dialer_new(loop, opts, why);
     if (up->dialer && timer_start(loop_timers(loop), &up->later, PARKED_MS, on_later)) {
+        text_copy(why, 256, "out of memory");
         dialer_close(up->dialer, on_dialer_discarded, NULL);
         up->dialer = NULL;
     }
