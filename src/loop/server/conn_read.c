@@ -86,11 +86,15 @@ static void client_ended(struct http_conn *c, const char *why)
     conn_close(c, why);
 }
 
-static void peer_names(struct http_conn *c)
+/* Without all of its names, a client would be refused, or taken for another, as long as it stays. */
+static bool peer_names(struct http_conn *c)
 {
-    c->peer.nsans = tls_peer_sans(c->tls, &c->peer.sans);
-    c->peer.certificate = tls_has_peer_certificate(c->tls);
+    if (tls_read_peer(c->tls, &c->peer)) {
+        conn_close(c, "out of memory");
+        return false;
+    }
     strangers_check_certificate(c);
+    return true;
 }
 
 /* After each delivery of ciphertext: did the handshake, first or late, end? */
@@ -100,11 +104,10 @@ static void tls_progress(struct http_conn *c)
         strangers_advance(c, STAGE_HELLO);
     if (c->phase == CONN_HANDSHAKE && tls_established(c->tls)) {
         strangers_advance(c, STAGE_ESTABLISHED);
-        peer_names(c);
-        conn_goto(c, CONN_IDLE);
+        if (peer_names(c))
+            conn_goto(c, CONN_IDLE);
     }
-    if (c->phase == CONN_CERTIFICATE && tls_asked_done(c->tls)) {
-        peer_names(c);
+    if (c->phase == CONN_CERTIFICATE && tls_asked_done(c->tls) && peer_names(c)) {
         request_late_certificate(c);
         if (takes_input(c) && c->pending.len)
             conn_work_pending(c);

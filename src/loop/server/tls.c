@@ -36,7 +36,7 @@ struct tls {
     struct tls_context *context;
     SSL *ssl;
     struct tls_bio bytes;
-    bool established, failed, asked;
+    bool established, failed, asked, answered;
     char why[120];
     const char *refused;      /* why the certificate was, as OpenSSL says it; NULL = it was not */
     struct http_shown *shown; /* the refused certificate; NULL = none, or no memory */
@@ -247,15 +247,6 @@ bool tls_established(const struct tls *t)
 
 /* ---- the client's certificate ---- */
 
-/* A resumed session brings the certificate of the handshake it resumes, which may have expired meanwhile. */
-bool tls_has_peer_certificate(const struct tls *t)
-{
-    const X509 *certificate = SSL_get0_peer_certificate(t->ssl);
-
-    return certificate && SSL_get_verify_result(t->ssl) == X509_V_OK &&
-           X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
-}
-
 bool tls_still_trusted(const struct tls *t, struct tls_trust *trust)
 {
     X509 *certificate = SSL_get0_peer_certificate(t->ssl);
@@ -273,12 +264,32 @@ bool tls_still_trusted(const struct tls *t, struct tls_trust *trust)
     return ok;
 }
 
-size_t tls_peer_sans(struct tls *t, const char *const **sans)
+/* A resumed session brings the certificate of the handshake it resumes, which may have expired meanwhile. */
+int tls_read_peer(struct tls *t, struct http_peer *peer)
 {
-    *sans = t->sans;
-    if (t->nsans == 0 && tls_has_peer_certificate(t))
-        t->nsans = tls_certificate_sans(SSL_get0_peer_certificate(t->ssl), t->sans, HTTP_SANS);
-    return t->nsans;
+    X509 *certificate = SSL_get0_peer_certificate(t->ssl);
+    bool verified = certificate && SSL_get_verify_result(t->ssl) == X509_V_OK;
+    int until = verified ? X509_cmp_current_time(X509_get0_notAfter(certificate)) : -1;
+    int err = until ? 0 : -ENOMEM;
+
+    if (until > 0 && t->nsans == 0)
+        err = tls_certificate_sans(certificate, t->sans, HTTP_SANS, &t->nsans);
+    ERR_clear_error();
+    peer->certificate = until > 0 && !err;
+    peer->sans = t->sans;
+    peer->nsans = peer->certificate ? t->nsans : 0;
+    return err;
+}
+
+/* The client's Finished ends the handshake that a late request began, with or without a certificate. */
+static void on_message(int writing, int version, int type, const void *bytes, size_t n, SSL *ssl, void *arg)
+{
+    struct tls *t = arg;
+
+    (void)version;
+    (void)ssl;
+    if (!writing && type == SSL3_RT_HANDSHAKE && n > 0 && *(const unsigned char *)bytes == SSL3_MT_FINISHED)
+        t->answered = true;
 }
 
 int tls_ask_certificate(struct tls *t)
@@ -289,6 +300,8 @@ int tls_ask_certificate(struct tls *t)
         return -EPROTO;
     ERR_clear_error();
     SSL_set_verify(t->ssl, SSL_VERIFY_PEER, NULL);
+    SSL_set_msg_callback(t->ssl, on_message);
+    SSL_set_msg_callback_arg(t->ssl, t);
     if (SSL_version(t->ssl) >= TLS1_3_VERSION)
         ok = SSL_verify_client_post_handshake(t->ssl) == 1 && SSL_do_handshake(t->ssl) == 1;
     else
@@ -298,11 +311,10 @@ int tls_ask_certificate(struct tls *t)
         return -ENOTSUP;
     }
     t->asked = true;
-    tls_context_asked(t->ssl);
     return 0;
 }
 
 bool tls_asked_done(const struct tls *t)
 {
-    return t->asked && tls_context_answered(t->ssl);
+    return t->asked && t->answered;
 }

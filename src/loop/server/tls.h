@@ -41,16 +41,17 @@ void tls_shutdown(struct tls *);      /* close_notify into the output */
 bool tls_answers(const struct tls *); /* it has something to say: tls_output() */
 bool tls_established(const struct tls *);
 
-/* Subject alternative names of the verified client certificate as "DNS:…" texts. Returns how many; they live
- * as long as the tls. */
-size_t tls_peer_sans(struct tls *, const char *const **sans);
+/*
+ * Writes of the peer whether there is a verified client certificate, and its subject alternative names as
+ * "DNS:…" texts, which live as long as the tls. 0, or -ENOMEM: they are not known in full, and the connection
+ * must end.
+ */
+int tls_read_peer(struct tls *, struct http_peer *);
 
 /* Simulator: request the client's certificate now (renegotiation or post-handshake). */
 int tls_ask_certificate(struct tls *);
 /* The client has answered the request, with or without a certificate. */
 bool tls_asked_done(const struct tls *);
-/* True = a verified client certificate is there. */
-bool tls_has_peer_certificate(const struct tls *);
 /*
  * Would a newer context of its listener accept this connection, with its certificate or without one? Results
  * are kept in `trust`, since many connections have the same certificate.

@@ -53,9 +53,20 @@ static long bio_ctrl(BIO *bio, int command, long num, void *ptr)
     }
 }
 
+/* OpenSSL has some hundred types for a process, and takes none back. */
+static int own_type(void)
+{
+    static int type = -1;
+
+    if (type < 0)
+        type = BIO_get_new_index();
+    return type;
+}
+
 BIO_METHOD *tls_bio_method(void)
 {
-    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "jumpgate");
+    int type = own_type();
+    BIO_METHOD *m = type < 0 ? NULL : BIO_meth_new(type | BIO_TYPE_SOURCE_SINK, "jumpgate");
 
     if (m && BIO_meth_set_read(m, bio_read) == 1 && BIO_meth_set_write(m, bio_write) == 1 &&
         BIO_meth_set_ctrl(m, bio_ctrl) == 1)

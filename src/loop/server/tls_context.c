@@ -80,29 +80,42 @@ static bool load_certificate(struct tls_context *t, const struct http_tls_opts *
     return true;
 }
 
-/* Each authority of a chain needs its list: without it a certificate is refused. */
-static bool load_client_crl(struct tls_context *t, const struct http_tls_opts *opts, char why[WHY_SIZE])
+/* All lists of the file, or none: a later one may revoke what an earlier one does not. */
+static bool add_lists(struct tls_context *t, BIO *in)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);
-    BIO *in = opts->client_crl ? BIO_new_file(opts->client_crl, "r") : NULL;
     X509_CRL *crl;
+    bool added = true;
     size_t n = 0;
 
-    while (in && (crl = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL))) {
+    ERR_clear_error();
+    while (added && (crl = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL))) {
         int64_t end = certificate_time(X509_CRL_get0_nextUpdate(crl));
 
-        if (X509_STORE_add_crl(store, crl) == 1)
-            n++;
+        added = X509_STORE_add_crl(store, crl) == 1;
+        n++;
         if (end && (!t->crl_end || end < t->crl_end))
             t->crl_end = end;
         X509_CRL_free(crl);
     }
+    unsigned long code = ERR_peek_last_error(); /* the end of the file is one */
+
+    return added && n && ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+}
+
+/* Each authority of a chain needs its list: without it a certificate is refused. */
+static bool load_client_crl(struct tls_context *t, const struct http_tls_opts *opts, char why[WHY_SIZE])
+{
+    if (!opts->client_crl)
+        return true;
+    BIO *in = BIO_new_file(opts->client_crl, "r");
+    bool added = in && add_lists(t, in);
+
     BIO_free(in);
-    if (opts->client_crl && !n)
+    if (!added)
         return load_failed(why, "client CRL", opts->client_crl);
-    ERR_clear_error(); /* the end of the file is one */
-    if (n)
-        X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    ERR_clear_error();
+    X509_STORE_set_flags(SSL_CTX_get_cert_store(t->ctx), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     return true;
 }
 
@@ -137,16 +150,6 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen, c
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* The client's Finished ends the handshake that a late request began, with or without a certificate. */
-static void on_message(int writing, int version, int type, const void *bytes, size_t n, SSL *ssl, void *arg)
-{
-    (void)version;
-    (void)arg;
-    if (!writing && type == SSL3_RT_HANDSHAKE && n > 0 && *(const unsigned char *)bytes == SSL3_MT_FINISHED &&
-        SSL_get_app_data(ssl))
-        SSL_set_app_data(ssl, "answered");
-}
-
 static bool set_options(struct tls_context *t, const struct http_tls_opts *opts, char why[WHY_SIZE])
 {
     uint64_t options = SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE;
@@ -160,8 +163,6 @@ static bool set_options(struct tls_context *t, const struct http_tls_opts *opts,
     SSL_CTX_set_timeout(t->ctx, TICKET_LIFE_S);
     SSL_CTX_set_num_tickets(t->ctx, 1);
     SSL_CTX_set_alpn_select_cb(t->ctx, on_alpn, NULL);
-    if (opts->ask_late)
-        SSL_CTX_set_msg_callback(t->ctx, on_message);
     if (SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION) != 1 ||
         SSL_CTX_set_max_proto_version(t->ctx, opts->max_version) != 1 ||
         SSL_CTX_set_cipher_list(t->ctx, CIPHERS_12) != 1 ||
@@ -235,18 +236,6 @@ BIO *tls_context_bio(struct tls_context *t)
     return BIO_new(t->bio);
 }
 
-void tls_context_asked(SSL *ssl)
-{
-    SSL_set_app_data(ssl, "asked");
-}
-
-bool tls_context_answered(const SSL *ssl)
-{
-    const char *state = SSL_get_app_data(ssl);
-
-    return state && strcmp(state, "answered") == 0;
-}
-
 /* ---- connections of before ---- */
 
 bool tls_context_asks(const struct tls_context *t)
@@ -267,56 +256,57 @@ bool tls_context_trusts(const struct tls_context *t, X509 *certificate, STACK_OF
 
 /* ---- names ---- */
 
-static char *text_san(const char *prefix, const ASN1_STRING *value)
+/* Each leaves *text as it is, NULL, for a name that a text cannot hold faithfully. 0 or -ENOMEM. */
+static int text_san(const char *prefix, const ASN1_STRING *value, char **text)
 {
     const unsigned char *bytes = ASN1_STRING_get0_data(value);
     int n = ASN1_STRING_length(value);
-    char *text = NULL;
 
     for (int i = 0; i < n; i++) {
         if (bytes[i] <= 0x20 || bytes[i] >= 0x7f)
-            return NULL;
+            return 0;
     }
-    if (n <= 0 || asprintf(&text, "%s:%.*s", prefix, n, (const char *)bytes) < 0)
-        return NULL;
-    return text;
+    return n > 0 && asprintf(text, "%s:%.*s", prefix, n, (const char *)bytes) < 0 ? -ENOMEM : 0;
 }
 
-static char *ip_san(const ASN1_OCTET_STRING *value)
+static int ip_san(const ASN1_OCTET_STRING *value, char **text)
 {
     char host[INET6_ADDRSTRLEN];
     int n = ASN1_STRING_length(value);
     int family = n == 4 ? AF_INET : AF_INET6;
-    char *text = NULL;
 
     if ((n != 4 && n != 16) || !inet_ntop(family, ASN1_STRING_get0_data(value), host, sizeof(host)))
-        return NULL;
-    return asprintf(&text, "IP:%s", host) < 0 ? NULL : text;
+        return 0;
+    return asprintf(text, "IP:%s", host) < 0 ? -ENOMEM : 0;
 }
 
-static char *san_text(const GENERAL_NAME *name)
+static int san_text(const GENERAL_NAME *name, char **text)
 {
     switch (name->type) {
-    case GEN_DNS: return text_san("DNS", name->d.dNSName);
-    case GEN_URI: return text_san("URI", name->d.uniformResourceIdentifier);
-    case GEN_EMAIL: return text_san("email", name->d.rfc822Name);
-    case GEN_IPADD: return ip_san(name->d.iPAddress);
-    default: return NULL;
+    case GEN_DNS: return text_san("DNS", name->d.dNSName, text);
+    case GEN_URI: return text_san("URI", name->d.uniformResourceIdentifier, text);
+    case GEN_EMAIL: return text_san("email", name->d.rfc822Name, text);
+    case GEN_IPADD: return ip_san(name->d.iPAddress, text);
+    default: return 0;
     }
 }
 
-size_t tls_certificate_sans(X509 *certificate, const char **sans, size_t max)
+int tls_certificate_sans(X509 *certificate, const char **sans, size_t max, size_t *n)
 {
-    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    size_t n = 0;
+    int critical = -1; /* from 0 on: the names are there */
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, NULL);
+    int err = !names && critical >= 0 ? -ENOMEM : 0;
 
-    for (int i = 0; i < sk_GENERAL_NAME_num(names) && n < max; i++) {
-        sans[n] = san_text(sk_GENERAL_NAME_value(names, i));
-        if (sans[n])
-            n++;
+    *n = 0;
+    for (int i = 0; !err && i < sk_GENERAL_NAME_num(names) && *n < max; i++) {
+        char *text = NULL;
+
+        err = san_text(sk_GENERAL_NAME_value(names, i), &text);
+        if (!err && text)
+            sans[(*n)++] = text;
     }
     GENERAL_NAMES_free(names);
-    return n;
+    return err;
 }
 
 static void name_words(const X509_NAME *name, char *out, size_t size)
