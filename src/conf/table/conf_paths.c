@@ -125,6 +125,12 @@ static void check_dates(struct conf_draft *d, unsigned line, const char *path, c
         conf_warning(d, line, "the certificate in %s is not valid yet", path);
 }
 
+/* What has ended the reading of a PEM file is its end, and no damage. */
+static bool is_file_end(unsigned long error)
+{
+    return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+}
+
 /* libcurl and OpenSSL refuse the whole file over one certificate that is cut off. */
 static void check_all_certificates(struct conf_draft *d, unsigned line, const char *key, const char *path)
 {
@@ -138,7 +144,7 @@ static void check_all_certificates(struct conf_draft *d, unsigned line, const ch
         n++;
     }
     unsigned long end = ERR_peek_last_error();
-    if (in && n && end && (ERR_GET_LIB(end) != ERR_LIB_PEM || ERR_GET_REASON(end) != PEM_R_NO_START_LINE))
+    if (in && n && end && !is_file_end(end))
         conf_error(d, line, "`%s`: certificate number %u in %s is damaged or cut off", key, n + 1, path);
     BIO_free(in);
     ERR_clear_error();
@@ -212,22 +218,34 @@ void conf_check_pair(struct conf_draft *d, const struct conf_part *part, const b
     EVP_PKEY_free(key);
 }
 
+static void check_next_update(struct conf_draft *d, unsigned line, const char *path, const X509_CRL *list)
+{
+    const ASN1_TIME *next = X509_CRL_get0_nextUpdate(list);
+
+    if (next && X509_cmp_current_time(next) < 0)
+        conf_warning(d, line, "a revocation list in %s is past its next update: no client will get in", path);
+}
+
+/* The gateway refuses the whole file over one list that is cut off: a later one may revoke more. */
 void conf_check_list(struct conf_draft *d, const struct conf_part *part, const bool *sound, const char *key)
 {
     const char *path = sound_file(part, sound, key);
     BIO *in = certificate_file_open(path);
-    X509_CRL *list = in ? PEM_read_bio_X509_CRL(in, NULL, NULL, NULL) : NULL;
-    unsigned line = conf_part_line(part, key);
+    unsigned line = conf_part_line(part, key), n = 0;
+    X509_CRL *list;
 
-    if (path && !list)
+    ERR_clear_error();
+    while (in && (list = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL))) {
+        check_next_update(d, line, path, list);
+        X509_CRL_free(list);
+        n++;
+    }
+    if (path && !n)
         conf_error(d, line, "`%s`: %s holds no revocation list in PEM form", key, path);
-    else if (list && X509_CRL_get0_nextUpdate(list) &&
-             X509_cmp_current_time(X509_CRL_get0_nextUpdate(list)) < 0)
-        conf_warning(d, line, "the revocation list in %s is past its next update: no client will get in",
-                     path);
+    else if (path && !is_file_end(ERR_peek_last_error()))
+        conf_error(d, line, "`%s`: revocation list number %u in %s is damaged or cut off", key, n + 1, path);
     BIO_free(in);
     ERR_clear_error();
-    X509_CRL_free(list);
 }
 
 /* ---- secrets ---- */
