@@ -14,9 +14,13 @@ function(failing_test name)
     file(STRINGS ${rows} lines REGEX "^[A-Z]+\\(")
     foreach(line ${lines})
       string(REGEX MATCH "^([A-Z]+)\\(([^,()]*, )?([A-Za-z0-9_]+)[,)]" matched "${line}")
-      list(APPEND plain ${CMAKE_MATCH_3}=plain_${CMAKE_MATCH_3})
-      if(NOT CMAKE_MATCH_1 STREQUAL QUIET)
-        list(APPEND wraps -Wl,--wrap=${CMAKE_MATCH_3})
+      set(kind ${CMAKE_MATCH_1})
+      set(call ${CMAKE_MATCH_3})
+      if(NOT kind MATCHES "^(NEVER|MACRO)$")
+        list(APPEND plain ${call}=plain_${call})
+      endif()
+      if(NOT kind MATCHES "^(NEVER|QUIET)$")
+        list(APPEND wraps -Wl,--wrap=${call})
       endif()
     endforeach()
     list(APPEND tables failing_${table}.c)
@@ -39,3 +43,9 @@ failing_test(test_failing_store TABLES libc crypto sqlite uv SOURCES test_failin
   DEPENDS jg_stores jg_loop jg_audit jg_conf jg_base)
 failing_test(test_failing_vault TABLES libc crypto base answers SOURCES test_failing_vault.c ps_rig.c fake_clock.c
   DEPENDS jg_backends jg_conf jg_base)
+failing_test(test_failing_tls TABLES libc crypto ssl base http SOURCES test_failing_tls.c http_rig.c tls_files.c
+  DEPENDS jg_loop jg_audit jg_conf jg_base)
+failing_test(test_failing_upstream TABLES libc crypto ssl curl base
+  SOURCES test_failing_upstream.c upstream_rig.c upstream_peer.c upstream_certs.c DEPENDS jg_loop jg_audit jg_base)
+failing_test(test_failing_hashes TABLES libc crypto ssl base SOURCES test_failing_hashes.c tls_files.c
+  DEPENDS jg_audit jg_conf jg_base)

@@ -27,6 +27,7 @@ static struct {
     atomic_bool on;
     atomic_uint count, from, n; /* calls so far; which fail */
     atomic_bool counting;       /* the first run */
+    atomic_bool first;          /* failing_calls_first(): the ways are those that have failed */
     uint64_t ways[MOST];
     bool trace;
     const char *failed;  /* what has failed first */
@@ -46,6 +47,21 @@ static uint64_t way_here(void)
     return way;
 }
 
+/* The first call of this run whose way has not failed yet. */
+static bool fails_first(void)
+{
+    uint64_t way = way_here();
+
+    for (unsigned i = 0; i < calls.n; i++)
+        if (calls.ways[i] == way)
+            return false;
+    if (calls.failed)
+        return false;
+    assert_in_range(calls.n, 0, MOST - 1);
+    calls.ways[calls.n++] = way;
+    return true;
+}
+
 bool failing_call(const char *name)
 {
     if (!calls.on || paused)
@@ -58,6 +74,12 @@ bool failing_call(const char *name)
         paused--;
     }
     bool fails = nth >= calls.from && nth - calls.from < calls.n;
+
+    if (calls.first) {
+        paused++;
+        fails = fails_first();
+        paused--;
+    }
 
     if (fails && !calls.failed)
         calls.failed = name;
@@ -124,6 +146,18 @@ static bool is_new_way(unsigned nth)
         if (calls.ways[i] == calls.ways[nth - 1])
             return false;
     return true;
+}
+
+void failing_calls_first(const char *name, void (*scenario)(void))
+{
+    calls.first = true;
+    calls.n = 0;
+    do
+        run(name, scenario, 1, calls.n);
+    while (calls.failed);
+    calls.first = false;
+    check_leaks(name);
+    print_message("%s: %u made to fail\n", name, (unsigned)calls.n);
 }
 
 void failing_calls_each(const char *name, void (*scenario)(void))

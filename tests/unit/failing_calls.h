@@ -27,6 +27,12 @@ void failing_calls_stop(void);
 /* The scenario must end as if nothing had failed, or say what has failed: it checks that itself. */
 void failing_calls_each(const char *name, void (*scenario)(void));
 
+/*
+ * For what is made once for the process, and which a run before would have made: without a first run in which
+ * nothing fails. In each run the first call fails whose way has not failed yet, until a run has none.
+ */
+void failing_calls_first(const char *name, void (*scenario)(void));
+
 /* ---- for the functions of the tables ---- */
 
 bool failing_call(const char *name); /* this call fails */

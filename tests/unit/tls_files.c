@@ -103,6 +103,48 @@ static void save(const char *name, struct pair p)
     EVP_PKEY_free(p.key);
 }
 
+static X509_CRL *make_list(const struct pair *ca, const X509 *revoked, int age_s)
+{
+    X509_CRL *list = X509_CRL_new();
+    ASN1_TIME *from = X509_gmtime_adj(NULL, -age_s), *until = X509_gmtime_adj(NULL, 86400);
+
+    assert_true(list && from && until);
+    assert_int_equal(X509_CRL_set_version(list, 1), 1);
+    assert_int_equal(X509_CRL_set_issuer_name(list, X509_get_subject_name(ca->cert)), 1);
+    assert_int_equal(X509_CRL_set1_lastUpdate(list, from), 1);
+    assert_int_equal(X509_CRL_set1_nextUpdate(list, until), 1);
+    if (revoked) {
+        X509_REVOKED *row = X509_REVOKED_new();
+
+        assert_non_null(row);
+        assert_int_equal(
+            X509_REVOKED_set_serialNumber(row, (ASN1_INTEGER *)(uintptr_t)X509_get0_serialNumber(revoked)),
+            1);
+        assert_int_equal(X509_REVOKED_set_revocationDate(row, from), 1);
+        assert_int_equal(X509_CRL_add0_revoked(list, row), 1);
+    }
+    assert_true(X509_CRL_sign(list, ca->key, EVP_sha256()) > 0);
+    ASN1_TIME_free(from);
+    ASN1_TIME_free(until);
+    return list;
+}
+
+/* Two lists of the authority in one file: an older one, of nothing, and the newer one. */
+static void save_lists(const struct pair *ca, const X509 *revoked)
+{
+    char path[TLS_FILES_PATH];
+    FILE *f = fopen(tls_file("ca", ".crl", path), "w");
+
+    assert_non_null(f);
+    for (int i = 0; i < 2; i++) {
+        X509_CRL *list = make_list(ca, i ? revoked : NULL, i ? 60 : 3600);
+
+        assert_int_equal(PEM_write_X509_CRL(f, list), 1);
+        X509_CRL_free(list);
+    }
+    fclose(f);
+}
+
 int tls_files_setup(void **unused)
 {
     static const char names[] =
@@ -116,6 +158,9 @@ int tls_files_setup(void **unused)
     save("server", make("server", &ca, "IP:127.0.0.1", 7200));
     save("good", make("good", &ca, names, 86400));
     save("nul", make("nul", &ca, "NUL", 86400));
+    struct pair revoked = make("revoked", &ca, names, 86400);
+    save_lists(&ca, revoked.cert);
+    save("revoked", revoked);
     save("bare", make("bare", &ca, NULL, 86400));
     save("expired", make("expired", &ca, names, -60));
     save("stranger", make("good", &other, names, 86400));

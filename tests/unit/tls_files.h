@@ -2,7 +2,8 @@
  * tls_files.h - certificates and keys for TLS tests, made in a temporary folder.
  *
  * One authority signs the server, the client "good" with names of each kind, "nul" whose DNS name holds a
- * NUL, "expired" and "bare" without names; "stranger" is signed by another authority of the same name.
+ * NUL, "expired", "revoked", and "bare" without names; "stranger" is signed by another authority of the same
+ * name, "other". "ca.crl" holds two lists of the authority, of which the newer one has "revoked".
  */
 #ifndef JG_TESTS_TLS_FILES_H
 #define JG_TESTS_TLS_FILES_H

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_failing_hashes.c - each call of OpenSSL, each allocation and each random number fails once where texts
+ * are hashed, ids made, lines of the audit trail written and verified, and certificates read from files.
+ *
+ * What fails says so, and what does not fail is right: no hash is ever a wrong one, no id a known one, and no
+ * trail is called whole that is not. The next call of the same kind succeeds.
+ */
+#include "audit/audit_verify.h"
+#include "base/certificate.h"
+#include "base/digest.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "check.h"
+#include "failing_calls.h"
+#include "secrets_gone.h"
+#include "tls_files.h"
+
+#include <openssl/err.h>
+#include <pthread.h>
+#include <string.h>
+
+static const unsigned char of_abc[DIGEST_SIZE] = {
+    0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
+    0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+
+static bool hash(void)
+{
+    static const unsigned char nothing[DIGEST_SIZE];
+    unsigned char out[DIGEST_SIZE] = "something of before";
+    int err = digest_sha256("abc", 3, out);
+
+    assert_memory_equal(out, err ? nothing : of_abc, DIGEST_SIZE);
+    return !err;
+}
+
+/* A thread has a context of its own, until it ends. */
+static void *hash_in_thread(void *unused)
+{
+    (void)unused;
+    failing_calls_start();
+    (void)hash();
+    failing_calls_stop();
+    assert_true(hash());
+    ERR_clear_error();
+    return NULL;
+}
+
+static void hashed(void)
+{
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, hash_in_thread, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static void *hash_first(void *unused)
+{
+    (void)unused;
+    failing_calls_start();
+    (void)hash();
+    failing_calls_stop();
+    return NULL;
+}
+
+static void hashed_first(void)
+{
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, hash_first, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+/* Some ids come from one call of the generator. */
+static void ids(void)
+{
+    char of[40][ID_SIZE] = {""};
+
+    failing_calls_start();
+    for (int i = 0; i < 40; i++) {
+        if (id_new(of[i])) {
+            failing_calls_stop();
+            assert_int_equal(id_new(of[i]), 0);
+            failing_calls_start();
+        }
+        for (int before = 0; before < i; before++)
+            assert_string_not_equal(of[before], of[i]);
+    }
+    failing_calls_stop();
+    ERR_clear_error();
+}
+
+/* ---- the audit trail ---- */
+
+static unsigned remarks;
+
+static void on_remark(void *arg, const struct audit_remark *remark)
+{
+    (void)arg;
+    assert_non_null(remark->text);
+    remarks++;
+}
+
+static void write_line(struct buf *to, struct audit_link *at, const char *members)
+{
+    struct audit_link before = *at;
+    size_t len = to->len;
+
+    if (audit_line_write(to, at, 1000, members, strlen(members))) {
+        assert_int_equal(to->len, len);
+        assert_memory_equal(at, &before, sizeof before);
+        failing_calls_stop();
+        assert_int_equal(audit_line_write(to, at, 1000, members, strlen(members)), 0);
+        failing_calls_start();
+    }
+}
+
+/* Defects of the trail as it is read; -1 = it cannot be read. */
+static int verify(const struct buf *trail)
+{
+    struct audit_verify *v = audit_verify_new(NULL, on_remark, NULL);
+    struct audit_summary sum;
+
+    if (!v)
+        return -1;
+    audit_verify_file(v, "trail");
+    for (size_t at = 0; at < trail->len;) {
+        const char *line = trail->data + at, *end = memchr(line, '\n', trail->len - at);
+        size_t n = end ? (size_t)(end - line) + 1 : trail->len - at;
+
+        audit_verify_line(v, line, n);
+        at += n;
+    }
+    audit_verify_end(v, &sum);
+    audit_verify_free(v);
+    return (int)sum.defects;
+}
+
+static void trail(void)
+{
+    struct buf whole = BUF_INIT(65536), altered = BUF_INIT(65536);
+    struct audit_link at;
+
+    audit_link_none(&at);
+    failing_calls_start();
+    write_line(&whole, &at, "\"event\":\"audit_begin\"");
+    write_line(&whole, &at, "\"event\":\"one\"");
+    write_line(&whole, &at, "\"event\":\"two\"");
+    (void)verify(&whole);
+    failing_calls_stop();
+    assert_int_equal(verify(&whole), 0);
+    assert_int_equal(buf_append(&altered, whole.data, whole.len), 0);
+    char *of_one = strstr(altered.data, "\"one\"");
+    assert_non_null(of_one);
+    of_one[1] = 'O';
+    failing_calls_start();
+    assert_int_not_equal(verify(&altered), 0);
+    failing_calls_stop();
+    assert_true(verify(&altered) > 0);
+    buf_free(&whole);
+    buf_free(&altered);
+    ERR_clear_error();
+}
+
+/* ---- certificates ---- */
+
+static void files(void)
+{
+    char path[TLS_FILES_PATH];
+
+    (void)tls_file("server", ".crt", path);
+    failing_calls_start();
+    int64_t end = certificate_file_end(path);
+    failing_calls_stop();
+    int64_t true_end = certificate_file_end(path);
+
+    assert_true(true_end > 0);
+    assert_true(end == 0 || end == true_end);
+    assert_int_equal(ERR_peek_error(), 0);
+}
+
+#define EACH(scenario)                                                                                       \
+    TEST(each_call_of_##scenario)                                                                            \
+    {                                                                                                        \
+        failing_calls_each(#scenario, scenario);                                                             \
+        assert_secrets_gone();                                                                               \
+    }
+
+TEST(each_call_of_the_first_hash)
+{
+    failing_calls_first("hashed_first", hashed_first);
+    assert_true(hash());
+}
+
+EACH(hashed)
+EACH(ids)
+EACH(trail)
+EACH(files)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_call_of_the_first_hash),
+        cmocka_unit_test(each_call_of_hashed),
+        cmocka_unit_test(each_call_of_ids),
+        cmocka_unit_test(each_call_of_trail),
+        cmocka_unit_test(each_call_of_files),
+    };
+
+    (void)log_open(&(struct log_opts){.level = LOG_ERROR, .file = "/dev/null"});
+    return cmocka_run_group_tests(tests, tls_files_setup, tls_files_teardown);
+}
