@@ -49,3 +49,27 @@ failing_test(test_failing_upstream TABLES libc crypto ssl curl base
   SOURCES test_failing_upstream.c upstream_rig.c upstream_peer.c upstream_certs.c DEPENDS jg_loop jg_audit jg_base)
 failing_test(test_failing_hashes TABLES libc crypto ssl base SOURCES test_failing_hashes.c tls_files.c
   DEPENDS jg_audit jg_conf jg_base)
+
+# The archives of a folder and of those below it.
+function(failing_archives found folder)
+  get_property(targets DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
+  get_property(below DIRECTORY ${folder} PROPERTY SUBDIRECTORIES)
+  set(all)
+  foreach(target ${targets})
+    get_target_property(type ${target} TYPE)
+    if(type STREQUAL STATIC_LIBRARY)
+      list(APPEND all $<TARGET_FILE:${target}>)
+    endif()
+  endforeach()
+  foreach(next ${below})
+    failing_archives(more ${next})
+    list(APPEND all ${more})
+  endforeach()
+  set(${found} ${all} PARENT_SCOPE)
+endfunction()
+
+failing_archives(archives ${CMAKE_SOURCE_DIR}/src)
+find_library(JG_CURL_FILE curl REQUIRED)
+add_test(NAME failing_tables COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/failing_tables failing_ssl.def=${OPENSSL_SSL_LIBRARY}
+    failing_crypto.def=${OPENSSL_CRYPTO_LIBRARY} failing_curl.def=${JG_CURL_FILE} -- ${archives}
+  WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
