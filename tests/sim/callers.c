@@ -470,7 +470,7 @@ static void leave(struct callers *cs, const struct act *act)
 static void operator_release(struct callers *cs, const struct act *act)
 {
     struct act as = *act;
-    const char *lease = oracle_pick_lease(cs->world->oracle, act->a, &as.a);
+    const char *lease = oracle_pick_lease(cs->world->oracle, act->a, act->kind == ACT_END_SESSION, &as.a);
     char path[128];
 
     if (!lease)

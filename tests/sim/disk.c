@@ -10,6 +10,7 @@
  */
 #include "disk.h"
 
+#include "ends.h"
 #include "gateway_run.h"
 
 #include "audit/audit_chain.h"
@@ -226,6 +227,7 @@ static void write_record(struct disk *d, const struct record *r)
 {
     if (audit_line_write(&d->file, &d->last, r->wall_ms, r->members, r->n))
         abort();
+    ends_record(d->world->ends, r->members, r->n);
     note_checkout(d, r->members, r->n);
     note_attempt(d, r->members, r->n);
 }
@@ -446,6 +448,7 @@ static void drop_records(struct disk *d)
 void disk_closed(struct disk *d)
 {
     write_all(d);
+    ends_process(d->world->ends);
     d->crash_in = 0;
 }
 
@@ -458,6 +461,7 @@ void disk_cut(struct disk *d)
         STAILQ_FOREACH(r, &d->records, link)
     write_record(d, r);
     drop_records(d);
+    ends_process(d->world->ends);
     d->crash_in = d->crash_durable = 0;
 }
 

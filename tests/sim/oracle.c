@@ -8,6 +8,7 @@
 #include "oracle.h"
 
 #include "disk.h"
+#include "ends.h"
 #include "gateway_run.h"
 #include "site_sim.h"
 
@@ -18,6 +19,7 @@
 
 #define MINUTE        UINT64_C(60000)
 #define APART_MS      2000 /* whole seconds, and the time of a call */
+#define SHORT_MS      3000 /* of a lease that is as good as over */
 #define TICK_MS       MINUTE
 #define EXPIRED_MS    (3 * MINUTE)
 #define PROMPT_MS     MINUTE        /* for a check-in that nothing keeps */
@@ -128,6 +130,9 @@ static int64_t check_expiry(struct oracle *o, const struct caller_op *op, const 
     const struct vault_entry *e = vault_find(w->vault, request);
     int64_t expires = text ? clock_vault_date(text) : 0;
     int64_t apart = llabs((long long)w->wall_ahead_ms) + llabs((long long)w->vault->ahead_ms);
+
+    if (expires < clock_wall(&w->clock) + SHORT_MS) /* keeps its length, and the answer is rounded up */
+        apart += 1000;
 
     if (e && expires > e->expires_wall_ms + apart)
         world_fail(w, "request %u got a lease that ends %lld ms after its vault request", op->number,
@@ -376,12 +381,19 @@ void oracle_on_start(struct oracle *o, const struct caller_op *op)
     o->timed[op->session % SETUP_SESSIONS] |= op->minutes != 0;
 }
 
-const char *oracle_pick_lease(const struct oracle *o, unsigned n, unsigned *session)
+/* Its session is not known to have ended. */
+static bool is_running(const struct oracle *o, const struct seen_lease *l)
+{
+    return l->named && l->expires_wall_ms > world_wall(o->world) &&
+           !site_sim_ended(o->world->site, l->session);
+}
+
+const char *oracle_pick_lease(const struct oracle *o, unsigned n, bool running, unsigned *session)
 {
     const struct seen_lease *l, *found = NULL;
 
     STAILQ_FOREACH(l, &o->leases, link)
-    if (!l->released_ms) {
+    if (!l->released_ms && (!running || is_running(o, l))) {
         found = l;
         if (!n--)
             break;
@@ -444,14 +456,24 @@ void oracle_on_checkin(struct oracle *o, const struct vault_entry *e)
         world_fail(o->world, "request %u is given back, and session %u has a lease of it", e->id, l->session);
 }
 
+static bool was_handed_over(const struct oracle *o, const struct vault_entry *e)
+{
+    const struct seen_lease *l;
+
+    STAILQ_FOREACH(l, &o->leases, link)
+    if (l->request == e->id)
+        return true;
+    return false;
+}
+
 /* The check-in of a request whose time is over comes with its end, a moment before or after; that of one
- * which no check-out has read, with the end of its wait for an approver. */
+ * which no check-out has handed over, with the end of its wait for an approver. */
 static void check_expired(struct oracle *o, struct vault_entry *e)
 {
     struct world *w = o->world;
     uint64_t due_ms = e->ended_ms;
 
-    if (e->wanted_approval && !e->read_ms && e->waits_until_ms > due_ms)
+    if (e->wanted_approval && !was_handed_over(o, e) && e->waits_until_ms > due_ms)
         due_ms = e->waits_until_ms;
     if (e->own || e->stray || e->judged || e->end != VAULT_END_EXPIRED || w->now_ms < due_ms + EXPIRED_MS)
         return;
@@ -520,6 +542,48 @@ static void on_tick(void *arg)
     world_after(o->world, TICK_MS, on_tick, o);
 }
 
+/* ---- the trail ---- */
+
+/* When the lease has ended at the latest, by the gateway's clock of now. */
+static uint64_t latest_end_ms(const struct oracle *o, const struct seen_lease *l)
+{
+    const struct world *w = o->world;
+    int64_t left_ms = l->expires_wall_ms - clock_wall(&w->clock);
+    uint64_t end_ms =
+        left_ms < 0 && (uint64_t)-left_ms > w->now_ms ? 0 : (uint64_t)((int64_t)w->now_ms + left_ms);
+
+    return l->released_ms && l->released_ms < end_ms ? l->released_ms : end_ms;
+}
+
+/* The end of a lease is in the trail when it is over, and that of its request when it is settled. A process
+ * that ends about then may take the record with it. */
+static void check_ends(struct oracle *o)
+{
+    struct world *w = o->world;
+    const struct seen_lease *l;
+
+    STAILQ_FOREACH(l, &o->leases, link)
+    {
+        uint64_t end_ms = latest_end_ms(o, l);
+        const struct vault_entry *e = vault_find(w->vault, l->request);
+
+        if (ends_process_between(w->ends, l->at_ms, end_ms + SETTLED_MS))
+            continue;
+        if (!ends_has_lease(w->ends, l->id))
+            world_fail(w, "the audit trail has no end of lease %s of session %u", l->id, l->session);
+        const char *outcome = ends_checkin(w->ends, l->request);
+        if (!e || e->own || e->stray)
+            continue;
+        if (!*outcome && !ends_process_between(w->ends, l->at_ms, e->ended_ms + SETTLED_MS))
+            world_fail(w, "the audit trail has no check-in and no lapse of request %u", e->id);
+        if (*outcome && !e->asked_back && strcmp(outcome, "lapsed") != 0)
+            world_fail(w, "the audit trail says %s of request %u, which was not checked in", outcome, e->id);
+        if (e->end == VAULT_END_CHECKIN && strcmp(outcome, "lapsed") == 0)
+            counts_add(w->counts, 1, "trail.lapsed_and_checked_in");
+        counts_add(w->counts, 1, "trail.end_%s", *outcome ? outcome : "lost");
+    }
+}
+
 /* ---- the end ---- */
 
 void oracle_check_quiet(struct oracle *o)
@@ -551,6 +615,7 @@ void oracle_check_end(struct oracle *o)
     STAILQ_FOREACH(l, &o->leases, link)
     if (!disk_has_checkout(o->world->disk, l->id) && o->world->setup.strict)
         world_fail(o->world, "the audit trail has no check-out of lease %s", l->id);
+    check_ends(o);
 }
 
 /* ---- life ---- */

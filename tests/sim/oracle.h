@@ -27,6 +27,6 @@ void oracle_on_checkin(struct oracle *, const struct vault_entry *);
 void oracle_check_quiet(struct oracle *);
 void oracle_check_end(struct oracle *);
 /* The id of the n-th lease that an answer named, and its session; NULL = there is none. */
-const char *oracle_pick_lease(const struct oracle *, unsigned n, unsigned *session);
+const char *oracle_pick_lease(const struct oracle *, unsigned n, bool running, unsigned *session);
 
 #endif

@@ -190,10 +190,28 @@ static void add_machine_acts(struct script *s, struct rng *r)
     add_some(s, r, ACT_RELOAD, 12, RELOAD_NCHANGES - 1, 100, 0);
 }
 
-static void add_site_acts(struct script *s, struct rng *r)
+/* Sessions end while the site does not answer, for longer than a poll looks back; reports show it afterwards.
+ */
+static void add_outage(struct script *s, struct rng *r, const struct setup *setup)
 {
+    uint64_t t = rng_next(r) % SCRIPT_MS;
+
+    add(s, t, ACT_SITE_DOWN, rng_between(r, 300, 900), rng_below(r, 2), 0);
+    for (unsigned n = rng_between(r, 1, 4); n; n--) {
+        unsigned session = rng_below(r, SETUP_SESSIONS);
+
+        add(s, t - rng_below(r, (unsigned)(t < 10 * MINUTE ? t + 1 : 10 * MINUTE)), ACT_CHECKOUT, session,
+            SEND_LSID, rng_below(r, setup->accounts));
+        add(s, t + rng_below(r, 300 * (unsigned)SECOND), ACT_SESSION_END, session, 2, 0); /* END_SILENT */
+    }
+}
+
+static void add_site_acts(struct script *s, struct rng *r, const struct setup *setup)
+{
+    for (unsigned n = rng_below(r, 3); n; n--)
+        add_outage(s, r, setup);
     add_some(s, r, ACT_SITE_EVENT, 12, SETUP_SESSIONS - 1, 5, 3000);
-    add_some(s, r, ACT_END_SESSION, 3, 7, 0, 0);
+    add_some(s, r, ACT_END_SESSION, 20, 7, 0, 0);
     if (rng_chance(r, 30))
         return;
     add_some(s, r, ACT_SITE_FAULT, 30, SITE_CALLS - 1, MODES - 1, 20000);
@@ -233,10 +251,11 @@ void script_make(struct script *s, uint64_t seed)
         add_rush(s, &r, &s->setup);
     add_caller_acts(s, &r);
     if (s->setup.site)
-        add_site_acts(s, &r);
-    if (rng_chance(&r, 85))
+        add_site_acts(s, &r, &s->setup);
+    bool calm = s->setup.site && rng_chance(&r, 20); /* but for the site: nothing excuses a late end */
+    if (!calm && rng_chance(&r, 85))
         add_vault_acts(s, &r, &s->setup);
-    if (rng_chance(&r, 60))
+    if (!calm && rng_chance(&r, 60))
         add_machine_acts(s, &r);
     qsort(s->act, s->n, sizeof *s->act, by_time);
 }

@@ -11,6 +11,7 @@
 
 #include "callers.h"
 #include "disk.h"
+#include "ends.h"
 #include "gateway_run.h"
 #include "oracle.h"
 #include "site_sim.h"
@@ -295,6 +296,7 @@ static void world_begin(struct world *w, const struct script *script, FILE *trac
     if (!w->events || !w->pending)
         abort();
     TAILQ_INIT(w->pending);
+    w->ends = ends_new(w);
     w->disk = disk_new(w);
     w->vault = vault_new(w);
     w->site = site_sim_new(w);
@@ -342,6 +344,7 @@ static void world_end(struct world *w)
     vault_free(w->vault);
     site_sim_free(w->site);
     disk_free(w->disk);
+    ends_free(w->ends);
     timers_free(w->events);
     free(w->pending);
 }

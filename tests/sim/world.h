@@ -26,6 +26,7 @@
 
 struct callers;
 struct disk;
+struct ends;
 struct gateway_run;
 struct oracle;
 struct site_sim;
@@ -45,6 +46,7 @@ struct world {
     uint64_t trace_hash;
     struct callers *callers;
     struct disk *disk;
+    struct ends *ends;
     struct gateway_run *gateway;
     struct oracle *oracle;
     struct site_sim *site;

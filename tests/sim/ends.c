@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ends.c - see the header. */
+#include "ends.h"
+
+#include "base/id.h"
+#include "base/uthash_nofail.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_SIZE     (ID_SIZE + 8)
+#define OUTCOME_SIZE 16
+
+/* What ended, and when the trail had it last. */
+struct seen {
+    char key[KEY_SIZE]; /* "lease ID", "request N" */
+    char outcome[OUTCOME_SIZE];
+    size_t process; /* how many had ended before */
+    UT_hash_handle hh;
+};
+
+struct ends {
+    struct world *world;
+    struct seen *table;
+    uint64_t *ended_ms; /* of processes */
+    size_t nended, cap;
+};
+
+static struct seen *find(const struct ends *e, const char *key)
+{
+    struct seen *seen = NULL;
+
+    HASH_FIND_STR(e->table, key, seen);
+    return seen;
+}
+
+/* The text or number behind `"name":`; false = the line does not have it. */
+static bool read_member(const char *line, size_t n, const char *name, char *to, size_t size)
+{
+    char search[40];
+    int length = snprintf(search, sizeof search, "\"%s\":", name);
+    const char *at = memmem(line, n, search, (size_t)length);
+
+    if (!at)
+        return false;
+    at += length;
+    at += *at == '"';
+    size_t long_ = strcspn(at, "\",}");
+    (void)snprintf(to, size, "%.*s", (int)(long_ < size ? long_ : size - 1), at);
+    return true;
+}
+
+static void put(struct ends *e, const char *key, const char *outcome)
+{
+    struct seen *seen = find(e, key);
+
+    if (!seen) {
+        seen = calloc(1, sizeof *seen);
+        if (!seen)
+            abort();
+        (void)snprintf(seen->key, sizeof seen->key, "%s", key);
+        HASH_ADD_STR(e->table, key, seen);
+        if (!seen->hh.tbl)
+            abort();
+    } else if (*seen->outcome && seen->process == e->nended) {
+        world_fail(e->world, "the audit trail has a second end of %s: %s, after %s", key, outcome,
+                   seen->outcome);
+    }
+    seen->process = e->nended;
+    (void)snprintf(seen->outcome, sizeof seen->outcome, "%s", outcome);
+}
+
+/* A list of live requests shows it once more: its check-in is repeated. */
+static void forget(struct ends *e, const char *key)
+{
+    struct seen *seen = find(e, key);
+
+    if (seen)
+        seen->outcome[0] = '\0';
+}
+
+void ends_record(struct ends *e, const char *line, size_t n)
+{
+    char event[24] = "", outcome[OUTCOME_SIZE] = "", id[ID_SIZE] = "", key[KEY_SIZE];
+
+    (void)read_member(line, n, "event", event, sizeof event);
+    if (strcmp(event, "lease_end") == 0 && read_member(line, n, "lease_id", id, sizeof id)) {
+        (void)snprintf(key, sizeof key, "lease %s", id);
+        (void)read_member(line, n, "reason", outcome, sizeof outcome);
+        put(e, key, outcome);
+        return;
+    }
+    if (!read_member(line, n, "vault_request_id", id, sizeof id))
+        return;
+    (void)snprintf(key, sizeof key, "request %s", id);
+    if (strcmp(event, "reconcile") == 0 && read_member(line, n, "found", outcome, sizeof outcome) &&
+        strncmp(outcome, "stray", 5) == 0)
+        forget(e, key);
+    if (strcmp(event, "checkin") == 0 && read_member(line, n, "outcome", outcome, sizeof outcome) &&
+        strcmp(outcome, "forgotten") != 0)
+        put(e, key, outcome);
+}
+
+void ends_process(struct ends *e)
+{
+    if (e->nended == e->cap) {
+        e->cap = e->cap ? 2 * e->cap : 16;
+        e->ended_ms = realloc(e->ended_ms, e->cap * sizeof *e->ended_ms);
+        if (!e->ended_ms)
+            abort();
+    }
+    e->ended_ms[e->nended++] = e->world->now_ms;
+}
+
+bool ends_process_between(const struct ends *e, uint64_t from_ms, uint64_t to_ms)
+{
+    for (size_t i = 0; i < e->nended; i++)
+        if (e->ended_ms[i] >= from_ms && e->ended_ms[i] <= to_ms)
+            return true;
+    return false;
+}
+
+bool ends_has_lease(const struct ends *e, const char *lease_id)
+{
+    char key[KEY_SIZE];
+
+    (void)snprintf(key, sizeof key, "lease %s", lease_id);
+    return find(e, key);
+}
+
+const char *ends_checkin(const struct ends *e, unsigned request)
+{
+    char key[KEY_SIZE];
+
+    (void)snprintf(key, sizeof key, "request %u", request);
+    const struct seen *seen = find(e, key);
+    return seen ? seen->outcome : "";
+}
+
+struct ends *ends_new(struct world *w)
+{
+    struct ends *e = calloc(1, sizeof *e);
+
+    if (!e)
+        abort();
+    e->world = w;
+    return e;
+}
+
+void ends_free(struct ends *e)
+{
+    struct seen *seen, *next;
+
+    HASH_ITER(hh, e->table, seen, next)
+    {
+        HASH_DEL(e->table, seen);
+        free(seen);
+    }
+    free(e->ended_ms);
+    free(e);
+}

@@ -1,0 +1,30 @@
+/*
+ * ends.h - the ends of leases and vault requests, as the durable audit trail has them.
+ *
+ * Each lease that was handed over has one record of its end, and each vault request of the gateway's own one
+ * of its check-in or lapse. A process that ends without a warning may take records with it, and the next one
+ * then repeats what is not in its rows.
+ *
+ * Not here: which leases and requests there were (oracle.c).
+ */
+#ifndef JG_TESTS_SIM_ENDS_H
+#define JG_TESTS_SIM_ENDS_H
+
+#include "world.h"
+
+struct ends;
+
+struct ends *ends_new(struct world *);
+void ends_free(struct ends *);
+/* A line of the trail, or its members, is durable. */
+void ends_record(struct ends *, const char *line, size_t n);
+/* A process has ended, in whatever way: what it has recorded may be recorded again. */
+void ends_process(struct ends *);
+/* Has a process ended between the two moments? */
+bool ends_process_between(const struct ends *, uint64_t from_ms, uint64_t to_ms);
+/* Has the trail the end of this lease? */
+bool ends_has_lease(const struct ends *, const char *lease_id);
+/* The last outcome of the check-in of this vault request; "" = the trail has none. */
+const char *ends_checkin(const struct ends *, unsigned request);
+
+#endif
