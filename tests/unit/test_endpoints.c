@@ -273,6 +273,9 @@ TEST(recent_ones_keep_their_order)
     search(&rig, &c, (struct endpoints_args){.rdp = true, .query = "", .recent = 3});
     assert_int_equal(c.n, 3);
     assert_false(c.truncated);
+    search(&rig, &c, (struct endpoints_args){.rdp = true, .query = "", .recent = 1});
+    assert_int_equal(c.n, 1);
+    assert_string_equal(c.row[0].name, "zulu");
     rig_end(&rig);
 }
 

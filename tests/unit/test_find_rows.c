@@ -262,6 +262,7 @@ TEST(rows_of_two_vaults_that_look_alike_are_marked)
     struct conf_vault conf[2] = {{.name = "m"}, {.name = "z"}};
 
     shown(rows, 6, conf, expected, 6); /* two rows of one vault are not told apart by its name */
+    shown(rows, 2, conf, expected + 1, 2);
 }
 
 TEST(a_row_that_is_alone_in_the_answer_is_not_changed)

@@ -548,6 +548,25 @@ TEST(a_step_of_the_clock_is_seen_by_the_date_of_an_answer)
     assert_in_range(view()->skew_ms + 3600 * 1000 + 1000, 0, 2000);
 }
 
+/* It was measured before the step: what it will say of the clocks is old. */
+TEST(a_step_of_the_clock_during_a_check_makes_another)
+{
+    key_of_age(600);
+    world.dated = true;
+    world.params.client.call_timeout_ms = 5 * MINUTE;
+    answers[PRA_CALL_HEALTH].hold = true;
+    world_open(0);
+    live(30 * SECOND);
+    rig.fc.wall += 3600 * 1000;
+    world.ahead_s = -3600;
+    live(30 * SECOND);
+    assert_int_equal(world.n[PRA_CALL_INFO], 1);
+    answers[PRA_CALL_HEALTH].hold = false;
+    live(10 * SECOND);
+    assert_int_equal(world.n[PRA_CALL_INFO], 2);
+    assert_in_range(view()->skew_ms + 3600 * 1000 + 1000, 0, 2000);
+}
+
 /* Behind one name there may be servers whose clocks differ. */
 TEST(dates_that_differ_all_the_time_do_not_make_checks_all_the_time)
 {
@@ -662,6 +681,7 @@ int main(void)
         IN_WORLD(what_ends_while_the_site_names_a_wrong_time_is_found),
         IN_WORLD(what_ends_while_a_step_of_the_clock_is_unknown_is_found),
         IN_WORLD(a_step_of_the_clock_is_seen_by_the_date_of_an_answer),
+        IN_WORLD(a_step_of_the_clock_during_a_check_makes_another),
         IN_WORLD(dates_that_differ_all_the_time_do_not_make_checks_all_the_time),
         IN_WORLD(a_lease_of_the_future_does_not_limit_the_look_back),
         IN_WORLD(the_cursor_is_not_later_than_the_clock_is_known),

@@ -389,6 +389,45 @@ static void change_an_end(void)
         " account, created_ms FROM vault_request LIMIT 1");
 }
 
+static void change_the_magic(void)
+{
+    int fd = open(file, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "X", 1, 0), 1);
+    assert_int_equal(close(fd), 0);
+}
+
+/* What `jumpgate check` sees of the file's head. */
+TEST(a_look_at_the_file_names_its_fault)
+{
+    static const struct {
+        void (*harm)(void);
+        const char *says; /* NULL = nothing */
+    } row[] = {
+        {NULL, NULL},
+        {empty_it, "it is damaged"},
+        {change_the_magic, "it is damaged"},
+        {garble_it, "it is damaged"},
+        {make_it_foreign, "it is not a lease store"},
+        {remove_it, "it is missing although a store was made here"},
+    };
+
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        case_label("%zu: %s", i, row[i].says ? row[i].says : "good");
+        bool rebuilt = false;
+        struct store *s = open_store(true, &rebuilt);
+        char words[SQLITE_LOOK_WHY] = "";
+
+        assert_non_null(s);
+        close_store(s);
+        if (row[i].harm)
+            row[i].harm();
+        assert_int_equal(sqlite_store_looks_good(dir, words), !row[i].says);
+        if (row[i].says)
+            assert_non_null(strstr(words, row[i].says));
+    }
+}
+
 TEST(an_empty_file_is_damage)
 {
     harmed(empty_it);
@@ -765,6 +804,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(closing_completes_what_is_queued, setup, teardown),
         cmocka_unit_test_setup_teardown(files_are_private, setup, teardown),
         cmocka_unit_test_setup_teardown(one_process_per_directory, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_look_at_the_file_names_its_fault, setup, teardown),
         cmocka_unit_test_setup_teardown(an_empty_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_cut_file_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(zeros_are_damage, setup, teardown),
