@@ -85,10 +85,13 @@ static void put_name(struct buf *b, const struct metric *m, const char *suffix, 
 static void put_histogram(struct buf *b, const struct metric *m)
 {
     uint64_t total = 0;
+    size_t nbounds = 0;
 
-    for (size_t i = 0; i <= METRIC_BUCKETS; i++) {
+    while (m->le ? m->le[nbounds] != NULL : nbounds < METRIC_BUCKETS)
+        nbounds++;
+    for (size_t i = 0; i <= nbounds; i++) {
         total += m->count[i];
-        put_name(b, m, "_bucket", i < METRIC_BUCKETS ? buckets[i].le : "+Inf");
+        put_name(b, m, "_bucket", i == nbounds ? "+Inf" : m->le ? m->le[i] : buckets[i].le);
         put_value(b, (double)total);
     }
     put_name(b, m, "_sum", NULL);

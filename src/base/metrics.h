@@ -24,6 +24,7 @@ struct metric {
     double value;
     double (*read)(void *arg); /* gauge asked at scrape time; NULL = `value` */
     void *arg;
+    const char *const *le; /* histogram: its bounds in seconds, ended by NULL; NULL = the usual ones */
     uint64_t count[METRIC_BUCKETS + 1];
     double sum;
     struct metric *next;

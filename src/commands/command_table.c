@@ -29,7 +29,8 @@ static const char *const only_open[] = {"open", NULL};
     { "--session", FLAG_TEXT, "ID", "only the leases of this PRA session", NULL }, \
     { "--vault", FLAG_TEXT, "NAME", "only the leases of the vault with this section", NULL }, \
     { "--older-than", FLAG_TEXT, "TIME", "only leases that began longer ago: 90s, 15m, 2h, 3d", NULL }, \
-    { "--overdue", FLAG_SWITCH, NULL, "only leases past their end", NULL }
+    { "--overdue", FLAG_SWITCH, NULL, "only leases past their end", NULL }, \
+    { "--node", FLAG_TEXT, "NAME", "only the leases of this gateway of the cluster", NULL }
 
 static const struct command leases_subs[] = {
     { .name = "list", .run = command_leases_list,
@@ -57,10 +58,12 @@ static const struct command leases_subs[] = {
       .about = "A released lease is checked in at the vault, unless another lease holds the same request. Without a "
                "running gateway the leases are marked in its store, and the next start checks them in. A request that waits "
                "for its approver (pending) has no lease: a running gateway withdraws it by its ID.\n\n"
-               "On a terminal --all asks first, with the number of leases; a script is not asked.",
+               "On a terminal --all asks first, with the number of leases; a script is not asked. Where several gateways share "
+               "a store, all means the leases of all of them; --node narrows it.",
       .forms = (const char *const[]){
           "[-c FILE] ID [--terminate] [--json]",
-          "[-c FILE] --all [--user USER] [--session ID] [--vault NAME] [--older-than TIME] [--overdue] [--state open] "
+          "[-c FILE] --all [--user USER] [--session ID] [--vault NAME] [--older-than TIME] [--overdue] [--node NAME] "
+          "[--state open] "
           "[--yes] [--json]", NULL },
       .flags = (const struct command_flag[]){
           CONF_ROW,
@@ -81,6 +84,29 @@ static const struct command leases_subs[] = {
           { EXIT_USAGE, "the command line is wrong" },
           { EXIT_NO_LEASE, "there is no such lease" },
           { EXIT_ONLY_RELEASED, "the lease is released, and its session was not ended" },
+          END } },
+    END
+};
+
+static const struct command cluster_subs[] = {
+    { .name = "list", .run = command_cluster_list,
+      .summary = "show the gateways that share the store",
+      .about = "What the running gateway on this machine knows: each gateway with its leases, how long it has been silent, "
+               "and whether its requests are being taken over; and how long this one may go on without a write.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--json", FLAG_SWITCH, NULL, "print JSON: the member cluster of GET /status", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "cluster", NULL },
+          { "cluster list --json", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "all are alive" },
+          { EXIT_FAILED, "no answer, or the store is this gateway's alone; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          { EXIT_NOT_WHOLE, "one is silent or leaving, or requests are being taken over" },
+          { EXIT_ETCD_AWAY, "etcd does not answer, or has no quorum" },
           END } },
     END
 };
@@ -302,6 +328,8 @@ const struct command command_table[] = {
           { EXIT_USAGE, "the command line is wrong" },
           { 4, "no find with this id is remembered" },
           END } },
+    { .name = "cluster", .subs = cluster_subs,
+      .summary = "show the gateways that share a store, and mend what they cannot" },
     { .name = "leases", .subs = leases_subs,
       .summary = "show or end the leases of the gateway" },
     { .name = "top", .run = command_top,

@@ -13,6 +13,9 @@ extern const struct command command_table[]; /* its commands */
 /* Exit codes of `jumpgate leases release`. */
 #define EXIT_NO_LEASE      4
 #define EXIT_ONLY_RELEASED 5
+/* Exit codes of `jumpgate cluster`. */
+#define EXIT_NOT_WHOLE 3
+#define EXIT_ETCD_AWAY 4
 
 int command_setup(const struct command_args *);
 int command_run(const struct command_args *);
@@ -22,6 +25,7 @@ int command_version(const struct command_args *);
 int command_check(const struct command_args *);
 int command_reload(const struct command_args *);
 int command_doctor(const struct command_args *);
+int command_cluster_list(const struct command_args *);
 int command_leases_list(const struct command_args *);
 int command_leases_release(const struct command_args *);
 int command_top(const struct command_args *);

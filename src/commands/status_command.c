@@ -186,6 +186,33 @@ static void leases_row(struct print_table *t, const cJSON *leases)
                       overdue ? span_text(overdue, span) : "");
 }
 
+/* Only where the store is shared. */
+static void cluster_row(struct print_table *t, const cJSON *cluster)
+{
+    const cJSON *members = json_get(cluster, "members"), *one;
+    bool certain = cJSON_IsTrue(json_get(cluster, "certain")), all = true;
+    struct buf text = BUF_INIT(1U << 16);
+
+    if (!cJSON_IsObject(cluster))
+        return;
+    cJSON_ArrayForEach(one, members)
+    {
+        bool alive = strcmp(json_text(one, "state"), "alive") == 0;
+
+        all = all && alive;
+        (void)buf_printf(&text, "%s%s%s%s", text.len ? ", " : "", json_text(one, "node"), alive ? "" : " ",
+                         alive ? "" : json_text(one, "state"));
+    }
+    print_table_cell(t, STYLE_PLAIN, "cluster");
+    print_table_cell(t,
+                     !certain ? STYLE_BAD
+                     : all    ? STYLE_GOOD
+                              : STYLE_WARN,
+                     certain ? "certain" : "uncertain");
+    print_table_cell(t, STYLE_PLAIN, buf_cstr(&text));
+    buf_free(&text);
+}
+
 static void load_rows(struct print_table *t, const cJSON *status)
 {
     const cJSON *operations = json_get(status, "operations");
@@ -259,6 +286,7 @@ static int print_page(const cJSON *ready, const cJSON *status)
 
     gateway_row(&t, status, cJSON_IsTrue(json_get(ready, "ready")));
     cJSON_ArrayForEach(one, json_get(status, "dependencies")) dependency_row(&t, one);
+    cluster_row(&t, json_get(status, "cluster"));
     leases_row(&t, json_get(status, "leases"));
     load_rows(&t, status);
     error_row(&t, json_get(status, "last_errors"));

@@ -201,6 +201,14 @@ unsigned conf_line_of(const char *path, const char *section, const char *key);
 bool conf_log_json(const char *path);
 void conf_free(struct conf *); /* NULL is fine */
 
+#define CONF_DIGEST_SIZE 65
+/* SHA-256, in hex, of what all gateways of a cluster have alike where people are to see no difference; its
+ * vaults in the order of their names. 0 or -ENOMEM. */
+int conf_cluster_digest(const struct conf *, char hex[CONF_DIGEST_SIZE]);
+/* The same of what makes a section the same vault: two gateways with one name for two vaults would close each
+ * other's requests. 0 or -ENOMEM. */
+int conf_vault_digest(const struct conf_vault *, char hex[CONF_DIGEST_SIZE]);
+
 void conf_print_defaults(struct buf *); /* the annotated file */
 void conf_print_doc(struct buf *);      /* a Markdown table per section */
 void conf_print_man(struct buf *);      /* jumpgate.conf(5) */

@@ -98,6 +98,7 @@ static const struct conf_row rows[] = {
               "here can no longer be checked in by the gateway." },
     { GATEWAY("release_duration", release_duration_ms), .type = &conf_duration, BETWEEN(SECOND, 365 * DAY),
       .fallback = "60m",
+      .flags = CONF_ALIKE,
       .help = "How long a lease lasts when the caller names no duration, in whole minutes. At its end the "
               "credential is checked in, whatever the session does. Set it to the longest session you "
               "expect." },
@@ -289,9 +290,9 @@ static const struct conf_row rows[] = {
 
     /* ---- [vault NAME] ---- */
     { VAULT("type", type), .type = &conf_word, .choices = "password_safe", .fallback = "password_safe",
-      .flags = CONF_STATIC,
+      .flags = CONF_STATIC | CONF_SAME,
       .help = "Kind of vault." },
-    { VAULT("url", url), .type = &conf_url, .flags = CONF_REQUIRED | CONF_STATIC,
+    { VAULT("url", url), .type = &conf_url, .flags = CONF_REQUIRED | CONF_STATIC | CONF_SAME,
       .example = "https://vault.example.com/BeyondTrust/api/public/v3",
       .help = "Base address of the public API. Must be https; see `insecure_http` for simulators." },
     { VAULT("insecure_http", insecure_http), .type = &conf_choice, .choices = "no yes", .fallback = "no",
@@ -333,30 +334,33 @@ static const struct conf_row rows[] = {
               "environment (https_proxy) is not used." },
     { VAULT("run_as", run_as), .type = &conf_templates, .max = 8, .choices = "username domain",
       .fallback = "{domain}\\{username}",
+      .flags = CONF_ALIKE,
       .help = "How a PRA user becomes a vault user: templates over {username} and {domain}, tried in order. "
               "A candidate advances only on a refusal that the vault itself gave to its own sign-in. One "
               "that needs a domain is skipped where there is none; one whose domain or name cannot be "
               "written into a sign-in ends the list, and the user is refused. The bare {username} is tried only if it is "
               "listed here, since a local vault user could have the same name." },
-    { VAULT("default_domain", default_domain), .type = &conf_text, .max = 256, .flags = CONF_EMPTY,
+    { VAULT("default_domain", default_domain), .type = &conf_text, .max = 256, .flags = CONF_EMPTY | CONF_ALIKE,
       .example = "ACME", .unset = "such a session has no domain",
       .help = "Domain of a user whose session names none." },
-    { VAULT("domain_map", domain_map), .type = &conf_pairs, .max = 64, .flags = CONF_EMPTY,
+    { VAULT("domain_map", domain_map), .type = &conf_pairs, .max = 64, .flags = CONF_EMPTY | CONF_ALIKE,
       .example = "CORP:corp.example.com", .unset = "domains are used as they come",
       .help = "Other names of domains: where the session says the left one, the templates of `run_as` get "
               "the right one. The left one is compared in ASCII case and otherwise exactly." },
-    { VAULT("user_map", user_map), .type = &conf_pairs, .max = 1024, .flags = CONF_EMPTY,
+    { VAULT("user_map", user_map), .type = &conf_pairs, .max = 1024, .flags = CONF_EMPTY | CONF_ALIKE,
       .example = "CORP\\ann:EXT\\ann.lee local-bob:CORP\\bob", .unset = "the templates decide for all users",
       .help = "Users with another name at the vault, as DOMAIN\\user:VAULT-USER, or user:VAULT-USER for a "
               "session without domain. Such a user is tried under that name alone; the templates of `run_as` "
               "are for all others. The left side is compared in ASCII case and otherwise exactly." },
     { VAULT("username_form", username_form), .type = &conf_choice, .choices = "domain upn",
       .fallback = "domain",
+      .flags = CONF_ALIKE,
       .help = "How the user name of a directory account is answered for injection: domain gives "
               "DOMAIN\\account, upn gives the user principal name." },
     { VAULT("match", match), .type = &conf_forms,
       .choices = "hostname computer_name name short_name ip_address",
       .fallback = "hostname computer_name name short_name ip_address",
+      .flags = CONF_ALIKE,
       .help = "Which names of an endpoint are looked up in the vault. All are asked and the results merged; "
               "leave out those that never match to spare calls. short_name is the host name up to its first "
               "dot." },
@@ -449,7 +453,7 @@ static const struct conf_row rows[] = {
       .help = "Most accounts kept of one list, over all its pages. A longer list is cut, with a warning in "
               "the log." },
     { VAULT("minute", minute_ms), .type = &conf_duration, BETWEEN(1, MINUTE), .fallback = "60s",
-      .flags = CONF_STATIC,
+      .flags = CONF_STATIC | CONF_SAME,
       .help = "Length of a vault minute. For simulators only." },
 
     /* ---- [pra NAME] ---- */

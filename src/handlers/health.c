@@ -49,6 +49,20 @@ static size_t write_vault_reasons(const struct gateway *gw, struct jsonw *w)
     return away == gw->nvaults ? away : 0;
 }
 
+/* Of a shared store the reason begins with a text that stays as it is, for scripts. */
+static size_t write_store_reasons(struct jsonw *w, const struct store_state *s)
+{
+    const struct store_cluster *c = s->cluster;
+
+    if (c && c->fenced)
+        return add_reason(w, "fenced, joining again");
+    if (c && (!s->writable || !c->certain))
+        return add_reason(w, "store has no quorum%s%s; there are no check-outs", *s->why ? ": " : "", s->why);
+    if (!s->writable)
+        return add_reason(w, "the lease store cannot be written: %s; there are no new check-outs", s->why);
+    return 0;
+}
+
 /* Writes each reason against sending requests here, and each vault that is away; returns the number of those
  * that forbid it. */
 static size_t write_reasons(const struct gateway *gw, struct jsonw *w)
@@ -57,8 +71,8 @@ static size_t write_reasons(const struct gateway *gw, struct jsonw *w)
     struct audit_state audit;
     size_t n = write_vault_reasons(gw, w);
 
-    if (health_store(gw, &store) && !store.writable)
-        n += add_reason(w, "the lease store cannot be written: %s; there are no new check-outs", store.why);
+    if (health_store(gw, &store))
+        n += write_store_reasons(w, &store);
     if (health_audit(gw, &audit) && !audit.writable)
         n += add_reason(w, "the audit trail cannot be written: %s; %s", audit.why,
                         audit_is_strict(gw->audit) ? "there are no new check-outs"

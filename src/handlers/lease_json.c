@@ -4,7 +4,7 @@
  *
  * The members and their order are the interface's. Unknown values are null: a request id before the vault has
  * answered, the names of a lease from before a restart, an error before the first one. `adopted` is written
- * only where it is true.
+ * only where it is true, `node` only where the store is shared.
  */
 #include "handlers/lease_json.h"
 
@@ -40,6 +40,8 @@ void lease_json(struct jsonw *w, const struct lease_view *l)
     jsonw_str(w, "last_error", l->last_error && *l->last_error ? l->last_error : NULL);
     if (l->adopted)
         jsonw_bool(w, "adopted", true);
+    if (l->node)
+        jsonw_str(w, "node", l->node);
     jsonw_end(w);
 }
 

@@ -43,6 +43,11 @@ static bool take_state(const char *value, void *filter)
     return lease_state_known(value) && take_text(value, &((struct lease_filter *)filter)->state);
 }
 
+static bool take_node(const char *value, void *filter)
+{
+    return take_text(value, &((struct lease_filter *)filter)->node);
+}
+
 static bool take_limit(const char *value, void *filter)
 {
     int64_t n;
@@ -71,6 +76,7 @@ static const struct url_target_parameter parameters[] = {
     {"user", take_user, "must not be empty"},
     {"session", take_session, "must not be empty"},
     {"state", take_state, "must be one of intent, pending, open, releasing, lapsed"},
+    {"node", take_node, "must not be empty"},
     {"limit", take_limit, "must be a number from 1 to 1000"},
     {"cursor", take_cursor, "must be the `next` of an earlier page, taken over as it is"},
     {NULL, NULL, NULL},

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "handlers/certificates.h"
+#include "handlers/cluster_state.h"
 #include "handlers/gateway.h"
 
 #include <dirent.h>
@@ -30,6 +31,8 @@ struct page_state {
     struct broker_state broker;
     struct store_state store;
     struct audit_state audit;
+    struct store_cluster cluster; /* all zero where the store is not shared */
+    double members[MEMBER_NSTATES], config_differs;
 };
 
 struct page_vault {
@@ -59,6 +62,7 @@ struct gateway_metrics {
     struct gauge *gauges;
     size_t ngauges;
     struct metric build_info;
+    struct cluster_metrics *cluster; /* NULL = the store is not shared */
     struct page_state page;
     struct page_vault vaults[]; /* in the order of the gateway's */
 };
@@ -114,6 +118,24 @@ static const struct gauge_row store_rows[] = {
     {"jumpgate_store_queued", "Writes that wait for the lease store.", METRIC_GAUGE, PAGE(store.queued, 1)},
     {"jumpgate_store_commits_total", "Commits made durable; one carries many writes.", METRIC_COUNTER, PAGE(store.commits, 1)},
     {"jumpgate_store_last_commit_seconds", "How long the last commit took.", METRIC_GAUGE, PAGE(store.last_commit_us, 1e6)},
+};
+
+#define MEMBERS "jumpgate_cluster_members", "Gateways that share the store, by state.", METRIC_GAUGE
+
+static const struct gauge_row cluster_rows[] = {
+    {MEMBERS, PAGE(members[MEMBER_ALIVE], 1), .labels = "state=\"alive\""},
+    {MEMBERS, PAGE(members[MEMBER_SILENT], 1), .labels = "state=\"silent\""},
+    {MEMBERS, PAGE(members[MEMBER_LEAVING], 1), .labels = "state=\"leaving\""},
+    {MEMBERS, PAGE(members[MEMBER_ADOPTED], 1), .labels = "state=\"adopting\""},
+    {"jumpgate_cluster_certain", "1 while no other gateway can count this one as dead.", METRIC_GAUGE, PAGE(cluster.certain, 1)},
+    {"jumpgate_cluster_certain_left_seconds", "For how long that holds without a further write.", METRIC_GAUGE, PAGE(cluster.certain_left_ms, 1000)},
+    {"jumpgate_cluster_fenced_total", "Times this gateway was counted as dead, and joined again.", METRIC_COUNTER, PAGE(cluster.fences, 1)},
+    {"jumpgate_cluster_adoptions_total", "Gateways whose requests this one has taken over.", METRIC_COUNTER, PAGE(cluster.adoptions, 1)},
+    {"jumpgate_cluster_adopted_leases_total", "Requests that were taken over.", METRIC_COUNTER, PAGE(cluster.adopted, 1)},
+    {"jumpgate_cluster_config_differs", "1 while a gateway has another configuration, and people see the difference.", METRIC_GAUGE, PAGE(config_differs, 1)},
+    {"jumpgate_store_flights_total", "Transactions that etcd has applied; one carries many steps.", METRIC_COUNTER, PAGE(store.commits, 1)},
+    {"jumpgate_store_endpoint_changes_total", "Times the gateway has gone to another member of etcd.", METRIC_COUNTER, PAGE(cluster.endpoint_changes, 1)},
+    {"jumpgate_store_db_bytes", "Size of etcd's database.", METRIC_GAUGE, PAGE(cluster.db_bytes, 1)},
 };
 
 static const struct gauge_row audit_rows[] = {
@@ -190,6 +212,22 @@ static void read_process(struct page_state *page)
     page->max_fds = getrlimit(RLIMIT_NOFILE, &limit) ? 0 : (double)limit.rlim_cur;
 }
 
+static void read_cluster(const struct gateway *gw, struct page_state *page)
+{
+    const struct store_cluster *c = page->store.cluster;
+    size_t members[MEMBER_NSTATES];
+
+    if (!c)
+        return;
+    page->cluster = *c;
+    cluster_count(gw, c, members);
+    for (size_t i = 0; i < MEMBER_NSTATES; i++)
+        page->members[i] = (double)members[i];
+    page->config_differs = cluster_config_differs(gw, c);
+    if (gw->metrics->cluster)
+        cluster_metrics_read(gw->metrics->cluster, c);
+}
+
 static void read_gateway(const struct gateway *gw, struct page_state *page)
 {
     page->inflight = (double)gw->inflight;
@@ -201,6 +239,7 @@ static void read_gateway(const struct gateway *gw, struct page_state *page)
     broker_state(gw->broker, &page->broker);
     (void)health_store(gw, &page->store);
     (void)health_audit(gw, &page->audit);
+    read_cluster(gw, page);
     if (!gw->server)
         return;
     page->connections = (double)http_connections(gw->server);
@@ -280,15 +319,16 @@ static void add_gauges(struct gateway_metrics *m, const struct gauge_row *rows, 
 
 struct gateway_metrics *gateway_metrics_new(struct gateway *gw)
 {
-    size_t ngauges =
-        COUNT(page_rows) + COUNT(store_rows) + COUNT(audit_rows) + gw->nvaults * COUNT(vault_rows);
+    size_t ngauges = COUNT(page_rows) + COUNT(store_rows) + COUNT(cluster_rows) + COUNT(audit_rows) +
+                     gw->nvaults * COUNT(vault_rows);
     struct gateway_metrics *m = calloc(1, sizeof(*m) + gw->nvaults * sizeof(m->vaults[0]));
+    bool shared = cluster_of(gw) != NULL;
 
     if (!m)
         return NULL;
     m->gauges = calloc(ngauges, sizeof(*m->gauges));
-    if (!m->gauges) {
-        free(m);
+    if (!m->gauges || (shared && !(m->cluster = cluster_metrics_new()))) {
+        gateway_metrics_free(m);
         return NULL;
     }
     m->build_info = (struct metric){.name = "jumpgate_build_info",
@@ -302,6 +342,8 @@ struct gateway_metrics *gateway_metrics_new(struct gateway *gw)
         add_gauges(m, audit_rows, COUNT(audit_rows), &m->page, NULL);
     if (gw->store)
         add_gauges(m, store_rows, COUNT(store_rows), &m->page, NULL);
+    if (shared)
+        add_gauges(m, cluster_rows, COUNT(cluster_rows), &m->page, NULL);
     for (size_t v = 0; v < gw->nvaults; v++)
         add_gauges(m, vault_rows, COUNT(vault_rows), &m->vaults[v], gw->vaults[v]->conf->name);
     return m;
@@ -311,6 +353,7 @@ void gateway_metrics_free(struct gateway_metrics *m)
 {
     if (!m)
         return;
+    cluster_metrics_free(m->cluster);
     free(m->gauges);
     free(m);
 }

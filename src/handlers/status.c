@@ -8,6 +8,7 @@
  */
 #include "base/compiler.h"
 #include "handlers/certificates.h"
+#include "handlers/cluster_state.h"
 #include "handlers/gateway.h"
 #include "handlers/site_json.h"
 
@@ -124,6 +125,7 @@ void status_start(struct request_context *ctx, const union route_args *args)
     if (gw->site)
         site_status_write(gw->site, w);
     jsonw_end(w);
+    cluster_write(gw, w);
     write_leases(w, gw);
     certificates_write(gw, w);
     last_errors_write(gw->last_errors, w, ctx->client && ctx->client->conf->allow & PERMIT_OPERATE);

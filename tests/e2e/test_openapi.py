@@ -394,7 +394,7 @@ def get_targets(path, operation):
     for p in found:
         if p["in"] == "path":
             path = path.replace("{" + p["name"] + "}", urllib.parse.quote(str(p["example"])))
-    query = [(p["name"], p["example"]) for p in found if p["in"] == "query"]
+    query = [(p["name"], p["example"]) for p in found if p["in"] == "query" and "example" in p]
     yield path
     for one in query:
         yield f"{path}?{urllib.parse.urlencode([one])}"

@@ -65,6 +65,7 @@ static bool view_of(const struct lease *lease, struct lease_view *v)
 static bool is_wanted(const struct lease_filter *f, const struct lease *lease, const struct lease_view *v)
 {
     return (!f->user || person_same(f->user, v->user)) && (!f->state || strcmp(f->state, v->state) == 0) &&
+           (!f->node || (v->node && strcmp(f->node, v->node) == 0)) &&
            (!f->session || strcmp(f->session, session_leases_session(lease->session_leases)) == 0);
 }
 

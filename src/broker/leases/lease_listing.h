@@ -26,9 +26,10 @@ struct lease_view {
     int64_t created_wall_ms, expires_wall_ms;
     int64_t attempts;       /* check-ins tried */
     const char *last_error; /* NULL = none */
+    const char *node;       /* of a shared store: the gateway whose it is; NULL otherwise */
 };
 struct lease_filter {
-    const char *user, *session, *state; /* NULL = any */
+    const char *user, *session, *state, *node; /* NULL = any */
     size_t limit;
     uint64_t after; /* cursor: 0 = from the beginning */
 };

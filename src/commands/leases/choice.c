@@ -35,7 +35,8 @@ int leases_choice_read(const struct command_args *args, struct leases_choice *ou
     *out = (struct leases_choice){
         .filter = {.user = args_value(args, "--user"),
                    .session = args_value(args, "--session"),
-                   .state = args_value(args, "--state")},
+                   .state = args_value(args, "--state"),
+                   .node = args_value(args, "--node")},
         .vault = args_value(args, "--vault"),
         .older_ms = older ? read_duration(older) : 0,
         .overdue = args_given(args, "--overdue"),

@@ -90,6 +90,7 @@ static bool show_lease(const cJSON *json, const struct sink *sink)
         .expires_wall_ms = clock_vault_date(json_text(json, "expires_at")),
         .attempts = json_number(json, "attempts"),
         .last_error = json_text(json, "last_error"),
+        .node = cJSON_GetStringValue(json_get(json, "node")),
     };
     if (leases_choice_fits(sink->choice, &view))
         sink->row(sink->arg, &view);
@@ -127,7 +128,7 @@ static bool page_target(struct buf *target, const struct lease_filter *filter, c
 {
     return !buf_str(target, "/v1/leases?limit=1000") && add_parameter(target, "user", filter->user) &&
            add_parameter(target, "session", filter->session) &&
-           add_parameter(target, "state", filter->state) &&
+           add_parameter(target, "state", filter->state) && add_parameter(target, "node", filter->node) &&
            (!*cursor || !buf_printf(target, "&cursor=%s", cursor));
 }
 
@@ -171,7 +172,8 @@ static int show_store(struct leases_run *r, const struct sink *sink)
 static int list_leases(struct leases_run *r)
 {
     const struct command_args *args = r->control->args;
-    struct leases_print print = leases_print_start(args_given(args, "--json"), args_given(args, "--wide"));
+    struct leases_print print = leases_print_start(args_given(args, "--json"), args_given(args, "--wide"),
+                                                   r->control->conf->store.type == STORE_ETCD);
     struct sink sink = {&r->choice, leases_print_row, &print};
     int code = show_pages(r, &sink);
 
@@ -332,11 +334,16 @@ static size_t count_ids(const struct buf *ids)
 /* True = go on. */
 static bool ask_before(const struct leases_run *r, size_t n)
 {
-    char question[64];
+    const char *node = r->choice.filter.node;
+    char question[192];
 
     if (args_given(r->control->args, "--yes") || !terminal_can_ask())
         return true;
-    (void)snprintf(question, sizeof(question), "release %zu lease%s?", n, n == 1 ? "" : "s");
+    (void)snprintf(question, sizeof(question), "release %zu lease%s%s%.63s?", n, n == 1 ? "" : "s",
+                   r->control->conf->store.type != STORE_ETCD ? ""
+                   : node                                     ? " of the gateway "
+                          : " of the whole cluster, at all of its gateways",
+                   node ? node : "");
     return terminal_ask(question);
 }
 
@@ -406,7 +413,7 @@ int command_leases_list(const struct command_args *args)
 int command_leases_release(const struct command_args *args)
 {
     static const char *const with_all[] = {"--user",       "--session", "--vault", "--state",
-                                           "--older-than", "--overdue", "--yes"};
+                                           "--older-than", "--overdue", "--node",  "--yes"};
     bool all = args_given(args, "--all");
 
     if (args_given(args, "--terminate") && all)

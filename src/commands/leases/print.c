@@ -22,19 +22,25 @@
 
 #define ROW_MAX (64U << 20) /* one lease with all sessions that share its request */
 
-static const char *const titles[] = {"ID",      "STATE",    "ACCOUNT",    "SYSTEM",     "USER",
-                                     "START",   "LEFT",     "SESSIONS",   "LAST ERROR", "REQUEST",
-                                     "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LSID"};
-enum { USUAL = 9, WIDE = sizeof(titles) / sizeof(*titles) };
-_Static_assert(WIDE <= PRINT_TABLE_COLUMNS, "the table has room for all columns");
+#define NAMES "ID", "STATE"
+#define FACTS                                                                                                \
+    "ACCOUNT", "SYSTEM", "USER", "START", "LEFT", "SESSIONS", "LAST ERROR", "REQUEST", "EXPIRES",            \
+        "ATTEMPTS", "CREDENTIAL", "LSID"
 
-struct leases_print leases_print_start(bool json, bool wide)
+static const char *const alone[] = {NAMES, FACTS}, *const shared[] = {NAMES, "NODE", FACTS};
+enum { USUAL = 9, WIDE = sizeof(alone) / sizeof(*alone) };
+_Static_assert(WIDE < PRINT_TABLE_COLUMNS, "the table has room for all columns");
+
+struct leases_print leases_print_start(bool json, bool wide, bool nodes)
 {
+    size_t columns = (wide ? (size_t)WIDE : (size_t)USUAL) + (nodes ? 1 : 0);
+
     return (struct leases_print){
         .json = json,
         .wide = wide,
+        .nodes = nodes,
         .now_wall_ms = clock_wall(&clock_system),
-        .table = print_table_start(titles, wide ? WIDE : USUAL),
+        .table = print_table_start(nodes ? shared : alone, columns),
     };
 }
 
@@ -129,6 +135,8 @@ static void table_row(struct leases_print *p, const struct lease_view *view)
                       : open ? STYLE_PLAIN
                              : STYLE_WARN,
                       "%s%s", view->state, view->adopted ? ",adopted" : "");
+    if (p->nodes)
+        print_table_cell(&p->table, STYLE_PLAIN, view->node);
     names_cells(p, view);
     print_table_cell(&p->table, STYLE_PLAIN, view->user);
     time_cell(p, view->created_wall_ms);
