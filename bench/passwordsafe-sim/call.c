@@ -5,6 +5,7 @@
 #include "passwordsafe-sim/call.h"
 
 #include "base/container_of.h"
+#include "sim/copies.h"
 #include "sim/delivery.h"
 
 #include <stddef.h>
@@ -12,26 +13,6 @@
 #include <string.h>
 
 /* ---- copying the request ---- */
-
-static const char *copy(char **at, const char *text, size_t n)
-{
-    char *start = *at;
-
-    memcpy(start, text, n);
-    start[n] = '\0';
-    *at += n + 1;
-    return start;
-}
-
-static const char *copy_text(char **at, const char *text)
-{
-    return text ? copy(at, text, strlen(text)) : NULL;
-}
-
-static size_t length(const char *text)
-{
-    return text ? strlen(text) + 1 : 0;
-}
 
 static int copy_request(struct call *c, const struct http_req *req)
 {
@@ -41,30 +22,29 @@ static int copy_request(struct call *c, const struct http_req *req)
                                  .authorization = http_header(req, "Authorization"),
                                  .cookie = http_header(req, "Cookie"),
                                  .content_type = http_header(req, "Content-Type")};
-    const char *colon = strrchr(req->peer->address, ':');
-    size_t peer = colon ? (size_t)(colon - req->peer->address) : strlen(req->peer->address);
+    size_t peer = copies_host(req->peer->address);
     char *at;
 
-    c->store_size = length(from.method) + length(from.path) + length(from.query) +
-                    length(from.authorization) + length(from.cookie) + length(from.content_type) + peer + 1 +
-                    req->body_len + 1;
+    c->store_size = copies_size(from.method) + copies_size(from.path) + copies_size(from.query) +
+                    copies_size(from.authorization) + copies_size(from.cookie) +
+                    copies_size(from.content_type) + peer + 1 + req->body_len + 1;
     c->store = at = malloc(c->store_size);
     if (!c->store)
         return -1;
     c->input = (struct dispatch_call){
-        .method = copy_text(&at, from.method),
-        .path = copy_text(&at, from.path),
-        .query = copy_text(&at, from.query),
-        .authorization = copy_text(&at, from.authorization),
-        .cookie = copy_text(&at, from.cookie),
-        .content_type = copy_text(&at, from.content_type),
+        .method = copies_put(&at, from.method),
+        .path = copies_put(&at, from.path),
+        .query = copies_put(&at, from.query),
+        .authorization = copies_put(&at, from.authorization),
+        .cookie = copies_put(&at, from.cookie),
+        .content_type = copies_put(&at, from.content_type),
         .cookie_lines = http_header_count(req, "Cookie"),
         .has_length = req->content_length >= 0 || req->chunked,
         .certificate = req->peer->nsans > 0,
         .body_len = req->body_len,
     };
-    c->input.peer = copy(&at, req->peer->address, peer);
-    c->input.body = copy(&at, req->body ? req->body : "", req->body_len);
+    c->input.peer = copies_put_n(&at, req->peer->address, peer);
+    c->input.body = copies_put_n(&at, req->body ? req->body : "", req->body_len);
     return 0;
 }
 

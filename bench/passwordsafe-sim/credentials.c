@@ -5,44 +5,21 @@
 #include "passwordsafe-sim/credentials.h"
 
 #include "base/container_of.h"
+#include "sim/passwords.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
-static uint64_t mix(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 static uint64_t start_of(const struct model *m, const struct model_account *a, unsigned type)
 {
-    uint64_t state = m->settings.seed;
-
-    state = mix(&state) ^ (uint64_t)(unsigned)a->id;
-    state = mix(&state) ^ ((uint64_t)a->version << 8) ^ type;
-    return state;
+    return sim_password_seed(m->settings.seed, (uint64_t)(unsigned)a->id, ((uint64_t)a->version << 8) ^ type);
 }
-
-/* What passwords are made of: the first SAFE stand at either end (some clients trim blanks, and that is their
- * right). */
-static const char plain_letters[] = "abcdefghjkmnpqrstuwxyzABCDEFGHJKMNP23456789-_.!#%\"\\&<>'+/;][{} \t";
-static const char *const wide_letters[] = {"\xc3\xa9", "\xc3\x9f", "\xe2\x82\xac", "\xf0\x9d\x84\x9e"};
-enum { SAFE = 40, PLAIN = sizeof(plain_letters) - 1, WIDE = sizeof(wide_letters) / sizeof(*wide_letters) };
 
 static int derive_password(uint64_t state, size_t length, struct buf *out)
 {
-    int rc = 0;
+    int rc = sim_password(state, length, out);
 
-    for (size_t i = 0; i < length && !rc; i++) {
-        bool at_end = i == 0 || i + 1 == length;
-        size_t pick = mix(&state) % (at_end ? SAFE : PLAIN + WIDE);
-        rc = pick < PLAIN ? buf_char(out, plain_letters[pick]) : buf_str(out, wide_letters[pick - PLAIN]);
-    }
     return rc ? rc : 1;
 }
 
@@ -56,7 +33,7 @@ static int derive_key(uint64_t state, bool encrypted, struct buf *out)
                            "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\r\n\r\n");
     for (int line = 0; line < 8; line++) {
         for (int i = 0; i < 64; i++)
-            (void)buf_char(out, base64[mix(&state) % 64]);
+            (void)buf_char(out, base64[sim_mix(&state) % 64]);
         (void)buf_str(out, "\r\n");
     }
     (void)buf_str(out, "-----END RSA PRIVATE KEY-----\r\n");

@@ -29,8 +29,9 @@ static int read_texts(struct fields *f, const struct text_member *members, size_
     return 0;
 }
 
-int entry_system(struct model *m, const cJSON *e, struct buf *why)
+int entry_system(void *model, const cJSON *e, struct buf *why)
 {
+    struct model *m = model;
     struct fields f = {.entry = e, .why = why};
     const char *name = NULL;
     struct model_system *s;
@@ -134,8 +135,9 @@ static int read_account(struct model *m, struct model_account *a, struct fields 
     return f->rc;
 }
 
-int entry_account(struct model *m, const cJSON *e, struct buf *why)
+int entry_account(void *model, const cJSON *e, struct buf *why)
 {
+    struct model *m = model;
     struct fields f = {.entry = e, .why = why};
     const char *name = NULL, *domain = NULL;
     struct model_account *a;
@@ -155,8 +157,9 @@ int entry_account(struct model *m, const cJSON *e, struct buf *why)
     return read_account(m, a, &f);
 }
 
-int entry_link(struct model *m, const cJSON *e, struct buf *why)
+int entry_link(void *model, const cJSON *e, struct buf *why)
 {
+    struct model *m = model;
     struct fields f = {.entry = e, .why = why};
     int system = 0, account = 0;
     bool removed = false;

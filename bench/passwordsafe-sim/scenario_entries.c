@@ -32,8 +32,9 @@ static int read_settings(struct model *m, const cJSON *settings, struct buf *why
     return 0;
 }
 
-int entry_settings(struct model *m, const cJSON *e, struct buf *why)
+int entry_settings(void *model, const cJSON *e, struct buf *why)
 {
+    struct model *m = model;
     struct model_settings *s = &m->settings;
     struct fields f = {.entry = e, .why = why};
     const char *key = NULL, *from = NULL;
@@ -125,8 +126,9 @@ static int read_schedules(struct model_policy *p, const cJSON *list, struct buf 
     return 0;
 }
 
-int entry_policy(struct model *m, const cJSON *e, struct buf *why)
+int entry_policy(void *model, const cJSON *e, struct buf *why)
 {
+    struct model *m = model;
     struct fields f = {.entry = e, .why = why};
     const char *name = NULL, *description = NULL;
     int id = 0, rc;
@@ -224,8 +226,9 @@ static int read_grants(struct model *m, struct model_group *g, const cJSON *list
     return rc;
 }
 
-int entry_group(struct model *m, const cJSON *e, struct buf *why)
+int entry_group(void *model, const cJSON *e, struct buf *why)
 {
+    struct model *m = model;
     struct fields f = {.entry = e, .why = why};
     const cJSON *permissions = json_get(e, "permissions");
     const char *name = NULL;
@@ -308,8 +311,9 @@ static int read_user_secret(struct fields *f, const char *name, struct secret *s
     return secret_set(s, value, strlen(value));
 }
 
-int entry_user(struct model *m, const cJSON *e, struct buf *why)
+int entry_user(void *model, const cJSON *e, struct buf *why)
 {
+    struct model *m = model;
     struct fields f = {.entry = e, .why = why};
     const char *name = NULL;
     struct model_user *u;
@@ -337,8 +341,9 @@ int entry_user(struct model *m, const cJSON *e, struct buf *why)
     return rc ? rc : f.rc;
 }
 
-int entry_client(struct model *m, const cJSON *e, struct buf *why)
+int entry_client(void *model, const cJSON *e, struct buf *why)
 {
+    struct model *m = model;
     struct fields f = {.entry = e, .why = why};
     const char *id = NULL, *secret = NULL, *user = NULL, *token = NULL;
     struct model_user *u;

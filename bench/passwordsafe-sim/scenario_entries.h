@@ -9,13 +9,13 @@
 
 #include "passwordsafe-sim/scenario.h"
 
-int entry_settings(struct model *, const cJSON *, struct buf *why);
-int entry_policy(struct model *, const cJSON *, struct buf *why);
-int entry_group(struct model *, const cJSON *, struct buf *why);
-int entry_user(struct model *, const cJSON *, struct buf *why);
-int entry_system(struct model *, const cJSON *, struct buf *why);
-int entry_account(struct model *, const cJSON *, struct buf *why);
-int entry_link(struct model *, const cJSON *, struct buf *why);
-int entry_client(struct model *, const cJSON *, struct buf *why);
+int entry_settings(void *model, const cJSON *, struct buf *why);
+int entry_policy(void *model, const cJSON *, struct buf *why);
+int entry_group(void *model, const cJSON *, struct buf *why);
+int entry_user(void *model, const cJSON *, struct buf *why);
+int entry_system(void *model, const cJSON *, struct buf *why);
+int entry_account(void *model, const cJSON *, struct buf *why);
+int entry_link(void *model, const cJSON *, struct buf *why);
+int entry_client(void *model, const cJSON *, struct buf *why);
 
 #endif

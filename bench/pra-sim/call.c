@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "pra-sim/flood.h"
 #include "pra-sim/spoil.h"
+#include "sim/copies.h"
 #include "sim/delivery.h"
 #include "sim/strings.h"
 
@@ -17,30 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOW_STEP_MS 100
-#define LOGGED_TEXT  512
+#define LOGGED_TEXT 512
 
 /* ---- copying the request ---- */
-
-static const char *copy(char **at, const char *text, size_t n)
-{
-    char *start = *at;
-
-    memcpy(start, text, n);
-    start[n] = '\0';
-    *at += n + 1;
-    return start;
-}
-
-static const char *copy_text(char **at, const char *text)
-{
-    return text ? copy(at, text, strlen(text)) : NULL;
-}
-
-static size_t length(const char *text)
-{
-    return text ? strlen(text) + 1 : 0;
-}
 
 static int copy_request(struct pra_call *c, const struct http_req *req)
 {
@@ -51,30 +31,29 @@ static int copy_request(struct pra_call *c, const struct http_req *req)
                                  .content_type = http_header(req, "Content-Type"),
                                  .accept = http_header(req, "Accept"),
                                  .host = http_header(req, "Host")};
-    const char *colon = strrchr(req->peer->address, ':');
-    size_t peer = colon ? (size_t)(colon - req->peer->address) : strlen(req->peer->address);
+    size_t peer = copies_host(req->peer->address);
     char *at;
 
-    c->store_size = length(from.method) + length(from.path) + length(from.query) +
-                    length(from.authorization) + length(from.content_type) + length(from.accept) +
-                    length(from.host) + peer + 1 + req->body_len + 1;
+    c->store_size = copies_size(from.method) + copies_size(from.path) + copies_size(from.query) +
+                    copies_size(from.authorization) + copies_size(from.content_type) +
+                    copies_size(from.accept) + copies_size(from.host) + peer + 1 + req->body_len + 1;
     c->store = at = malloc(c->store_size);
     if (!c->store)
         return -1;
     c->input = (struct dispatch_call){
-        .method = copy_text(&at, from.method),
-        .path = copy_text(&at, from.path),
-        .query = copy_text(&at, from.query),
-        .authorization = copy_text(&at, from.authorization),
-        .content_type = copy_text(&at, from.content_type),
-        .accept = copy_text(&at, from.accept),
-        .host = copy_text(&at, from.host),
+        .method = copies_put(&at, from.method),
+        .path = copies_put(&at, from.path),
+        .query = copies_put(&at, from.query),
+        .authorization = copies_put(&at, from.authorization),
+        .content_type = copies_put(&at, from.content_type),
+        .accept = copies_put(&at, from.accept),
+        .host = copies_put(&at, from.host),
         .keeps = req->keep_alive,
         .has_length = req->content_length >= 0 || req->chunked,
         .body_len = req->body_len,
     };
-    c->input.peer = copy(&at, req->peer->address, peer);
-    c->input.body = copy(&at, req->body ? req->body : "", req->body_len);
+    c->input.peer = copies_put_n(&at, req->peer->address, peer);
+    c->input.body = copies_put_n(&at, req->body ? req->body : "", req->body_len);
     return 0;
 }
 
@@ -144,7 +123,8 @@ static void call_free(struct pra_call *c)
     TAILQ_REMOVE(&s->calls, c, link);
     s->in_flight--;
     fault_injection_release(c->rule);
-    buf_free(&c->slow);
+    trickle_clear(&c->trickle);
+    buf_free(&c->flood);
     free(c->entry.method);
     free(c->entry.path);
     free(c->entry.params);
@@ -164,29 +144,26 @@ void pra_call_drop(struct pra_call *c)
 void pra_call_client_left(struct pra_call *c)
 {
     c->req = NULL;
-    if (c->waits_for_client && !c->inside)
+    if (c->trickle.req)
+        trickle_client_left(&c->trickle);
+    else if (c->waits_for_client && !c->inside)
         call_free(c);
 }
 
 /* ---- slow answers ---- */
 
-static void send_slice(struct deadline *d)
+static void on_trickled(struct trickle *t)
 {
-    struct pra_call *c = CONTAINER_OF(d, struct pra_call, wait);
-    size_t n = c->rule->size ? (size_t)c->rule->size : 16;
+    call_free(CONTAINER_OF(t, struct pra_call, trickle));
+}
 
-    if (n > c->slow.len)
-        n = c->slow.len;
-    c->inside = true;
-    http_send_part(c->req, c->slow.data, n);
-    c->inside = false;
-    buf_consume(&c->slow, n);
-    if (c->req && c->slow.len &&
-        !timer_start(loop_timers(c->server->loop), &c->wait, SLOW_STEP_MS, send_slice))
-        return;
-    if (c->req)
-        http_abort(c->req, NULL, 0, false);
-    call_free(c);
+static void send_slowly(struct pra_call *c, struct buf *raw)
+{
+    c->trickle = (struct trickle){.timers = loop_timers(c->server->loop),
+                                  .req = c->req,
+                                  .step = (size_t)c->rule->size,
+                                  .ended = on_trickled};
+    trickle_start(&c->trickle, raw);
 }
 
 /* A head whose length may be wrong, and the body. */
@@ -229,10 +206,7 @@ static bool sent_raw(struct pra_call *c, struct sim_answer *a)
         call_free(c);
         return true;
     }
-    buf_move(&c->slow, &raw);
-    c->waits_for_client = true;
-    if (timer_start(loop_timers(c->server->loop), &c->wait, 0, send_slice))
-        abort();
+    send_slowly(c, &raw);
     return true;
 }
 
@@ -355,7 +329,7 @@ void pra_call_start(struct server *s, struct http_req *req)
     }
     c->server = s;
     c->req = req;
-    c->slow = BUF_INIT(SIM_ANSWER_MAX);
+    c->flood = BUF_INIT(SIM_ANSWER_MAX);
     req->app = c;
     TAILQ_INSERT_TAIL(&s->calls, c, link);
     if (++s->in_flight > s->in_flight_peak)

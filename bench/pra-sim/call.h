@@ -8,6 +8,7 @@
 #define PRA_SIM_CALL_H
 
 #include "pra-sim/server.h"
+#include "sim/trickle.h"
 
 struct pra_call {
     struct server *server;
@@ -18,13 +19,14 @@ struct pra_call {
     size_t store_size;
     struct fault_injection_rule *rule;
     struct deadline wait;
+    struct trickle trickle; /* a slow answer */
     struct server_entry entry;
     uint64_t begun_ms;
-    struct buf slow;                  /* what a slow answer has still to send */
-    size_t rows_from, rows_to;        /* in `slow`: what a flood repeats */
+    struct buf flood;                 /* the answer that a flood repeats */
+    size_t rows_from, rows_to;        /* in `flood`: the rows */
     void (*ended)(struct pra_call *); /* what the flood calls then */
     uint64_t left;                    /* bytes of rows that a flood has still to send */
-    bool waits_for_client;            /* it hangs, or is slow */
+    bool waits_for_client;            /* it hangs, or floods */
     bool inside;                      /* a part is being sent: the client may leave meanwhile */
     TAILQ_ENTRY(pra_call) link;
 };

@@ -40,7 +40,7 @@ static void send_rows(struct deadline *d)
 
     for (uint64_t sent = 0; c->req && c->left >= n && sent < TURN_BYTES && !http_is_sending(c->req);
          sent += n) {
-        send_bytes(c, c->slow.data + c->rows_from, n);
+        send_bytes(c, c->flood.data + c->rows_from, n);
         c->left -= n;
     }
     if (c->req && c->left >= n) {
@@ -48,7 +48,7 @@ static void send_rows(struct deadline *d)
         return;
     }
     if (c->req)
-        http_abort(c->req, c->slow.data + c->rows_to, c->slow.len - c->rows_to, false);
+        http_abort(c->req, c->flood.data + c->rows_to, c->flood.len - c->rows_to, false);
     c->req = NULL;
     c->ended(c);
 }
@@ -59,10 +59,10 @@ void flood_start(struct pra_call *c, const struct sim_answer *a, void (*ended)(s
     struct buf head = BUF_INIT(16384);
 
     c->ended = ended;
-    (void)buf_append(&c->slow, a->body.data ? a->body.data : "", a->body.len);
-    if (c->slow.failed || !spoil_rows(&c->slow, &c->rows_from, &c->rows_to)) {
+    (void)buf_append(&c->flood, a->body.data ? a->body.data : "", a->body.len);
+    if (c->flood.failed || !spoil_rows(&c->flood, &c->rows_from, &c->rows_to)) {
         c->rows_from = 0; /* no rows: the whole body is what comes again */
-        c->rows_to = c->slow.len;
+        c->rows_to = c->flood.len;
     }
     if (c->rows_to == c->rows_from) {
         http_abort(c->req, NULL, 0, false);
@@ -74,7 +74,7 @@ void flood_start(struct pra_call *c, const struct sim_answer *a, void (*ended)(s
     c->waits_for_client = true;
     delivery_head(&head, a);
     (void)buf_printf(&head, "Connection: close\r\n\r\n"); /* its end is the connection's */
-    (void)buf_append(&head, c->slow.data, c->rows_from < 8192 ? c->rows_from : 0);
+    (void)buf_append(&head, c->flood.data, c->rows_from < 8192 ? c->rows_from : 0);
     send_bytes(c, head.data, head.failed ? 0 : head.len);
     buf_free(&head);
     later(c);
