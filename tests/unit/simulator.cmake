@@ -8,3 +8,8 @@ endif()
 if(TARGET jg_pra_sim)
   jg_test(test_pra_sim SOURCES test_pra_sim.c fake_clock.c DEPENDS jg_pra_sim jg_base)
 endif()
+
+# The simulated Privileged Identity, in the same way.
+if(TARGET jg_pi_sim)
+  jg_test(test_pi_sim SOURCES test_pi_sim.c fake_clock.c DEPENDS jg_pi_sim jg_base)
+endif()

@@ -1,0 +1,94 @@
+/*
+ * knob_table.h - the behaviours of the vault that are not publicly known, or known from one client only.
+ *
+ * docs/pi-simulator.md has each with what is known of it. Value 0 is the default.
+ */
+#ifndef PI_SIM_KNOB_TABLE_H
+#define PI_SIM_KNOB_TABLE_H
+
+#include "sim/knobs.h"
+
+enum knob {
+    KNOB_FLAG,
+    KNOB_REFUSAL,
+    KNOB_REFUSAL_STATUS,
+    KNOB_SIGN_IN_REFUSED,
+    KNOB_TOKEN_REFUSED,
+    KNOB_TOKEN_PLACE,
+    KNOB_TOKEN_SHAPE,
+    KNOB_TOKEN_FACES,
+    KNOB_LOGIN_TYPE,
+    KNOB_LOCKED,
+    KNOB_LOCKED_TOKENS,
+    KNOB_MFA_FACES,
+    KNOB_SIGN_OUT_DEAD,
+    KNOB_GUESSED,
+    KNOB_ACCOUNT_FORM,
+    KNOB_EMPTY_MEMBERS,
+    KNOB_REPEAT_CHECKOUT,
+    KNOB_REPEAT_END,
+    KNOB_CHECKINS,
+    KNOB_IGNORED_CHECKOUT,
+    KNOB_FOREIGN_CHECKIN,
+    KNOB_ABSENT_CHECKIN,
+    KNOB_DONE_ANSWER,
+    KNOB_CHECKIN_PASSWORD,
+    KNOB_END_PASSWORD,
+    KNOB_NO_PASSWORD,
+    KNOB_SPIN_ROWS,
+    KNOB_SPIN_HELD,
+    KNOB_SPIN_UNREACHABLE,
+    KNOB_LIST_ROWS,
+    KNOB_LIST_FORM,
+    KNOB_LONG_COMMENT,
+    KNOB_RATE_STATUS,
+    KNOB_RETRY_AFTER,
+    KNOB_SLASHES,
+    KNOB_CLIENT_CERTIFICATE,
+    KNOB_COUNT
+};
+
+enum knob_flag { FLAG_SUCCEEDED, FLAG_NONE, FLAG_SUCCESS, FLAG_ERROR_CODE, FLAG_HAS_ERROR, FLAG_ERROR_TEXT };
+enum knob_refusal {
+    REFUSAL_JSON,
+    REFUSAL_JSON_EXCEPTION,
+    REFUSAL_JSON_DETAIL,
+    REFUSAL_JSON_STRING,
+    REFUSAL_XML,
+    REFUSAL_SOAP,
+    REFUSAL_HTML,
+    REFUSAL_MESSAGE,
+    REFUSAL_MESSAGE_ONLY
+};
+enum knob_sign_in_refused {
+    SIGN_IN_REFUSAL,
+    SIGN_IN_401,
+    SIGN_IN_403,
+    SIGN_IN_TEXT,
+    SIGN_IN_EMPTY,
+    SIGN_IN_NULL,
+    SIGN_IN_HTML
+};
+enum knob_token_refused { TOKEN_REFUSAL, TOKEN_401, TOKEN_403, TOKEN_MESSAGE, TOKEN_HTML };
+enum knob_token_place { PLACE_BODY, PLACE_HEADER, PLACE_EITHER };
+enum knob_token_shape { SHAPE_GUID, SHAPE_BASE64, SHAPE_LONG, SHAPE_SHORT, SHAPE_BLANK };
+enum knob_account_form { ACCOUNT_EITHER, ACCOUNT_QUALIFIED, ACCOUNT_PLAIN };
+enum knob_foreign_checkin { FOREIGN_REFUSED, FOREIGN_ALL_ACCESS, FOREIGN_ANYONE };
+enum knob_absent_checkin { ABSENT_REFUSED, ABSENT_SUCCESS, ABSENT_MESSAGE };
+enum knob_done_answer {
+    DONE_MESSAGE,
+    DONE_FLAG,
+    DONE_EMPTY,
+    DONE_TRUE,
+    DONE_NULL,
+    DONE_STRING,
+    DONE_OTHER_WORDS
+};
+enum knob_password { PASSWORD_KEPT, PASSWORD_CHANGED, PASSWORD_LATER };
+enum knob_no_password { NO_PASSWORD_EMPTY, NO_PASSWORD_NULL, NO_PASSWORD_LEFT_OUT, NO_PASSWORD_REFUSED };
+enum knob_list_form { LIST_OBJECTS, LIST_STRINGS, LIST_NESTED };
+enum knob_retry_after { RETRY_AFTER_OFF, RETRY_AFTER_SECONDS };
+
+extern const struct knob_table pi_knobs;
+
+#endif
