@@ -3,13 +3,13 @@
  * doctor.c - one find, dry: every stage between a PRA user and a credential, in order, until one fails.
  *
  *   configuration -> secrets -> mapping -> dns -> tcp -> tls -> api -> sign-in -> role -> list -> policy
- *   -> clock
+ *   -> the store, where it is etcd -> clock
  *
- * The first failed stage is the last, and later stages stay unknown; only the clock is checked whenever the
- * vault has answered at all, since a wrong clock explains many failures. The command needs no running gateway
- * and does not affect one: it opens no journal, no listener and no audit file, and its calls change nothing
- * in the vault. It reads the configuration and the secrets, so it has to run as the gateway's user or as
- * root.
+ * The first failed stage is the last, and later stages stay unknown; only the store is looked at in any case,
+ * and the clock whenever the vault has answered at all, since a wrong clock explains many failures. The
+ * command needs no running gateway and does not affect one: it opens no journal, no listener and no audit
+ * file, and its calls change nothing in the vault. It reads the configuration and the secrets, so it has to
+ * run as the gateway's user or as root.
  *
  * Output is written to stdout in one piece at the end; only errors are logged.
  */
@@ -98,6 +98,10 @@ static void run_stages(struct doctor *d)
         d->report.stage = steps[i].stage;
         if (!steps[i].run(d))
             break;
+    }
+    if (d->conf && d->conf->store.type == STORE_ETCD) {
+        d->report.etcd = true;
+        doctor_store(d);
     }
     d->report.stage = STAGE_CLOCK;
     if (d->vault && d->report.of[STAGE_API].state != STATE_UNKNOWN)

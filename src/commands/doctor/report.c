@@ -99,6 +99,8 @@ static bool is_shown(const struct doctor_report *report, size_t stage)
 {
     if (stage >= STAGE_PRA_SECRET && stage < STAGE_LISTENER)
         return report->site;
+    if (stage >= STAGE_STORE_REACH && stage <= STAGE_STORE_CLUSTER && !report->etcd)
+        return false;
     return stage == STAGE_CONFIGURATION || report->user;
 }
 

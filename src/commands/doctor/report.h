@@ -29,6 +29,7 @@ struct doctor_finding {
 struct doctor_report {
     const char *conf, *vault, *user, *host; /* vault NULL = not known yet; user NULL = the site alone */
     const char *site;                       /* NULL = none is looked at */
+    bool etcd;                              /* the store is one */
     bool shared_identity;                   /* the vault's list is the same for every user */
     enum doctor_stage stage;                /* the present one */
     struct doctor_finding of[STAGE_N];

@@ -9,6 +9,7 @@
  *     vault.c   API, role, clock: through the gateway's own backend
  *     sign_in.c sign-in, and the causes of its refusal
  *     list.c    list for the host, access policy
+ *     store.c   a store on etcd, through the gateway's own client for it
  *     pra.c     the PRA site, through the gateway's own client for it
  *     own.c     the gateway's own side: listener.c, certificate.c, state.c
  *     table.c   names and exit codes of the stages
@@ -147,6 +148,9 @@ void doctor_own(struct doctor *); /* all stages of the gateway's own side */
 /* /status of the running gateway, to be freed; NULL where the answer is none. 0, -ECONNREFUSED when no
  * gateway runs, other -errno when it cannot be asked. */
 int doctor_ask_gateway(const struct conf *, cJSON **status);
+
+/* store.c */
+void doctor_store(struct doctor *); /* all stages of a store on etcd; `conf` is loaded */
 
 /* pra.c */
 void doctor_pra(struct doctor *); /* all stages of the site; `conf` is loaded and has a [pra] section */

@@ -22,6 +22,13 @@ enum doctor_stage {
     STAGE_ROLE,
     STAGE_LIST,
     STAGE_POLICY,
+    STAGE_STORE_REACH, /* the first of a store on etcd */
+    STAGE_STORE_API,
+    STAGE_STORE_SIGN_IN,
+    STAGE_STORE_QUORUM,
+    STAGE_STORE_WRITE,
+    STAGE_STORE_HISTORY,
+    STAGE_STORE_CLUSTER,
     STAGE_CLOCK,
     STAGE_PRA_SECRET, /* the first of the PRA site's */
     STAGE_PRA_DNS,

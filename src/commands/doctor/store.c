@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store.c - the stages of a store on etcd, through the gateway's own client for it: each member by itself,
+ * then the cluster through all of them.
+ *
+ *   reach -> api -> sign_in -> quorum -> write -> history -> cluster
+ *
+ * The first failed stage is the last. They follow whatever the vault's stages have shown. The only write is a
+ * key of its own below the prefix, which the same transaction removes.
+ *
+ * Not here: what the gateways of the cluster do (`jumpgate cluster`).
+ */
+#include "commands/doctor/stages.h"
+
+#include "base/container_of.h"
+#include "base/id.h"
+#include "commands/store_access.h"
+#include "loop/upstream/upstream.h"
+#include "stores/etcd_txn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BODY_MAX     4096
+#define SLOW_US      20000
+#define QUOTA_USUAL  (2LL * 1024 * 1024 * 1024) /* etcd's, where it says no other */
+#define MANY_CHANGES 10000                      /* revisions after which a compaction is expected */
+
+struct store_doctor {
+    struct doctor *d;
+    const struct conf_store *conf;
+    struct loop *loop;
+    struct etcd_client *client; /* of all members; NULL = none yet */
+    struct etcd_client_opts opts;
+    struct secret password;
+    size_t reached;
+    int64_t revision, db_bytes, quota;
+};
+
+struct store_call {
+    struct etcd_call call;
+    struct loop *loop;
+    bool done;
+    cJSON *answer; /* a copy */
+    uint64_t took_us;
+};
+
+static void enter(struct store_doctor *s, enum doctor_stage stage)
+{
+    s->d->report.stage = stage;
+}
+
+static bool failed(struct store_doctor *s, const char *cause, const char *remedy)
+{
+    report_cause(s->d, "%s", cause);
+    report_remedy(s->d, "%s", remedy);
+    return false;
+}
+
+/* ---- calls ---- */
+
+static void on_done(struct etcd_call *call)
+{
+    struct store_call *c = CONTAINER_OF(call, struct store_call, call);
+
+    c->done = true;
+    c->answer = call->answer ? cJSON_Duplicate(call->answer, true) : NULL; /* the client frees its own */
+    loop_stop(c->loop);
+}
+
+static void on_closed(void *arg)
+{
+    loop_stop(arg);
+}
+
+static void close_client(struct store_doctor *s, struct etcd_client *client)
+{
+    if (!client)
+        return;
+    etcd_client_close(client, on_closed, s->loop);
+    (void)loop_run(s->loop);
+}
+
+/* One call, waited for. `client` NULL = there is no memory for one. */
+static void ask_by(struct store_doctor *s, struct etcd_client *client, const char *path, const char *body,
+                   struct store_call *out)
+{
+    *out = (struct store_call){.loop = s->loop, .call = {.path = path, .done = on_done}};
+    out->call.body = BUF_INIT(BODY_MAX);
+    (void)buf_str(&out->call.body, body);
+    uint64_t from = clock_measure_us();
+    int err = !client || out->call.body.failed ? -ENOMEM : etcd_call(client, &out->call);
+
+    while (!err && !out->done)
+        (void)loop_run(s->loop);
+    out->took_us = clock_measure_us() - from;
+    if (err) {
+        out->call.err = err;
+        (void)snprintf(out->call.why, sizeof(out->call.why), "%s", strerror(-err));
+    }
+    buf_free(&out->call.body);
+}
+
+/* The member at this place of the configuration. */
+static void ask_member(struct store_doctor *s, size_t i, const char *path, struct store_call *out)
+{
+    struct etcd_client_opts opts = s->opts;
+    char why[256];
+
+    opts.endpoints += i;
+    opts.nendpoints = 1;
+    opts.first = 0;
+    opts.user = NULL; /* a member says what it is to everybody */
+    struct etcd_client *client = etcd_client_new(s->loop, &opts, why);
+
+    ask_by(s, client, path, "{}", out);
+    close_client(s, client);
+}
+
+/* Any member, with one sign-in and one connection for all calls. */
+static void ask(struct store_doctor *s, const char *path, const char *body, struct store_call *out)
+{
+    char why[256];
+
+    if (!s->client)
+        s->client = etcd_client_new(s->loop, &s->opts, why);
+    ask_by(s, s->client, path, body, out);
+}
+
+static void call_free(struct store_call *c)
+{
+    cJSON_Delete(c->answer);
+}
+
+static bool is_unreached(int err)
+{
+    return err == -ECONNREFUSED || err == -ETIMEDOUT || err == -ECONNRESET;
+}
+
+/* Numbers of 64 bits come as texts. */
+static int64_t number(const cJSON *object, const char *name)
+{
+    return strtoll(json_text(object, name), NULL, 10);
+}
+
+/* ---- each member by itself ---- */
+
+static bool is_tried(const char *version)
+{
+    unsigned major = 0, minor = 0, patch = 0;
+
+    return sscanf(version, "%u.%u.%u", &major, &minor, &patch) == 3 && major == 3 &&
+           ((minor == 4 && patch >= 16) || minor == 5 || minor == 6);
+}
+
+static void look_at_member(struct store_doctor *s, size_t i, size_t *api, size_t *old)
+{
+    const char *endpoint = s->conf->endpoints.item[i];
+    struct store_call c;
+
+    ask_member(s, i, "/v3/maintenance/status", &c);
+    const char *version = json_text(c.answer, "version");
+
+    enter(s, STAGE_STORE_REACH);
+    if (is_unreached(c.call.err)) {
+        report_note(s->d, "%s", c.call.why);
+    } else {
+        s->reached++;
+        report_note(s->d, "%s answers in %.1f ms", endpoint, (double)c.took_us / 1000);
+        enter(s, STAGE_STORE_API);
+        if (c.call.err == -EIO) { /* 503: etcd's own word for a member without a leader */
+            (*api)++;
+            report_note(s->d, "%s", c.call.why);
+        } else if (c.call.err || !*version) {
+            report_note(s->d, "%s", c.call.err ? c.call.why : endpoint);
+        } else {
+            (*api)++;
+            *old += !is_tried(version);
+            report_note(s->d, "%s is etcd %s", endpoint, version);
+            s->db_bytes = number(c.answer, "dbSize");
+            s->quota = number(c.answer, "dbSizeQuota");
+        }
+    }
+    call_free(&c);
+}
+
+static bool look_at_members(struct store_doctor *s)
+{
+    size_t n = s->conf->endpoints.n, api = 0, old = 0;
+
+    for (size_t i = 0; i < n; i++)
+        look_at_member(s, i, &api, &old);
+    enter(s, STAGE_STORE_REACH);
+    if (!s->reached) {
+        report_failed(s->d, "none of the %zu members answers", n);
+        return failed(s,
+                      "see the notes: the name, the way to the port, or the certificate (issuer, name, end)",
+                      "correct `endpoints` and `ca_file`, or let this machine through to the members");
+    }
+    if (s->reached < n) {
+        report_warning(s->d, "%zu of %zu members answer", s->reached, n);
+        (void)failed(s, "see the notes: those members are away, or not to be reached from here",
+                     "start them, or correct their address in `endpoints`");
+    } else {
+        report_ok(s->d, "all %zu members answer", n);
+    }
+    enter(s, STAGE_STORE_API);
+    if (!api) {
+        report_failed(s->d, "no member has answered /v3/maintenance/status");
+        return failed(
+            s,
+            "something else listens there, the JSON gateway is off (enable-grpc-gateway), or etcd's own "
+            "server certificate lacks clientAuth: with client-cert-auth etcd calls itself with it",
+            "name etcd's client addresses; turn the gateway on; issue the certificate for serverAuth "
+            "and clientAuth");
+    }
+    if (old) {
+        report_warning(s->d, "%zu of %zu members have a version that was not tried", old, api);
+        (void)failed(s, "3.4.16 to 3.6 are known to work", "use a version of that range");
+    } else {
+        report_ok(s->d, "the JSON gateway of %zu member%s answers", api, api == 1 ? "" : "s");
+    }
+    return true;
+}
+
+/* ---- the cluster ---- */
+
+static bool sign_in(struct store_doctor *s)
+{
+    struct buf body = BUF_INIT(BODY_MAX);
+    struct etcd_writer w = {&body, s->conf->prefix};
+    struct store_call c;
+
+    enter(s, STAGE_STORE_SIGN_IN);
+    etcd_write_range(&w, "m/", 2, "m0", 1);
+    ask(s, "/v3/kv/range", buf_cstr(&body), &c);
+    buf_free(&body);
+    int err = c.call.err;
+    bool away = is_unreached(err) || err == -EIO; /* of which the next stage knows more */
+
+    s->revision = etcd_revision(c.answer);
+    if (!err && s->conf->user)
+        report_ok(s->d, "%s may read below %s", s->conf->user, s->conf->prefix);
+    else if (!err)
+        report_ok(s->d, "etcd asks for no user");
+    else if (away)
+        report_unknown(s->d, "%s", c.call.why);
+    else
+        report_failed(s->d, "%s", c.call.why);
+    call_free(&c);
+    if (!err || away)
+        return true;
+    return failed(s,
+                  s->conf->user
+                      ? "etcd does not know the user or the password, or the user's role lacks the prefix"
+                      : "etcd asks for a user, and [store] has none",
+                  "set `user` and `password_file`; grant the role readwrite on the prefix "
+                  "(etcdctl role grant-permission ROLE readwrite PREFIX --prefix)");
+}
+
+static size_t count_alarms(struct store_doctor *s)
+{
+    struct store_call c;
+
+    ask(s, "/v3/maintenance/alarm", "{\"action\":\"GET\"}", &c);
+    const cJSON *one;
+    size_t n = 0;
+
+    cJSON_ArrayForEach(one, json_get(c.answer, "alarms"))
+    {
+        report_note(s->d, "alarm %s", json_text(one, "alarm"));
+        n++;
+    }
+    call_free(&c);
+    return n;
+}
+
+static bool quorum(struct store_doctor *s)
+{
+    struct store_call status, list;
+
+    enter(s, STAGE_STORE_QUORUM);
+    ask(s, "/v3/maintenance/status", "{}", &status);
+    bool leads = !status.call.err && number(status.answer, "leader") != 0;
+
+    call_free(&status);
+    if (!leads) {
+        report_failed(s->d, "etcd has no leader");
+        return failed(s, "fewer than half of the members are up, or they do not reach each other",
+                      "start the members that are away; `etcdctl endpoint status --cluster` shows each");
+    }
+    ask(s, "/v3/cluster/member/list", "{}", &list);
+    int members = cJSON_GetArraySize(json_get(list.answer, "members"));
+
+    call_free(&list);
+    if (count_alarms(s)) {
+        report_failed(s->d, "etcd has raised an alarm, and takes no writes");
+        return failed(s, "NOSPACE: its database has reached the quota; CORRUPT: a member's data differs",
+                      "compact, defragment, raise quota-backend-bytes, then `etcdctl alarm disarm`");
+    }
+    if (members == 3 || members == 5) {
+        report_ok(s->d, "there is a leader, and %d members", members);
+    } else {
+        report_warning(s->d, "there is a leader, and %d member%s", members, members == 1 ? "" : "s");
+        (void)failed(s,
+                     members == 1 ? "when this member is away no gateway checks anything out"
+                                  : "an even number survives no more losses than one less",
+                     "run three or five members");
+    }
+    return true;
+}
+
+/* The nested transaction that every step of the store is made of. */
+static void write_probe(struct store_doctor *s, struct buf *body)
+{
+    char key[128];
+    struct etcd_writer w = {body, s->conf->prefix};
+
+    (void)snprintf(key, sizeof(key), "doctor/%s", s->conf->node);
+    const struct etcd_alternative absent = {.compares = {{.kind = ETCD_ABSENT, .key = key}},
+                                            .ncompares = 1,
+                                            .ops = {{.kind = ETCD_PUT, .key = key, .value = "x"}},
+                                            .nops = 1};
+    const struct etcd_alternative there = {.compares = {{.kind = ETCD_THERE, .key = key}},
+                                           .ncompares = 1,
+                                           .ops = {{.kind = ETCD_DELETE, .key = key}},
+                                           .nops = 1};
+    struct etcd_alternative chain[] = {absent, there};
+
+    (void)buf_str(body, "{\"success\":[");
+    etcd_write_chain(&w, chain, 2, NULL, 0);
+    (void)buf_str(body, "]}");
+}
+
+static bool write_key(struct store_doctor *s)
+{
+    uint64_t took = 0;
+    int err = 0;
+
+    enter(s, STAGE_STORE_WRITE);
+    for (int i = 0; i < 2 && !err; i++) { /* there, and gone */
+        struct buf body = BUF_INIT(BODY_MAX);
+        struct store_call c;
+
+        write_probe(s, &body);
+        ask(s, "/v3/kv/txn", buf_cstr(&body), &c);
+        buf_free(&body);
+        err = c.call.err;
+        took = c.took_us;
+        if (err)
+            report_failed(s->d, "%s", c.call.why);
+        call_free(&c);
+    }
+    if (err)
+        return failed(s, "the user may not write below the prefix, or etcd takes no writes",
+                      "grant readwrite on the prefix; see store_quorum for alarms");
+    if (took < SLOW_US) {
+        report_ok(s->d, "a transaction takes %.1f ms", (double)took / 1000);
+        return true;
+    }
+    report_warning(s->d, "a transaction takes %.1f ms", (double)took / 1000);
+    return failed(s, "the disks of etcd are slow (fsync), or the network is", "give etcd disks of its own") ||
+           true;
+}
+
+/* The first revision can be read until somebody compacts. */
+static bool history(struct store_doctor *s)
+{
+    int64_t quota = s->quota ? s->quota : QUOTA_USUAL;
+    struct buf body = BUF_INIT(BODY_MAX);
+    struct etcd_writer w = {&body, s->conf->prefix};
+    struct store_call c;
+
+    enter(s, STAGE_STORE_HISTORY);
+    etcd_write_range(&w, "c/tag", 5, "c/tag0", 1);
+    if (body.len && body.data[body.len - 1] == '}') /* at the first revision */
+        body.len--;
+    (void)buf_str(&body, ",\"revision\":\"1\"}");
+    ask(s, "/v3/kv/range", buf_cstr(&body), &c);
+    buf_free(&body);
+    bool whole = !strstr(c.call.why, "compacted");
+
+    call_free(&c);
+    report_note(s->d, "revision %" PRId64 ", database of %.1f MB, quota %.1f MB%s", s->revision,
+                (double)s->db_bytes / 1e6, (double)quota / 1e6, s->quota ? "" : " (etcd's default)");
+    if (whole && s->revision > MANY_CHANGES) {
+        report_failed(s->d, "nobody compacts: the first of %" PRId64 " revisions is still kept", s->revision);
+        return failed(
+            s, "etcd keeps every change until it is told otherwise, and stops to write at its quota",
+            "start the members with --auto-compaction-mode=periodic --auto-compaction-retention=1h");
+    }
+    if (s->db_bytes > quota / 2) {
+        report_warning(s->d, "the database has more than half of its quota");
+        return failed(s,
+                      "history that was compacted leaves room in the file; or other programs share this etcd",
+                      "`etcdctl defrag` each member; raise quota-backend-bytes") ||
+               true;
+    }
+    report_ok(s->d, whole ? "etcd is young: whether somebody compacts cannot be seen yet"
+                          : "old revisions are compacted");
+    return true;
+}
+
+/* The instance in the state directory, "" = none yet. */
+static void own_instance(const struct doctor *d, char out[ID_SIZE])
+{
+    char path[4096];
+
+    out[0] = '\0';
+    (void)snprintf(path, sizeof(path), "%s/instance", d->conf->gateway.state_dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = fd < 0 ? 0 : read(fd, out, ID_SIZE - 1);
+
+    if (fd >= 0)
+        (void)close(fd);
+    out[n > 0 ? n : 0] = '\0';
+}
+
+static bool has_instance(const struct etcd_kv *kv, const char *instance)
+{
+    return *instance && memmem(kv->value.data, kv->value.len, instance, strlen(instance));
+}
+
+static bool cluster(struct store_doctor *s)
+{
+    char key[128], instance[ID_SIZE];
+    struct buf body = BUF_INIT(BODY_MAX);
+    struct etcd_writer w = {&body, s->conf->prefix};
+    struct etcd_kv kv;
+    struct store_call c;
+
+    enter(s, STAGE_STORE_CLUSTER);
+    (void)snprintf(key, sizeof(key), "m/%s", s->conf->node);
+    const struct etcd_op gets[] = {{.kind = ETCD_GET, .key = "c/tag"}, {.kind = ETCD_GET, .key = key}};
+
+    (void)buf_str(&body, "{\"success\":[");
+    etcd_write_ops(&w, gets, 2);
+    (void)buf_str(&body, "]}");
+    ask(s, "/v3/kv/txn", buf_cstr(&body), &c);
+    buf_free(&body);
+    own_instance(s->d, instance);
+    bool young = c.call.err || !etcd_kv_read(etcd_response(c.answer, 0), 0, &kv);
+
+    if (!young) {
+        report_note(s->d, "lease ids of this cluster begin with %.*s", (int)kv.value.len, kv.value.data);
+        etcd_kv_free(&kv);
+    }
+    bool taken = etcd_kv_read(etcd_response(c.answer, 1), 0, &kv),
+         ours = taken && has_instance(&kv, instance);
+
+    if (taken)
+        etcd_kv_free(&kv);
+    call_free(&c);
+    if (young)
+        report_ok(s->d, "no gateway has used %s yet", s->conf->prefix);
+    else if (!taken || ours)
+        report_ok(s->d, "the name %s is %s", s->conf->node, ours ? "this gateway's" : "free");
+    else
+        report_failed(s->d, "the name %s belongs to a gateway with another state directory", s->conf->node);
+    return !taken || ours || young
+               ? true
+               : failed(
+                     s, "two gateways have one `node`, or the state directory was made anew",
+                     "give each gateway a `node` of its own; a name is free again once its gateway has been "
+                     "silent for the ttl");
+}
+
+/* ---- all of them ---- */
+
+void doctor_store(struct doctor *d)
+{
+    static bool (*const stages[])(struct store_doctor *) = {look_at_members, sign_in, quorum,
+                                                            write_key,       history, cluster};
+    struct store_doctor s = {.d = d, .conf = &d->conf->store};
+    char why[STORE_ACCESS_WHY] = "";
+
+    enter(&s, STAGE_STORE_REACH);
+    s.loop = upstream_global_init() ? NULL : loop_new();
+    if (!s.loop || store_access(s.conf, &s.opts, &s.password, why)) {
+        report_failed(d, "%s", *why ? why : "out of memory");
+        (void)failed(&s, "the command itself could not work", "see the detail");
+    } else {
+        for (size_t i = 0; i < sizeof(stages) / sizeof(*stages); i++)
+            if (!stages[i](&s))
+                break;
+    }
+    close_client(&s, s.client);
+    if (s.loop)
+        (void)loop_free(s.loop);
+    upstream_global_cleanup();
+    secret_clear(&s.password);
+}
