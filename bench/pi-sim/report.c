@@ -4,6 +4,8 @@
  */
 #include "pi-sim/report.h"
 
+#include "pi-sim/call.h"
+
 #include <stdio.h>
 
 static void put_number(struct jsonw *w, const char *name, uint64_t value)
@@ -88,6 +90,18 @@ static void put_call(struct jsonw *w, const char *name, const struct server_coun
     jsonw_end(w);
 }
 
+static uint64_t abandoned(const struct server *s)
+{
+    const struct pi_call *c;
+    uint64_t n = 0;
+
+    TAILQ_FOREACH(c, &s->calls, link)
+    {
+        n += c->conduct.lost;
+    }
+    return n;
+}
+
 static void put_counts(const struct server *s, struct jsonw *w)
 {
     uint64_t sum = 0;
@@ -106,6 +120,7 @@ static void put_counts(const struct server *s, struct jsonw *w)
     put_number(w, "violations_total", sum);
     put_number(w, "in_flight", s->in_flight);
     put_number(w, "in_flight_max", s->in_flight_peak);
+    put_number(w, "abandoned", abandoned(s));
     put_number(w, "connections", s->closing ? 0 : http_connections(s->http));
 }
 

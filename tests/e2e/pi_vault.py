@@ -96,6 +96,11 @@ class Client:
         assert answer.status == 200, answer
         return answer.json["Password"]
 
+    def begin(self, verb, credential):
+        """A call whose answer is not read yet: its connection, for the caller to read or close."""
+        body = {"AuthenticationToken": self.token, "Comment": "for a test", **credential.body}
+        return self.vault.begin(f"{FACES[self.face]}AccountStoreOps_{credential.kind}_{verb}", body)
+
     def sign_out(self):
         return self.post(SIGN_OUT[self.face])
 
@@ -144,6 +149,11 @@ class PiVault(SimulatorProcess):
             return Answer(answer.status, answer.getheaders(), answer.read())
         finally:
             connection.close()
+
+    def begin(self, path, body):
+        connection = self.connect()
+        connection.request("POST", BASE + path, body=json.dumps(body), headers={"Content-Type": "application/json"})
+        return connection
 
     def ask_sign_in(self, name=IDENTITY, password=PASSWORD, face="json-v2", authenticator=None, **more):
         """The sign-in call, as it is answered."""

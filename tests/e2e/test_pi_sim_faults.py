@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from pi_vault import ADM1, ADM2, BASE, FACES, IDENTITY, WEB01, PiVault
+from pi_vault import ADM1, ADM2, IDENTITY, WEB01, PiVault
 from simulator_process import until
 
 LOST = (OSError, http.client.HTTPException)
@@ -27,14 +27,6 @@ def _client(vault):
 
 def once(vault, action, **rule):
     vault.fault(action, **{"call": "checkout_shared", "count": 1, **rule})
-
-
-def begin(vault, client, verb):
-    """A call whose answer is not read yet."""
-    connection = vault.connect()
-    connection.request("POST", f"{BASE}{FACES['json-v2']}AccountStoreOps_SharedCredential_{verb}",
-                       body=json.dumps({"AuthenticationToken": client.token, **ADM1.body}), headers={"Content-Type": "application/json"})
-    return connection
 
 
 def done(vault):
@@ -77,7 +69,7 @@ def test_answers_that_are_right_in_the_end(vault, client, action):
 
 def test_an_answer_after_another_one(vault, client):
     once(vault, "informational")
-    connection = begin(vault, client, "CheckOut")
+    connection = client.begin("CheckOut", ADM1)
     whole = connection.sock.makefile("rb").read()
     connection.close()
     assert whole.startswith(b"HTTP/1.1 103 ") and b"HTTP/1.1 200 OK" in whole and done(vault)
@@ -126,8 +118,8 @@ def test_an_effect_that_comes_late(vault, client, action):
 
 def test_an_effect_that_comes_after_the_client_gave_up(vault, client):
     client.check_in(ADM1)
-    once(vault, "latency", latency_ms=1500)
-    connection = begin(vault, client, "CheckOut")
+    once(vault, "latency", latency_ms=3000)
+    connection = client.begin("CheckOut", ADM1)
     until(lambda: vault.counts()["in_flight"] == 1)
     connection.close()
     until(lambda: done(vault))
@@ -144,7 +136,7 @@ def test_an_effect_that_comes_twice(vault, client):
     assert done(vault)
     client.check_in(ADM1)
     vault.knob("checkins", "one")
-    once(vault, "doubled_late", latency_ms=300)
+    once(vault, "doubled_late", latency_ms=3000)
     assert client.check_out(ADM1).status == 200
     assert client.check_in(ADM1).status == 200
     assert not done(vault)
@@ -160,7 +152,7 @@ def test_a_token_that_is_lost(vault, client):
 
 def test_a_hanging_call_ends_with_its_client(vault, client):
     once(vault, "hang")
-    connection = begin(vault, client, "CheckOut")
+    connection = client.begin("CheckOut", ADM1)
     until(lambda: vault.counts()["in_flight"] == 1)
     connection.close()
     until(lambda: vault.counts()["in_flight"] == 0)
@@ -169,7 +161,7 @@ def test_a_hanging_call_ends_with_its_client(vault, client):
 
 def test_a_slow_answer_ends_with_its_client(vault, client):
     once(vault, "slow", size=1)
-    connection = begin(vault, client, "CheckOut")
+    connection = client.begin("CheckOut", ADM1)
     assert connection.sock.recv(1) == b"H"
     connection.close()
     until(lambda: vault.counts()["in_flight"] == 0)
@@ -194,7 +186,7 @@ def test_the_program_ends_with_calls_inside():
         vault.fault("slow", call="checkout_shared", size=1)
         vault.fault("doubled_late", call="checkout_stored", latency_ms=60000)
         client.check_out(WEB01)
-        connections = [begin(vault, client, "CheckIn"), begin(vault, client, "CheckOut")]
+        connections = [client.begin("CheckIn", ADM1), client.begin("CheckOut", ADM1)]
         until(lambda: vault.counts()["in_flight"] == 3)
     for connection in connections:
         connection.close()

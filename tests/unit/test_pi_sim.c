@@ -206,6 +206,25 @@ TEST(a_token_lives_as_long_as_its_life_and_its_use_allow)
     assert_true(w->vault->tokens->issued > 20);
 }
 
+TEST(a_token_ends_to_the_millisecond)
+{
+    struct world *w = *state;
+
+    sign_in(w);
+    pass(w, MINUTES(20) - 1);
+    assert_non_null(tokens_use(w->vault, w->token->text, FACE_JSON_V2));
+    pass(w, MINUTES(10));
+    assert_non_null(tokens_find(w->vault, w->token->text));
+    assert_int_equal(w->token->state, TOKEN_ALIVE);
+    pass(w, 1);
+    assert_null(tokens_use(w->vault, w->token->text, FACE_JSON_V2));
+    assert_int_equal(w->token->state, TOKEN_AGED);
+    sign_in(w);
+    pass(w, MINUTES(20));
+    assert_null(tokens_use(w->vault, w->token->text, FACE_JSON_V2));
+    assert_int_equal(w->token->state, TOKEN_IDLED);
+}
+
 /* ---- a walk over check-outs ---- */
 
 #define KEYS       4
@@ -543,6 +562,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_done_answer_is_well_formed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_body_that_is_cut_does_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_token_lives_as_long_as_its_life_and_its_use_allow, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_token_ends_to_the_millisecond, setup, teardown),
         cmocka_unit_test_setup_teardown(check_outs_are_what_was_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(the_vault_ends_what_is_left, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_counted_against_a_client_that_does_everything_right, setup,
