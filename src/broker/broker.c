@@ -9,10 +9,16 @@
 #include "broker/catalogue/catalogue_cache.h"
 #include "broker/find/explain.h"
 #include "broker/find/partial_answers.h"
+#include "broker/leases/lease_audit.h"
 #include "broker/leases/lease_listing.h"
 #include "broker/leases/leases.h"
 #include "broker/leases/lost_rows.h"
+#include "broker/leases/shared.h"
 #include "broker/operation.h"
+#include "broker/release_work.h"
+
+#include "base/log.h"
+#include "broker/audit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +63,76 @@ static struct leases *new_leases(const struct broker_opts *opts)
                                             .audit = opts->audit});
 }
 
+/* ---- news of a shared store ---- */
+
+static void on_joined(void *arg)
+{
+    struct broker *b = arg;
+
+    shared_joined(b->leases);
+    log_info("cluster_joined", "leases=%zu", leases_active(b->leases));
+}
+
+static void on_certain(void *arg, bool certain)
+{
+    (void)arg;
+    log_event(certain ? LOG_INFO : LOG_WARN, "cluster_certain", "certain=%s", certain ? "yes" : "no");
+}
+
+/* The others have counted this gateway as dead, and have what was its. */
+static void on_fenced(void *arg)
+{
+    struct broker *b = arg;
+
+    log_error("cluster_fenced", "leases=%zu hint=%s", leases_active(b->leases),
+              "other gateways have taken this one's leases over; it joins again");
+    audit_cluster(b->audit, "fenced", leases_active(b->leases));
+    shared_void_begin(b->leases);
+    checkouts_void(b);
+    shared_void_end(b->leases);
+}
+
+static void on_adopt(void *arg, const struct request_row *row, const struct lease_row *const *leases,
+                     size_t n)
+{
+    struct broker *b = arg;
+
+    if (shared_adopt(b->leases, row, leases, n))
+        log_error("adoption_failed", "request=%s error=%s", row->mark, "out of memory");
+}
+
+static void on_touched(void *arg, const char *mark)
+{
+    struct broker *b = arg;
+
+    shared_touched(b->leases, mark);
+}
+
+static void on_gone(void *arg, const char *node, int64_t epoch)
+{
+    (void)arg;
+    log_warn("cluster_node_dead", "node=%s epoch=%lld", node, (long long)epoch);
+}
+
+static size_t on_leases(void *arg)
+{
+    const struct broker *b = arg;
+
+    return leases_active(b->leases);
+}
+
+static const struct store_news news = {.joined = on_joined,
+                                       .certain = on_certain,
+                                       .fenced = on_fenced,
+                                       .adopt = on_adopt,
+                                       .touched = on_touched,
+                                       .gone = on_gone,
+                                       .leases = on_leases};
+
+static const struct store_news silence = {0};
+
+/* ---- begin and end ---- */
+
 struct broker *broker_new(const struct broker_opts *opts)
 {
     struct broker *b = calloc(1, sizeof *b);
@@ -77,8 +153,11 @@ struct broker *broker_new(const struct broker_opts *opts)
     for (size_t i = 0; b->vaults && i < opts->nvaults; i++)
         b->vaults[i] = opts->vaults[i];
     b->catalogue_cache = b->vaults ? new_catalogues(b) : NULL;
-    if (b->lists && b->explain && b->partial && b->leases && b->catalogue_cache)
+    if (b->lists && b->explain && b->partial && b->leases && b->catalogue_cache) {
+        if (leases_shared(b->leases))
+            opts->store->ops->listen(opts->store, &news, b);
         return b;
+    }
     broker_free(b);
     return NULL;
 }
@@ -103,8 +182,11 @@ void broker_free(struct broker *b)
 
     if (!b)
         return;
+    if (b->leases && leases_shared(b->leases))
+        leases_shared(b->leases)->ops->listen(leases_shared(b->leases), &silence, NULL);
     while ((op = TAILQ_FIRST(&b->ops)))
         op->class->destroy(op);
+    release_works_free(b);
     catalogue_cache_free(b->catalogue_cache);
     if (b->lists)
         account_lists_free(b->lists);

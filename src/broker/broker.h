@@ -153,7 +153,8 @@ size_t broker_end_session(struct broker *, const struct session_ended_args *);
 bool broker_pra_oldest_key(const struct broker *, int64_t *created_wall_ms);
 /* Up to when the closed sessions of a site are known, in the site's time. False = not known. */
 bool broker_pra_cursor_load(const struct broker *, const char *site, int64_t *cursor_ms);
-/* Durable soon, and no earlier than all that has ended before. 0 or -ENOMEM: the store has what it had. */
+/* Durable soon, and no earlier than all that has ended before. 0, -ENOMEM, or -EAGAIN where ends over several
+ * gateways are under way: the store has what it had. */
 int broker_pra_cursor_save(struct broker *, const char *site, int64_t cursor_ms);
 
 /* Whose lease it is, in the spelling of its other records; "" = not known. */

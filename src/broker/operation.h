@@ -53,6 +53,10 @@ struct broker {
     size_t nops;
     uint64_t checkouts, releases;
     struct session_ends session_ends[SESSION_END_NSOURCES];
+    /* of a shared store: release_work.h */
+    LIST_HEAD(, release_work) works;
+    size_t nworks;
+    uint64_t foreign_releases; /* leases that another gateway had opened */
 };
 
 struct lease;
@@ -67,6 +71,9 @@ struct session_leases;
 void checkouts_end(struct broker *, const struct session_leases *session, const char *credential_id);
 /* The same for the one that holds this lease before its session does; false = there is none. */
 bool checkouts_end_lease(struct broker *, const struct lease *);
+
+/* The gateway was fenced: all check-outs in flight end, and are answered so. checkout.c. */
+void checkouts_void(struct broker *);
 
 /* The check-outs in flight of the session have this lsid from now on. 0 or -ENOMEM. checkout/session_end.c.
  */

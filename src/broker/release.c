@@ -24,7 +24,9 @@
 #include "broker/leases/leases.h"
 #include "broker/leases/pending.h"
 #include "broker/leases/request_states.h"
+#include "broker/leases/shared.h"
 #include "broker/operation.h"
+#include "broker/release_work.h"
 
 #include "base/container_of.h"
 #include "base/log.h"
@@ -55,11 +57,32 @@ struct release {
     char lsid[LSID_TEXT_SIZE]; /* and its lsid, for the record; "" = not known */
     size_t waiting;            /* for leases, and 1 until broker_release() returns */
     size_t nwaits;
-    struct release_wait waits[];
+    struct release_wait *waits; /* behind the struct */
+    /* of a shared store */
+    struct release_work *work; /* NULL = it is done, or none is needed */
+    size_t known;              /* leases in the table that it is to end */
+    bool is_by_id;
+    STAILQ_HEAD(, shared_return_wait) returns;
+};
+
+/* A vault request of a shared store that this gateway checks in. */
+struct shared_return_wait {
+    struct vault_request_watch watch;
+    struct release *release;
+    STAILQ_ENTRY(shared_return_wait) link;
 };
 
 static void release_free(struct release *r)
 {
+    struct shared_return_wait *s;
+
+    while ((s = STAILQ_FIRST(&r->returns))) {
+        STAILQ_REMOVE_HEAD(&r->returns, link);
+        vault_request_unwatch(&s->watch);
+        free(s);
+    }
+    if (r->work)
+        release_work_leave(r->work);
     for (size_t i = 0; i < r->nwaits; i++) {
         vault_request_unwatch(&r->waits[i].watch);
         journal_unwait(&r->waits[i].written);
@@ -149,6 +172,8 @@ static void release_expired(struct op *op)
     struct release *r = CONTAINER_OF(op, struct release, op);
 
     r->answer.pending = true;
+    if (r->work && !r->answer.released)
+        r->answer.released = (int64_t)r->known; /* the store is away: as far as this gateway knows */
     finish_release(r);
 }
 
@@ -248,7 +273,11 @@ static struct release *release_new(struct broker *b, const struct asked_by *by, 
     if (!r)
         return NULL;
     session_leases_spell(b->leases, &session);
-    *r = (struct release){.session = session_copy(&session), .started_ms = clock_now(b->clock), .waiting = 1};
+    *r = (struct release){.session = session_copy(&session),
+                          .started_ms = clock_now(b->clock),
+                          .waiting = 1,
+                          .waits = (struct release_wait *)(r + 1)};
+    STAILQ_INIT(&r->returns);
     if (!r->session || op_begin(&r->op, &release_class, b, by->timeout_ms)) {
         free(r->session);
         free(r);
@@ -269,7 +298,8 @@ static struct op *begin_waiting(struct release *r, release_done *done, void *arg
     r->arg = arg;
     if (r->op.broker->draining)
         refuse_release(r, FAULT_DRAINING, "the gateway is stopping");
-    r->op.broker->releases += (uint64_t)r->answer.released;
+    if (!r->work)
+        r->op.broker->releases += (uint64_t)r->answer.released;
     if (--r->waiting == 0)
         (void)!timer_start(r->op.broker->timers, &r->op.deadline, 0, on_deferred); /* it is running: moved */
     return &r->op;
@@ -298,13 +328,99 @@ static struct release *end_session(struct broker *b, const struct session_leases
     return r;
 }
 
+/* ---- over all gateways ---- */
+
+static void on_returned(struct vault_request_watch *w, bool ended)
+{
+    struct release *r = CONTAINER_OF(w, struct shared_return_wait, watch)->release;
+
+    vault_request_unwatch(w);
+    r->answer.pending |= !ended;
+    wait_ended(r);
+}
+
+/* The vault's word is waited for where the check-in is under way. */
+static void await_return(struct release *r, struct vault_request *request)
+{
+    struct shared_return_wait *s = vault_request_is_in_flight(request) ? calloc(1, sizeof *s) : NULL;
+
+    if (s) {
+        *s = (struct shared_return_wait){.watch = {.on_ended = on_returned}, .release = r};
+        STAILQ_INSERT_TAIL(&r->returns, s, link);
+    }
+    if (!s || !vault_request_watch(request, &s->watch))
+        r->answer.pending = true;
+    else
+        r->waiting++;
+}
+
+static void on_work_ended(void *arg, const struct lease_row *lease, unsigned others,
+                          struct vault_request *returned)
+{
+    struct release *r = arg;
+
+    r->answer.released++;
+    r->answer.remaining_holders += others;
+    (void)text_copy(r->lease_id, sizeof(r->lease_id), lease->id);
+    (void)text_copy(r->lsid, sizeof(r->lsid), lease->holder.lsid);
+    if (*r->lsid)
+        r->session->lsid = r->lsid;
+    if (returned)
+        await_return(r, returned);
+}
+
+static void on_work_done(void *arg, bool found)
+{
+    struct release *r = arg;
+
+    r->work = NULL;
+    if (r->is_by_id && !found)
+        refuse_release(r, FAULT_NOT_FOUND, "no lease has this id");
+    else if (r->is_by_id && !r->answer.released)
+        r->answer.pending = true; /* it is being given back, or its check-out is in flight */
+    wait_ended(r);
+}
+
+static const struct release_work_class work_class = {on_work_ended, on_work_done};
+
+static void begin_work(struct release *r, const struct release_work_args *args)
+{
+    struct broker *b = r->op.broker;
+
+    r->is_by_id = args->lease_id != NULL;
+    r->work = release_work_new(b, args, &work_class, r);
+    if (r->work)
+        r->waiting++;
+    else
+        refuse_release(r, FAULT_STORE_UNAVAILABLE,
+                       "the lease store is away, and no more releases can be kept until it is back");
+}
+
+/* What is in flight here ends at once; the leases when the store has been asked for them. */
+static struct release *end_shared(struct broker *b, const struct session_leases *probe,
+                                  const struct release_args *args)
+{
+    struct release *r = release_new(b, &args->by, 0);
+
+    if (!r)
+        return NULL;
+    end_overdue(b, probe);
+    r->known = count_meant(session_leases_find(b->leases, probe), args->credential_id);
+    checkouts_end(b, probe, args->credential_id);
+    begin_work(r, &(struct release_work_args){
+                      .session = &args->by.session, .credential_id = args->credential_id, .why = "released"});
+    return r;
+}
+
 struct op *broker_release(struct broker *b, const struct release_args *args, release_done *done, void *arg)
 {
     struct session_leases *probe = session_leases_probe(&args->by.session);
     struct release *r = NULL;
 
-    if (probe)
-        r = b->draining ? release_new(b, &args->by, 0) : end_session(b, probe, args);
+    if (probe && b->draining)
+        r = release_new(b, &args->by, 0);
+    else if (probe)
+        r = leases_shared(b->leases) ? end_shared(b, probe, args) : end_session(b, probe, args);
     free(probe);
     return r ? begin_waiting(r, done, arg) : NULL;
 }
@@ -317,7 +433,9 @@ static void end_one(struct release *r, struct lease *lease)
     struct broker *b = r->op.broker;
     struct vault_request *request = lease->request;
 
-    if (lease->state == LEASE_OPEN) {
+    if (lease->state == LEASE_OPEN && leases_shared(b->leases)) {
+        begin_work(r, &(struct release_work_args){.lease_id = lease->id, .why = "released"});
+    } else if (lease->state == LEASE_OPEN) {
         end_lease(r, lease);
         log_info("lease_released_by_operator", "lease=%s", r->lease_id);
     } else if (request->state == VR_LAPSED) {
@@ -350,7 +468,9 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
 
     if (!r)
         return NULL;
-    if (!lease)
+    if (!lease && leases_shared(b->leases) && !b->draining)
+        begin_work(r, &(struct release_work_args){.lease_id = lease_id, .why = "released"});
+    else if (!lease)
         refuse_release(r, FAULT_NOT_FOUND, "no lease has this id");
     else if (!b->draining)
         end_one(r, lease);

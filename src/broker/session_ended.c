@@ -22,9 +22,12 @@
 #include "broker/leases/lease_life.h"
 #include "broker/leases/leases.h"
 #include "broker/leases/lsid_index.h"
+#include "broker/leases/shared.h"
 #include "broker/leases/sites.h"
 #include "broker/operation.h"
+#include "broker/release_work.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,11 +37,22 @@ struct session_ended {
     void *arg;
     enum session_end_source source;
     struct journal_wait written;
+    struct release_work *work; /* of a shared store; NULL = it is done, or none is needed */
     struct fault fault;
     size_t ended;
 };
 
 /* ---- the effect ---- */
+
+static size_t count_leases(const struct lsid_entry *entry)
+{
+    const struct lease *lease;
+    size_t n = 0;
+
+    SLIST_FOREACH(lease, &entry->leases, of_lsid)
+    n++;
+    return n;
+}
 
 static size_t end_leases(struct lsid_entry *entry, const struct session_end *end)
 {
@@ -67,7 +81,8 @@ static size_t end_session(struct broker *b, const char *lsid, enum session_end_s
     const struct session_end *end = session_end_get(ls, source, site);
 
     entry->refs++; /* it outlives its leases */
-    size_t checkouts = checkouts_note_end(entry, end), leases = end_leases(entry, end);
+    size_t checkouts = checkouts_note_end(entry, end);
+    size_t leases = leases_shared(ls) ? count_leases(entry) : end_leases(entry, end);
 
     lsid_entry_unref(ls, entry);
     if (!checkouts && !leases)
@@ -80,8 +95,29 @@ static size_t end_session(struct broker *b, const char *lsid, enum session_end_s
     return leases;
 }
 
+/* Its leases over all gateways. NULL = out of memory, or too many are to be done. */
+static struct release_work *end_everywhere(struct broker *b, const struct session_ended_args *args,
+                                           const struct release_work_class *class, void *arg)
+{
+    return release_work_new(
+        b,
+        &(struct release_work_args){.lsid = args->lsid,
+                                    .end = session_end_get(b->leases, args->source, args->site),
+                                    .why = "session_ended"},
+        class, arg);
+}
+
+static bool is_lsid(const char *lsid)
+{
+    char key[LSID_SIZE];
+
+    return lsid_normal(lsid, key);
+}
+
 size_t broker_end_session(struct broker *b, const struct session_ended_args *args)
 {
+    if (leases_shared(b->leases) && is_lsid(args->lsid) && !end_everywhere(b, args, NULL, NULL))
+        log_error("session_end_lost", "lsid=%s error=%s", args->lsid, "out of memory");
     return end_session(b, args->lsid, args->source, args->site);
 }
 
@@ -92,6 +128,8 @@ static void session_ended_leave(struct op *op)
     struct session_ended *e = CONTAINER_OF(op, struct session_ended, op);
 
     journal_unwait(&e->written);
+    if (e->work)
+        release_work_leave(e->work);
     op_end(op);
     free(e);
 }
@@ -115,9 +153,39 @@ static void session_ended_expired(struct op *op)
 {
     struct session_ended *e = CONTAINER_OF(op, struct session_ended, op);
 
-    if (e->written.entry)
+    if (e->written.entry || e->work)
         not_durable(e);
     finish_op(e);
+}
+
+static void on_ended(void *arg, const struct lease_row *lease, unsigned others,
+                     struct vault_request *returned)
+{
+    (void)arg;
+    (void)lease;
+    (void)others;
+    (void)returned;
+}
+
+static void on_done(void *arg, bool found)
+{
+    struct session_ended *e = arg;
+
+    (void)found;
+    e->work = NULL;
+    finish_op(e);
+}
+
+static const struct release_work_class work_class = {on_ended, on_done};
+
+/* Answered when the work is done. */
+static void begin_work(struct broker *b, struct session_ended *e, const struct session_ended_args *args)
+{
+    e->work = end_everywhere(b, args, &work_class, e);
+    if (e->work)
+        return;
+    not_durable(e);
+    op_expire_soon(&e->op);
 }
 
 static void on_written(struct journal_wait *w, int err)
@@ -164,6 +232,10 @@ struct op *broker_session_ended(struct broker *b, const struct session_ended_arg
     }
     if (!refused)
         e->ended = end_session(b, args->lsid, args->source, args->site);
+    if (!refused && leases_shared(b->leases) && is_lsid(args->lsid)) {
+        begin_work(b, e, args);
+        return &e->op;
+    }
     int waits = refused ? 0 : journal_await_all(leases_journal(b->leases), &e->written, on_written);
 
     if (waits < 0)
@@ -185,7 +257,10 @@ bool broker_pra_cursor_load(const struct broker *b, const char *site, int64_t *c
     return site_cursor(b->leases, site, cursor_ms);
 }
 
+/* What it covers ends first: the store has no word of it as yet. */
 int broker_pra_cursor_save(struct broker *b, const char *site, int64_t cursor_ms)
 {
+    if (release_works_count(b))
+        return -EAGAIN;
     return site_save_cursor(b->leases, site, cursor_ms);
 }

@@ -394,4 +394,9 @@ struct store {
     const struct store_ops *ops;
 };
 
+static inline bool store_is_shared(const struct store *s)
+{
+    return s && s->ops->listen;
+}
+
 #endif

@@ -79,7 +79,7 @@ static enum co_state audit_resume(struct checkout *co, int err)
     (void)err; /* it was begun before */
     if (audit_verdict(co->op.broker->audit, co->audit_err))
         audit_fault(&co->fault);
-    return CO_REPLY;
+    return co->shared && !fault_is_set(&co->fault) ? CO_CONFIRM : CO_REPLY;
 }
 
 static bool audit_drop(struct checkout *co)

@@ -12,6 +12,14 @@
  *   request -> await             it named one whose check-in is under way; then intent again
  *   intent -> isa -> seek        direct access, in place of request
  *
+ * Where the store is shared by several gateways (elsewhere.c, confirm.c):
+ *
+ *   intent -> password | key     the session has a lease at another gateway: its secret is read
+ *   request -> search            the vault's reuse named a request of which the store may know the owner
+ *   lookup -> opening            the lease is open before the secret is read
+ *   any -> pause -> intent       the request is being given back: it is asked for anew
+ *   audit -> confirm -> reply    the answer goes out only as long as the store's word is fresh
+ *
  * Every ending passes `reply`, good or bad, client present or not: there the vault request becomes a lease or
  * is dropped, and one of unknown outcome begins its recovery. A client that left or ran out of time has
  * its wait dropped where that is harmless; a request that may be sent is awaited and then undone. The
@@ -48,10 +56,13 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "broker/identity/login_name.h"
+#include "broker/release_work.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define COVERED_MS 20
 
 static const struct op_class checkout_class;
 static const struct co_step co_begin_step, co_ended_step, co_reply_step, co_done_step;
@@ -64,6 +75,10 @@ static const struct co_step *const states[CO_NSTATES] = {
     [CO_INTENT] = &co_intent_step,
     [CO_REQUEST] = &co_request_step,
     [CO_AWAIT] = &co_await_step,
+    [CO_PAUSE] = &co_pause_step,
+    [CO_SEARCH] = &co_search_step,
+    [CO_OPENING] = &co_opening_step,
+    [CO_CONFIRM] = &co_confirm_step,
     [CO_KEEP] = &co_keep_step,
     [CO_PEND] = &co_pend_step,
     [CO_AUDIT] = &co_audit_step,
@@ -87,6 +102,7 @@ static void co_free(struct checkout *co)
     journal_unwait(&co->written);
     audit_unwait(co->op.broker->audit, &co->recorded);
     vault_call_free(&co->call);
+    co_shared_free(co);
     account_list_unref(co->hold);
     usermap_free(&co->users);
     secret_clear(&co->secret);
@@ -99,16 +115,31 @@ static void co_free(struct checkout *co)
 
 /* ---- begin: nothing happens on the caller's stack ---- */
 
+/* What its session has released before ends before. */
+static bool is_covered(const struct checkout *co)
+{
+    return co->shared && release_works_cover(co->op.broker, co->session, co->credential_id);
+}
+
+static int begin_enter(struct checkout *co)
+{
+    return co_defer_for(co, is_covered(co) ? COVERED_MS : 0);
+}
+
 static enum co_state begin_resume(struct checkout *co, int err)
 {
     if (err < 0)
         return co_fail_start(co, err);
     if (co->op.broker->draining)
         return co_fail_start(co, -ESHUTDOWN);
+    if (is_covered(co))
+        return CO_BEGIN;
     if (!audit_permits(co->op.broker->audit)) {
         audit_fault(&co->fault);
         return CO_REPLY;
     }
+    if (!leases_joined(co->op.broker->leases))
+        return co_store_failed(co, -EIO);
     if (!credential_id_parse(co->credential_id, &co->ref) ||
         !(co->vault = broker_vault(co->op.broker, co->ref.vault)))
         return co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
@@ -125,7 +156,7 @@ static bool begin_drop(struct checkout *co)
     return true;
 }
 
-static const struct co_step co_begin_step = {"begin", co_defer, begin_resume, begin_drop};
+static const struct co_step co_begin_step = {"begin", begin_enter, begin_resume, begin_drop};
 
 /* ---- reply: the one place where a check-out ends ---- */
 
@@ -159,10 +190,36 @@ static void answer_secret(struct checkout *co, const struct vault_request *reque
  * The hold becomes the session's lease, or joins the one it has. False = that one has ended meanwhile. Where
  * it has ended by the site's report, the hold lasts until the answer has been given.
  */
+/* In a shared store what is read through a lease of the session, or is another gateway's, is held until it
+ * has been answered. */
+static bool hand_shared(struct checkout *co)
+{
+    const struct vault_request *request = co->request;
+    const struct lease *own = lease_find(co->op.broker->leases, co->session, co->credential_id);
+
+    if (!co_is_confirmed(co) || request->returned ||
+        (request->state != VR_HELD && request->state != VR_ELSEWHERE))
+        return false;
+    if (request->state != VR_ELSEWHERE && !co->lease && (!own || own->request != request))
+        return false;
+    if (co->lease && request->state == VR_HELD) {
+        lease_open(co->lease);
+        co->request = NULL;
+    } else if (co->lease) {
+        lease_forget(co->lease);
+    } else if (request->state == VR_HELD) {
+        memcpy(co->lease_id, own->id, ID_SIZE);
+    }
+    co->lease = NULL;
+    return true;
+}
+
 static bool hand_lease(struct checkout *co)
 {
     struct lease *lease = co->lease;
 
+    if (co->shared)
+        return hand_shared(co);
     if (lease) {
         lease_open(lease);
     } else {
@@ -190,6 +247,8 @@ static bool hand_over(struct checkout *co)
 
     if (!username)
         (void)co_fail(co, FAULT_INTERNAL, "out of memory");
+    else if (!handed && co->shared && !co_is_confirmed(co))
+        (void)co_store_failed(co, -EIO);
     else if (!handed)
         (void)co_fail(co, FAULT_VAULT_ERROR, "the session's lease ended meanwhile; check out again");
     if (handed) {
@@ -316,11 +375,15 @@ static void co_expired(struct op *op)
 {
     struct checkout *co = CONTAINER_OF(op, struct checkout, op);
 
-    (void)co_fail(
-        co, FAULT_DEADLINE_EXCEEDED,
-        "no answer in time; the check-out got as far as `%s` and is undone: see the vault's latency in "
-        "/metrics, and request_timeout",
-        states[co->state]->name);
+    if (co->shared && (co->state == CO_BEGIN || co->state == CO_INTENT || co->state == CO_SEARCH ||
+                       co->state == CO_OPENING || co->state == CO_KEEP || co->state == CO_CONFIRM))
+        (void)co_store_failed(co, -EIO);
+    else
+        (void)co_fail(
+            co, FAULT_DEADLINE_EXCEEDED,
+            "no answer in time; the check-out got as far as `%s` and is undone: see the vault's latency in "
+            "/metrics, and request_timeout",
+            states[co->state]->name);
     answer_fault(co, &co->fault);
     broker_leave(op);
 }
@@ -337,6 +400,33 @@ static void co_destroy(struct op *op)
 }
 
 static const struct op_class checkout_class = {co_leave, co_expired, co_destroy};
+
+/* One whose request is on its way to the vault is answered now, and recovered when that has ended. */
+static void co_void(struct checkout *co)
+{
+    (void)co_fail(co, FAULT_STORE_UNAVAILABLE,
+                  "the gateway was counted as dead by the others and joins again; check out again");
+    answer_fault(co, &co->fault);
+    broker_leave(&co->op);
+}
+
+static struct checkout *find_unanswered(const struct broker *b)
+{
+    struct op *op;
+
+    TAILQ_FOREACH(op, &b->ops, link)
+    if (op->class == &checkout_class && !op->left)
+        return CONTAINER_OF(op, struct checkout, op);
+    return NULL;
+}
+
+void checkouts_void(struct broker *b)
+{
+    struct checkout *co;
+
+    while ((co = find_unanswered(b)))
+        co_void(co);
+}
 
 static char *copy_text(const char **at, char *to, const char *from)
 {
@@ -370,7 +460,7 @@ static struct checkout *co_new(const struct leases *ls, const struct checkout_ar
     co->preferred = args->prefer_ssh_key ? CREDENTIAL_SSH_KEY : CREDENTIAL_PASSWORD;
     co->session = session_copy(&args->by.session);
     co->steps = states;
-    if (!co->session || lease_id_new(ls, co->lease_id)) {
+    if (!co->session || lease_id_new(ls, co->lease_id) || co_shared_new(co, leases_shared(ls))) {
         free(co->session);
         free(co);
         return NULL;
@@ -388,6 +478,7 @@ struct op *broker_checkout(struct broker *b, const struct checkout_args *args, c
     co->arg = arg;
     co->started_ms = clock_now(b->clock);
     if (op_begin(&co->op, &checkout_class, b, args->by.timeout_ms)) {
+        co_shared_free(co);
         free(co->session);
         free(co);
         return NULL;

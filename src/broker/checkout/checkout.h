@@ -20,6 +20,7 @@
 #include "broker/leases/recovery.h"
 #include "broker/leases/request_states.h"
 #include "broker/leases/rows.h"
+#include "broker/leases/shared.h"
 #include "broker/leases/sites.h"
 #include "broker/operation.h"
 
@@ -31,15 +32,19 @@ enum co_state {
     CO_INTENT,
     CO_REQUEST,
     CO_AWAIT,
+    CO_PAUSE,
+    CO_SEARCH,
     CO_LOOKUP,
     CO_ISA,
     CO_SEEK,
+    CO_OPENING,
     CO_PASSWORD,
     CO_KEY,
     CO_PASSPHRASE,
     CO_KEEP,
     CO_PEND,
     CO_AUDIT,
+    CO_CONFIRM,
     CO_ENDED,
     CO_REPLY,
     CO_DONE,
@@ -66,6 +71,24 @@ enum co_secret_stage {
     CO_SECRET_OTHER,     /* the other type: that one was absent */
     CO_SECRET_PASSPHRASE,
     CO_SECRET_COMPLETE
+};
+
+/* What a check-out has besides where the store is shared. */
+struct co_shared {
+    struct checkout *checkout;
+    struct store *store;
+    struct shared_wait opened;      /* for the outcome of its STEP_OPEN */
+    bool is_known;                  /* the store has the request that the vault has handed over, */
+    enum request_state found_state; /* in this state */
+    bool open_first;                /* the secret is read only when the lease is open */
+    unsigned pauses;
+    struct lease_row *lease; /* which the session has already, as the store has shown it; NULL = none */
+    struct request_row *request;
+    struct store_question question; /* search, confirm */
+    char lease_id[ID_SIZE];         /* of the latter */
+    bool is_asked;                  /* of a confirmation: it is on its way */
+    enum store_answer answer;       /* of the last one */
+    uint64_t confirmed_ms;          /* when it was sent; 0 = none as yet */
 };
 
 struct checkout {
@@ -126,6 +149,7 @@ struct checkout {
         *end; /* the site's report meanwhile: it is answered, and then ends; NULL = none */
     char ended_lease_id[ID_SIZE]; /* the session's own lease, through which it reads, and which has ended by
                                      that report; "" = none */
+    struct co_shared *shared;     /* NULL = the store is this gateway's alone */
     /* session_queue.c */
     struct session_queue *queue;
     TAILQ_ENTRY(checkout) of_queue;
@@ -146,8 +170,9 @@ struct co_step {
 };
 
 extern const struct co_step co_session_queue_step, co_account_step, co_policy_step, co_intent_step,
-    co_request_step, co_await_step, co_lookup_step, co_isa_step, co_seek_step, co_password_step, co_key_step,
-    co_passphrase_step, co_keep_step, co_pend_step, co_audit_step;
+    co_request_step, co_await_step, co_pause_step, co_search_step, co_lookup_step, co_isa_step, co_seek_step,
+    co_opening_step, co_password_step, co_key_step, co_passphrase_step, co_keep_step, co_pend_step,
+    co_audit_step, co_confirm_step;
 
 /* ---- session_queue.c ---- */
 
@@ -157,6 +182,32 @@ void session_queue_leave(struct checkout *);
 /* The session's first; the others follow by `of_queue`. */
 struct checkout *session_queue_first(const struct broker *, const struct session_leases *);
 
+/* ---- shared.c, elsewhere.c, confirm.c: where the store is shared ---- */
+
+int co_shared_new(struct checkout *, struct store *); /* `store` NULL: nothing. 0 or -ENOMEM */
+void co_shared_free(struct checkout *);
+void co_drop_rows(struct checkout *); /* of the lease that its session has */
+/* Another gateway may have the lease that the session has already: to be shown by a step that was not
+ * applied.
+ */
+void co_note_rows(struct checkout *, const struct store_step *);
+/* Next, after its STEP_ASK has shown that the session has a lease. */
+enum co_state co_session_has(struct checkout *);
+/* The lease that the session has at another gateway ends, where there is one. */
+void co_release_elsewhere(struct checkout *, const char *why);
+/* A lease is about to be asked for: an own one of the session, which it replaces, ends before. */
+void co_begin_asking(struct checkout *);
+/* The lease holds the request: as co_settle(). */
+enum co_state co_open(struct checkout *);
+/* Ends the wait for its STEP_OPEN: true = lease and hold follow the step. */
+bool co_abandon_open(struct checkout *);
+void co_confirm_begin(
+    struct checkout *); /* beside the reading of the secret, where it has no lease of its own */
+void co_confirm_end(struct checkout *);
+bool co_is_confirmed(const struct checkout *); /* its answer may go out, at this moment */
+/* The store is out of reach, or says that the gateway was fenced. */
+enum co_state co_store_failed(struct checkout *, int err);
+
 /* ---- driver.c ---- */
 
 /* Enters the state and goes on from there. May free the check-out. */
@@ -165,6 +216,7 @@ void co_goto(struct checkout *, enum co_state next);
 void co_resume(struct checkout *);
 /* As enter: resumes in the next iteration, on an empty stack. */
 int co_defer(struct checkout *);
+int co_defer_for(struct checkout *, uint64_t ms);
 void co_answered(struct checkout *);  /* the vault has answered something */
 void co_on_call(struct vault_call *); /* as vault_call.done */
 /* Makes co->call ready to be handed to the vault, as this user. */
@@ -237,6 +289,8 @@ enum co_state co_try_other(struct checkout *, enum co_state other);
 void co_take_secret(struct checkout *);
 /* The first read of the secret. */
 enum co_state co_first_fetch(const struct checkout *);
+/* The next read of the secret, by its stage; or CO_KEEP. */
+enum co_state co_next_fetch(const struct checkout *);
 /* The vault request is held: the row of the lease is put, and the secret is read unless it was. */
 enum co_state co_settle(struct checkout *);
 

@@ -52,9 +52,14 @@ static void on_deferred(struct deadline *d)
     co_resume(CONTAINER_OF(d, struct checkout, defer));
 }
 
+int co_defer_for(struct checkout *co, uint64_t ms)
+{
+    return timer_start(co->op.broker->timers, &co->defer, ms, on_deferred);
+}
+
 int co_defer(struct checkout *co)
 {
-    return timer_start(co->op.broker->timers, &co->defer, 0, on_deferred);
+    return co_defer_for(co, 0);
 }
 
 void co_answered(struct checkout *co)
@@ -83,9 +88,17 @@ void co_call_in_time(struct checkout *co, const char *user)
     co->call.wait_ms = co->call.timeout_ms - co->call.timeout_ms / 4;
 }
 
+static bool may_send(struct vault_call *call)
+{
+    const struct co_shared *s = CONTAINER_OF(call, struct checkout, call)->shared;
+
+    return s->store->ops->may_send(s->store);
+}
+
 void co_call_awaited(struct checkout *co, const char *user)
 {
     co_call_in_time(co, user);
+    co->call.may_send = co->shared ? may_send : NULL;
     co->call.timeout_ms = co->call.wait_ms + co->vault->conf->call_timeout_ms;
 }
 
@@ -133,6 +146,15 @@ enum co_state co_fail_with(struct checkout *co, const struct fault *fault)
     if (!fault_is_set(fault))
         fault_set(&co->fault, FAULT_VAULT_ERROR, "the vault's answer makes no sense");
     return CO_REPLY;
+}
+
+enum co_state co_store_failed(struct checkout *co, int err)
+{
+    if (err == -ENOMEM)
+        return co_fail_start(co, err);
+    return co_fail(co, FAULT_STORE_UNAVAILABLE,
+                   "the lease store cannot be written; the log and /readyz say why. No credential is checked "
+                   "out that could be forgotten");
 }
 
 enum co_state co_next_user(struct checkout *co, const struct fault *fault)
@@ -216,6 +238,15 @@ enum co_state co_first_fetch(const struct checkout *co)
     return co->preferred == CREDENTIAL_SSH_KEY ? CO_KEY : CO_PASSWORD;
 }
 
+enum co_state co_next_fetch(const struct checkout *co)
+{
+    switch (co->stage) {
+    case CO_SECRET_PASSPHRASE: return CO_PASSPHRASE;
+    case CO_SECRET_COMPLETE: return CO_KEEP;
+    default: return co_first_fetch(co);
+    }
+}
+
 /* The lease of what is withdrawn goes with it, unless the vault request belongs to others by now. */
 void co_withdraw(struct checkout *co)
 {
@@ -239,6 +270,10 @@ void co_undo(struct checkout *co)
     struct lease *claim = co->lease && !settled && !asked ? co->lease : NULL;
 
     journal_unwait(&co->written);
+    if (co->shared && co_abandon_open(co))
+        request = NULL;
+    if (co->shared)
+        co_confirm_end(co);
     co->request = co->asked = NULL;
     co->lease = NULL;
     if (asked)
@@ -259,7 +294,8 @@ bool co_is_over(const struct checkout *co)
 
     if (co->retry == CO_RETRY_SPENT)
         return false;
-    return (!co->lease && !*co->ended_lease_id && (!own || own->request != co->request)) ||
+    return (!co->lease && !*co->ended_lease_id && (!own || own->request != co->request) &&
+            co->request->state != VR_ELSEWHERE) ||
            (co->retry == CO_RETRY_ALLOWED && clock_now(co->op.broker->clock) >= co->request->ends_ms);
 }
 
@@ -305,5 +341,7 @@ enum co_state co_request_dead(struct checkout *co, const struct fault *fault)
                        "the vault handed over a request that it does not list as live");
     if (lease && lease->request == co->request)
         lease_close(lease, "gone");
+    else if (co->shared)
+        co_release_elsewhere(co, "gone");
     return co_ask_again(co);
 }

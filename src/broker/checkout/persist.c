@@ -17,15 +17,6 @@
 
 #include <errno.h>
 
-static enum co_state store_failed(struct checkout *co, int err)
-{
-    if (err == -ENOMEM)
-        return co_fail_start(co, err);
-    return co_fail(co, FAULT_STORE_UNAVAILABLE,
-                   "the lease store cannot be written; the log and /readyz say why. No credential is checked "
-                   "out that could be forgotten");
-}
-
 /* ---- intent ---- */
 
 static void on_written(struct journal_wait *w, int err)
@@ -33,6 +24,8 @@ static void on_written(struct journal_wait *w, int err)
     struct checkout *co = CONTAINER_OF(w, struct checkout, written);
 
     co->row_err = err;
+    if (err == -ESTALE && co->shared)
+        co_note_rows(co, w->step);
     if (co->state == CO_INTENT || co->state == CO_KEEP || co->state == CO_PEND)
         co_resume(co);
 }
@@ -50,19 +43,22 @@ static int ask(struct checkout *co)
     uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
     struct lease_args args = co_lease_args(co);
 
+    if (co->shared)
+        co_begin_asking(co);
     co->lease = lease_ask(ls, &args, co->vault, usermap_user(&co->users));
     if (!co->lease)
         return -ENOMEM;
     co->asked = co->lease->request;
     co->sent_ms = clock_now(co->op.broker->clock);
-    co->sent_wall_ms = clock_wall(co->op.broker->clock);
+    co->sent_wall_ms = leases_wall(ls, co->vault);
     vault_request_set_end(co->asked, co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
     return row_ask(co->asked, &co->written, on_written);
 }
 
+/* A shared store may be waited for as long as the caller waits. */
 static int intent_enter(struct checkout *co)
 {
-    if (!journal_writable(leases_journal(co->op.broker->leases)))
+    if (!co->shared && !journal_writable(leases_journal(co->op.broker->leases)))
         return -EIO;
     return await_row(co, ask(co));
 }
@@ -75,7 +71,7 @@ static enum co_state intent_resume(struct checkout *co, int err)
     if (co->asked)
         co->asked->has_row = false; /* the step has not happened */
     co_withdraw(co);                /* nothing was sent */
-    return store_failed(co, err);
+    return co->shared && err == -ESTALE ? co_session_has(co) : co_store_failed(co, err);
 }
 
 static bool intent_drop(struct checkout *co)
@@ -93,17 +89,21 @@ enum co_state co_settle(struct checkout *co)
     /* The row of what was asked for ends with this step, unless a lost sending may have made it. */
     if (co->asked && co->asked != co->request && co->at_vault == CO_VAULT_STRAY && !co_claim(co, co->request))
         return CO_REPLY;
+    if (co->shared)
+        return co_open(co);
     int waits = lease_settle(co->lease, co->request, &co->written, on_written);
 
     co->asked = NULL;
     (void)await_row(co, waits);
     if (waits == -ENOMEM) /* the store has the request as ASKED */
         return co_fail_start(co, waits);
-    switch (co->stage) {
-    case CO_SECRET_PASSPHRASE: return CO_PASSPHRASE;
-    case CO_SECRET_COMPLETE: return CO_KEEP;
-    default: return co_first_fetch(co);
-    }
+    return co_next_fetch(co);
+}
+
+/* The outcome of a shared store may be that the check-out begins again: its record is begun afterwards. */
+static bool is_undecided(const struct checkout *co)
+{
+    return co->shared && co->lease && co->row_err == ROW_ON_ITS_WAY;
 }
 
 /* -ESTALE: what was read has ended meanwhile. */
@@ -113,7 +113,7 @@ static int keep_enter(struct checkout *co)
 
     if (co_is_over(co))
         return -ESTALE;
-    if (row >= 0)
+    if (row >= 0 && !is_undecided(co))
         co_audit_begin(co);
     return row;
 }
@@ -122,8 +122,10 @@ static enum co_state keep_resume(struct checkout *co, int err)
 {
     if (err == -ESTALE)
         return co_ask_again(co);
+    if (err == 0 && co->shared && !co->recorded.done)
+        return CO_KEEP; /* its row is durable by now */
     err = err < 0 ? err : co->lease ? co->row_err : 0;
-    return err ? store_failed(co, err) : CO_AUDIT;
+    return err ? co_store_failed(co, err) : CO_AUDIT;
 }
 
 static bool keep_drop(struct checkout *co)

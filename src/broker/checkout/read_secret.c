@@ -65,6 +65,8 @@ static int secret_enter(struct checkout *co)
     bool own = co->lease && co->lease->state != LEASE_ASKING;
 
     co_call(co, own ? usermap_user(&co->users) : co->request->user);
+    if (co->shared && !co->lease)
+        co_confirm_begin(co);
     co->call.alias_id = co->ref.kind == KIND_ALIAS ? co->ref.account_id : 0;
     int err =
         co->vault->ops->credential(co->vault, vault_request_name(co->request), co_wanted_type(co), &co->call);
@@ -99,7 +101,7 @@ static enum co_state wait_for_approval(struct checkout *co)
     co->fault = co->call.fault;
     if (other)
         note_kept(co, other);
-    if (other || !is_new || !co->vault->conf->approval_wait_ms ||
+    if (other || !is_new || co->shared || !co->vault->conf->approval_wait_ms ||
         !pending_keep(request, co->lease, co->vault->conf->approval_wait_ms))
         return CO_REPLY;
     journal_unwait(&co->written);
@@ -121,7 +123,9 @@ static enum co_state after_secret(const struct checkout *co)
 {
     if (co->lease && co->lease->state == LEASE_ASKING)
         return CO_LOOKUP;
-    return co->stage == CO_SECRET_PASSPHRASE ? CO_PASSPHRASE : CO_KEEP;
+    if (co->stage == CO_SECRET_PASSPHRASE)
+        return CO_PASSPHRASE;
+    return co->shared && !co->lease ? CO_CONFIRM : CO_KEEP;
 }
 
 static enum co_state secret_resume(struct checkout *co, int err)

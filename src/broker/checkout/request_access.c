@@ -85,6 +85,9 @@ bool co_hold_asked(struct checkout *co, const char *name, enum request_origin or
     }
     uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
 
+    if (co->shared) /* the vault's clock is known by now */
+        co->sent_wall_ms = leases_wall(co->op.broker->leases, co->vault) -
+                           (int64_t)(clock_now(co->op.broker->clock) - co->sent_ms);
     co->asked->origin = (uint8_t)origin;
     co_hold(co, co->asked, origin == ORIGIN_UNKNOWN);
     vault_request_set_end(co->asked, co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
@@ -95,6 +98,9 @@ enum co_state co_request_refused(struct checkout *co)
 {
     struct vault_call *call = &co->call;
 
+    if (call->withheld)
+        fault_set(&call->fault, FAULT_STORE_UNAVAILABLE,
+                  "the lease store has not answered for too long: nothing is asked of the vault meanwhile");
     if (call->result == VAULT_FAILED && call->unknown)
         return co_fail_with(co, &call->fault); /* it is recovered */
     if (call->result == VAULT_CONFLICT) {      /* perhaps with the first copy of a call that came twice */
@@ -116,6 +122,10 @@ static enum co_state hold_known_request(struct checkout *co, struct vault_reques
         return CO_LOOKUP;
     }
     request->missed = false;
+    if (request->returned) { /* other check-outs have yet to find out */
+        co_drop_request(co);
+        return CO_PAUSE;
+    }
     if (vault_request_is_returning(request)) {
         co_drop_request(co); /* it has another lease's mark: nothing was made for this one, unless late */
         co->awaited = request;
@@ -158,7 +168,9 @@ static enum co_state hold_answered(struct checkout *co)
     }
     if (!co_hold_asked(co, co->answered, origin))
         return CO_REPLY;
-    return origin == ORIGIN_UNKNOWN ? CO_LOOKUP : co_settle(co);
+    if (origin != ORIGIN_UNKNOWN)
+        return co_settle(co);
+    return co->shared ? CO_SEARCH : CO_LOOKUP;
 }
 
 static enum co_state request_resume(struct checkout *co, int err)
@@ -269,7 +281,8 @@ static void set_end_as_listed(struct checkout *co, const struct active_request *
     if (!left && co->request->state == VR_PENDING)
         left = co->minutes * (int64_t)co->vault->conf->minute_ms; /* from its approval on */
     if (left)
-        vault_request_set_end(co->request, clock_now(clock) + (uint64_t)left, clock_wall(clock) + left);
+        vault_request_set_end(co->request, clock_now(clock) + (uint64_t)left,
+                              leases_wall(co->op.broker->leases, co->vault) + left);
 }
 
 /* What was asked for is recovered: its mark finds what the vault has made, if anything. */
@@ -327,6 +340,14 @@ static enum co_state judge_doubtful(struct checkout *co, const struct active_req
     return join_marked(co, request);
 }
 
+/* In a shared store a request that waits for its approver is not held: it is its maker's. */
+static enum co_state not_approved(struct checkout *co)
+{
+    co_drop_request(co);
+    return co_fail(co, FAULT_APPROVAL_PENDING,
+                   "an earlier request waits for its approver; check out again when it is approved");
+}
+
 static enum co_state lookup_resume(struct checkout *co, int err)
 {
     const struct active_request *row;
@@ -356,6 +377,10 @@ static enum co_state lookup_resume(struct checkout *co, int err)
     else if (co->request->origin == ORIGIN_UNKNOWN)
         co->request->origin = ORIGIN_FOREIGN;
     set_end_as_listed(co, row);
+    if (co->shared && row->waits)
+        return not_approved(co);
+    if (co->shared)
+        co->shared->open_first = true;
     return co->lease ? co_settle(co) : co_first_fetch(co);
 }
 

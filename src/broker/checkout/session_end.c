@@ -15,6 +15,7 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "broker/checkout/checkout.h"
+#include "broker/release_work.h"
 
 #include <errno.h>
 #include <string.h>
@@ -126,6 +127,10 @@ void co_landed(struct checkout *co)
     struct broker *b = co->op.broker;
     struct lease *lease = co->end ? lease_by_id(b->leases, co->lease_id) : NULL;
 
+    if (co->end && co->shared && !lease) /* on the request of another gateway */
+        (void)release_work_new(
+            b, &(struct release_work_args){.lsid = co->by_lsid.lsid, .end = co->end, .why = "session_ended"},
+            NULL, NULL);
     if (!lease || lease->state != LEASE_OPEN)
         return;
     crash_point("pra.ended.landed");

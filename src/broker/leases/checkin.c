@@ -52,8 +52,12 @@ static int queued_enter(struct vault_request *r)
 {
     struct request_work *w = request_work_get(r);
 
-    if (!w)
+    if (r->unwritten)
+        shared_return(r);
+    if (!w || r->unwritten)
         return -ENOMEM;
+    if (r->undecided)
+        return 0; /* the store decides whether it is this gateway's to check in: shared.c */
     w->queued.start = start_checkin;
     return checkin_queue_join(&r->vault_ref->checkins, &w->queued, r->user, w->hurried);
 }

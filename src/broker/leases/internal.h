@@ -5,7 +5,8 @@
  * file has one part of the life: restore.c makes the table from the store, lease_life.c begins and ends
  * leases, request_states.c moves vault requests from state to state, recovery.c and checkin.c have the
  * states in which one is looked for and given back, reconcile.c compares with the vault's lists, rows.c says
- * it all to the journal, and lease_table.c has the objects and their memory.
+ * it all to the journal, shared.c follows the outcomes of steps that a shared store decides, and
+ * lease_table.c has the objects and their memory.
  *
  * Invariants: in_state[] counts the vault requests by state; each is the `request` of its asker, which is in
  * the table; those with a name are in `requests`, but for one that is VR_LAPSED or that a recovery looks for.
@@ -28,6 +29,8 @@
 #include "broker/leases/request_identity.h"
 #include "broker/leases/request_states.h"
 #include "broker/leases/rows.h"
+#include "broker/leases/shared.h"
+#include "broker/leases/shared_strays.h"
 #include "broker/leases/sites.h"
 #include "broker/leases/vault_ref.h"
 
@@ -40,6 +43,13 @@ struct leases {
     struct active_requests_reader *reader;
     struct reconcile *reconcile;
     struct lease_tag tag;
+    struct store *shared; /* NULL = the store is the gateway's alone */
+    /* leases_adopt(), which is built on what calls it */
+    int (*adopt)(struct leases *, const struct request_row *, const struct lease_row *const *, size_t n);
+    bool voiding; /* the gateway was fenced: nothing is written for what ends now */
+    LIST_HEAD(shared_steps, shared_step) shared_steps; /* whose outcomes are awaited */
+    LIST_HEAD(, shared_look) looks;
+    struct suspect *suspects;        /* shared_strays.c */
     struct lease *leases_by_id;      /* in any state; the hash keeps the order of creation */
     struct lease *next_lease;        /* of the walk */
     uint64_t last_number;            /* of a lease */
@@ -84,6 +94,7 @@ struct request_work {
     bool *on_its_way;  /* where the queue asks whether the call has begun */
     uint64_t delay_ms; /* of LOOK_LATER and RETRY */
     TAILQ_ENTRY(request_work) of_list;
+    struct request_row *elsewhere; /* of another gateway's: its row; NULL = it is this gateway's */
 };
 
 /* The request's own, made if there is none. NULL = out of memory. */
@@ -127,5 +138,8 @@ void vault_request_hide(struct vault_request *); /* not found by its name any mo
 /* ---- restore.c ---- */
 
 int leases_restore(struct leases *); /* 0 or -errno */
+/* A request that is this gateway's from now on, and the leases that hold it, of a shared store. 0 or -ENOMEM.
+ */
+int leases_adopt(struct leases *, const struct request_row *, const struct lease_row *const *, size_t n);
 
 #endif

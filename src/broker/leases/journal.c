@@ -43,6 +43,7 @@ TAILQ_HEAD(entry_list, journal_entry);
 struct journal {
     struct timers *timers;
     struct store *store;
+    bool is_shared;
     struct entry_list queue, given;
     struct entry_list kept; /* of the commit that is ending: away, and given again */
     size_t nqueued;
@@ -65,6 +66,7 @@ struct journal *journal_new(struct timers *timers, struct store *store)
         return NULL;
     j->timers = timers;
     j->store = store;
+    j->is_shared = store_is_shared(store);
     j->group_commit = (struct group_commit){.timers = timers, .commit = on_commit, .delay_ms = DELAY_MS};
     TAILQ_INIT(&j->queue);
     TAILQ_INIT(&j->given);
@@ -155,22 +157,26 @@ static void wait_for(struct journal_entry *entry, struct journal_wait *w,
 }
 
 /* Each may put steps, and unlink others. */
-static void notify_waits(struct wait_list *waits, int err)
+static void notify_waits(struct wait_list *waits, int err, const struct store_step *step)
 {
     struct journal_wait *w;
 
     while ((w = LIST_FIRST(waits))) {
         journal_unwait(w);
+        w->step = step;
         w->done(w, err);
     }
 }
 
-/* The entry stays; those that waited for it are called. */
-static void move_waits(struct journal_entry *entry, struct wait_list *to)
+/* The entry stays; those that waited for it are called. `all` = also those that follow it to its end. */
+static void move_waits(struct journal_entry *entry, struct wait_list *to, bool all)
 {
-    struct journal_wait *w;
+    struct journal_wait *w, *next;
 
-    while ((w = LIST_FIRST(&entry->waits))) {
+    for (w = LIST_FIRST(&entry->waits); w; w = next) {
+        next = LIST_NEXT(w, link);
+        if (w->follows && !all)
+            continue;
         LIST_REMOVE(w, link);
         LIST_INSERT_HEAD(to, w, link);
     }
@@ -209,7 +215,7 @@ static void on_retry(struct deadline *d)
 {
     struct journal *j = CONTAINER_OF(d, struct journal, again);
 
-    if (journal_writable(j))
+    if (j->is_shared || journal_writable(j))
         unstick(j);
     else
         try_later(j, TRY_AGAIN_MS);
@@ -227,13 +233,39 @@ static void stick(struct journal *j, int err)
     try_later(j, TRY_AGAIN_MS);
     for (entry = TAILQ_FIRST(&j->queue); entry; entry = next) {
         next = TAILQ_NEXT(entry, link);
-        move_waits(entry, &waits);
+        move_waits(entry, &waits, is_given_up(entry));
         if (!is_given_up(entry))
             continue;
         dequeue(entry);
         free(entry);
     }
-    notify_waits(&waits, err);
+    notify_waits(&waits, err, NULL);
+}
+
+void journal_resume(struct journal *j)
+{
+    unstick(j);
+}
+
+static void void_entry(struct journal *j, struct journal_entry *entry)
+{
+    struct wait_list waits = LIST_HEAD_INITIALIZER(waits);
+
+    dequeue(entry);
+    move_waits(entry, &waits, true);
+    notify_waits(&waits, -ECANCELED, j->is_shared ? &entry->step : NULL);
+    free(entry);
+}
+
+void journal_void(struct journal *j)
+{
+    struct journal_entry *entry;
+
+    TAILQ_CONCAT(&j->kept, &j->queue, link);
+    TAILQ_CONCAT(&j->queue, &j->kept, link);
+    while ((entry = TAILQ_FIRST(&j->queue)))
+        void_entry(j, entry);
+    j->step_lost = false;
 }
 
 /* ---- commits ---- */
@@ -286,36 +318,65 @@ static void commit_done(struct journal *j, int err)
     group_commit_done(&j->group_commit);
 }
 
+/* In a shared store another gateway may have changed the rows: then those that follow the step deal with it.
+ */
+static void note_outcome(struct journal *j, const struct store_step *step, enum store_outcome outcome)
+{
+    if (outcome == STORE_APPLIED)
+        pass_crash_point(step, true);
+    if (outcome != STORE_OTHERWISE)
+        return;
+    if (j && j->is_shared) {
+        log_debug("step_otherwise", "step=%s request=%s", store_step_rules[step->kind].name,
+                  step->request.mark);
+        return;
+    }
+    note_refusal(step);
+    if (j)
+        j->refused++;
+}
+
+/* The gateway was fenced, or the step came too late. */
+static bool is_void(const struct journal *j, const struct store_step *step)
+{
+    return j->is_shared && (step->err == -ESTALE || step->err == -ETIMEDOUT);
+}
+
+static int error_of(const struct journal *j, const struct store_step *step, enum store_outcome outcome)
+{
+    if (outcome == STORE_AWAY)
+        return is_void(j, step) ? -ECANCELED : step->err;
+    return outcome == STORE_OTHERWISE ? -ESTALE : 0;
+}
+
 static void on_done(struct store_step *step, enum store_outcome outcome)
 {
     struct journal_entry *entry = CONTAINER_OF(step, struct journal_entry, step);
     struct journal *j = entry->journal;
     struct wait_list waits = LIST_HEAD_INITIALIZER(waits);
-    int err = outcome == STORE_OTHERWISE ? -ESTALE : step->err;
 
-    if (outcome == STORE_APPLIED)
-        pass_crash_point(step, true);
-    else if (outcome == STORE_OTHERWISE)
-        note_refusal(step);
+    note_outcome(j, step, outcome);
     if (!j) { /* the broker has ended before */
         free(entry);
         return;
     }
-    j->refused += outcome == STORE_OTHERWISE;
+    int err = error_of(j, step, outcome);
+    bool is_kept = outcome == STORE_AWAY && !is_given_up(entry) && !is_void(j, step);
+
     TAILQ_REMOVE(&j->given, entry, link);
-    move_waits(entry, &waits);
-    if (outcome == STORE_AWAY && !is_given_up(entry)) {
+    move_waits(entry, &waits, !is_kept);
+    if (is_kept) {
         entry->is_given = false;
         TAILQ_INSERT_TAIL(&j->kept, entry, link);
         j->nqueued++;
-    } else {
-        free(entry);
     }
-    bool last = TAILQ_EMPTY(&j->given);
+    bool last = TAILQ_EMPTY(&j->given), is_stuck = j->is_shared ? is_kept : outcome == STORE_AWAY;
 
-    notify_waits(&waits, err);
+    notify_waits(&waits, err, j->is_shared ? step : NULL);
+    if (!is_kept)
+        free(entry);
     if (last)
-        commit_done(j, outcome == STORE_AWAY ? err : 0);
+        commit_done(j, is_stuck ? err : 0);
 }
 
 /* ---- putting and waiting ---- */
@@ -326,7 +387,7 @@ static int put(struct journal *j, const struct store_step *step, bool awaited, s
 {
     if (!j->store)
         return 0; /* `wait` is not called */
-    bool can = !j->is_loading && journal_writable(j);
+    bool can = !j->is_loading && (j->is_shared || journal_writable(j));
 
     if (can && j->is_stuck)
         unstick(j);

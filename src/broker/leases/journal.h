@@ -15,6 +15,9 @@
  * others are delayed: the end of a lease is awaited by few. journal_await_all() ends the delay. A table at
  * rest costs nothing here. Without a store everything is durable at once.
  *
+ * A shared store (stores/store.h) itself waits until it can write: the queue is never stuck there, and what
+ * is OTHERWISE or was fenced is for those that wait (`step`, -ECANCELED), and no fault of the table.
+ *
  * The cursor of a PRA site is a step as well, so it is durable no earlier than every step put before it.
  */
 #ifndef JG_BROKER_LEASES_JOURNAL_H
@@ -27,9 +30,12 @@ struct journal;
 struct journal_entry;
 
 struct journal_wait {
-    /* 0 = durable; -errno = the store failed for now; -ESTALE = the step was not as expected. */
+    /* 0 = durable; -errno = the store failed for now; -ESTALE = the step was not as expected; -ECANCELED =
+     * the gateway was fenced, or the step was not sent in time: it never happens. */
     void (*done)(struct journal_wait *, int err);
-    struct journal_entry *entry; /* NULL = not waiting */
+    const struct store_step *step; /* in done(), of a shared store: with the rows as they are now */
+    bool follows;                  /* it is called when the step has happened or never will, and not before */
+    struct journal_entry *entry;   /* NULL = not waiting */
     LIST_ENTRY(journal_wait) link;
 };
 
@@ -56,6 +62,9 @@ int journal_put(struct journal *, const struct store_step *, struct journal_wait
 int journal_put_return(struct journal *, const struct store_step *, struct journal_wait *wait);
 /* The request has ended: its STEP_RETURN becomes a STEP_CLOSE. False = it is not queued any more. */
 bool journal_close_returned(struct journal_wait *);
+/* Of a shared store: the gateway was fenced. What is queued never happens; -ECANCELED for all that waits. */
+void journal_void(struct journal *);
+void journal_resume(struct journal *); /* of a shared store: it takes steps, again */
 /* For all that has been put so far. 0 = durable already, 1 = `done` will be called, -EIO = the store cannot
  * write. */
 int journal_await_all(struct journal *, struct journal_wait *, void (*done)(struct journal_wait *, int err));

@@ -110,6 +110,64 @@ void audit_recovery_end(struct audit *a, const char *run_as, const struct lease 
     audit_write(&n);
 }
 
+static void add_holder(struct audit_note *n, const struct holder *h)
+{
+    audit_text(n, "user", h->username);
+    audit_text(n, "domain", h->domain);
+    audit_text(n, "session", h->session);
+    audit_text(n, "lsid", h->lsid);
+    audit_text(n, "credential_id", h->credential);
+}
+
+void audit_lease_row_end(struct audit *a, const struct store_found *found, const char *why,
+                         const struct session_end *end)
+{
+    struct audit_note n;
+
+    if (!a)
+        return;
+    audit_note(&n, a, "lease_end");
+    audit_text(&n, "reason", why);
+    audit_text(&n, "source", end ? session_end_word(end->source) : NULL);
+    audit_text(&n, "pra", end ? end->site : NULL);
+    audit_text(&n, "lease_id", found->lease->id);
+    add_holder(&n, &found->lease->holder);
+    audit_text(&n, "vault", found->request->vault);
+    audit_text(&n, "run_as", found->request->user);
+    audit_number(&n, "vault_request_id", request_name_number(found->request->name));
+    audit_text(&n, "owner", found->request->owner);
+    audit_write(&n);
+}
+
+void audit_adopted(struct audit *a, const struct request_row *row, const struct lease_row *lease)
+{
+    static const char *const states[REQUEST_NSTATES] = {"intent", "open", "releasing", "lapsed", "pending"};
+    struct audit_note n;
+
+    if (!a)
+        return;
+    audit_note(&n, a, "adopted");
+    audit_text(&n, "lease_id", lease ? lease->id : row->mark);
+    audit_text(&n, "state", states[row->state]);
+    add_holder(&n, lease ? &lease->holder : &row->asker);
+    audit_text(&n, "vault", row->vault);
+    audit_text(&n, "run_as", row->user);
+    audit_number(&n, "vault_request_id", request_name_number(row->name));
+    audit_text(&n, "to", row->owner);
+    audit_write(&n);
+}
+
+void audit_cluster(struct audit *a, const char *event, size_t leases)
+{
+    struct audit_note n;
+
+    if (!a)
+        return;
+    audit_note(&n, a, event);
+    audit_count(&n, "leases", (int64_t)leases);
+    audit_write(&n);
+}
+
 void lease_log_change(const char *change, const struct vault_request *request, const struct lease *lease)
 {
     log_debug("lease_change", "change=%s user=%s lease=%s holders=%zu", change, request->user,

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #define BURST            200  /* timed releases in one millisecond */
+#define DATE_MS          1000 /* until the next look whether the vault has answered */
 #define WHOLE_SECONDS_MS 2000 /* leases from this length on end with a whole second */
 
 /* ---- the end of its time ---- */
@@ -29,6 +30,10 @@ void vault_request_close_leases(struct vault_request *request, const char *why)
 {
     struct lease *lease = SLIST_FIRST(&request->leased), *next;
 
+    if (request->vault_ref->leases->shared) {
+        shared_end(request, why);
+        return;
+    }
     for (; lease; lease = next) {
         next = SLIST_NEXT(lease, of_request);
         lease_close(lease, why);
@@ -41,9 +46,48 @@ static void end_time(struct vault_request *request)
     vault_request_close_leases(request, "expired");
 }
 
+/* Any answer of the vault has a Date. */
+static void ask_for_date(const struct vault_request *r)
+{
+    struct leases *ls = r->vault_ref->leases;
+
+    if (active_requests_expect(ls->reader, vault_request_vault(r), r->user, vault_request_name(r)))
+        active_requests_start(ls->reader);
+}
+
+/*
+ * The end of one that was adopted, whose time seems to be over. False = it is not: the clock of its vault was
+ * not known when it came, or has been found to differ; its deadline is set again.
+ */
+static bool end_is_now(struct vault_request *r)
+{
+    struct leases *ls = r->vault_ref->leases;
+    struct vault *vault = vault_request_vault(r);
+    struct vault_state state;
+
+    vault->ops->state(vault, &state);
+    if (!state.skew_known) {
+        ask_for_date(r);
+        vault_request_hold_for(r, DATE_MS);
+        return false;
+    }
+    int64_t left = r->expires_wall_ms - leases_wall(ls, vault);
+
+    if (left > 0) {
+        r->ends_ms = clock_now(ls->clock) + (uint64_t)left;
+        vault_request_hold_for(r, (uint64_t)left);
+        return false;
+    }
+    r->is_adopted = false;
+    return true;
+}
+
 static void on_end(struct deadline *d)
 {
-    end_time(CONTAINER_OF(d, struct vault_request, deadline));
+    struct vault_request *request = CONTAINER_OF(d, struct vault_request, deadline);
+
+    if (!request->is_adopted || end_is_now(request))
+        end_time(request);
 }
 
 static void on_time(struct deadline *d)
@@ -98,7 +142,8 @@ void vault_request_set_end(struct vault_request *request, uint64_t ends_ms, int6
 
 bool vault_request_expire(struct vault_request *request)
 {
-    if (request->state != VR_HELD || clock_now(request->vault_ref->leases->clock) < request->ends_ms)
+    if (request->state != VR_HELD || clock_now(request->vault_ref->leases->clock) < request->ends_ms ||
+        (request->is_adopted && !end_is_now(request)))
         return false;
     end_time(request);
     return true;
@@ -136,6 +181,10 @@ static void last_holder_gone(struct vault_request *request, struct lease *lease)
 
 void vault_request_unhold(struct vault_request *request, struct lease *lease)
 {
+    if (request->vault_ref->leases->shared) {
+        shared_unhold(request, lease);
+        return;
+    }
     request->checkouts--;
     if (request->state == VR_PENDING && !request->gone)
         return; /* it waits on */

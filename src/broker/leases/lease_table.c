@@ -360,6 +360,7 @@ void vault_request_free(struct vault_request *request)
     if (request->work) {
         journal_unwait(&request->work->returning);
         free(request->work->found);
+        free(request->work->elsewhere);
     }
     free(request->work);
     free(request->name);

@@ -23,6 +23,10 @@
  * never found). One of which it is not known yet (ORIGIN_UNKNOWN) is looked for at the vault first. One of
  * the gateway's own is checked in even where the vault said that it is gone: the vault says so again.
  *
+ * In a shared store the table has the requests of which this gateway is the owner, and of their leases those
+ * that it knows of: other gateways add and end leases on them. What holds a request is decided by the store
+ * (shared.h).
+ *
  * Not here: what opens and ends leases (lease_life.h), check-ins (checkin.h), the table as a whole
  * (leases.h).
  */
@@ -53,6 +57,7 @@ enum vr_state {
     VR_CHECKING_IN, /* for the vault's answer */
     VR_RETRY,       /* until the next attempt of the check-in */
     VR_LAPSED,      /* for the end of its day */
+    VR_ELSEWHERE,   /* another gateway's: for the check-outs that read through it */
     VR_ENDED,
     VR_NSTATES
 };
@@ -85,7 +90,12 @@ struct vault_request {
     bool expired : 1;          /* its end has passed */
     bool refused : 1;          /* the vault answered its POST with a conflict: one look is enough */
     bool session_ended : 1;    /* its last lease ended with its PRA session: its check-in goes after others */
-    char user[];               /* who holds it at the vault */
+    /* of a shared store: */
+    bool returned : 1;   /* the store has it as RETURNING, this gateway's: it follows the last check-out */
+    bool undecided : 1;  /* the step that makes it RETURNING is on its way: no check-in before its outcome */
+    bool unwritten : 1;  /* that step could not be put, for want of memory */
+    bool is_adopted : 1; /* it was another gateway's, or this one's before: its end is in the vault's time */
+    char user[];         /* who holds it at the vault */
 };
 
 struct lease {

@@ -15,12 +15,20 @@ struct untagged_id {
     char id[ID_SIZE];
 };
 
+void lease_tag_set(struct lease_tag *t, const char *letters)
+{
+    if (strlen(letters) == ID_TAG_SIZE - 1)
+        memcpy(t->letters, letters, ID_TAG_SIZE);
+}
+
 int lease_tag_load(struct lease_tag *t, struct store *store)
 {
     const char *kept = store ? store->ops->tag(store) : "";
     char id[ID_SIZE];
 
     *t = (struct lease_tag){.untagged = NULL};
+    if (store_is_shared(store))
+        return 0;
     if (strlen(kept) == ID_TAG_SIZE - 1) {
         memcpy(t->letters, kept, ID_TAG_SIZE);
         return 0;

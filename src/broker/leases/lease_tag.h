@@ -21,8 +21,10 @@ struct lease_tag {
     struct untagged_id *untagged; /* a hash by id */
 };
 
-/* The store's tag; one is drawn where it has none, or where there is no store (NULL). 0 or -errno. */
+/* The store's tag; one is drawn where it has none, or where there is no store (NULL). 0 or -errno. A shared
+ * store's is set when the gateway has joined: until then no id has a tag. */
 int lease_tag_load(struct lease_tag *, struct store *);
+void lease_tag_set(struct lease_tag *, const char *letters);
 void lease_tag_free(struct lease_tag *);
 /* A lease had this id: it is the gateway's own. Without memory an id without the tag is not known. */
 void lease_tag_learn(struct lease_tag *, const char *id);

@@ -20,6 +20,7 @@ static const struct vr_step *const states[VR_NSTATES] = {
     [VR_CHECKING_IN] = &vr_checking_in_step,
     [VR_RETRY] = &vr_retry_step,
     [VR_LAPSED] = &vr_lapsed_step,
+    [VR_ELSEWHERE] = &vr_elsewhere_step,
     [VR_ENDED] = &vr_ended_step,
 };
 
@@ -56,6 +57,8 @@ struct leases *leases_new(const struct leases_opts *opts)
     ls->clock = timers_clock(opts->timers);
     ls->audit = opts->audit;
     ls->steps = states;
+    ls->adopt = leases_adopt;
+    ls->shared = store_is_shared(opts->store) ? opts->store : NULL;
     ls->vaults.leases = ls;
     TAILQ_INIT(&ls->lapsed);
     TAILQ_INIT(&ls->pending);
@@ -69,6 +72,11 @@ struct leases *leases_new(const struct leases_opts *opts)
 struct journal *leases_journal(struct leases *ls)
 {
     return ls->journal;
+}
+
+size_t leases_active(const struct leases *ls)
+{
+    return ls->nleases;
 }
 
 void leases_close_all(struct leases *ls)
@@ -156,6 +164,7 @@ void leases_free(struct leases *ls)
     if (!ls)
         return;
     timer_stop(ls->timers, &ls->restored);
+    shared_free(ls);
     free_leases(ls);
     active_requests_free(ls->reader);
     reconcile_free(ls->reconcile);

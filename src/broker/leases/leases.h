@@ -30,6 +30,7 @@ struct leases *leases_new(const struct leases_opts *);
 void leases_free(struct leases *); /* cancels check-ins in flight, without callbacks; NULL is fine */
 struct journal *leases_journal(struct leases *);
 
+size_t leases_active(const struct leases *); /* that are open */
 /* release_on_stop: ends every lease, and each one opened from now on. */
 void leases_close_all(struct leases *);
 /* No check-in and no row is on its way; with `all_checked_in`: and none is still to come. */

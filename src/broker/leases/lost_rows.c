@@ -72,6 +72,8 @@ static bool recover_request(struct leases *ls, const struct vault_ref *ref, cons
 
 bool leases_claim(struct leases *ls, const struct audit_claim *c)
 {
+    if (ls->shared) /* its rows are the cluster's, whose tag tells what is ours */
+        return false;
     if (strlen(c->lease_id) != ID_SIZE - 1 || !*c->vault || !*c->run_as || lease_by_id(ls, c->lease_id))
         return false;
     lease_tag_learn(&ls->tag,

@@ -88,6 +88,16 @@ static bool is_open_question(const struct leases *ls, const char *id)
     return lease && (lease->request->state == VR_ASKED || vault_request_is_looked_for(lease->request));
 }
 
+/* Another gateway may hold it. */
+static void found_unknown(struct leases *ls, struct vault *vault, const char *user,
+                          const struct active_request *row, const char *mark)
+{
+    if (ls->shared)
+        shared_strays_note(ls, vault, user, row, mark, reconcile_stray);
+    else
+        reconcile_stray(ls, vault, user, row, mark);
+}
+
 static void judge_row(struct active_requests_owner *owner, struct vault *vault, const char *user,
                       const struct active_request *row, struct active_requests_wait *wait)
 {
@@ -106,7 +116,7 @@ static void judge_row(struct active_requests_owner *owner, struct vault *vault, 
                          : !request && marked && lease_id_known(ls, id) && !is_open_question(ls, id);
 
     if (is_stray && !vault_request_find(ls, vault, row->name)) /* else that one has to end first */
-        reconcile_stray(ls, vault, user, row, marked ? id : "");
+        found_unknown(ls, vault, user, row, marked ? id : "");
 }
 
 /* ---- what should be listed ---- */
@@ -228,7 +238,7 @@ struct active_requests_owner *reconcile_owner(struct reconcile *rc)
 
 int reconcile_start(struct reconcile *rc)
 {
-    if (!rc->every_ms && !rc->leases->leases_by_id)
+    if (!rc->every_ms && !rc->leases->leases_by_id && !rc->leases->shared)
         return 0;
     return timer_start(rc->leases->timers, &rc->periodic, 0, on_round);
 }

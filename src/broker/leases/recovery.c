@@ -30,8 +30,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOKS     4
-#define MARGIN_MS 1000
+#define LOOKS            4
+#define MARGIN_MS        1000
+#define ADOPTED_EVERY_MS 5000
 
 bool vault_request_matches(const struct vault_request *r, const struct active_request *row)
 {
@@ -133,6 +134,22 @@ static enum vr_state look_failed(struct vault_request *r)
     return look_later(r, backoff_ms(++r->work->failures, &r->vault_ref->leases->random));
 }
 
+/* Of a gateway that has died: nothing will answer for it any more, so what its call makes is found soon
+ * after.
+ */
+static enum vr_state note_adopted_absence(struct vault_request *r)
+{
+    static const uint64_t after_ms[] = {60000, 600000};
+    uint64_t now = clock_now(r->vault_ref->leases->clock);
+    struct request_work *w = r->work;
+
+    if (now < w->settled_ms)
+        return look_later(r, ADOPTED_EVERY_MS);
+    if (w->looks < sizeof after_ms / sizeof after_ms[0])
+        return look_later(r, after_ms[w->looks++]);
+    return give_up(r, "never_happened");
+}
+
 /* An absence proves one moment only; later looks are further apart. */
 static enum vr_state note_absence(struct vault_request *r)
 {
@@ -140,6 +157,8 @@ static enum vr_state note_absence(struct vault_request *r)
     uint64_t now = clock_now(r->vault_ref->leases->clock);
     struct request_work *w = r->work;
 
+    if (r->is_adopted && !w->given_back)
+        return note_adopted_absence(r);
     if (!r->refused && !w->given_back && ++w->looks < LOOKS)
         return look_later(r, spread_ms[w->looks]);
     if (now < w->settled_ms)
@@ -163,7 +182,10 @@ static enum vr_state request_found(struct vault_request *r)
         return look_failed(r);
     report_outcome(r, "given_back");
     r->origin = ORIGIN_OURS;
-    row_return(r, NULL);
+    if (r->vault_ref->leases->shared)
+        shared_return(r);
+    else
+        row_return(r, NULL);
     return VR_QUEUED;
 }
 
@@ -230,6 +252,8 @@ static void begin_recovery(struct vault_request *r)
 
 void vault_request_recover(struct vault_request *r)
 {
+    if (r->vault_ref->leases->shared && !r->has_row)
+        (void)row_ask(r, NULL, NULL); /* its check-out was in flight when the gateway was fenced */
     if (r->state == VR_ASKED)
         vault_request_clear_name(r); /* it has proven nothing: the mark is searched for */
     begin_recovery(r);

@@ -17,6 +17,10 @@
  * No arrow leads back from QUEUED: a request that is being given back takes no holder. A check-out that gets
  * it from the vault's reuse waits for its end and asks again.
  *
+ * In a shared store a check-out may read through a request of another gateway, or find that its own has
+ * become one: ELSEWHERE, which ends with the last check-out, and of which nothing is written but the end of a
+ * lease that was not answered. One that is QUEUED waits for the step that makes it RETURNING.
+ *
  * Each state is a row of a table: what entering it starts, where its end leads, and how its wait is ended
  * from outside. vault_request_goto() alone changes the state, and VR_ENDED alone takes a vault request out of
  * the table.
@@ -41,7 +45,7 @@ struct vr_step {
 };
 
 extern const struct vr_step vr_pending_step, vr_asked_step, vr_looking_step, vr_look_later_step, vr_held_step,
-    vr_queued_step, vr_checking_in_step, vr_retry_step, vr_lapsed_step, vr_ended_step;
+    vr_queued_step, vr_checking_in_step, vr_retry_step, vr_lapsed_step, vr_elsewhere_step, vr_ended_step;
 
 /* How a vault request has ended. */
 enum request_end {

@@ -39,13 +39,13 @@ struct restore {
     size_t open, releasing, asked, lapsed, pending, odd, due, ended;
 };
 
-/* Milliseconds this request has left. */
-static uint64_t time_left(const struct leases *ls, const struct request_row *row)
+/* Milliseconds this request has left. In a shared store the beginning is in another gateway's time. */
+static uint64_t time_left(const struct leases *ls, const struct vault_ref *ref, const struct request_row *row)
 {
-    int64_t left = row->expires_wall_ms - clock_wall(ls->clock);
+    int64_t left = row->expires_wall_ms - leases_wall(ls, ref->vault);
     int64_t length = row->expires_wall_ms - row->asker.created_wall_ms / 1000 * 1000;
 
-    if (left > length)
+    if (!ls->shared && left > length)
         left = length;
     return left > 0 ? (uint64_t)left : 0;
 }
@@ -111,8 +111,9 @@ static struct vault_request *make_request(struct leases *ls, struct vault_ref *r
     r->checkouts = 0;
     r->has_row = true;
     r->origin = (uint8_t)origin_of(ref, row);
-    r->ends_ms = clock_now(ls->clock) + time_left(ls, row);
+    r->ends_ms = clock_now(ls->clock) + time_left(ls, ref, row);
     r->expires_wall_ms = row->expires_wall_ms;
+    r->is_adopted = ls->shared != NULL;
     return *row->name && vault_request_set_name(r, row->name) ? NULL : r;
 }
 
@@ -137,7 +138,7 @@ static int make_work(struct vault_request *r, const struct request_row *row)
     w->next_wall_ms = row->state == REQUEST_PENDING ? wait_end(ls, row) : row->next_wall_ms;
     int64_t wait = row->next_wall_ms - clock_wall(ls->clock);
 
-    w->delay_ms = wait > 60000 ? 60000 : wait > 0 ? (uint64_t)wait : 0;
+    w->delay_ms = ls->shared || wait <= 0 ? 0 : wait > 60000 ? 60000 : (uint64_t)wait;
     return 0;
 }
 
@@ -177,7 +178,9 @@ static void restore_state(struct restore *restore, struct vault_request *r, enum
     restore->asked += state == REQUEST_ASKED;
     restore->lapsed += state == REQUEST_LAPSED;
     restore->pending += waits;
-    if (state == REQUEST_ASKED)
+    if (state == REQUEST_ASKED && r->vault_ref->leases->shared)
+        vault_request_recover(r); /* the first look at once */
+    else if (state == REQUEST_ASKED)
         vault_request_recover_later(r);
     else if (state == REQUEST_RETURNING)
         give_back(restore, r);
@@ -283,7 +286,7 @@ static int on_lease(void *arg, const struct lease_row *row)
         restore->odd++;
         log_warn("lease_odd", "lease=%s user=%s session=%s", row->id, row->holder.username,
                  row->holder.session);
-        return row_remove_lease(ls, row);
+        return ls->shared ? 0 : row_remove_lease(ls, row);
     }
     struct lease *lease = get_lease(ls, r, row);
 
@@ -357,10 +360,64 @@ static void warn_of_vaults(const struct leases *ls)
     }
 }
 
+/* ---- one of a shared store ---- */
+
+/* Its check-out is in flight, and was so before the gateway was fenced; or the store had it as this gateway's
+ * before. */
+static void adopt_known(struct vault_request *r, const struct request_row *row)
+{
+    if (r->state == VR_ASKED || vault_request_is_looked_for(r))
+        r->has_row = true;
+    else
+        shared_follow(r->vault_ref->leases, row->mark, row);
+}
+
+/* One that a check-out of this gateway is about to open, or has handed over, stays with the store alone. */
+static int adopt_leases(struct restore *restore, struct vault_request *r,
+                        const struct lease_row *const *leases, size_t n)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < n && !err; i++) {
+        const struct lease *known = lease_by_id(restore->leases, leases[i]->id);
+
+        if (!known || (known == r->asker && known->state == LEASE_ENDED))
+            err = on_lease(restore, leases[i]);
+    }
+    return err;
+}
+
+int leases_adopt(struct leases *ls, const struct request_row *row, const struct lease_row *const *leases,
+                 size_t n)
+{
+    struct restore restore = {.leases = ls};
+    const struct lease *asker = lease_by_id(ls, row->mark);
+
+    if (asker && asker->request->asker == asker) {
+        adopt_known(asker->request, row);
+        return 0;
+    }
+    int err = on_request(&restore, row);
+
+    asker = lease_by_id(ls, row->mark); /* it may have ended */
+    struct vault_request *r = asker ? asker->request : NULL;
+
+    if (err || !r || r->state != VR_HELD)
+        return err;
+    err = adopt_leases(&restore, r, leases, n);
+    uint64_t now = clock_now(ls->clock);
+
+    vault_request_hold_for(r, r->ends_ms > now ? r->ends_ms - now : 0);
+    return restore.ended && !err ? timer_start(ls->timers, &ls->restored, 0, on_restored) : err;
+}
+
 int leases_restore(struct leases *ls)
 {
     static const struct store_reader reader = {on_request, on_lease, on_cursor};
     struct restore r = {.leases = ls};
+
+    if (ls->shared)
+        return reconcile_start(ls->reconcile);
     int err = journal_load(ls->journal, &reader, &r);
 
     if (err) {

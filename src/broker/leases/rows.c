@@ -38,11 +38,23 @@ static const char *error_of(const struct vault_request *r)
     return w && w->last_error ? w->last_error : "";
 }
 
-static struct request_row request_row_of(const struct vault_request *r, enum request_state state)
+const char *row_mark(const struct vault_request *r)
+{
+    return r->work && r->work->elsewhere ? r->work->elsewhere->mark : r->asker->id;
+}
+
+struct request_row row_of_request(const struct vault_request *r, enum request_state state)
 {
     const struct request_work *work = r->work;
 
+    if (work && work->elsewhere) {
+        struct request_row row = *work->elsewhere;
+
+        row.state = state;
+        return row;
+    }
     return (struct request_row){.mark = r->asker->id,
+                                .owner = "",
                                 .state = state,
                                 .vault = vault_request_vault(r)->conf->name,
                                 .url = url_of(r),
@@ -56,10 +68,10 @@ static struct request_row request_row_of(const struct vault_request *r, enum req
                                 .asker = holder_of(r->asker)};
 }
 
-static struct lease_row lease_row_of(const struct lease *lease)
+struct lease_row row_of_lease(const struct lease *lease)
 {
     struct lease_row row = {
-        .request = lease->request->asker->id, .id = lease->id, .holder = holder_of(lease), .ended_site = ""};
+        .request = row_mark(lease->request), .id = lease->id, .holder = holder_of(lease), .ended_site = ""};
 
     if (lease->end) {
         row.ended = lease->end->source;
@@ -73,7 +85,7 @@ static struct lease_row ending(const struct vault_request *r, const struct lease
 {
     if (!lease && r->step_lost && r->asker->state != LEASE_OPEN)
         lease = r->asker;
-    return lease ? lease_row_of(lease) : (struct lease_row){.id = ""};
+    return lease ? row_of_lease(lease) : (struct lease_row){.id = ""};
 }
 
 /* The last step of a request, if that is a STEP_RETURN, is followed until it is durable. */
@@ -82,6 +94,8 @@ static int put(struct vault_request *r, const struct store_step *step)
     struct journal *journal = r->vault_ref->leases->journal;
     struct journal_wait *returning = r->work ? &r->work->returning : NULL;
 
+    if (r->vault_ref->leases->voiding)
+        return 0;
     if (returning)
         journal_unwait(returning);
     int err = returning && step->kind == STEP_RETURN ? journal_put_return(journal, step, returning)
@@ -99,7 +113,7 @@ static int insert(struct vault_request *r, enum request_state state, struct jour
 {
     int waits =
         journal_put(r->vault_ref->leases->journal,
-                    &(struct store_step){.kind = STEP_ASK, .request = request_row_of(r, state)}, wait, done);
+                    &(struct store_step){.kind = STEP_ASK, .request = row_of_request(r, state)}, wait, done);
 
     r->has_row = waits >= 0;
     return waits;
@@ -115,8 +129,8 @@ int row_open(struct lease *lease, const struct vault_request *instead, struct jo
 {
     return journal_put(lease->request->vault_ref->leases->journal,
                        &(struct store_step){.kind = STEP_OPEN,
-                                            .request = request_row_of(lease->request, REQUEST_HELD),
-                                            .lease = lease_row_of(lease),
+                                            .request = row_of_request(lease->request, REQUEST_HELD),
+                                            .lease = row_of_lease(lease),
                                             .instead = instead ? instead->asker->id : ""},
                        wait, done);
 }
@@ -124,7 +138,7 @@ int row_open(struct lease *lease, const struct vault_request *instead, struct jo
 int row_edit(struct vault_request *r)
 {
     return put(
-        r, &(struct store_step){.kind = STEP_EDIT, .request = request_row_of(r, vault_request_row_state(r))});
+        r, &(struct store_step){.kind = STEP_EDIT, .request = row_of_request(r, vault_request_row_state(r))});
 }
 
 int row_amend(struct lease *lease)
@@ -132,21 +146,21 @@ int row_amend(struct lease *lease)
     if (lease->state == LEASE_ASKING)
         return row_edit(lease->request);
     return put(lease->request, &(struct store_step){.kind = STEP_AMEND,
-                                                    .request = request_row_of(lease->request, REQUEST_HELD),
-                                                    .lease = lease_row_of(lease)});
+                                                    .request = row_of_request(lease->request, REQUEST_HELD),
+                                                    .lease = row_of_lease(lease)});
 }
 
 void row_pend(struct vault_request *r, const struct lease *lease)
 {
     (void)put(r, &(struct store_step){.kind = STEP_PEND,
-                                      .request = request_row_of(r, REQUEST_PENDING),
+                                      .request = row_of_request(r, REQUEST_PENDING),
                                       .lease = ending(r, lease)});
 }
 
 void row_leave(struct vault_request *r, const struct lease *lease)
 {
     (void)put(r, &(struct store_step){.kind = STEP_LEAVE,
-                                      .request = request_row_of(r, REQUEST_HELD),
+                                      .request = row_of_request(r, REQUEST_HELD),
                                       .lease = ending(r, lease)});
 }
 
@@ -163,21 +177,22 @@ void row_return(struct vault_request *r, const struct lease *lease)
         return; /* it was found at the vault */
     (void)request_work_get(r);
     (void)put(r, &(struct store_step){.kind = STEP_RETURN,
-                                      .request = request_row_of(r, REQUEST_RETURNING),
+                                      .request = row_of_request(r, REQUEST_RETURNING),
                                       .lease = ending(r, lease)});
 }
 
 void row_lapse(struct vault_request *r)
 {
-    (void)put(r, &(struct store_step){.kind = STEP_LAPSE, .request = request_row_of(r, REQUEST_LAPSED)});
+    (void)put(r, &(struct store_step){.kind = STEP_LAPSE, .request = row_of_request(r, REQUEST_LAPSED)});
 }
 
 void row_close(struct vault_request *r, const struct lease *lease)
 {
-    bool closed = !lease && r->work && journal_close_returned(&r->work->returning);
+    bool closed =
+        !lease && !r->vault_ref->leases->shared && r->work && journal_close_returned(&r->work->returning);
 
     if (r->has_row && !closed)
         (void)put(r, &(struct store_step){.kind = STEP_CLOSE,
-                                          .request = request_row_of(r, vault_request_row_state(r)),
+                                          .request = row_of_request(r, vault_request_row_state(r)),
                                           .lease = ending(r, lease)});
 }

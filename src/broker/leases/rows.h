@@ -15,6 +15,12 @@
  * that holds again. */
 #define ROW_IN_DOUBT "repeat_may_arrive"
 
+/* By which the store has it. */
+const char *row_mark(const struct vault_request *);
+/* The rows, as they are or are to be. Their texts are those of the objects. */
+struct request_row row_of_request(const struct vault_request *, enum request_state);
+struct lease_row row_of_lease(const struct lease *);
+
 /* The vault is about to be asked, or may have been. As journal_put(). */
 int row_ask(struct vault_request *, struct journal_wait *, void (*done)(struct journal_wait *, int err));
 /* The lease holds its request; `instead` is its own, which it has not become. As journal_put(). */

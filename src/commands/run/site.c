@@ -12,6 +12,7 @@
 #include "broker/broker.h"
 #include "commands/run/site_params.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,7 +40,7 @@ static void save_cursor(void *ctx, int64_t cursor_ms)
 {
     struct run_site *s = ctx;
 
-    if (broker_pra_cursor_save(s->broker, s->conf->pras[0].name, cursor_ms))
+    if (broker_pra_cursor_save(s->broker, s->conf->pras[0].name, cursor_ms) == -ENOMEM)
         log_warn("pra_cursor_not_saved", "error=%s", "out of memory");
 }
 

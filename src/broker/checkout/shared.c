@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shared.c - what a check-out has besides where the store is shared (struct co_shared), and letting go of it.
+ *
+ * Not here: the states (elsewhere.c, confirm.c).
+ */
+#include "broker/checkout/checkout.h"
+
+#include "base/log.h"
+#include "stores/store_rows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int co_shared_new(struct checkout *co, struct store *store)
+{
+    if (!store)
+        return 0;
+    co->shared = calloc(1, sizeof *co->shared);
+    if (!co->shared)
+        return -ENOMEM;
+    co->shared->checkout = co;
+    co->shared->store = store;
+    return 0;
+}
+
+void co_confirm_end(struct checkout *co)
+{
+    struct co_shared *s = co->shared;
+
+    if (s->question.private)
+        s->store->ops->forget(s->store, &s->question);
+    s->is_asked = false;
+    s->confirmed_ms = 0;
+}
+
+void co_drop_rows(struct checkout *co)
+{
+    struct co_shared *s = co->shared;
+
+    free(s->lease);
+    free(s->request);
+    s->lease = NULL;
+    s->request = NULL;
+}
+
+void co_shared_free(struct checkout *co)
+{
+    struct co_shared *s = co->shared;
+
+    if (!s)
+        return;
+    co_confirm_end(co);
+    shared_unwait(&s->opened);
+    co_drop_rows(co);
+    free(s);
+    co->shared = NULL;
+}
+
+/* Without memory there is none, and the check-out fails. */
+void co_note_rows(struct checkout *co, const struct store_step *step)
+{
+    struct co_shared *s = co->shared;
+
+    co_drop_rows(co);
+    if (!step || !step->lease_now)
+        return;
+    s->lease = lease_row_copy(step->lease_now);
+    s->request = step->now ? request_row_copy(step->now) : NULL;
+    if (step->now && !s->request)
+        co_drop_rows(co);
+}
+
+void co_release_elsewhere(struct checkout *co, const char *why)
+{
+    struct co_shared *s = co->shared;
+    struct store_found found = {.request = s->request, .lease = s->lease};
+
+    if (s->lease && s->request && !shared_release_row(co->op.broker->leases, &found, why, NULL, NULL))
+        log_error("journal_lost", "lease=%s error=%s", s->lease->id, "out of memory");
+    co_drop_rows(co);
+}
+
+bool co_abandon_open(struct checkout *co)
+{
+    if (!co->shared->opened.step)
+        return false;
+    shared_abandon(&co->shared->opened);
+    return true;
+}

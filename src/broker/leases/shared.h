@@ -1,0 +1,120 @@
+/*
+ * shared.h - requests and leases in a store that several gateways share (stores/store.h).
+ *
+ * In such a store a step is a question: whether a lease was the last one, and whose request it holds, is
+ * known when the step has its outcome. So each step that decides something is followed here to its outcome,
+ * whether or not the operation that has caused it still waits, and the records follow the store:
+ *
+ *   open      applied: the lease holds the request, which may have turned out to be another gateway's
+ *             otherwise: the check-out has nothing; what the vault has made for it is given back
+ *   release   applied or otherwise: the request is held by others, or is this gateway's to check in, or is no
+ *             longer this gateway's at all
+ *   return, end   the same
+ *
+ * The record of a request is this gateway's memory of a row that it owns. Which leases hold the request only
+ * the store knows: a lease that other gateways have added is not in the table, and one that they have ended
+ * stays in it until the store says so.
+ *
+ * Not here: what a check-out does with an outcome (checkout/elsewhere.c), a release over all gateways
+ * (broker/release_shared.c), rows that come from the store (restore.c).
+ */
+#ifndef JG_BROKER_LEASES_SHARED_H
+#define JG_BROKER_LEASES_SHARED_H
+
+#include "broker/leases/lease_table.h"
+
+struct shared_step;
+
+enum shared_word {
+    SHARED_APPLIED,
+    SHARED_REFUSED, /* OTHERWISE */
+    SHARED_FENCED   /* the step has not happened and never will: this gateway was fenced */
+};
+
+struct shared_outcome {
+    enum shared_word word;
+    const struct store_step *step;  /* as decided; NULL where the word is FENCED */
+    struct vault_request *returned; /* it is this gateway's to check in; NULL = it is not */
+};
+
+/* Waits for the outcome of a step: called once, never before the call that begins the wait has returned. */
+struct shared_wait {
+    void (*done)(struct shared_wait *, const struct shared_outcome *);
+    struct shared_step *step; /* NULL = not waiting */
+};
+
+/* ---- what operations ask ---- */
+
+/* The store, where it is shared; NULL otherwise. */
+struct store *leases_shared(const struct leases *);
+bool leases_joined(const struct leases *); /* the gateway is a member of the cluster; true without one */
+/* The time in which the ends of leases at this vault are given: the vault's own, as far as it is known, in a
+ * shared store; this machine's otherwise. */
+int64_t leases_wall(const struct leases *, struct vault *);
+
+/* ---- steps ---- */
+
+/*
+ * As lease_settle(). `reused`: the vault had the request already. Until the outcome the check-out may call
+ * shared_abandon(). REFUSED: lease and request are not the check-out's any more once `done` has returned.
+ * False = out of memory; nothing has changed.
+ */
+bool shared_open(struct lease *, struct vault_request *, bool reused, struct shared_wait *);
+/* The check-out ends before the outcome: its lease and its hold follow it. */
+void shared_abandon(struct shared_wait *);
+/* The lease ends. `wait` NULL = its outcome is not waited for. */
+void shared_release(struct vault_request *, const struct lease *, struct shared_wait *);
+/* The same for a lease that a question has shown, whether or not it is in the table. `why` and `end`: as
+ * lease_close(), lease_close_ended(). False = out of memory. */
+bool shared_release_row(struct leases *, const struct store_found *, const char *why,
+                        const struct session_end *end, struct shared_wait *);
+/* The same for one that is open in the table. */
+bool shared_release_lease(struct lease *, const char *why, struct shared_wait *);
+/* The session of an ASKED request that a question has shown has ended. False = out of memory. */
+bool shared_cancel_row(struct leases *, const struct request_row *, struct shared_wait *);
+/* A lease whose request has ended goes. False = out of memory. */
+bool shared_clear_row(struct leases *, const struct lease_row *, const struct request_row *,
+                      struct shared_wait *);
+void shared_unwait(struct shared_wait *); /* any number of times */
+
+/* The request becomes RETURNING in the store before it is checked in. From ASKED or HELD without leases. */
+void shared_return(struct vault_request *);
+/* Its time is over, or the vault has ended it: its leases end, and it is given back. `why` as lease_close().
+ */
+void shared_end(struct vault_request *, const char *why);
+/* One check-out less holds it, as vault_request_unhold(). */
+void shared_unhold(struct vault_request *, struct lease *);
+
+/* ---- another gateway's request ---- */
+
+/*
+ * A record for a check-out that reads through a request of which this is the row: in state ELSEWHERE, held by
+ * the check-out, with an asker of its own. `args`: of the check-out, with an id that no lease has. NULL = out
+ * of memory.
+ */
+struct vault_request *shared_elsewhere(struct leases *, const struct lease_args *, struct vault *,
+                                       const struct request_row *);
+/* The record becomes that of another gateway's request, of which this is the row. False = out of memory. */
+bool shared_set_elsewhere(struct vault_request *, const struct request_row *);
+
+/* ---- what the store says ---- */
+
+/* The store has this of the request with the mark; NULL = nothing. Its record follows. */
+void shared_follow(struct leases *, const char *mark, const struct request_row *now);
+/* A request that is this gateway's from now on (store_news.adopt). 0 or -ENOMEM. */
+int shared_adopt(struct leases *, const struct request_row *, const struct lease_row *const *, size_t n);
+/* A lease of the table has ended in the store: nothing is written. */
+void shared_forget_lease(struct lease *);
+/* Another gateway has changed the request (store_news.touched): the store is asked. */
+void shared_touched(struct leases *, const char *mark);
+/*
+ * The gateway was fenced: nothing in the table is its own any more, and nothing is written or checked in for
+ * it. Between the two the check-outs in flight are ended. A request that is on its way to the vault is
+ * recovered when its check-out has ended.
+ */
+void shared_void_begin(struct leases *);
+void shared_void_end(struct leases *);
+void shared_joined(struct leases *); /* it is a member of the cluster, again */
+void shared_free(struct leases *);   /* before the records */
+
+#endif

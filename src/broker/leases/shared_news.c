@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shared_news.c - what a shared store says by itself: a request is this gateway's from now on, another
+ * gateway has changed one, the gateway was fenced and has joined again; see shared.h.
+ */
+#include "base/container_of.h"
+#include "base/log.h"
+#include "broker/leases/lease_audit.h"
+#include "broker/leases/shared_steps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LOOK_MS 5000
+
+/* ---- another gateway's ---- */
+
+struct vault_request *shared_elsewhere(struct leases *ls, const struct lease_args *args, struct vault *vault,
+                                       const struct request_row *row)
+{
+    struct lease *asker = lease_ask(ls, args, vault, row->user);
+    struct vault_request *r = asker ? asker->request : NULL;
+
+    if (!r)
+        return NULL;
+    asker->state = LEASE_ENDED;
+    if (!vault_request_set_name(r, row->name) && shared_set_elsewhere(r, row))
+        return r;
+    r->checkouts--;
+    vault_request_goto(r, VR_ENDED);
+    return NULL;
+}
+
+/* ---- touched ---- */
+
+struct shared_look {
+    struct store_question question;
+    LIST_ENTRY(shared_look) link; /* leases.looks */
+    struct leases *leases;
+    char mark[ID_SIZE];
+    char texts[]; /* vault, user, name */
+};
+
+static void look_free(struct shared_look *l)
+{
+    LIST_REMOVE(l, link);
+    free(l);
+}
+
+static bool is_holder(const struct store_found_list *found, const char *id)
+{
+    const struct store_found *f;
+
+    STAILQ_FOREACH(f, found, link)
+    if (f->lease && strcmp(f->lease->id, id) == 0)
+        return true;
+    return false;
+}
+
+static void forget_ended(struct vault_request *r, const struct store_found_list *found)
+{
+    struct lease *lease = SLIST_FIRST(&r->leased), *next;
+
+    for (; lease; lease = next) {
+        next = SLIST_NEXT(lease, of_request);
+        if (!is_holder(found, lease->id))
+            shared_forget_lease(lease);
+    }
+}
+
+static void on_looked(struct store_question *q, enum store_answer answer)
+{
+    struct shared_look *l = CONTAINER_OF(q, struct shared_look, question);
+    const struct store_found *f = STAILQ_FIRST(&q->found);
+    struct vault_request *r = answer == STORE_OPEN ? shared_record(l->leases, l->mark) : NULL;
+    const struct request_row *now = f ? f->request : NULL;
+
+    if (r && r->state == VR_HELD && now && now->mine && now->state == REQUEST_HELD)
+        forget_ended(r, &q->found);
+    else if (r)
+        shared_follow(l->leases, l->mark, now);
+    look_free(l);
+}
+
+static char *append(char *to, const char *text, const char **at)
+{
+    size_t n = strlen(text) + 1;
+
+    *at = memcpy(to, text, n);
+    return to + n;
+}
+
+static void look(struct vault_request *r)
+{
+    const char *vault = vault_request_vault(r)->conf->name, *name = vault_request_name(r);
+    struct leases *ls = r->vault_ref->leases;
+    struct shared_look *l = calloc(1, sizeof *l + strlen(vault) + strlen(r->user) + strlen(name) + 3);
+
+    if (!l)
+        return; /* a hint: the next step on the request finds out */
+    l->leases = ls;
+    memcpy(l->mark, r->asker->id, ID_SIZE);
+    l->question = (struct store_question){.kind = QUESTION_REQUEST,
+                                          .mark = l->mark,
+                                          .until_ms = clock_now(ls->clock) + LOOK_MS,
+                                          .done = on_looked};
+    (void)append(append(append(l->texts, vault, &l->question.vault), r->user, &l->question.user), name,
+                 &l->question.name);
+    LIST_INSERT_HEAD(&ls->looks, l, link);
+    if (ls->shared->ops->ask(ls->shared, &l->question))
+        look_free(l);
+}
+
+void shared_touched(struct leases *ls, const char *mark)
+{
+    struct vault_request *r = shared_record(ls, mark);
+
+    if (r && r->state == VR_HELD && !r->returned)
+        look(r);
+}
+
+static void forget_look(struct leases *ls, const char *mark)
+{
+    struct shared_look *l, *next;
+
+    for (l = LIST_FIRST(&ls->looks); l; l = next) {
+        next = LIST_NEXT(l, link);
+        if (strcmp(l->mark, mark) != 0)
+            continue;
+        ls->shared->ops->forget(ls->shared, &l->question);
+        look_free(l);
+    }
+}
+
+/* An answer that was asked for before may say that it is another's. */
+int shared_adopt(struct leases *ls, const struct request_row *row, const struct lease_row *const *leases,
+                 size_t n)
+{
+    static const char *const words[REQUEST_NSTATES] = {"asked", "held", "returning", "lapsed", "pending"};
+
+    forget_look(ls, row->mark);
+    log_info("request_adopted", "request=%s state=%s vault=%s user=%s leases=%zu", row->mark,
+             words[row->state], row->vault, row->user, n);
+    for (size_t i = 0; i < n; i++)
+        audit_adopted(ls->audit, row, leases[i]);
+    if (!n)
+        audit_adopted(ls->audit, row, NULL);
+    return leases_adopt(ls, row, leases, n);
+}
+
+static void end_looks(struct leases *ls)
+{
+    struct shared_look *l;
+
+    while ((l = LIST_FIRST(&ls->looks))) {
+        ls->shared->ops->forget(ls->shared, &l->question);
+        look_free(l);
+    }
+}
+
+/* ---- fenced ---- */
+
+void shared_void_begin(struct leases *ls)
+{
+    ls->voiding = true;
+}
+
+static void void_request(struct vault_request *r)
+{
+    shared_forget_leases(r);
+    r->has_row = r->undecided = r->returned = false;
+    if (r->state == VR_ASKED && r->checkouts)
+        return; /* on its way to the vault */
+    if (r->checkouts)
+        vault_request_goto(r, VR_ELSEWHERE);
+    else
+        vault_request_cancel(r);
+}
+
+void shared_void_end(struct leases *ls)
+{
+    struct lease *lease;
+
+    end_looks(ls);
+    journal_void(ls->journal);
+    for (lease = lease_first(ls, 0); lease; lease = lease_next(ls))
+        if (lease->request->asker == lease)
+            void_request(lease->request);
+    ls->voiding = false;
+}
+
+static int keep_cursor(void *arg, const struct cursor_row *row)
+{
+    return sites_keep_cursor(arg, row);
+}
+
+void shared_joined(struct leases *ls)
+{
+    static const struct store_reader reader = {.cursor = keep_cursor};
+
+    lease_tag_set(&ls->tag, ls->shared->ops->tag(ls->shared));
+    if (ls->shared->ops->load(ls->shared, &reader, ls))
+        log_error("cursors_not_read", "error=%s", "out of memory");
+    journal_resume(ls->journal);
+}
+
+void shared_free(struct leases *ls)
+{
+    struct shared_step *s;
+
+    if (!ls->shared)
+        return;
+    end_looks(ls);
+    shared_strays_free(ls);
+    while ((s = LIST_FIRST(&ls->shared_steps)))
+        shared_step_free(s);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shared_steps.c - steps of a shared store on their way, and what their outcomes do to a record; see
+ * shared_steps.h.
+ */
+#include "broker/leases/shared_steps.h"
+
+#include "base/container_of.h"
+#include "base/log.h"
+#include "broker/leases/lease_audit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- the store ---- */
+
+struct store *leases_shared(const struct leases *ls)
+{
+    return ls->shared;
+}
+
+bool leases_joined(const struct leases *ls)
+{
+    struct store_state state;
+
+    if (!ls->shared)
+        return true;
+    ls->shared->ops->state(ls->shared, &state);
+    return state.cluster->joined && !state.cluster->fenced && *ls->tag.letters;
+}
+
+int64_t leases_wall(const struct leases *ls, struct vault *vault)
+{
+    struct vault_state state;
+
+    if (!ls->shared)
+        return clock_wall(ls->clock);
+    vault->ops->state(vault, &state);
+    return clock_wall(ls->clock) + (state.skew_known ? state.skew_ms : 0);
+}
+
+/* ---- steps on their way ---- */
+
+void shared_step_free(struct shared_step *s)
+{
+    journal_unwait(&s->written);
+    if (s->wait)
+        s->wait->step = NULL;
+    LIST_REMOVE(s, link);
+    free(s);
+}
+
+static void on_outcome(struct journal_wait *w, int err)
+{
+    struct shared_step *s = CONTAINER_OF(w, struct shared_step, written);
+
+    s->judge(s, err);
+    shared_step_free(s);
+}
+
+/* Puts the step, and follows it. NULL = out of memory. */
+struct shared_step *shared_put(struct leases *ls, const struct store_step *step,
+                               void (*judge)(struct shared_step *, int err), struct shared_wait *wait)
+{
+    struct shared_step *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return NULL;
+    *s = (struct shared_step){.leases = ls, .judge = judge, .written.follows = true};
+    if (journal_put(ls->journal, step, &s->written, on_outcome) != 1) {
+        free(s);
+        return NULL;
+    }
+    LIST_INSERT_HEAD(&ls->shared_steps, s, link);
+    if (wait) {
+        s->wait = wait;
+        wait->step = s;
+    }
+    return s;
+}
+
+void shared_note_lost(const struct store_step *step)
+{
+    log_error("journal_lost", "step=%s request=%s error=%s", store_step_rules[step->kind].name,
+              step->request.mark, "out of memory");
+}
+
+void shared_unwait(struct shared_wait *wait)
+{
+    if (wait->step)
+        wait->step->wait = NULL;
+    wait->step = NULL;
+}
+
+void shared_tell(struct shared_step *s, int err, struct vault_request *returned)
+{
+    struct shared_wait *wait = s->wait;
+    const struct shared_outcome outcome = {.word = err == 0         ? SHARED_APPLIED
+                                                   : err == -ESTALE ? SHARED_REFUSED
+                                                                    : SHARED_FENCED,
+                                           .step = err == 0 || err == -ESTALE ? s->written.step : NULL,
+                                           .returned = returned};
+
+    if (!wait)
+        return;
+    shared_unwait(wait);
+    wait->done(wait, &outcome);
+}
+
+/* ---- records ---- */
+
+/* The one with this mark that may be in the store; NULL = none. */
+struct vault_request *shared_record(const struct leases *ls, const char *mark)
+{
+    const struct lease *lease = lease_by_id(ls, mark);
+
+    return lease && lease->request && lease->request->asker == lease ? lease->request : NULL;
+}
+
+void shared_forget_lease(struct lease *lease)
+{
+    lease_log_change("ended_elsewhere", lease->request, lease);
+    lease_unlink(lease);
+    lease_forget(lease);
+}
+
+void shared_forget_leases(struct vault_request *r)
+{
+    struct lease *lease;
+
+    while ((lease = SLIST_FIRST(&r->leased)))
+        shared_forget_lease(lease);
+}
+
+static int elsewhere_enter(struct vault_request *r)
+{
+    vault_request_hide(r);
+    return 0;
+}
+
+static enum vr_state elsewhere_resume(struct vault_request *r, int err)
+{
+    (void)r;
+    (void)err;
+    return VR_ELSEWHERE;
+}
+
+static void elsewhere_drop(struct vault_request *r)
+{
+    (void)r;
+}
+
+const struct vr_step vr_elsewhere_step = {"elsewhere",      NULL,          REQUEST_HELD, elsewhere_enter,
+                                          elsewhere_resume, elsewhere_drop};
+
+/* It is not this gateway's any more. */
+void shared_vanish(struct vault_request *r)
+{
+    shared_forget_leases(r);
+    r->has_row = false;
+    r->returned = r->undecided = false;
+    vault_request_goto(r, r->checkouts ? VR_ELSEWHERE : VR_ENDED);
+}
+
+/* ---- return ---- */
+
+static void judge_return(struct shared_step *s, int err)
+{
+    const struct store_step *step = s->written.step;
+    struct vault_request *r;
+
+    if (err == -ECANCELED || !(r = shared_record(s->leases, step->request.mark)) || !r->undecided)
+        return;
+    r->undecided = false;
+    if (err == 0 && !step->now) { /* it is RETURNING, and this gateway's */
+        if (r->state == VR_QUEUED)
+            vault_request_goto(r, VR_QUEUED);
+    } else if (r->state == VR_QUEUED) { /* others hold it, or have given it back */
+        shared_vanish(r);
+    }
+}
+
+void shared_return(struct vault_request *r)
+{
+    const struct store_step step = {.kind = r->has_row ? STEP_RETURN : STEP_ASK,
+                                    .request = row_of_request(r, REQUEST_RETURNING),
+                                    .lease.id = ""};
+    struct leases *ls = r->vault_ref->leases;
+
+    if (ls->voiding)
+        return;
+    r->undecided = shared_put(ls, &step, judge_return, NULL) != NULL;
+    r->unwritten = !r->undecided;
+    r->has_row |= r->undecided;
+    if (r->unwritten)
+        shared_note_lost(&step);
+}
+
+/* ---- cancel, clear ---- */
+
+static void judge_others(struct shared_step *s, int err)
+{
+    shared_tell(s, err, NULL);
+}
+
+bool shared_cancel_row(struct leases *ls, const struct request_row *row, struct shared_wait *wait)
+{
+    return shared_put(ls, &(struct store_step){.kind = STEP_CANCEL, .request = *row, .lease.id = ""},
+                      judge_others, wait) != NULL;
+}
+
+bool shared_clear_row(struct leases *ls, const struct lease_row *lease, const struct request_row *row,
+                      struct shared_wait *wait)
+{
+    static const struct request_row none = {.mark = ""};
+
+    return shared_put(ls,
+                      &(struct store_step){.kind = STEP_CLEAR, .request = row ? *row : none, .lease = *lease},
+                      judge_others, wait) != NULL;
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * release_work.c - leases that end over all gateways; see release_work.h.
+ *
+ * The steps of one attempt are a list of waits. A step that another gateway was quicker with is REFUSED and
+ * counts for nothing. After a fence the whole is done again: what has ended is not found any more.
+ *
+ * What the session has checked out after the release is not meant. Where the work comes late, after the store
+ * was away, such leases are told by their time.
+ */
+#include "broker/release_work.h"
+
+#include "base/container_of.h"
+#include "base/log.h"
+#include "base/person.h"
+#include "base/text.h"
+#include "broker/leases/lease_table.h"
+#include "broker/leases/leases.h"
+#include "broker/leases/rows.h"
+#include "broker/leases/shared.h"
+#include "stores/store_rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define AGAIN_MS  500
+#define ASKING_MS 5000
+#define LATE_MS   3000 /* an attempt after this time looks at when leases were made */
+
+struct work_step {
+    struct shared_wait wait;
+    struct release_work *work;
+    STAILQ_ENTRY(work_step) link;
+    struct lease_row *lease; /* NULL = an intent */
+};
+
+struct release_work {
+    LIST_ENTRY(release_work) link; /* broker.works */
+    struct broker *broker;
+    const struct release_work_class *class;
+    void *arg; /* of the class; NULL = its caller has left */
+    bool is_waited_for;
+    struct store_question question;
+    bool is_asking, is_fenced, is_found;
+    struct deadline again;
+    STAILQ_HEAD(, work_step) steps;
+    struct session *session; /* NULL = by lsid or lease */
+    char *credential_id;
+    char lsid[LSID_TEXT_SIZE], lease_id[ID_SIZE];
+    const struct session_end *end;
+    const char *why;
+    uint64_t begun_ms;
+    int64_t begun_wall_ms;
+};
+
+static void ask(struct release_work *);
+
+static struct store *store_of(const struct release_work *w)
+{
+    return leases_shared(w->broker->leases);
+}
+
+/* ---- begin and end ---- */
+
+static void step_free(struct work_step *s)
+{
+    shared_unwait(&s->wait);
+    STAILQ_REMOVE(&s->work->steps, s, work_step, link);
+    free(s->lease);
+    free(s);
+}
+
+static void work_free(struct release_work *w)
+{
+    struct work_step *s;
+
+    if (w->is_asking)
+        store_of(w)->ops->forget(store_of(w), &w->question);
+    while ((s = STAILQ_FIRST(&w->steps)))
+        step_free(s);
+    timer_stop(w->broker->timers, &w->again);
+    LIST_REMOVE(w, link);
+    w->broker->nworks--;
+    free(w->session);
+    free(w->credential_id);
+    free(w);
+}
+
+void release_work_leave(struct release_work *w)
+{
+    w->is_waited_for = false;
+}
+
+void release_works_free(struct broker *b)
+{
+    struct release_work *w;
+
+    while ((w = LIST_FIRST(&b->works)))
+        work_free(w);
+}
+
+size_t release_works_count(const struct broker *b)
+{
+    return b->nworks;
+}
+
+static void finish(struct release_work *w)
+{
+    const struct release_work_class *class = w->is_waited_for ? w->class : NULL;
+    void *arg = w->arg;
+    bool found = w->is_found;
+
+    if (!class && clock_now(w->broker->clock) - w->begun_ms > LATE_MS)
+        log_info("release_done_late", "session=%s lsid=%s lease=%s", w->session ? w->session->id : NULL,
+                 *w->lsid ? w->lsid : NULL, *w->lease_id ? w->lease_id : NULL);
+    work_free(w);
+    if (class)
+        class->done(arg, found);
+}
+
+static void ask_in(struct release_work *, uint64_t ms);
+
+static void on_again(struct deadline *d)
+{
+    struct release_work *w = CONTAINER_OF(d, struct release_work, again);
+
+    if (w->is_asking || !STAILQ_EMPTY(&w->steps))
+        ask_in(w, ASKING_MS);
+    else
+        ask(w);
+}
+
+/* `again` runs from the beginning on, so that moving it needs no memory. */
+static void ask_in(struct release_work *w, uint64_t ms)
+{
+    if (timer_start(w->broker->timers, &w->again, ms, on_again))
+        log_error("release_stalled", "error=%s", "out of memory");
+}
+
+/* ---- ending ---- */
+
+static void step_done(struct work_step *s)
+{
+    struct release_work *w = s->work;
+
+    step_free(s);
+    if (!STAILQ_EMPTY(&w->steps))
+        return;
+    if (w->is_fenced)
+        ask_in(w, AGAIN_MS);
+    else if (*w->question.cursor)
+        ask(w);
+    else
+        finish(w);
+}
+
+static void on_outcome(struct shared_wait *wait, const struct shared_outcome *outcome)
+{
+    struct work_step *s = CONTAINER_OF(wait, struct work_step, wait);
+    struct release_work *w = s->work;
+
+    w->is_fenced |= outcome->word == SHARED_FENCED;
+    if (outcome->word == SHARED_APPLIED && s->lease) {
+        w->broker->releases++;
+        if (w->is_waited_for)
+            w->class->ended(w->arg, s->lease, outcome->step->holders, outcome->returned);
+    }
+    step_done(s);
+}
+
+static struct work_step *step_new(struct release_work *w, const struct lease_row *lease)
+{
+    struct work_step *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return NULL;
+    *s = (struct work_step){.wait.done = on_outcome, .work = w};
+    s->lease = lease ? lease_row_copy(lease) : NULL;
+    if (lease && !s->lease) {
+        free(s);
+        return NULL;
+    }
+    STAILQ_INSERT_TAIL(&w->steps, s, link);
+    return s;
+}
+
+static bool is_late(const struct release_work *w)
+{
+    return clock_now(w->broker->clock) - w->begun_ms > LATE_MS;
+}
+
+static bool is_meant(const struct release_work *w, const struct holder *h, const char *id)
+{
+    if (*w->lease_id)
+        return strcmp(id, w->lease_id) == 0;
+    if (w->credential_id && strcmp(h->credential, w->credential_id) != 0)
+        return false;
+    return !is_late(w) || h->created_wall_ms <= w->begun_wall_ms;
+}
+
+static bool is_over(const struct release_work *w, const struct request_row *r)
+{
+    struct vault *vault = broker_vault(w->broker, r->vault);
+
+    return r->state != REQUEST_HELD || (vault && leases_wall(w->broker->leases, vault) >= r->expires_wall_ms);
+}
+
+/* One whose request has ended with its time is not released. False = out of memory. */
+static bool end_found(struct release_work *w, const struct store_found *f)
+{
+    struct leases *ls = w->broker->leases;
+    bool is_intent = !f->lease;
+    const struct holder *h = is_intent ? &f->request->asker : &f->lease->holder;
+
+    if (!is_meant(w, h, is_intent ? f->request->mark : f->lease->id))
+        return true;
+    w->is_found = true;
+    if (is_intent && (f->request->mine || f->request->state != REQUEST_ASKED))
+        return true; /* what is in flight here has been ended */
+    if (!is_intent && (!f->request || is_over(w, f->request)))
+        return true;
+    struct work_step *s = step_new(w, f->lease);
+
+    if (s && (is_intent ? shared_cancel_row(ls, f->request, &s->wait)
+                        : shared_release_row(ls, f, w->why, w->end, &s->wait)))
+        return true;
+    if (s)
+        step_free(s);
+    return false;
+}
+
+static void on_answer(struct store_question *q, enum store_answer answer)
+{
+    struct release_work *w = CONTAINER_OF(q, struct release_work, question);
+    const struct store_found *f;
+    bool all = true;
+
+    w->is_asking = false;
+    if (answer != STORE_OPEN) {
+        w->question.cursor[0] = '\0';
+        ask_in(w, AGAIN_MS);
+        return;
+    }
+    STAILQ_FOREACH(f, &q->found, link)
+    all = end_found(w, f) && all;
+    if (!all)
+        w->is_fenced = true; /* what has no step yet is found once more */
+    if (!STAILQ_EMPTY(&w->steps))
+        return;
+    if (!all)
+        ask_in(w, AGAIN_MS);
+    else if (*q->cursor)
+        ask_in(w, 0);
+    else
+        finish(w);
+}
+
+/* ---- asking ---- */
+
+static struct holder who_of(const struct release_work *w)
+{
+    static const struct session none = {.username = "", .id = ""};
+    const struct session *s = w->session ? w->session : &none;
+
+    return (struct holder){.username = s->username,
+                           .domain = s->domain ? s->domain : "",
+                           .session = s->id ? s->id : "",
+                           .lsid = w->lsid,
+                           .credential = w->credential_id ? w->credential_id : "",
+                           .system = "",
+                           .account = ""};
+}
+
+/* One of the table is found without a question. */
+static bool end_known(struct release_work *w)
+{
+    struct lease *lease = *w->lease_id ? lease_by_id(w->broker->leases, w->lease_id) : NULL;
+
+    if (!lease || lease->state != LEASE_OPEN)
+        return false;
+    const struct lease_row row = row_of_lease(lease);
+    struct work_step *s = step_new(w, &row);
+
+    w->is_found = true;
+    if (s && shared_release_lease(lease, w->why, &s->wait))
+        return true;
+    if (s)
+        step_free(s);
+    return false;
+}
+
+static void ask(struct release_work *w)
+{
+    char cursor[STORE_CURSOR_SIZE];
+
+    if (end_known(w))
+        return;
+
+    memcpy(cursor, w->question.cursor, sizeof cursor);
+    w->is_fenced = false;
+    w->question = (struct store_question){.kind = w->session ? QUESTION_SESSION
+                                                  : *w->lsid ? QUESTION_LSID
+                                                             : QUESTION_LIST,
+                                          .until_ms = clock_now(w->broker->clock) + ASKING_MS,
+                                          .who = who_of(w),
+                                          .node = "",
+                                          .limit = STORE_LIST_MAX,
+                                          .done = on_answer};
+    memcpy(w->question.cursor, cursor, sizeof cursor);
+    ask_in(w, 2 * ASKING_MS);
+    w->is_asking = store_of(w)->ops->ask(store_of(w), &w->question) == 0;
+    if (!w->is_asking)
+        ask_in(w, AGAIN_MS);
+}
+
+static bool copy_args(struct release_work *w, const struct release_work_args *args)
+{
+    w->session = args->session ? session_copy(args->session) : NULL;
+    w->credential_id = args->credential_id ? strdup(args->credential_id) : NULL;
+    (void)text_copy(w->lsid, sizeof(w->lsid), args->lsid ? args->lsid : "");
+    (void)text_copy(w->lease_id, sizeof(w->lease_id), args->lease_id ? args->lease_id : "");
+    return (w->session || !args->session) && (w->credential_id || !args->credential_id);
+}
+
+struct release_work *release_work_new(struct broker *b, const struct release_work_args *args,
+                                      const struct release_work_class *class, void *arg)
+{
+    struct release_work *w = b->nworks < RELEASE_WORKS_MAX ? calloc(1, sizeof *w) : NULL;
+
+    if (!w)
+        return NULL;
+    *w = (struct release_work){.broker = b,
+                               .class = class,
+                               .arg = arg,
+                               .is_waited_for = class != NULL,
+                               .end = args->end,
+                               .why = args->why,
+                               .begun_ms = clock_now(b->clock),
+                               .begun_wall_ms = clock_wall(b->clock)};
+    STAILQ_INIT(&w->steps);
+    LIST_INSERT_HEAD(&b->works, w, link);
+    b->nworks++;
+    if (copy_args(w, args) && !timer_start(b->timers, &w->again, 0, on_again))
+        return w;
+    work_free(w);
+    return NULL;
+}
+
+bool release_works_cover(const struct broker *b, const struct session *session, const char *credential_id)
+{
+    const struct release_work *w;
+
+    LIST_FOREACH(w, &b->works, link)
+    if (w->session && strcmp(w->session->id, session->id) == 0 &&
+        person_same(w->session->username, session->username) &&
+        person_same(w->session->domain ? w->session->domain : "", session->domain ? session->domain : "") &&
+        (!w->credential_id || strcmp(w->credential_id, credential_id) == 0))
+        return true;
+    return false;
+}
