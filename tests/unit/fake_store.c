@@ -337,9 +337,7 @@ bool fake_store_commit(struct fake_store *fs)
         finish(step, outcomes[n], !fails ? 0 : fs->node.fenced ? -ESTALE : -ENOSPC);
     }
     free(outcomes);
-    if (fs->node.rows)
-        fake_shared_commit(fs);
-    return waits;
+    return (fs->node.rows && fake_shared_commit(fs)) || waits;
 }
 
 void fake_store_crash(struct fake_store *fs, size_t durable)

@@ -34,6 +34,7 @@ struct fake_node {
     const struct store_news *news;
     void *news_arg;
     bool uncertain, fenced;
+    bool unheard;            /* it has joined before it was listened to */
     uint64_t fresh_ms;       /* a confirmation is good for so long */
     struct fake_store *heir; /* takes the rows over where this gateway leaves; NULL = no other is alive */
     void (*left)(void *arg, bool taken);
@@ -72,7 +73,7 @@ struct fake_store {
 
 void fake_store_init(struct fake_store *, const struct clock *);
 void fake_store_free(struct fake_store *);
-bool fake_store_commit(struct fake_store *); /* false = nothing waits */
+bool fake_store_commit(struct fake_store *); /* false = nothing waits, and nothing was to be told */
 /* What waits is durable up to the n-th list or never; its writers must have ended, and are freed. */
 void fake_store_crash(struct fake_store *, size_t durable);
 void fake_store_put_request(struct fake_store *, const struct request_row *);
@@ -104,7 +105,7 @@ struct request_row **fake_find_request(struct fake_store *, const char *mark);
 struct lease_row **fake_find_lease(struct fake_store *, const char *request, const char *id);
 /* What a shared store does besides: true = it has decided the step's outcome. */
 bool fake_shared_apply(struct fake_store *, struct store_step *, enum store_outcome *);
-/* After the steps: questions, news, a gateway that leaves. */
-void fake_shared_commit(struct fake_store *);
+/* After the steps: questions, news, a gateway that leaves. False = there was nothing of it. */
+bool fake_shared_commit(struct fake_store *);
 
 #endif

@@ -253,11 +253,23 @@ static bool apply_return(struct fake_store *fs, struct store_step *step)
     return true;
 }
 
+/* By its session; or, one that was found at the vault, by its name. */
+static bool is_asked_already(struct fake_store *fs, struct store_step *step)
+{
+    if (step->request.state == REQUEST_ASKED)
+        return is_taken(fs, step, &step->request.asker, "");
+    struct request_row **there = find_named(fs->node.rows, &step->request);
+
+    if (there)
+        (void)otherwise(fs, step, there);
+    return there != NULL;
+}
+
 static bool decide(struct fake_store *fs, struct store_step *step, enum store_outcome *outcome)
 {
     *outcome = STORE_APPLIED;
     switch (step->kind) {
-    case STEP_ASK: *outcome = STORE_OTHERWISE; return is_taken(fs, step, &step->request.asker, "");
+    case STEP_ASK: *outcome = STORE_OTHERWISE; return is_asked_already(fs, step);
     case STEP_OPEN: return apply_open(fs, step, outcome);
     case STEP_RETURN: return apply_return(fs, step);
     case STEP_CLOSE: return apply_close(fs, step);
@@ -556,9 +568,21 @@ static void finish_leaving(struct fake_store *fs)
     left(fs->node.left_arg, fs->node.heir != NULL);
 }
 
-void fake_shared_commit(struct fake_store *fs)
+/* To one that listens only now. */
+static bool tell_joined(struct fake_node *node)
+{
+    bool is_due = node->unheard && node->news->joined;
+
+    node->unheard = false;
+    if (is_due)
+        node->news->joined(node->news_arg);
+    return is_due;
+}
+
+bool fake_shared_commit(struct fake_store *fs)
 {
     struct fake_node *node = &fs->node;
+    bool has_news = tell_joined(node) || node->nquestions || node->left;
 
     for (size_t n = node->nquestions; n && node->nquestions; n--) {
         struct store_question *q = node->questions[0];
@@ -569,11 +593,13 @@ void fake_shared_commit(struct fake_store *fs)
     if (node->fenced && node->cluster.joined && !node->left) {
         node->cluster.joined = false;
         node->cluster.fences++;
+        has_news = true;
         if (node->news && node->news->fenced)
             node->news->fenced(node->news_arg);
     }
     if (node->left)
         finish_leaving(fs);
+    return has_news;
 }
 
 static void fake_listen(struct store *s, const struct store_news *news, void *arg)
@@ -582,6 +608,7 @@ static void fake_listen(struct store *s, const struct store_news *news, void *ar
 
     fs->node.news = news;
     fs->node.news_arg = arg;
+    fs->node.unheard = fs->node.cluster.joined;
 }
 
 static bool fake_may_send(const struct store *s)

@@ -194,6 +194,11 @@ static void commit(struct fake_vault *fv, struct fake_call *fc)
         return;
     fc->committed = true;
     fc->result = planned_result(fc->fault);
+    if (fc->call->may_send && !fc->call->may_send(fc->call)) {
+        fc->call->withheld = true;
+        fc->result = VAULT_FAILED;
+        return;
+    }
     if (fv->refuse_user && person_same(fv->refuse_user, fc->call->user))
         fc->result = VAULT_REFUSED;
     if (fc->fault == FAKE_LOST_LATE && fc->result == VAULT_FAILED)
@@ -538,7 +543,8 @@ static void fake_state(const struct vault *v, struct vault_state *state)
 {
     const struct fake_vault *fv = (const struct fake_vault *)v;
 
-    *state = (struct vault_state){.reachable = true, .known = true, .skew_ms = fv->skew_ms};
+    *state =
+        (struct vault_state){.reachable = true, .known = true, .skew_known = true, .skew_ms = fv->skew_ms};
 }
 
 static int fake_admit(struct vault *vault, const char *user, uint64_t left_ms, struct fault *fault)
