@@ -3,24 +3,30 @@
  * etcd.c - a store on etcd: the steps that wait, and the gateway's place in the cluster.
  *
  *     steps() -> waiting --flight--> flying -> done(APPLIED or OTHERWISE) for each
- *                                       \-- not applied --> done(AWAY) for each, and for all that wait
+ *                  |  ^                 |\-- refused, or this gateway is fenced --> done(AWAY), all that wait
+ *                  |  \-- not reached --/
+ *                  \-- its time is over --> done(AWAY)
  *
- * One flight at a time takes what may fly together; steps that come meanwhile are for the next one. A list is
- * divided where it does not fit: then its first steps are APPLIED and the others AWAY.
+ * One flight at a time takes what may fly together; steps that come meanwhile are for the next one. Without
+ * steps a flight goes every sixth of the ttl: it is the sign of life, and reads who else is there.
  *
- * After a failure the store reports it (writable = false) and sends a flight without steps every second until
- * one is applied. A gateway that has been fenced stays so.
+ * Certain: the last flight that was applied was sent less than two thirds of the ttl ago. Nobody counts this
+ * gateway as dead before a whole ttl is over.
  *
- * Joining (etcd_join.c) ends with m/NODE of this incarnation and with all rows read. close() ends what flies;
- * a flight whose fate is not known by then is AWAY: the next start reads what became of it.
+ * Fenced: a flight finds that m/NODE is not its own any more, or etcd is another one than before (a restored
+ * backup). All that waits is AWAY, and the gateway joins again as a new incarnation.
+ *
+ * close() ends what flies; a flight whose fate is not known by then is AWAY: the next start reads what became
+ * of it.
+ *
+ * Not here: who is dead (etcd_members.h), adopting its rows (etcd_adopt.h), joining (etcd_join.h), questions
+ * (etcd_ask.h).
  */
-#include "stores/etcd.h"
+#include "stores/etcd_store.h"
 
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "stores/etcd_flight.h"
-#include "stores/etcd_join.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -28,39 +34,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROBE_EVERY_MS 1000
-
-struct etcd_store {
-    struct store store; /* first */
-    struct loop *loop;
-    struct etcd_client *client;
-    char *prefix, *node, *instance;
-    char owner[ETCD_KEY_SIZE];
-    struct etcd_join join;
-    void (*opened)(void *arg, const char *why);
-    void *opened_arg;
-    struct etcd_flight flight;
-    struct store_steps waiting;
-    struct deadline turn;
-    bool joined, fenced, closing;
-    uint64_t sent_us;
-    struct store_state state;
-    void (*closed)(void *arg);
-    void *closed_arg;
-};
+#define JOIN_AGAIN_MS 5000
 
 static struct etcd_store *etcd_of(struct store *store)
 {
     return CONTAINER_OF(store, struct etcd_store, store);
 }
 
+static const struct etcd_store *const_etcd_of(const struct store *store)
+{
+    return (const struct etcd_store *)(const void *)store;
+}
+
 /* ---- the end ---- */
 
 static void store_free(struct etcd_store *s)
 {
+    for (size_t i = 0; i < s->nvaults; i++) {
+        free((char *)(uintptr_t)s->vaults[i].name);
+        free((char *)(uintptr_t)s->vaults[i].url);
+        free((char *)(uintptr_t)s->vaults[i].digest);
+    }
+    free(s->vaults);
     free(s->prefix);
     free(s->node);
     free(s->instance);
+    free(s->version);
+    free(s->config_digest);
     free(s);
 }
 
@@ -77,73 +77,126 @@ static void on_client_closed(void *arg)
 
 static void finish_close(struct etcd_store *s)
 {
-    timer_stop(loop_timers(s->loop), &s->turn);
+    struct timers *timers = loop_timers(s->loop);
+
+    timer_stop(timers, &s->turn);
+    timer_stop(timers, &s->doubt);
+    timer_stop(timers, &s->status_again);
+    etcd_cancel(&s->status);
+    buf_free(&s->status.body);
     etcd_join_cancel(&s->join);
+    etcd_cluster_cancel_adoptions(s);
     etcd_client_close(s->client, on_client_closed, s);
 }
 
-/* ---- steps ---- */
+/* ---- time ---- */
 
-static void on_turn(struct deadline *);
-
-/* `turn` runs from the start to the end, so that moving it needs no memory. */
-static void turn_in(struct etcd_store *s, uint64_t ms)
+static bool is_within(const struct etcd_store *s, uint64_t since_ms, uint64_t ms)
 {
-    if (timer_start(loop_timers(s->loop), &s->turn, ms, on_turn))
-        log_error("store_timer", "error=%s", strerror(ENOMEM));
+    uint64_t now_ms = clock_now(s->clock);
+
+    return s->epoch && !s->restored && now_ms - since_ms < ms;
 }
 
-static void note_outcome(struct etcd_store *s, int err)
+static bool etcd_may_send(const struct store *store)
 {
-    const char *words = s->flight.call.why[0] ? s->flight.call.why : strerror(-err);
+    const struct etcd_store *s = const_etcd_of(store);
 
-    if (err == -ESTALE)
-        words = "another gateway has this gateway's name, or has declared it dead";
-    if (err && s->state.writable)
-        log_error("store_failed", "error=%s hint=%s", words, "no new check-outs until it can write again");
-    if (!err && !s->state.writable)
-        log_info("store_recovered", "commits=%" PRIu64, s->state.commits);
-    s->fenced |= err == -ESTALE;
-    s->state.writable = !err;
-    text_copy(s->state.why, sizeof s->state.why, err ? words : "");
+    return is_within(s, s->sent_ms, s->ttl_ms / 3);
 }
 
-static void note_unread(const struct store_step *step, int err)
+static bool etcd_is_fresh(const struct store *store, uint64_t sent_ms)
 {
-    if (err)
-        log_error("store_step", "step=%s request=%s error=%s", store_step_rules[step->kind].name,
-                  step->request.mark, strerror(-err));
+    const struct etcd_store *s = const_etcd_of(store);
+
+    return is_within(s, sent_ms, s->ttl_ms / 3);
 }
 
-/* Calls `done` of each step. It may give steps again: they join those that wait. */
-static void finish_steps(struct etcd_store *s, struct store_steps *steps, int err)
+static void start_join(struct etcd_store *s)
 {
-    struct store_step *step;
-
-    for (size_t i = 0; (step = STAILQ_FIRST(steps)); i++) {
-        enum store_outcome outcome = err ? STORE_AWAY : s->flight.outcomes[i];
-        struct request_row *now = step->now;
-
-        if (!err)
-            note_unread(step, s->flight.errors[i]);
-        STAILQ_REMOVE_HEAD(steps, link);
-        s->state.queued--;
-        s->state.steps += !err;
-        step->err = err;
-        step->done(step, outcome);
-        free(now);
-    }
+    if (etcd_join_start(&s->join))
+        log_error("store_timer", "error=%s", strerror(ENOMEM)); /* the turn tries again */
 }
 
-/* What is away takes along what waits behind it: a later step must not be applied without an earlier one. */
+/* ---- fenced ---- */
+
+/* What this gateway was is over. */
+static void end_incarnation(struct etcd_store *s, struct store_steps *steps, const char *why)
+{
+    s->epoch = 0;
+    s->restored = false;
+    s->cluster.joined = false;
+    etcd_cluster_cancel_adoptions(s);
+    STAILQ_CONCAT(steps, &s->waiting);
+    etcd_queue_away(s, steps, -ESTALE);
+    etcd_queue_cancel_closings(s, -ESTALE);
+    etcd_cluster_set_certain(s, false, why);
+}
+
+static void fence(struct etcd_store *s, struct store_steps *steps)
+{
+    log_error("cluster_fenced", "node=%s epoch=%" PRId64 " hint=%s", s->node, s->epoch,
+              "its rows are another gateway's now; it joins again");
+    s->cluster.fenced = true;
+    s->cluster.fences++;
+    end_incarnation(s, steps, "this gateway was counted as dead; it joins again");
+    if (s->news && s->news->fenced)
+        s->news->fenced(s->news_arg);
+    if (!s->closing)
+        start_join(s);
+}
+
+/* This gateway hands over, and another one has taken its rows. */
+static void hand_over(struct etcd_store *s, struct store_steps *steps)
+{
+    void (*left)(void *, bool) = s->left;
+
+    log_info("cluster_left", "node=%s epoch=%" PRId64, s->node, s->epoch);
+    end_incarnation(s, steps, "this gateway has handed its rows over");
+    s->left = NULL;
+    left(s->left_arg, true);
+}
+
+/* ---- flights ---- */
+
+static uint64_t next_turn_ms(const struct etcd_store *s)
+{
+    uint64_t passed_ms = clock_now(s->clock) - s->beat_ms;
+    uint64_t every_ms =
+        s->left ? ETCD_AGAIN_MS : s->ttl_ms / 6; /* the rest of the stop waits for the hand-over */
+
+    if (s->closing || s->restored || !STAILQ_EMPTY(&s->waiting))
+        return 0;
+    return passed_ms < every_ms ? every_ms - passed_ms : 0;
+}
+
+static bool is_refusal(int err)
+{
+    return err == -EREMOTEIO || err == -EACCES || err == -ENOMEM;
+}
+
 static void finish_flight(struct etcd_store *s, struct store_steps *steps, int err)
 {
-    if (err)
+    bool again = false;
+
+    if (s->restored)
+        err = -ESTALE;
+    if (err == -ESTALE && s->left && s->flight.me.leaving) {
+        hand_over(s, steps);
+    } else if (err == -ESTALE) {
+        fence(s, steps);
+    } else if (!err) {
+        etcd_queue_applied(s, steps);
+    } else if (is_refusal(err) || s->closing) {
+        etcd_queue_refused(s, steps, err);
+        again = true;
+    } else {
         STAILQ_CONCAT(steps, &s->waiting);
-    s->state.commits += !err;
-    note_outcome(s, err);
-    finish_steps(s, steps, err);
-    turn_in(s, s->closing || !STAILQ_EMPTY(&s->waiting) ? 0 : PROBE_EVERY_MS);
+        STAILQ_CONCAT(&s->waiting, steps);
+        etcd_cluster_note_writable(s, s->flight.call.why);
+        again = true;
+    }
+    etcd_queue_turn_in(s, again && !s->closing ? ETCD_AGAIN_MS : next_turn_ms(s));
 }
 
 static void on_landed(struct etcd_flight *f, int err)
@@ -153,15 +206,20 @@ static void on_landed(struct etcd_flight *f, int err)
 
     STAILQ_CONCAT(&steps, &f->steps);
     s->state.last_commit_us = clock_measure_us() - s->sent_us;
+    if (!err)
+        etcd_cluster_note_trip(s, s->state.last_commit_us);
     finish_flight(s, &steps, err);
 }
 
 static void start_flight(struct etcd_store *s)
 {
     struct store_steps none = STAILQ_HEAD_INITIALIZER(none);
+    bool is_beat = clock_now(s->clock) - s->beat_ms >= s->ttl_ms / 6;
 
     s->sent_us = clock_measure_us();
-    int err = s->fenced ? -ESTALE : etcd_flight_start(&s->flight, &s->waiting);
+    s->flight.me.leases = s->news && s->news->leases ? s->news->leases(s->news_arg) : 0;
+    s->flight.me.leaving = s->leaving && STAILQ_EMPTY(&s->waiting);
+    int err = etcd_flight_start(&s->flight, &s->waiting, is_beat || s->flight.me.leaving);
 
     if (err)
         finish_flight(s, &none, err);
@@ -169,51 +227,112 @@ static void start_flight(struct etcd_store *s)
         etcd_flight_give_up(&s->flight);
 }
 
+/* ---- what is next ---- */
+
 static void on_turn(struct deadline *d)
 {
     struct etcd_store *s = CONTAINER_OF(d, struct etcd_store, turn);
 
-    turn_in(s, PROBE_EVERY_MS);
-    if (!s->joined || s->flight.under_way)
+    etcd_queue_turn_in(s, s->flight.under_way || !s->epoch ? ETCD_AGAIN_MS : s->ttl_ms / 6);
+    etcd_queue_expire(s);
+    if (s->must_tell_joined && s->news && s->epoch)
+        etcd_cluster_tell_joined(s);
+    if (s->restored && s->flight.under_way) {
+        etcd_flight_fence(&s->flight);
         return;
-    if (!STAILQ_EMPTY(&s->waiting) || (!s->state.writable && !s->fenced && !s->closing))
-        start_flight(s);
-    else if (s->closing)
-        finish_close(s);
-}
-
-static int etcd_steps(struct store *store, struct store_steps *steps)
-{
-    struct etcd_store *s = etcd_of(store);
-    struct store_step *step;
-
-    if (s->closing || !s->joined)
-        return -ESHUTDOWN;
-    STAILQ_FOREACH(step, steps, link)
-    {
-        step->now = NULL;
-        s->state.queued++;
     }
-    STAILQ_CONCAT(&s->waiting, steps);
-    turn_in(s, 0);
-    return 0;
+    if (s->flight.under_way)
+        return;
+    if (s->closing && (STAILQ_EMPTY(&s->waiting) || !s->epoch)) {
+        etcd_queue_away(s, &s->waiting, -ESHUTDOWN);
+        etcd_queue_cancel_closings(s, -ESHUTDOWN);
+        etcd_ask_end_all(&s->asker);
+        finish_close(s);
+    } else if (!s->epoch) {
+        if (!s->join.running && s->has_joined && !s->leaving)
+            start_join(s);
+    } else if (s->restored) {
+        struct store_steps none = STAILQ_HEAD_INITIALIZER(none);
+
+        fence(s, &none);
+    } else if (!STAILQ_EMPTY(&s->waiting) || next_turn_ms(s) == 0 || (s->leaving && !s->flight.me.leaving)) {
+        start_flight(s);
+    } else {
+        etcd_queue_turn_in(s, next_turn_ms(s));
+    }
 }
 
 /* ---- the other operations ---- */
 
 static int etcd_load(struct store *store, const struct store_reader *reader, void *arg)
 {
-    return etcd_join_load(&etcd_of(store)->join, reader, arg);
+    struct etcd_store *s = etcd_of(store);
+    const struct etcd_cursor *c;
+    int err = 0;
+
+    STAILQ_FOREACH(c, &s->join.cursors, link)
+    if (!err && reader->cursor)
+        err = reader->cursor(arg, &(struct cursor_row){c->site, c->ms});
+    etcd_join_free_cursors(&s->join);
+    return err;
 }
 
 static const char *etcd_tag(const struct store *store)
 {
-    return ((const struct etcd_store *)store)->join.tag;
+    return const_etcd_of(store)->join.tag;
 }
 
 static void etcd_state(const struct store *store, struct store_state *state)
 {
-    *state = ((const struct etcd_store *)store)->state;
+    struct etcd_store *s = (struct etcd_store *)(uintptr_t)store;
+    uint64_t now_ms = clock_now(s->clock), left_ms = s->ttl_ms / 3 * 2;
+
+    etcd_members_show(&s->members, now_ms, s->ttl_ms);
+    s->cluster.certain_left_ms =
+        s->cluster.certain && now_ms - s->sent_ms < left_ms ? left_ms - (now_ms - s->sent_ms) : 0;
+    s->cluster.epoch = s->epoch;
+    s->cluster.members = s->members.shown;
+    s->cluster.nmembers = s->members.nshown;
+    s->cluster.endpoint_changes = etcd_client_changes(s->client);
+    (void)text_copy(s->cluster.endpoint, sizeof s->cluster.endpoint, etcd_client_endpoint(s->client));
+    s->cluster.revision = etcd_client_revision(s->client);
+    *state = s->state;
+    state->cluster = &s->cluster;
+}
+
+static void etcd_listen(struct store *store, const struct store_news *news, void *arg)
+{
+    struct etcd_store *s = etcd_of(store);
+
+    s->news = news;
+    s->news_arg = arg;
+    s->must_tell_joined = s->epoch != 0;
+    s->beat_ms = 0; /* what has happened before comes with the next beat */
+    etcd_queue_turn_in(s, 0);
+}
+
+static int etcd_store_ask(struct store *store, struct store_question *q)
+{
+    struct etcd_store *s = etcd_of(store);
+
+    return s->closing ? -ESHUTDOWN : etcd_ask(&s->asker, q);
+}
+
+static void etcd_store_forget(struct store *store, struct store_question *q)
+{
+    (void)store;
+    etcd_forget(q);
+}
+
+static void etcd_leave(struct store *store, void (*done)(void *arg, bool taken), void *arg)
+{
+    struct etcd_store *s = etcd_of(store);
+
+    s->leaving = true;
+    s->left = done;
+    s->left_arg = arg;
+    etcd_cluster_cancel_adoptions(s);
+    etcd_queue_turn_in(s, 0);
 }
 
 static void etcd_close(struct store *store, void (*closed)(void *arg), void *arg)
@@ -221,60 +340,156 @@ static void etcd_close(struct store *store, void (*closed)(void *arg), void *arg
     struct etcd_store *s = etcd_of(store);
 
     s->closing = true;
+    s->news = NULL;
+    s->left = NULL;
     s->closed = closed;
     s->closed_arg = arg;
     etcd_flight_give_up(&s->flight);
-    if (s->joined)
-        turn_in(s, 0);
-    else
-        finish_close(s);
+    etcd_queue_turn_in(s, 0);
 }
 
 static const struct store_ops etcd_ops = {
     .name = "etcd",
     .load = etcd_load,
     .tag = etcd_tag,
-    .steps = etcd_steps,
+    .steps = etcd_queue_steps,
     .state = etcd_state,
     .close = etcd_close,
+    .listen = etcd_listen,
+    .ask = etcd_store_ask,
+    .forget = etcd_store_forget,
+    .may_send = etcd_may_send,
+    .is_fresh = etcd_is_fresh,
+    .leave = etcd_leave,
 };
 
-/* ---- opening ---- */
+/* ---- joining ---- */
+
+static void on_restored(void *arg)
+{
+    struct etcd_store *s = arg;
+
+    s->restored = s->epoch != 0;
+    etcd_queue_turn_in(s, 0);
+}
+
+static void begin_incarnation(struct etcd_store *s, const struct etcd_join *j)
+{
+    (void)snprintf(s->owner, sizeof s->owner, "%s@%" PRId64, s->node, j->revision);
+    s->epoch = s->adopter.epoch = j->revision;
+    s->flight.revision = j->revision;
+    s->members.n = s->members.ndead = 0;
+    s->hints_seen = j->revision;
+    s->beat_ms = 0;
+    s->has_joined = s->cluster.joined = true;
+    s->cluster.fenced = false;
+    etcd_cluster_applied(s, j->sent_ms);
+    s->must_tell_joined = true;
+    etcd_cluster_on_doubt(&s->doubt);
+    etcd_queue_turn_in(s, 0);
+    if (!s->status.client)
+        etcd_cluster_ask_status(&s->status_again);
+}
 
 static void on_joined(struct etcd_join *j, const char *why)
 {
     struct etcd_store *s = CONTAINER_OF(j, struct etcd_store, join);
+    bool first = !s->has_joined;
 
-    if (!*why) {
-        (void)snprintf(s->owner, sizeof s->owner, "%s@%" PRId64, s->node, j->revision);
-        s->flight.revision = j->revision;
-        s->joined = s->state.writable = true;
-    }
-    s->opened(s->opened_arg, why);
+    if (!*why)
+        begin_incarnation(s, j);
+    else
+        log_error("store_join", "node=%s error=%s", s->node, why);
+    if (*why && !first)
+        etcd_queue_turn_in(s, JOIN_AGAIN_MS);
+    if (first)
+        s->opened(s->opened_arg, why);
 }
 
-static bool copy_names(struct etcd_store *s, const struct etcd_store_opts *opts)
+/* ---- opening ---- */
+
+static char *copy_or_empty(const char *text)
+{
+    return strdup(text ? text : "");
+}
+
+static bool copy_vaults(struct etcd_store *s, const struct etcd_store_opts *opts)
+{
+    s->vaults = calloc(opts->nvaults + 1, sizeof *s->vaults);
+    bool good = s->vaults != NULL;
+
+    for (size_t i = 0; good && i < opts->nvaults; i++) {
+        struct etcd_vault *v = &s->vaults[s->nvaults++];
+
+        *v = (struct etcd_vault){.name = copy_or_empty(opts->vaults[i].name),
+                                 .url = copy_or_empty(opts->vaults[i].url),
+                                 .digest = copy_or_empty(opts->vaults[i].digest)};
+        good = v->name && v->url && v->digest;
+    }
+    return good;
+}
+
+static bool copy_texts(struct etcd_store *s, const struct etcd_store_opts *opts)
 {
     s->prefix = strdup(opts->prefix);
     s->node = strdup(opts->node);
     s->instance = strdup(opts->instance);
-    return s->prefix && s->node && s->instance;
+    s->version = copy_or_empty(opts->version);
+    s->config_digest = copy_or_empty(opts->config_digest);
+    return s->prefix && s->node && s->instance && s->version && s->config_digest && copy_vaults(s, opts);
 }
 
-static void set_parts(struct etcd_store *s)
+static void set_flight(struct etcd_store *s)
 {
+    s->flight = (struct etcd_flight){
+        .client = s->client,
+        .timers = loop_timers(s->loop),
+        .clock = s->clock,
+        .prefix = s->prefix,
+        .self = {s->node, s->owner},
+        .me = {.instance = s->instance, .version = s->version, .config_digest = s->config_digest},
+        .hints = &s->hints,
+        .saw = etcd_cluster_on_beat,
+        .landed = on_landed};
+}
+
+static void set_parts(struct etcd_store *s, bool has_vaults)
+{
+    struct timers *timers = loop_timers(s->loop);
+
+    set_flight(s);
     s->join = (struct etcd_join){.client = s->client,
-                                 .timers = loop_timers(s->loop),
+                                 .timers = timers,
+                                 .clock = s->clock,
                                  .prefix = s->prefix,
                                  .node = s->node,
-                                 .instance = s->instance,
+                                 .me = &s->flight.me,
+                                 .vaults = s->vaults,
+                                 .nvaults = s->nvaults,
+                                 .ttl_ms = s->ttl_ms,
                                  .done = on_joined};
-    s->flight = (struct etcd_flight){.client = s->client,
-                                     .timers = loop_timers(s->loop),
-                                     .prefix = s->prefix,
-                                     .instance = s->instance,
-                                     .self = {s->node, s->owner},
-                                     .landed = on_landed};
+    etcd_cluster_set_adopter(s, has_vaults);
+    s->asker = (struct etcd_asker){.client = s->client,
+                                   .timers = timers,
+                                   .clock = s->clock,
+                                   .prefix = s->prefix,
+                                   .self = &s->flight.self,
+                                   .epoch = &s->epoch,
+                                   .trip = etcd_cluster_note_trip,
+                                   .arg = s};
+    s->status = (struct etcd_call){
+        .path = "/v3/maintenance/status", .body = BUF_INIT(16), .done = etcd_cluster_on_status};
+}
+
+static struct etcd_client *new_client(struct etcd_store *s, const struct etcd_store_opts *opts,
+                                      char why[ETCD_STORE_WHY])
+{
+    struct etcd_client_opts client = opts->client;
+
+    client.timeout_ms = s->ttl_ms / 4;
+    client.restored = on_restored;
+    client.arg = s;
+    return etcd_client_new(s->loop, &client, why);
 }
 
 struct store *etcd_store_open(struct loop *loop, const struct etcd_store_opts *opts,
@@ -285,15 +500,23 @@ struct store *etcd_store_open(struct loop *loop, const struct etcd_store_opts *o
     (void)snprintf(why, ETCD_STORE_WHY, "out of memory");
     if (!s)
         return NULL;
-    *s = (struct etcd_store){.store.ops = &etcd_ops, .loop = loop, .opened = opened, .opened_arg = arg};
+    *s = (struct etcd_store){.store.ops = &etcd_ops,
+                             .loop = loop,
+                             .clock = opts->clock ? opts->clock : &clock_system,
+                             .ttl_ms = opts->ttl_ms ? opts->ttl_ms : ETCD_TTL_MS,
+                             .opened = opened,
+                             .opened_arg = arg};
     STAILQ_INIT(&s->waiting);
-    s->client = copy_names(s, opts) ? etcd_client_new(loop, &opts->client, why) : NULL;
+    s->client = copy_texts(s, opts) ? new_client(s, opts, why) : NULL;
     if (!s->client) {
         store_free(s);
         return NULL;
     }
-    set_parts(s);
-    turn_in(s, PROBE_EVERY_MS);
+    set_parts(s, opts->vaults != NULL);
+    (void)text_copy(s->cluster.node, sizeof s->cluster.node, s->node);
+    (void)text_copy(s->state.why, sizeof s->state.why, "it has not joined its cluster yet");
+    s->turn.fire = on_turn;
+    etcd_queue_turn_in(s, ETCD_AGAIN_MS);
     int err = timer_running(&s->turn) ? etcd_join_start(&s->join) : -ENOMEM;
 
     if (!err)

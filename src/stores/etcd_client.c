@@ -40,6 +40,10 @@ struct etcd_client {
     struct upstream *upstreams[ETCD_ENDPOINTS_MAX];
     size_t n, current, open;
     uint64_t changes, timeout_ms;
+    int64_t revision;
+    char cluster[24]; /* its id; "" = not seen yet */
+    void (*restored)(void *arg);
+    void *restored_arg;
     char *user;
     struct secret password, token;
     void (*closed)(void *arg);
@@ -138,6 +142,28 @@ static void note_member(struct etcd_call *c)
     client->current = c->endpoint;
 }
 
+/* A call is answered with the revision of its sending at least: reads are linearizable. */
+static void note_history(struct etcd_call *c)
+{
+    struct etcd_client *client = c->client;
+    const cJSON *head = json_get(c->answer, "header");
+    const char *cluster = json_text(head, "cluster_id");
+    int64_t revision = json_number(head, "revision");
+    bool is_other = (*client->cluster && *cluster && strcmp(client->cluster, cluster) != 0) ||
+                    (revision && revision < c->revision);
+
+    if (is_other)
+        log_error("store_restored", "endpoint=%s revision=%" PRId64 " before=%" PRId64 " hint=%s",
+                  client->endpoints[c->endpoint], revision, c->revision,
+                  "etcd is not what it was; every gateway joins it anew");
+    if (is_other || revision > client->revision)
+        client->revision = revision;
+    if (*cluster)
+        (void)text_copy(client->cluster, sizeof client->cluster, cluster);
+    if (is_other && client->restored)
+        client->restored(client->restored_arg);
+}
+
 static cJSON *parse(struct etcd_call *c, int *err)
 {
     struct json_outcome outcome;
@@ -156,6 +182,8 @@ static void on_result(struct etcd_call *c)
     call_free_answer(&c->call);
     note_member(c);
     c->unknown = err != 0; /* it was done, but what came of it cannot be read */
+    if (!err)
+        note_history(c);
     if (err)
         fail(c, err, "its answer is not JSON");
     else
@@ -287,6 +315,7 @@ int etcd_call(struct etcd_client *client, struct etcd_call *c)
     c->why[0] = '\0';
     c->tries = 0;
     c->endpoint = client->current;
+    c->revision = client->revision;
     c->headers = BUF_SECRET(HEADERS_MAX);
     c->sign_in = BUF_SECRET(SIGN_IN_MAX);
     int err = client->user && !client->token.p ? sign_in(c) : send_call(c);
@@ -315,6 +344,11 @@ const char *etcd_client_endpoint(const struct etcd_client *client)
 uint64_t etcd_client_changes(const struct etcd_client *client)
 {
     return client->changes;
+}
+
+int64_t etcd_client_revision(const struct etcd_client *client)
+{
+    return client->revision;
 }
 
 /* ---- life ---- */
@@ -387,6 +421,8 @@ struct etcd_client *etcd_client_new(struct loop *loop, const struct etcd_client_
     if (err)
         return NULL;
     client->timeout_ms = opts->timeout_ms;
+    client->restored = opts->restored;
+    client->restored_arg = opts->arg;
     if (opts->user && !(client->user = strdup(opts->user)))
         err = -ENOMEM;
     if (!err && opts->password)

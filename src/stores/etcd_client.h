@@ -32,6 +32,10 @@ struct etcd_client_opts {
     const char *user; /* NULL = none */
     const struct secret *password;
     uint64_t timeout_ms; /* of one try at one member */
+    /* NULL, or called when the cluster is another one than before, or is as it was before: a backup was
+     * restored. Every answer may be of that other history. It cancels no call. */
+    void (*restored)(void *arg);
+    void *arg;
 };
 
 struct etcd_call {
@@ -39,6 +43,7 @@ struct etcd_call {
     const char *path; /* "/v3/kv/txn" */
     struct buf body;  /* JSON; the caller's, valid until done() */
     void (*done)(struct etcd_call *);
+    void *user; /* the caller's */
 
     /* in done() */
     int err;       /* 0 = `answer`; -EACCES (sign-in, or permission, refused), -EREMOTEIO (refused otherwise),
@@ -52,6 +57,7 @@ struct etcd_call {
     struct call call;
     struct buf headers, sign_in;
     size_t endpoint, tries;
+    int64_t revision; /* of the cluster at least, when the call was sent */
     bool signed_in, signing_in;
 };
 
@@ -64,5 +70,6 @@ void etcd_cancel(struct etcd_call *); /* any number of times */
 /* The member that answered last, and how often that has changed. */
 const char *etcd_client_endpoint(const struct etcd_client *);
 uint64_t etcd_client_changes(const struct etcd_client *);
+int64_t etcd_client_revision(const struct etcd_client *); /* the highest that was seen */
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/jsonw.h"
 #include "base/log.h"
+#include "stores/store_rows.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -30,13 +31,21 @@ void etcd_self_key(char key[ETCD_KEY_SIZE], const char *node)
     (void)snprintf(key, ETCD_KEY_SIZE, "m/%s", node);
 }
 
-void etcd_self_value(struct buf *out, const char *instance, uint64_t sequence)
+void etcd_self_value(struct buf *out, const struct etcd_me *me)
 {
     struct jsonw w = jsonw_start(out);
 
     jsonw_object(&w, NULL);
-    jsonw_str(&w, "i", instance);
-    jsonw_int(&w, "q", (int64_t)sequence);
+    jsonw_str(&w, "i", me->instance);
+    jsonw_int(&w, "q", (int64_t)me->sequence);
+    if (me->leaving)
+        jsonw_int(&w, "g", 1);
+    if (me->leases)
+        jsonw_int(&w, "l", (int64_t)me->leases);
+    if (me->version && *me->version)
+        jsonw_str(&w, "w", me->version);
+    if (me->config_digest && *me->config_digest)
+        jsonw_str(&w, "h", me->config_digest);
     jsonw_end(&w);
 }
 
@@ -77,7 +86,7 @@ static size_t place_of(const struct seen *seen, uint64_t hash)
     return i;
 }
 
-enum { SHARED_KEYS = 7 };
+enum { SHARED_KEYS = 7 }; /* e/ is one lease's, so that its keys are among these as well */
 
 static void list_keys(const struct etcd_keys *k, const char *keys[SHARED_KEYS])
 {
@@ -117,6 +126,21 @@ static void note_keys(struct seen *seen, const struct etcd_keys *k)
 
 /* ---- the text of a flight ---- */
 
+enum { BEAT_MEMBERS = 1, BEAT_DEAD, BEAT_HINTS, BEAT_END }; /* places among the answers */
+
+static void write_beat(const struct etcd_flight *f, const struct etcd_writer *w)
+{
+    char hints[ETCD_KEY_SIZE], hints_end[ETCD_KEY_SIZE];
+    const struct etcd_op reads[] = {{.kind = ETCD_GET, .key = "m/", .to = "m0"},
+                                    {.kind = ETCD_GET, .key = "d/", .to = "d0"},
+                                    {.kind = ETCD_GET, .key = hints, .to = hints_end}};
+
+    (void)snprintf(hints, sizeof hints, "n/%s/", f->self.node);
+    etcd_key_end(hints_end, hints);
+    buf_char(w->out, ',');
+    etcd_write_ops(w, reads, 3);
+}
+
 static void write_head(const struct etcd_flight *f, const struct etcd_writer *w)
 {
     char key[ETCD_KEY_SIZE];
@@ -124,7 +148,7 @@ static void write_head(const struct etcd_flight *f, const struct etcd_writer *w)
     const struct etcd_compare own = {.kind = ETCD_MOD, .key = key, .mod = f->revision};
 
     etcd_self_key(key, f->self.node);
-    etcd_self_value(&value, f->instance, f->sequence);
+    etcd_self_value(&value, &f->me);
     const char *text = buf_cstr(&value);
     const struct etcd_op put = {.kind = ETCD_PUT, .key = key, .value = text ? text : ""};
 
@@ -132,6 +156,8 @@ static void write_head(const struct etcd_flight *f, const struct etcd_writer *w)
     etcd_write_compares(w, &own, 1);
     buf_str(w->out, ",\"success\":[");
     etcd_write_ops(w, &put, 1);
+    if (f->beat)
+        write_beat(f, w);
     w->out->failed |= value.failed;
     buf_free(&value);
 }
@@ -163,10 +189,12 @@ static int write_step(struct etcd_flight *f, const struct etcd_writer *w, const 
         err = etcd_step_write(w, &f->self, step, &keys);
     if (!err && f->n && w->out->len > FLIGHT_SIZE)
         err = 1;
-    if (err)
+    if (err) {
         w->out->len = before;
-    else
+    } else {
         note_keys(seen, &keys);
+        etcd_hints_note(f->hints, step, f->self.node, clock_now(f->clock));
+    }
     return err;
 }
 
@@ -183,7 +211,7 @@ static int write_steps(struct etcd_flight *f, const struct etcd_writer *w, struc
         err = result == -ENOMEM ? result : 0;
         if (err || result == 1)
             break;
-        f->outcomes[f->n] = STORE_OTHERWISE;
+        f->shown[f->n] = (struct etcd_shown){.outcome = STORE_OTHERWISE};
         f->errors[f->n++] = result;
         STAILQ_REMOVE_HEAD(waiting, link);
         STAILQ_INSERT_TAIL(&f->steps, step, link);
@@ -196,10 +224,11 @@ static int write_flight(struct etcd_flight *f, struct store_steps *waiting)
 {
     const struct etcd_writer w = {&f->body, f->prefix};
 
-    f->sequence++;
+    f->me.sequence++;
     write_head(f, &w);
     int err = write_steps(f, &w, waiting);
 
+    etcd_hints_write(f->hints, &w, f->self.node, clock_now(f->clock));
     write_tail(f, &w);
     return f->body.failed ? -ENOMEM : err;
 }
@@ -208,6 +237,7 @@ static int write_flight(struct etcd_flight *f, struct store_steps *waiting)
 
 static void on_answer(struct etcd_call *);
 static void send_again(struct etcd_flight *);
+static void show(struct etcd_flight *);
 
 static int send_body(struct etcd_flight *f)
 {
@@ -219,6 +249,10 @@ static void land(struct etcd_flight *f, int err)
 {
     timer_stop(f->timers, &f->again);
     buf_free(&f->body);
+    for (size_t i = 0; i < f->n; i++) {
+        free(f->shown[i].request_key);
+        f->shown[i].request_key = NULL;
+    }
     f->under_way = f->looking = false;
     f->landed(f, err); /* may start the next one */
 }
@@ -229,6 +263,8 @@ static void on_again(struct deadline *d)
 
     if (f->given_up)
         land(f, -EIO);
+    else if (f->showing)
+        show(f);
     else if (send_body(f))
         send_again(f);
 }
@@ -253,12 +289,96 @@ static void read_outcomes(struct etcd_flight *f, const cJSON *answer, int first,
         if (!f->errors[i]) {
             const cJSON *own = etcd_response(answer, first++);
 
-            f->errors[i] = revision ? etcd_step_judge(step, own, revision, &f->outcomes[i])
-                                    : etcd_step_read(step, own, &f->outcomes[i]);
+            f->errors[i] = revision ? etcd_step_judge(&f->self, step, own, revision, &f->shown[i])
+                                    : etcd_step_read(&f->self, step, own, &f->shown[i]);
         }
         i++;
     }
 }
+
+/* ---- the requests of leases that were shown ---- */
+
+/* The lease has the mark of its request then. */
+static int show_request(struct etcd_flight *f, struct store_step *step, const cJSON *range)
+{
+    struct lease_row lease = *step->lease_now, *copy;
+    struct etcd_kv kv;
+    struct etcd_row row;
+    int err = 0;
+
+    free(step->now);
+    step->now = NULL;
+    if (!etcd_kv_read(range, 0, &kv))
+        return 0;
+    err = etcd_row_read(&row, false, kv.value.data, kv.value.len);
+    etcd_kv_free(&kv);
+    if (err)
+        return err;
+    lease.request = row.request.mark;
+    copy = lease_row_copy(&lease);
+    err = copy ? etcd_row_show(&f->self, &row.request, &step->now) : -ENOMEM;
+    etcd_row_free(&row);
+    free(step->lease_now);
+    step->lease_now = copy;
+    return err;
+}
+
+static void on_requests(struct etcd_reads *r, int err)
+{
+    struct etcd_flight *f = CONTAINER_OF(r, struct etcd_flight, requests);
+    struct store_step *step;
+    size_t i = 0, n = 0;
+
+    if (err && !f->given_up) {
+        etcd_reads_clear(r);
+        send_again(f);
+        return;
+    }
+    STAILQ_FOREACH(step, &f->steps, link)
+    {
+        if (f->shown[i].request_key && step->lease_now)
+            f->errors[i] = err ? err : show_request(f, step, etcd_reads_at(r, n++));
+        i++;
+    }
+    etcd_reads_clear(r);
+    land(f, 0);
+}
+
+/* 0 = they are being read; 1 = there is none; -ENOMEM. */
+static int read_requests(struct etcd_flight *f)
+{
+    struct store_step *step;
+    size_t i = 0;
+    int err = 0;
+
+    STAILQ_FOREACH(step, &f->steps, link)
+    {
+        const char *key = f->shown[i++].request_key;
+
+        if (key && step->lease_now && !err)
+            err = etcd_reads_add(&f->requests, key, NULL, 0);
+    }
+    if (!err && !f->requests.n)
+        return 1;
+    if (!err)
+        err = etcd_reads(&f->requests);
+    if (err)
+        etcd_reads_clear(&f->requests);
+    return err;
+}
+
+static void show(struct etcd_flight *f)
+{
+    int err = read_requests(f);
+
+    f->showing = err != 1;
+    if (err == 1)
+        land(f, 0);
+    else if (err)
+        send_again(f);
+}
+
+/* ---- answers ---- */
 
 static void on_look(struct etcd_flight *f)
 {
@@ -267,7 +387,7 @@ static void on_look(struct etcd_flight *f)
         return;
     }
     read_outcomes(f, f->call.answer, 0, f->revision);
-    land(f, 0);
+    show(f);
 }
 
 /* The flight was applied, its answer was lost: reads what its steps have written. */
@@ -287,7 +407,7 @@ static int write_look(struct etcd_flight *f)
             continue;
         if (written++)
             buf_char(&f->body, ',');
-        etcd_step_write_look(&w, &keys);
+        etcd_step_write_look(&w, step, &keys);
     }
     buf_str(&f->body, "]}");
     return f->body.failed ? -ENOMEM : 0;
@@ -296,7 +416,7 @@ static int write_look(struct etcd_flight *f)
 static void look(struct etcd_flight *f)
 {
     f->looking = true;
-    log_info("store_answer_lost", "sequence=%" PRIu64 " steps=%zu", f->sequence, f->n);
+    log_info("store_answer_lost", "sequence=%" PRIu64 " steps=%zu", f->me.sequence, f->n);
     if (write_look(f) || send_body(f))
         send_again(f);
 }
@@ -309,7 +429,8 @@ static void on_other_self(struct etcd_flight *f)
     bool ours = etcd_kv_read(etcd_response(f->call.answer, 0), 0, &kv);
 
     if (ours) {
-        ours = etcd_self_read(kv.value.data, kv.value.len, f->instance, &sequence) && sequence == f->sequence;
+        ours = etcd_self_read(kv.value.data, kv.value.len, f->me.instance, &sequence) &&
+               sequence == f->me.sequence;
         if (ours)
             f->revision = kv.mod;
         etcd_kv_free(&kv);
@@ -318,6 +439,18 @@ static void on_other_self(struct etcd_flight *f)
         look(f);
     else
         land(f, -ESTALE);
+}
+
+static void on_applied(struct etcd_flight *f)
+{
+    const cJSON *answer = f->call.answer;
+
+    f->revision = etcd_revision(answer);
+    read_outcomes(f, answer, f->beat ? BEAT_END : BEAT_MEMBERS, 0);
+    if (f->beat)
+        f->saw(f, etcd_response(answer, BEAT_MEMBERS), etcd_response(answer, BEAT_DEAD),
+               etcd_response(answer, BEAT_HINTS));
+    show(f);
 }
 
 static void on_answer(struct etcd_call *call)
@@ -331,9 +464,7 @@ static void on_answer(struct etcd_call *call)
     } else if (call->err) {
         land(f, call->err);
     } else if (cJSON_IsTrue(json_get(call->answer, "succeeded"))) {
-        f->revision = etcd_revision(call->answer);
-        read_outcomes(f, call->answer, 1, 0);
-        land(f, 0);
+        on_applied(f);
     } else {
         on_other_self(f);
     }
@@ -341,17 +472,20 @@ static void on_answer(struct etcd_call *call)
 
 /* ---- start and end ---- */
 
-int etcd_flight_start(struct etcd_flight *f, struct store_steps *waiting)
+int etcd_flight_start(struct etcd_flight *f, struct store_steps *waiting, bool beat)
 {
     STAILQ_INIT(&f->steps);
     f->n = 0;
-    f->looking = f->given_up = false;
+    f->beat = beat;
+    f->looking = f->showing = f->given_up = false;
+    f->requests = (struct etcd_reads){.client = f->client, .prefix = f->prefix, .done = on_requests};
     f->body = BUF_INIT(BODY_MAX);
     f->call = (struct etcd_call){.path = "/v3/kv/txn", .done = on_answer};
     int err = write_flight(f, waiting);
 
     if (!err)
         err = timer_start(f->timers, &f->again, UNUSED_MS, on_again);
+    f->sent_ms = clock_now(f->clock);
     if (!err)
         err = send_body(f);
     f->under_way = !err;
@@ -367,6 +501,15 @@ int etcd_flight_start(struct etcd_flight *f, struct store_steps *waiting)
 void etcd_flight_give_up(struct etcd_flight *f)
 {
     f->given_up = true;
-    if (f->under_way && !f->call.client)
+    if (f->under_way && !f->call.client && !f->requests.call.client)
         send_again(f);
+}
+
+void etcd_flight_fence(struct etcd_flight *f)
+{
+    if (!f->under_way)
+        return;
+    etcd_cancel(&f->call);
+    etcd_reads_clear(&f->requests);
+    land(f, -ESTALE);
 }

@@ -8,83 +8,24 @@
 
 #include "base/container_of.h"
 #include "base/json.h"
+#include "base/jsonw.h"
 #include "base/log.h"
-#include "stores/etcd_flight.h"
-#include "stores/store_rows.h"
+#include "base/text.h"
+#include "stores/etcd_members.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define AGAIN_MS 1000
-#define BODY_MAX 16384
-#define SCHEMA   "1"
+#define AGAIN_MS   1000
+#define BODY_MAX   (256u << 10)
+#define SCHEMA     "1"
+#define DEPTH      4
+#define VAULTS_MAX 64 /* that are written with the entrance; etcd takes 128 operations to a transaction */
 
 static void on_call(struct etcd_call *);
-
-/* ---- rows ---- */
-
-static struct etcd_join_row *row_new(struct etcd_join *j, const char *site)
-{
-    struct etcd_join_row *row = calloc(1, sizeof *row + strlen(site) + 1);
-
-    if (!row)
-        return NULL;
-    memcpy(row->site, site, strlen(site) + 1);
-    STAILQ_INSERT_TAIL(&j->rows, row, link);
-    return row;
-}
-
-static int keep_request(void *arg, const struct request_row *r)
-{
-    struct etcd_join_row *row = row_new(arg, "");
-
-    return row && (row->request = request_row_copy(r)) ? 0 : -ENOMEM;
-}
-
-static int keep_lease(void *arg, const struct lease_row *l)
-{
-    struct etcd_join_row *row = row_new(arg, "");
-
-    return row && (row->lease = lease_row_copy(l)) ? 0 : -ENOMEM;
-}
-
-static int keep_cursor(void *arg, const struct cursor_row *c)
-{
-    struct etcd_join_row *row = row_new(arg, c->site);
-
-    if (row)
-        row->cursor_ms = c->cursor_ms;
-    return row ? 0 : -ENOMEM;
-}
-
-static int pass_row(const struct etcd_join_row *row, const struct store_reader *reader, void *arg)
-{
-    const struct cursor_row cursor = {row->site, row->cursor_ms};
-
-    if (row->request)
-        return reader->request ? reader->request(arg, row->request) : 0;
-    if (row->lease)
-        return reader->lease ? reader->lease(arg, row->lease) : 0;
-    return *row->site && reader->cursor ? reader->cursor(arg, &cursor) : 0;
-}
-
-int etcd_join_load(struct etcd_join *j, const struct store_reader *reader, void *arg)
-{
-    struct etcd_join_row *row;
-    int err = 0;
-
-    while ((row = STAILQ_FIRST(&j->rows))) {
-        if (!err && reader)
-            err = pass_row(row, reader, arg);
-        STAILQ_REMOVE_HEAD(&j->rows, link);
-        free(row->request);
-        free(row->lease);
-        free(row);
-    }
-    return err;
-}
 
 /* ---- calls ---- */
 
@@ -107,7 +48,7 @@ static void end(struct etcd_join *j, const char *why)
 {
     char text[ETCD_JOIN_WHY];
 
-    (void)snprintf(text, sizeof text, "%s", why);
+    (void)text_copy(text, sizeof text, why);
     timer_stop(j->timers, &j->again);
     buf_free(&j->call.body);
     j->running = false;
@@ -128,34 +69,50 @@ static struct etcd_writer writer(struct etcd_join *j)
 
 /* ---- look, leave ---- */
 
+enum { LOOK_SELF, LOOK_SCHEMA, LOOK_VAULTS };
+
 static void look(struct etcd_join *j)
 {
     char key[ETCD_KEY_SIZE];
-    const struct etcd_op get = {.kind = ETCD_GET, .key = key};
+    const struct etcd_op gets[] = {[LOOK_SELF] = {.kind = ETCD_GET, .key = key},
+                                   [LOOK_SCHEMA] = {.kind = ETCD_GET, .key = "c/schema"},
+                                   [LOOK_VAULTS] = {.kind = ETCD_GET, .key = "c/v/", .to = "c/v0"}};
     struct etcd_writer w = writer(j);
 
     j->state = JOIN_LOOKS;
     etcd_self_key(key, j->node);
-    buf_str(w.out, "{\"success\":[");
-    etcd_write_ops(&w, &get, 1);
-    buf_str(w.out, "]}");
+    etcd_write_reads(&w, gets, 3);
     send_call(j);
 }
 
-static void leave(struct etcd_join *j, int64_t revision)
+/* The incarnation before is dead; the next one of this node takes its rows, as epoch 0 says. */
+static void leave(struct etcd_join *j, const struct etcd_kv *kv)
 {
-    char key[ETCD_KEY_SIZE];
-    const struct etcd_compare as_read = {.kind = ETCD_MOD, .key = key, .mod = revision};
-    const struct etcd_op drop = {.kind = ETCD_DELETE, .key = key};
+    char key[ETCD_KEY_SIZE], dead[ETCD_KEY_SIZE], hints[ETCD_KEY_SIZE], hints_end[ETCD_KEY_SIZE];
+    char next[ETCD_OWNER_SIZE];
+    struct buf value = BUF_INIT(ETCD_VALUE_SIZE);
+    const struct etcd_compare as_read = {.kind = ETCD_MOD, .key = key, .mod = kv->mod};
     struct etcd_writer w = writer(j);
 
     j->state = JOIN_LEAVES;
     etcd_self_key(key, j->node);
+    etcd_dead_key(dead, sizeof dead, j->node, kv->created);
+    (void)snprintf(hints, sizeof hints, "n/%s/", j->node);
+    etcd_key_end(hints_end, hints);
+    (void)snprintf(next, sizeof next, "%s@0", j->node);
+    etcd_dead_value(&value, next, "");
+    const char *text = buf_cstr(&value);
+    const struct etcd_op ops[] = {{.kind = ETCD_DELETE, .key = key},
+                                  {.kind = ETCD_PUT, .key = dead, .value = text ? text : ""},
+                                  {.kind = ETCD_DELETE, .key = hints, .to = hints_end}};
+
     buf_char(w.out, '{');
     etcd_write_compares(&w, &as_read, 1);
     buf_str(w.out, ",\"success\":[");
-    etcd_write_ops(&w, &drop, 1);
+    etcd_write_ops(&w, ops, 3);
     buf_str(w.out, "]}");
+    w.out->failed |= value.failed;
+    buf_free(&value);
     send_call(j);
 }
 
@@ -169,25 +126,53 @@ static void write_if_absent(const struct etcd_writer *w, const char *key, const 
                                             .nops = 1};
 
     etcd_write_chain(w, &absent, 1, NULL, 0);
+    buf_char(w->out, ',');
 }
 
-/* The reads come last: etcd does the operations in their order. */
-static void write_enter(const struct etcd_writer *w, const char *key, const char *self, const char *tag)
+static void write_vault(const struct etcd_writer *w, const struct etcd_vault *v)
 {
+    char key[ETCD_KEY_SIZE] = "c/v/";
+    struct buf value = BUF_INIT(ETCD_VALUE_SIZE);
+    struct jsonw json = jsonw_start(&value);
+
+    jsonw_object(&json, NULL);
+    jsonw_str(&json, "d", v->digest);
+    jsonw_str(&json, "u", v->url);
+    jsonw_end(&json);
+    const char *text = buf_cstr(&value);
+
+    if (text_url_encode(key + 4, sizeof key - 4, v->name) && text)
+        write_if_absent(w, key, text);
+    w->out->failed |= value.failed;
+    buf_free(&value);
+}
+
+/* The reads come last: etcd does the operations in their order. Their number is known from the end. */
+enum { ENTER_TAG = 4, ENTER_SCHEMA = 3, ENTER_VAULTS = 2, ENTER_CURSORS = 1 };
+
+static void write_enter(const struct etcd_join *j, const struct etcd_writer *w, const char *key,
+                        const char *self, const char *tag)
+{
+    char cursors[ETCD_KEY_SIZE], cursors_end[ETCD_KEY_SIZE];
     const struct etcd_compare absent = {.kind = ETCD_ABSENT, .key = key};
     const struct etcd_op put = {.kind = ETCD_PUT, .key = key, .value = self};
-    const struct etcd_op gets[] = {{.kind = ETCD_GET, .key = "c/tag"}, {.kind = ETCD_GET, .key = "c/schema"}};
+    const struct etcd_op gets[] = {{.kind = ETCD_GET, .key = "c/tag"},
+                                   {.kind = ETCD_GET, .key = "c/schema"},
+                                   {.kind = ETCD_GET, .key = "c/v/", .to = "c/v0"},
+                                   {.kind = ETCD_GET, .key = cursors, .to = cursors_end}};
 
+    (void)snprintf(cursors, sizeof cursors, "p/%s/", j->node);
+    etcd_key_end(cursors_end, cursors);
     buf_char(w->out, '{');
     etcd_write_compares(w, &absent, 1);
     buf_str(w->out, ",\"success\":[");
     etcd_write_ops(w, &put, 1);
     buf_char(w->out, ',');
     write_if_absent(w, "c/tag", tag);
-    buf_char(w->out, ',');
     write_if_absent(w, "c/schema", SCHEMA);
-    buf_char(w->out, ',');
-    etcd_write_ops(w, gets, 2);
+    for (size_t i = 0; i < j->nvaults && i < VAULTS_MAX; i++)
+        write_vault(w, &j->vaults[i]);
+    etcd_write_ops(w, gets, 4);
     buf_str(w->out, "]}");
 }
 
@@ -198,102 +183,172 @@ static void enter(struct etcd_join *j)
     struct etcd_writer w = writer(j);
 
     j->state = JOIN_ENTERS;
+    j->me->sequence = 0;
+    j->me->leaving = false;
     etcd_self_key(key, j->node);
-    etcd_self_value(&self, j->instance, 0);
+    etcd_self_value(&self, j->me);
     const char *text = buf_cstr(&self);
 
     if (!text || self.failed || id_new(id) || !id_tag(id, tag)) {
         join_failed(j, "out of memory, or of randomness");
     } else {
-        write_enter(&w, key, text, tag);
+        write_enter(j, &w, key, text, tag);
+        j->sent_ms = clock_now(j->clock);
         send_call(j);
     }
     buf_free(&self);
 }
 
+/* ---- what the gateways must agree in ---- */
+
+static const struct etcd_vault *vault_named(const struct etcd_join *j, const char *name)
+{
+    for (size_t i = 0; i < j->nvaults; i++)
+        if (strcmp(j->vaults[i].name, name) == 0)
+            return &j->vaults[i];
+    return NULL;
+}
+
+static bool vault_agrees(const struct etcd_join *j, struct etcd_kv *kv, char why[ETCD_JOIN_WHY])
+{
+    struct json_outcome outcome;
+    char name[ETCD_KEY_SIZE];
+    const char *key = buf_cstr(&kv->key), *at = key ? strrchr(key, '/') : NULL;
+
+    if (!at || !text_copy(name, sizeof name, at + 1) || !text_url_decode(name, false))
+        return true; /* it is of no gateway */
+    const struct etcd_vault *v = vault_named(j, name);
+    cJSON *tree = v ? json_read(kv->value.data, kv->value.len, DEPTH, JSON_EXACT, &outcome) : NULL;
+    bool agrees = !v || (tree && strcmp(json_text(tree, "d"), v->digest) == 0);
+
+    if (!agrees)
+        (void)snprintf(why, ETCD_JOIN_WHY,
+                       "[vault %.40s] differs from that of the cluster (url there: %.80s); make them equal, "
+                       "or run `jumpgate cluster set-vault %.40s`",
+                       name, tree ? json_text(tree, "u") : "not readable", name);
+    cJSON_Delete(tree);
+    return agrees;
+}
+
+/* Does the gateway fit into the cluster? False and why, if waiting cannot help. */
+static bool fits(const struct etcd_join *j, const cJSON *schema, const cJSON *vaults, char why[ETCD_JOIN_WHY])
+{
+    char text[8];
+    struct etcd_kv kv;
+    bool agrees = true;
+
+    etcd_small_value(schema, text, sizeof text);
+    if (*text && strcmp(text, SCHEMA) != 0) {
+        (void)snprintf(why, ETCD_JOIN_WHY,
+                       "the cluster's schema is %.7s, and this version knows %s; use the "
+                       "version of the other gateways",
+                       text, SCHEMA);
+        return false;
+    }
+    for (int i = 0; agrees && etcd_kv_read(vaults, i, &kv); i++) {
+        agrees = vault_agrees(j, &kv, why);
+        etcd_kv_free(&kv);
+    }
+    return agrees;
+}
+
 /* ---- answers ---- */
+
+/* Another gateway has the name: is it alive? It counts as dead as any other does. */
+static void on_other(struct etcd_join *j, const struct etcd_kv *kv)
+{
+    uint64_t now_ms = clock_now(j->clock);
+    char why[ETCD_JOIN_WHY];
+
+    if (j->other_mod && j->other_mod != kv->mod) {
+        (void)snprintf(why, sizeof why,
+                       "the name %.63s is taken by another gateway of the cluster; give each its "
+                       "own ([store] node)",
+                       j->node);
+        end(j, why);
+        return;
+    }
+    if (!j->other_mod)
+        j->other_ms = now_ms;
+    j->other_mod = kv->mod;
+    if (now_ms - j->other_ms >= j->ttl_ms)
+        leave(j, kv);
+    else
+        try_in(j, j->ttl_ms / 6);
+}
 
 static void on_looked(struct etcd_join *j)
 {
+    const cJSON *answer = j->call.answer;
+    char why[ETCD_JOIN_WHY];
     uint64_t sequence;
     struct etcd_kv kv;
-    char why[ETCD_JOIN_WHY];
 
-    if (!etcd_kv_read(etcd_response(j->call.answer, 0), 0, &kv)) {
+    if (!fits(j, etcd_response(answer, LOOK_SCHEMA), etcd_response(answer, LOOK_VAULTS), why)) {
+        end(j, why);
+        return;
+    }
+    if (!etcd_kv_read(etcd_response(answer, LOOK_SELF), 0, &kv)) {
         enter(j);
         return;
     }
-    bool ours = etcd_self_read(kv.value.data, kv.value.len, j->instance, &sequence);
-
+    if (etcd_self_read(kv.value.data, kv.value.len, j->me->instance, &sequence))
+        leave(j, &kv);
+    else
+        on_other(j, &kv);
     etcd_kv_free(&kv);
-    if (ours) {
-        leave(j, kv.mod);
-        return;
-    }
-    (void)snprintf(why, sizeof why,
-                   "the name %.63s is taken by another gateway of the cluster; give each its own", j->node);
-    end(j, why);
 }
 
-/* A small value of the cluster, NUL-terminated; "" = it is absent or longer. */
-static void read_small(const cJSON *range, char *to, size_t size)
+static int keep_cursor(struct etcd_join *j, struct etcd_kv *kv)
+{
+    const char *key = buf_cstr(&kv->key), *text = buf_cstr(&kv->value);
+    const char *site = key ? strrchr(key, '/') : NULL;
+    struct etcd_cursor *c = site ? calloc(1, sizeof *c + strlen(site)) : NULL;
+
+    if (!c || !text)
+        return -ENOMEM;
+    memcpy(c->site, site + 1, strlen(site));
+    if (!text_url_decode(c->site, false) || !text_int(text, INT64_MIN, INT64_MAX, &c->ms)) {
+        free(c);
+        return -EUCLEAN;
+    }
+    STAILQ_INSERT_TAIL(&j->cursors, c, link);
+    return 0;
+}
+
+static int keep_cursors(struct etcd_join *j, const cJSON *range)
 {
     struct etcd_kv kv;
+    int err = 0;
 
-    to[0] = '\0';
-    if (!etcd_kv_read(range, 0, &kv))
-        return;
-    if (kv.value.len < size) {
-        memcpy(to, kv.value.data, kv.value.len);
-        to[kv.value.len] = '\0';
+    etcd_join_free_cursors(j);
+    for (int i = 0; !err && etcd_kv_read(range, i, &kv); i++) {
+        err = keep_cursor(j, &kv);
+        etcd_kv_free(&kv);
     }
-    etcd_kv_free(&kv);
-}
-
-static void on_read(struct etcd_scan *scan, int err)
-{
-    struct etcd_join *j = CONTAINER_OF(scan, struct etcd_join, scan);
-
-    if (!err) {
-        end(j, "");
-        return;
-    }
-    (void)etcd_join_load(j, NULL, NULL);
-    if (err == -EUCLEAN)
-        end(j, "a row of the cluster cannot be read; the log names its key");
-    else
-        join_failed(j, scan->call.why[0] ? scan->call.why : "no answer");
-}
-
-static void read_rows(struct etcd_join *j)
-{
-    j->state = JOIN_READS;
-    j->scan = (struct etcd_scan){.prefix = j->prefix,
-                                 .node = j->node,
-                                 .reader = {keep_request, keep_lease, keep_cursor},
-                                 .arg = j,
-                                 .done = on_read};
-    if (etcd_scan(j->client, &j->scan))
-        join_failed(j, "out of memory");
+    return err;
 }
 
 static void on_entered(struct etcd_join *j)
 {
-    char schema[8];
+    const cJSON *answer = j->call.answer;
+    int n = etcd_responses(answer);
+    char why[ETCD_JOIN_WHY];
 
-    if (!cJSON_IsTrue(json_get(j->call.answer, "succeeded"))) {
+    if (!cJSON_IsTrue(json_get(answer, "succeeded"))) {
         join_failed(j, "the name was taken meanwhile");
         return;
     }
-    j->revision = etcd_revision(j->call.answer);
-    read_small(etcd_response(j->call.answer, 3), j->tag, sizeof j->tag);
-    read_small(etcd_response(j->call.answer, 4), schema, sizeof schema);
-    if (strcmp(schema, SCHEMA) != 0)
-        end(j, "the cluster's schema is of another version of jumpgate");
-    else if (strlen(j->tag) != ID_TAG_SIZE - 1)
+    j->revision = etcd_revision(answer);
+    etcd_small_value(etcd_response(answer, n - ENTER_TAG), j->tag, sizeof j->tag);
+    if (strlen(j->tag) != ID_TAG_SIZE - 1)
         end(j, "the cluster's tag c/tag is damaged");
+    else if (!fits(j, etcd_response(answer, n - ENTER_SCHEMA), etcd_response(answer, n - ENTER_VAULTS), why))
+        end(j, why);
+    else if (keep_cursors(j, etcd_response(answer, n - ENTER_CURSORS)))
+        join_failed(j, "a cursor of this gateway cannot be read");
     else
-        read_rows(j);
+        end(j, "");
 }
 
 static void on_call(struct etcd_call *call)
@@ -309,7 +364,6 @@ static void on_call(struct etcd_call *call)
         case JOIN_LOOKS: on_looked(j); break;
         case JOIN_LEAVES: look(j); break;
         case JOIN_ENTERS: on_entered(j); break;
-        case JOIN_READS: break;
         }
     }
 }
@@ -326,8 +380,9 @@ static void on_again(struct deadline *d)
 
 int etcd_join_start(struct etcd_join *j)
 {
-    STAILQ_INIT(&j->rows);
+    STAILQ_INIT(&j->cursors);
     j->call = (struct etcd_call){.path = "/v3/kv/txn", .body = BUF_INIT(BODY_MAX), .done = on_call};
+    j->other_mod = 0;
     j->running = true;
     int err = timer_start(j->timers, &j->again, 0, on_again);
 
@@ -336,15 +391,23 @@ int etcd_join_start(struct etcd_join *j)
     return err;
 }
 
+void etcd_join_free_cursors(struct etcd_join *j)
+{
+    struct etcd_cursor *c;
+
+    while ((c = STAILQ_FIRST(&j->cursors))) {
+        STAILQ_REMOVE_HEAD(&j->cursors, link);
+        free(c);
+    }
+}
+
 void etcd_join_cancel(struct etcd_join *j)
 {
     if (j->running) {
         timer_stop(j->timers, &j->again);
         etcd_cancel(&j->call);
-        if (j->state == JOIN_READS)
-            etcd_scan_cancel(&j->scan);
         buf_free(&j->call.body);
         j->running = false;
     }
-    (void)etcd_join_load(j, NULL, NULL);
+    etcd_join_free_cursors(j);
 }

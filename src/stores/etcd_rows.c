@@ -25,7 +25,8 @@ static const char letters[REQUEST_NSTATES] = {[REQUEST_ASKED] = 'I',
                                               [REQUEST_RETURNING] = 'R',
                                               [REQUEST_LAPSED] = 'L',
                                               [REQUEST_PENDING] = 'W'};
-#define LEASE_LETTER 'O'
+#define LEASE_LETTER     'O'
+#define CANCELLED_LETTER 'X' /* an ASKED request that may not be opened any more */
 
 /* ---- keys ---- */
 
@@ -122,6 +123,56 @@ int etcd_request_key(char key[ETCD_KEY_SIZE], const struct request_row *r)
     return PUT_KEY(key, "r/", vault, "/", user, "/", name) ? 0 : -ENAMETOOLONG;
 }
 
+int etcd_holds_key(char key[ETCD_KEY_SIZE], const struct request_row *r)
+{
+    char vault[ETCD_KEY_SIZE / 2], name[ETCD_KEY_SIZE / 2];
+    int err = vault_and_name(vault, name, r);
+
+    return err || PUT_KEY(key, "h/", vault, "/", name, "/") ? err : -ENAMETOOLONG;
+}
+
+int etcd_session_key(char key[ETCD_KEY_SIZE], const char *kind, const struct holder *h, bool with_credential)
+{
+    const struct holder who = {.username = h->username,
+                               .domain = h->domain,
+                               .session = h->session,
+                               .credential = with_credential ? h->credential : ""};
+    char holder[ETCD_KEY_SIZE];
+    int err = holder_key(holder, &who);
+
+    if (err)
+        return err;
+    if (!with_credential)
+        *strchr(holder, '/') = '\0';
+    return PUT_KEY(key, kind, holder, with_credential ? "" : "/") ? 0 : -ENAMETOOLONG;
+}
+
+int etcd_lsid_key(char key[ETCD_KEY_SIZE], const char *lsid)
+{
+    char encoded[ETCD_KEY_SIZE];
+
+    return text_url_encode(encoded, sizeof encoded, lsid) && PUT_KEY(key, "e/", encoded, "/") ? 0
+                                                                                              : -ENAMETOOLONG;
+}
+
+void etcd_key_end(char to[ETCD_KEY_SIZE], const char *key)
+{
+    size_t n = strlen(key);
+
+    memcpy(to, key, n + 1);
+    to[n - 1]++; /* '0' comes after '/' */
+}
+
+/* e/LSID/ID; "" where the lsid is not known. An lsid too long for a key is not looked for by it. */
+static void lsid_key(char key[ETCD_KEY_SIZE], const struct holder *h, const char *id)
+{
+    char lsid[ETCD_KEY_SIZE];
+
+    key[0] = '\0';
+    if (h->lsid && *h->lsid && etcd_lsid_key(lsid, h->lsid) == 0 && !PUT_KEY(key, lsid, id))
+        key[0] = '\0';
+}
+
 static int request_keys(struct etcd_keys *k, const struct request_row *r)
 {
     char vault[ETCD_KEY_SIZE / 2], name[ETCD_KEY_SIZE / 2], asker[ETCD_KEY_SIZE], user[HASH_TEXT_SIZE];
@@ -137,8 +188,9 @@ static int request_keys(struct etcd_keys *k, const struct request_row *r)
         return err;
     bool fits = PUT_KEY(k->intent, "i/", asker, "/", r->mark) && PUT_KEY(k->asker, "s/", asker) &&
                 PUT_KEY(k->holds, "h/", vault, "/", name, "/") &&
-                PUT_KEY(k->pending, "w/", user, strchr(asker, '/'));
+                PUT_KEY(k->pending, "w/", user, strchr(asker, '/')) && PUT_KEY(k->asker_value, asker);
 
+    lsid_key(k->asker_lsid, &r->asker, r->mark);
     return fits ? 0 : -ENAMETOOLONG;
 }
 
@@ -151,6 +203,7 @@ static int lease_keys(struct etcd_keys *k, const struct store_step *step)
         return err;
     bool fits = PUT_KEY(k->lease, "s/", k->holder) && PUT_KEY(k->hold, k->holds, l->id);
 
+    lsid_key(k->lease_lsid, &l->holder, l->id);
     if (step->kind == STEP_OPEN && *step->instead)
         fits = fits && PUT_KEY(k->instead, "i/", k->holder, "/", step->instead);
     return fits ? 0 : -ENAMETOOLONG;
@@ -161,6 +214,7 @@ int etcd_keys_of(struct etcd_keys *k, const struct store_step *step, const char 
     char site[ETCD_KEY_SIZE];
 
     k->lease[0] = k->hold[0] = k->holder[0] = k->instead[0] = k->cursor[0] = '\0';
+    k->asker_lsid[0] = k->lease_lsid[0] = '\0';
     if (step->kind == STEP_CURSOR) {
         k->intent[0] = k->request[0] = k->pending[0] = k->holds[0] = k->asker[0] = '\0';
         return text_url_encode(site, sizeof site, step->cursor.site) &&
@@ -203,7 +257,7 @@ void etcd_request_value(struct buf *out, const struct request_row *r, const char
 {
     struct jsonw w = jsonw_start(out);
 
-    buf_char(out, letters[r->state]);
+    buf_char(out, r->state == REQUEST_ASKED && r->cancelled ? CANCELLED_LETTER : letters[r->state]);
     jsonw_object(&w, NULL);
     jsonw_str(&w, "m", r->mark);
     jsonw_str(&w, "o", owner);
@@ -257,6 +311,7 @@ static void read_request(struct request_row *r, const cJSON *t, enum request_sta
 {
     *r = (struct request_row){
         .mark = json_text(t, "m"),
+        .owner = json_text(t, "o"),
         .state = state,
         .vault = json_text(t, "v"),
         .url = json_text(t, "a"),
@@ -276,7 +331,8 @@ static bool read_lease(struct etcd_row *row)
     const cJSON *t = row->tree;
     int64_t ended = json_number(t, "g");
 
-    row->request = (struct request_row){.mark = json_text(t, "m"),
+    row->request = (struct request_row){.owner = "",
+                                        .mark = json_text(t, "m"),
                                         .vault = json_text(t, "v"),
                                         .user = json_text(t, "u"),
                                         .name = json_text(t, "n")};
@@ -295,10 +351,12 @@ static bool read_tree(struct etcd_row *row, char letter)
     if (row->is_lease)
         return letter == LEASE_LETTER && read_lease(row);
     for (int state = 0; state < REQUEST_NSTATES; state++) {
-        if (letters[state] != letter)
+        bool cancelled = state == REQUEST_ASKED && letter == CANCELLED_LETTER;
+
+        if (letters[state] != letter && !cancelled)
             continue;
         read_request(&row->request, row->tree, (enum request_state)state);
-        row->owner = json_text(row->tree, "o");
+        row->request.cancelled = cancelled;
         return *row->request.mark != '\0';
     }
     return false;
@@ -308,7 +366,7 @@ int etcd_row_read(struct etcd_row *row, bool is_lease, const char *value, size_t
 {
     struct json_outcome outcome;
 
-    *row = (struct etcd_row){.is_lease = is_lease, .owner = ""};
+    *row = (struct etcd_row){.is_lease = is_lease};
     if (n < 2)
         return -EUCLEAN;
     row->tree = json_read(value + 1, n - 1, VALUE_DEPTH, JSON_EXACT, &outcome);
@@ -324,4 +382,24 @@ void etcd_row_free(struct etcd_row *row)
 {
     cJSON_Delete(row->tree);
     row->tree = NULL;
+}
+
+/* The mark comes first and the owner second, and neither has a letter that JSON escapes. */
+bool etcd_value_reown(struct buf *out, const char *value, size_t n, const char *from, const char *to)
+{
+    static const char member[] = "\",\"o\":\"";
+    const char *at = memmem(value, n, member, sizeof member - 1);
+    size_t len = strlen(from);
+
+    if (!at)
+        return false;
+    at += sizeof member - 1;
+    size_t head = (size_t)(at - value);
+
+    if (n - head <= len || memcmp(at, from, len) != 0 || at[len] != '"')
+        return false;
+    buf_append(out, value, head);
+    buf_str(out, to);
+    buf_append(out, at + len, n - head - len);
+    return true;
 }

@@ -8,6 +8,7 @@
  *   w/U/C       request that waits for its approver
  *   s/S/C       lease: one for a session and a credential
  *   h/VAULT/R/L the lease L holds the request
+ *   e/LSID/L    the lease or intent L is of the PRA session with this lsid; its value is S/C
  *   p/NODE/SITE cursor of a PRA site
  *
  * S is a hash of person and session, C of the credential id, U of the vault user. So a session finds its
@@ -37,6 +38,9 @@ struct etcd_keys {
     char lease[ETCD_KEY_SIZE], hold[ETCD_KEY_SIZE];
     char holder[ETCD_KEY_SIZE];  /* value of `hold` */
     char instead[ETCD_KEY_SIZE]; /* intent that ends with STEP_OPEN */
+    char asker_lsid[ETCD_KEY_SIZE],
+        asker_value[ETCD_KEY_SIZE]; /* e/ of the asker, and its value; "" = none */
+    char lease_lsid[ETCD_KEY_SIZE]; /* e/ of the lease; "" = none */
     char cursor[ETCD_KEY_SIZE];
 };
 
@@ -44,6 +48,14 @@ struct etcd_keys {
 int etcd_keys_of(struct etcd_keys *, const struct store_step *, const char *node);
 /* r/VAULT/U/R of a request without its other keys, as etcd_keys_of(). */
 int etcd_request_key(char key[ETCD_KEY_SIZE], const struct request_row *);
+
+/* s/S/ and i/S/ of a PRA session, or with /C of one credential; e/LSID/. As above. */
+int etcd_session_key(char key[ETCD_KEY_SIZE], const char *kind, const struct holder *, bool with_credential);
+int etcd_lsid_key(char key[ETCD_KEY_SIZE], const char *lsid);
+/* h/VAULT/R/ of a request; as above. */
+int etcd_holds_key(char key[ETCD_KEY_SIZE], const struct request_row *);
+/* What comes after all keys that begin with `key`, which ends with '/'. */
+void etcd_key_end(char to[ETCD_KEY_SIZE], const char *key);
 
 /* Appended to `out`, whose `failed` tells of a failure. `owner` is the gateway that answers for the row. */
 void etcd_request_value(struct buf *out, const struct request_row *, const char *owner);
@@ -55,12 +67,14 @@ struct etcd_row {
     bool is_lease; /* then of the request only vault, user and name are known, and lease.request is "" */
     struct request_row request;
     struct lease_row lease;
-    const char *owner;
     cJSON *tree;
 };
 
 /* Of an s/ key, or of an i/, r/ or w/ key. 0, -EUCLEAN (no gateway writes such a value) or -ENOMEM. */
 int etcd_row_read(struct etcd_row *, bool is_lease, const char *value, size_t n);
 void etcd_row_free(struct etcd_row *);
+/* The value of an i/, r/ or w/ key with another owner, appended to `out`. All its members stay, those that
+ * this version does not know included. False = its owner is not `from`. */
+bool etcd_value_reown(struct buf *out, const char *value, size_t n, const char *from, const char *to);
 
 #endif

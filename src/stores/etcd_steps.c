@@ -4,30 +4,37 @@
  * rows may be that the step expects (store.h).
  *
  *   kind    compares                                  writes
- *   ask     i and the asker's s absent                i
+ *   ask     i and the asker's s absent                i, e
  *           (found at the vault:) r absent            r
- *   open    i is I, s and r absent                    r O, h, s; i goes
+ *   open    i is I, s and r absent, not `reused`      r O, h, s; i goes
  *           r is O of this mark, s absent             r O, h, s
  *           r is O of this mark, h is there           r O, h, s: the same lease once more
- *           w is W of this request, s absent          r O, h, s; w goes
+ *           w is W of this request, s absent          r O, h, s, e; w goes
  *           i is I, s absent, r is O                  h, s; i goes: another gateway's request
- *   pend    r is O, no other h, w absent              w W; r, and h with s, go
- *   edit    the row is in its state                   the row
- *   amend   h is there                                s
- *   leave   h is there                                h and s go
- *   return  r is O or R, no other h                   r R; h with s go
- *           w is W of this request                    r R; w, and h with s, go
- *           i is there, r absent                      r R; i goes
+ *   pend    r is O, no other h, w absent              w W; r, and h with s and e, go
+ *   edit    the row is in its state                   the row; of an intent e
+ *   amend   h is there                                s, e
+ *   leave   h is there                                h, s and e go
+ *   return  r is O or R of this mark, no other h      r R; h with s and e go
+ *           w is W of this request                    r R; w, and h with s and e, go
+ *           i is there, r absent                      r R; i and e go
+ *           i is there                                i and e go: others hold the request
  *   lapse   r is R, no h                              r L
- *   close   w is W of this request                    w, and h with s, go
- *           no other h                                r, i, and h with s, go
+ *   close   w is W of this request                    w, and h with s and e, go
+ *           no other h                                r, i, and h with s and e, go
+ *   release r is O, h is there, no other h            r R (or goes); h, s and e go
+ *           h is there                                h, s and e go
+ *   end     r is O of this mark                       r R
+ *   cancel  i is I of this mark and owner             i X
+ *   clear   s is of this lease, r absent, R or L      h, s and e go
  *   cursor                                            p
  *
  * A lease that ends goes only where its h is there: the session's s may be of a newer lease.
+ *
+ * CLOSE of a request that is R and has an h is OTHERWISE here; the flight (etcd_flight.c) has the leases go
+ * first, and gives the step again.
  */
-#include "stores/etcd_steps.h"
-
-#include "stores/store_rows.h"
+#include "stores/etcd_look.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -42,9 +49,13 @@ struct parts {
     const struct etcd_keys *k;
     struct buf request, lease; /* values, NUL-terminated */
     char holds_end[ETCD_KEY_SIZE], after_hold[ETCD_KEY_SIZE];
-    char pending_from[ETCD_KEY_SIZE], pending_to[ETCD_KEY_SIZE]; /* values at w/ of this request */
-    char held_from[ETCD_KEY_SIZE], held_to[ETCD_KEY_SIZE];       /* values at r/: held, of this mark */
-    struct etcd_op lease_ends[2];
+    char pending_from[ETCD_KEY_SIZE], pending_to[ETCD_KEY_SIZE];     /* values at w/ of this request */
+    char held_from[ETCD_KEY_SIZE], held_to[ETCD_KEY_SIZE];           /* values at r/: held, of this mark */
+    char returning_from[ETCD_KEY_SIZE], returning_to[ETCD_KEY_SIZE]; /* the same, returning */
+    char owned_from[ETCD_KEY_SIZE], owned_to[ETCD_KEY_SIZE]; /* values at i/: of this mark and owner */
+    char lease_from[ETCD_KEY_SIZE], lease_to[ETCD_KEY_SIZE]; /* values at s/: of this lease */
+    struct etcd_op lease_ends[3];
+    size_t nlease_ends;
     struct etcd_alternative chain[ALTERNATIVES_MAX];
     size_t n;
 };
@@ -105,8 +116,28 @@ static void compare_alone(const struct parts *p, struct etcd_alternative *a)
 static void end_lease(const struct parts *p, struct etcd_alternative *a)
 {
     if (has_lease(p))
-        a->ops[a->nops++] =
-            (struct etcd_op){.kind = ETCD_IF, .key = p->k->hold, .then = p->lease_ends, .nthen = 2};
+        a->ops[a->nops++] = (struct etcd_op){
+            .kind = ETCD_IF, .key = p->k->hold, .then = p->lease_ends, .nthen = p->nlease_ends};
+}
+
+/* A lease that is known to be there ends. */
+static void drop_lease(const struct parts *p, struct etcd_alternative *a)
+{
+    drop(a, p->k->hold);
+    drop(a, p->k->lease);
+    drop(a, p->k->lease_lsid);
+}
+
+static void put_lsid(struct etcd_alternative *a, const char *key, const char *value)
+{
+    if (*key)
+        put(a, key, value);
+}
+
+static void drop_intent(const struct parts *p, struct etcd_alternative *a)
+{
+    drop(a, p->k->intent);
+    drop(a, p->k->asker_lsid);
 }
 
 static const char *request_value(const struct parts *p)
@@ -115,6 +146,11 @@ static const char *request_value(const struct parts *p)
 }
 
 /* ---- the kinds ---- */
+
+static void read_request_row(const struct parts *p, struct etcd_alternative *a)
+{
+    a->ops[a->nops++] = (struct etcd_op){.kind = ETCD_GET, .key = p->k->request};
+}
 
 static void ask(struct parts *p)
 {
@@ -125,6 +161,8 @@ static void ask(struct parts *p)
     if (key == p->k->intent)
         compare(a, ETCD_ABSENT, p->k->asker);
     put(a, key, request_value(p));
+    if (key == p->k->intent)
+        put_lsid(a, p->k->asker_lsid, p->k->asker_value);
 }
 
 static void hold(const struct parts *p, struct etcd_alternative *a)
@@ -163,9 +201,8 @@ static void open_pending(struct parts *p)
     compare(a, ETCD_ABSENT, p->k->lease);
     hold(p, a);
     drop(a, p->k->pending);
+    put_lsid(a, p->k->lease_lsid, p->k->holder);
 }
-
-enum { JOINED_REQUEST = 3 }; /* place of the read among the answers */
 
 /* The vault has handed over a request that another gateway has made meanwhile: its row stays as it is. */
 static void open_joined(struct parts *p)
@@ -178,12 +215,13 @@ static void open_joined(struct parts *p)
     put(a, p->k->hold, p->k->holder);
     put(a, p->k->lease, p->lease.data);
     drop(a, p->k->intent);
-    a->ops[a->nops++] = (struct etcd_op){.kind = ETCD_GET, .key = p->k->request};
+    read_request_row(p, a);
 }
 
 static void open_lease(struct parts *p)
 {
-    open_asked(p);
+    if (!p->step->reused)
+        open_asked(p);
     open_held(p, false);
     open_held(p, true);
     open_pending(p);
@@ -222,6 +260,8 @@ static void edit(struct parts *p)
 
     compare_state(a, key, from, to);
     put(a, key, request_value(p));
+    if (key == p->k->intent)
+        put_lsid(a, p->k->asker_lsid, p->k->asker_value);
 }
 
 static void amend(struct parts *p)
@@ -230,6 +270,7 @@ static void amend(struct parts *p)
 
     compare(a, ETCD_THERE, p->k->hold);
     put(a, p->k->lease, p->lease.data);
+    put_lsid(a, p->k->lease_lsid, p->k->holder);
 }
 
 static void leave(struct parts *p)
@@ -237,20 +278,25 @@ static void leave(struct parts *p)
     struct etcd_alternative *a = alternative(p);
 
     compare(a, ETCD_THERE, p->k->hold);
-    drop(a, p->k->hold);
-    drop(a, p->k->lease);
+    drop_lease(p, a);
+}
+
+static void give_back_from(struct parts *p, const char *from, const char *to)
+{
+    struct etcd_alternative *a = alternative(p);
+
+    compare_state(a, p->k->request, from, to);
+    compare_alone(p, a);
+    put(a, p->k->request, request_value(p));
+    end_lease(p, a);
 }
 
 static void give_back(struct parts *p)
 {
+    give_back_from(p, p->held_from, p->held_to);
+    give_back_from(p, p->returning_from, p->returning_to);
     struct etcd_alternative *a = alternative(p);
 
-    compare_state(a, p->k->request, "O", "S");
-    compare_alone(p, a);
-    put(a, p->k->request, request_value(p));
-    end_lease(p, a);
-
-    a = alternative(p);
     compare_state(a, p->k->pending, p->pending_from, p->pending_to);
     put(a, p->k->request, request_value(p));
     drop(a, p->k->pending);
@@ -260,7 +306,12 @@ static void give_back(struct parts *p)
     compare(a, ETCD_THERE, p->k->intent);
     compare(a, ETCD_ABSENT, p->k->request);
     put(a, p->k->request, request_value(p));
-    drop(a, p->k->intent);
+    drop_intent(p, a);
+
+    a = alternative(p);
+    compare(a, ETCD_THERE, p->k->intent);
+    drop_intent(p, a);
+    read_request_row(p, a);
 }
 
 static void lapse(struct parts *p)
@@ -283,46 +334,126 @@ static void close_request(struct parts *p)
     a = alternative(p);
     compare_alone(p, a);
     drop(a, p->k->request);
-    drop(a, p->k->intent);
+    drop_intent(p, a);
     end_lease(p, a);
+}
+
+static void release(struct parts *p)
+{
+    struct etcd_alternative *a = alternative(p);
+
+    compare_state(a, p->k->request, "O", "P");
+    compare(a, ETCD_THERE, p->k->hold);
+    compare_none_in(a, p->k->holds, p->k->hold);
+    compare_none_in(a, p->after_hold, p->holds_end);
+    drop_lease(p, a);
+    if (etcd_needs_no_checkin(&p->step->request))
+        drop(a, p->k->request);
+    else
+        put(a, p->k->request, request_value(p));
+
+    a = alternative(p);
+    compare(a, ETCD_THERE, p->k->hold);
+    drop_lease(p, a);
+    read_request_row(p, a);
+    a->ops[a->nops++] = (struct etcd_op){.kind = ETCD_GET, .key = p->k->holds, .to = p->holds_end};
+}
+
+static void end_request(struct parts *p)
+{
+    struct etcd_alternative *a = alternative(p);
+
+    compare_state(a, p->k->request, p->held_from, p->held_to);
+    put(a, p->k->request, request_value(p));
+}
+
+static void cancel(struct parts *p)
+{
+    struct etcd_alternative *a = alternative(p);
+
+    compare_state(a, p->k->intent, p->owned_from, p->owned_to);
+    put(a, p->k->intent, request_value(p));
+}
+
+static void clear_where(struct parts *p, const char *from, const char *to)
+{
+    struct etcd_alternative *a = alternative(p);
+
+    compare_state(a, p->k->lease, p->lease_from, p->lease_to);
+    if (from)
+        compare_state(a, p->k->request, from, to);
+    else
+        compare(a, ETCD_ABSENT, p->k->request);
+    drop_lease(p, a);
+}
+
+static void clear(struct parts *p)
+{
+    clear_where(p, NULL, NULL);
+    clear_where(p, "R", "S");
+    clear_where(p, "L", "M");
 }
 
 static void (*const kinds[STEP_NKINDS])(struct parts *) = {
     [STEP_ASK] = ask,          [STEP_OPEN] = open_lease, [STEP_PEND] = pend,
     [STEP_EDIT] = edit,        [STEP_AMEND] = amend,     [STEP_LEAVE] = leave,
     [STEP_RETURN] = give_back, [STEP_LAPSE] = lapse,     [STEP_CLOSE] = close_request,
+    [STEP_RELEASE] = release,  [STEP_END] = end_request, [STEP_CANCEL] = cancel,
+    [STEP_CLEAR] = clear,
 };
 
 /* ---- a step as a whole ---- */
 
-/* Values in this state and of this mark: a comma follows the mark, and comes before '-'. */
-static bool write_range_of(char from[ETCD_KEY_SIZE], char to[ETCD_KEY_SIZE], char letter, const char *mark)
+/* Values in this state that begin so: a comma follows the text, and comes before '-'. */
+static bool write_range_of(char from[ETCD_KEY_SIZE], char to[ETCD_KEY_SIZE], char letter, const char *member,
+                           const char *text)
 {
-    bool fits = snprintf(from, ETCD_KEY_SIZE, "%c{\"m\":\"%s\"", letter, mark) < ETCD_KEY_SIZE;
+    bool fits = snprintf(from, ETCD_KEY_SIZE, "%c{\"%s\":\"%s\"", letter, member, text) < ETCD_KEY_SIZE;
 
-    return fits && snprintf(to, ETCD_KEY_SIZE, "%c{\"m\":\"%s\"-", letter, mark) < ETCD_KEY_SIZE;
+    return fits && snprintf(to, ETCD_KEY_SIZE, "%s-", from) < ETCD_KEY_SIZE;
+}
+
+static bool write_ranges(struct parts *p)
+{
+    const struct request_row *r = &p->step->request;
+    char owned[ETCD_KEY_SIZE];
+    bool fits = snprintf(owned, sizeof owned, "%s\",\"o\":\"%s", r->mark, r->owner ? r->owner : "") <
+                (int)sizeof owned;
+
+    return fits && write_range_of(p->pending_from, p->pending_to, 'W', "m", r->mark) &&
+           write_range_of(p->held_from, p->held_to, 'O', "m", r->mark) &&
+           write_range_of(p->returning_from, p->returning_to, 'R', "m", r->mark) &&
+           write_range_of(p->owned_from, p->owned_to, 'I', "m", owned) &&
+           (!has_lease(p) || write_range_of(p->lease_from, p->lease_to, 'O', "i", p->step->lease.id));
+}
+
+/* A cancelled intent keeps its owner; of every other row that is written this gateway is the owner. */
+static void write_request(struct parts *p, const struct etcd_self *self)
+{
+    struct request_row r = p->step->request;
+    bool cancels = p->step->kind == STEP_CANCEL;
+
+    r.cancelled = cancels;
+    r.state = cancels ? REQUEST_ASKED : r.state;
+    etcd_request_value(&p->request, &r, cancels && r.owner ? r.owner : self->owner);
+    (void)buf_cstr(&p->request);
 }
 
 static bool begin_parts(struct parts *p, const struct etcd_self *self)
 {
-    const struct request_row *r = &p->step->request;
-    const char *mark = r->mark;
-
-    etcd_request_value(&p->request, r, self->owner);
-    (void)buf_cstr(&p->request);
+    write_request(p, self);
     if (has_lease(p)) {
-        etcd_lease_value(&p->lease, &p->step->lease, r);
+        etcd_lease_value(&p->lease, &p->step->lease, &p->step->request);
         (void)buf_cstr(&p->lease);
     }
-    bool fits = snprintf(p->holds_end, ETCD_KEY_SIZE, "%s", p->k->holds) < ETCD_KEY_SIZE;
+    etcd_key_end(p->holds_end, p->k->holds);
+    bool fits = snprintf(p->after_hold, ETCD_KEY_SIZE, "%s!", p->k->hold) < ETCD_KEY_SIZE;
 
-    p->holds_end[strlen(p->holds_end) - 1]++; /* '/' is one less than '0' */
-    fits &= snprintf(p->after_hold, ETCD_KEY_SIZE, "%s!", p->k->hold) < ETCD_KEY_SIZE;
-    fits &= write_range_of(p->pending_from, p->pending_to, 'W', mark);
-    fits &= write_range_of(p->held_from, p->held_to, 'O', mark);
-    p->lease_ends[0] = (struct etcd_op){.kind = ETCD_DELETE, .key = p->k->hold};
-    p->lease_ends[1] = (struct etcd_op){.kind = ETCD_DELETE, .key = p->k->lease};
-    return fits;
+    const char *const ends[] = {p->k->hold, p->k->lease, p->k->lease_lsid};
+
+    for (size_t i = 0; i < 3 && *ends[i]; i++)
+        p->lease_ends[p->nlease_ends++] = (struct etcd_op){.kind = ETCD_DELETE, .key = ends[i]};
+    return fits && write_ranges(p);
 }
 
 static void write_cursor(const struct etcd_writer *w, const struct store_step *step,
@@ -336,30 +467,12 @@ static void write_cursor(const struct etcd_writer *w, const struct store_step *s
     etcd_write_chain(w, &always, 1, NULL, 0);
 }
 
-/* The request wherever it is, for OTHERWISE and after a lost answer. */
-enum { LOOK_REQUEST, LOOK_INTENT, LOOK_PENDING, LOOK_ROWS, LOOK_HOLD = LOOK_ROWS, LOOK_ALL };
-
-static size_t look_ops(struct etcd_op ops[LOOK_ALL], const struct etcd_keys *k)
-{
-    ops[LOOK_REQUEST] = (struct etcd_op){.kind = ETCD_GET, .key = k->request};
-    ops[LOOK_INTENT] = (struct etcd_op){.kind = ETCD_GET, .key = k->intent};
-    ops[LOOK_PENDING] = (struct etcd_op){.kind = ETCD_GET, .key = k->pending};
-    ops[LOOK_HOLD] = (struct etcd_op){.kind = ETCD_GET, .key = k->hold};
-    return *k->hold ? LOOK_ALL : LOOK_ROWS;
-}
-
-/* What is absent anyway needs neither change nor deletion. */
-static bool cannot_fail(const struct store_step *step)
-{
-    return step->kind == STEP_AMEND || step->kind == STEP_LEAVE || step->kind == STEP_CURSOR;
-}
-
 int etcd_step_write(const struct etcd_writer *w, const struct etcd_self *self, const struct store_step *step,
                     const struct etcd_keys *k)
 {
     struct parts p = {
         .step = step, .k = k, .request = BUF_INIT(ETCD_VALUE_SIZE), .lease = BUF_INIT(ETCD_VALUE_SIZE)};
-    struct etcd_op reads[LOOK_ALL];
+    struct etcd_look reads;
 
     if (step->kind == STEP_CURSOR) {
         write_cursor(w, step, k);
@@ -370,130 +483,10 @@ int etcd_step_write(const struct etcd_writer *w, const struct etcd_self *self, c
 
     if (fits && !failed) {
         kinds[step->kind](&p);
-        (void)look_ops(reads, k);
-        etcd_write_chain(w, p.chain, p.n, reads, cannot_fail(step) ? 0 : LOOK_ROWS);
+        etcd_look_plan(&reads, step, k, p.holds_end, false);
+        etcd_write_chain(w, p.chain, p.n, reads.ops, etcd_cannot_fail(step) ? 0 : reads.n);
     }
     buf_free(&p.request);
     buf_free(&p.lease);
     return !fits ? -ENAMETOOLONG : failed || w->out->failed ? -ENOMEM : 0;
-}
-
-/* ---- outcomes ---- */
-
-/* The row that a read has found, into *row. 1 = there is none. */
-static int read_row(const cJSON *range, struct etcd_row *row)
-{
-    struct etcd_kv kv;
-
-    if (!etcd_kv_read(range, 0, &kv))
-        return 1;
-    int err = etcd_row_read(row, false, kv.value.data, kv.value.len);
-
-    etcd_kv_free(&kv);
-    return err;
-}
-
-/* The request as these reads have found it, into step->now. The row at w/ may be of another request. */
-static int show_request(struct store_step *step, const cJSON *reads)
-{
-    struct etcd_row row;
-    int at = 0, err;
-
-    while ((err = read_row(etcd_response(reads, at), &row)) == 1)
-        if (++at == LOOK_ROWS)
-            return 0;
-    if (err)
-        return err;
-    bool shown = at != LOOK_PENDING || strcmp(row.request.mark, step->request.mark) == 0;
-
-    if (shown)
-        step->now = request_row_copy(&row.request);
-    etcd_row_free(&row);
-    return shown && !step->now ? -ENOMEM : 0;
-}
-
-static int otherwise(struct store_step *step, const cJSON *reads, enum store_outcome *outcome)
-{
-    int err = show_request(step, reads);
-
-    *outcome = step->kind == STEP_CLOSE && !step->now ? STORE_APPLIED : STORE_OTHERWISE;
-    return err;
-}
-
-/* Into step->now, where another gateway has made the request that the lease holds. */
-static int show_joined(struct store_step *step, const cJSON *range)
-{
-    struct etcd_row row;
-    int err = step->kind == STEP_OPEN ? read_row(range, &row) : 1;
-
-    if (err)
-        return err < 0 ? err : 0;
-    bool joined = strcmp(row.request.mark, step->request.mark) != 0;
-
-    if (joined)
-        step->now = request_row_copy(&row.request);
-    etcd_row_free(&row);
-    return joined && !step->now ? -ENOMEM : 0;
-}
-
-int etcd_step_read(struct store_step *step, const cJSON *answer, enum store_outcome *outcome)
-{
-    bool held = false;
-    const cJSON *reads = etcd_chain_answer(answer, &held);
-
-    *outcome = STORE_APPLIED;
-    if (!reads)
-        return -EPROTO;
-    if (cannot_fail(step))
-        return 0;
-    return held ? show_joined(step, etcd_response(reads, JOINED_REQUEST)) : otherwise(step, reads, outcome);
-}
-
-void etcd_step_write_look(const struct etcd_writer *w, const struct etcd_keys *k)
-{
-    struct etcd_alternative always = {.nops = 1};
-
-    if (*k->cursor)
-        always.ops[0] = (struct etcd_op){.kind = ETCD_GET, .key = k->cursor};
-    else
-        always.nops = look_ops(always.ops, k);
-    etcd_write_chain(w, &always, 1, NULL, 0);
-}
-
-/* Which of the keys the step writes where it is applied. */
-static int written_key(const struct store_step *step)
-{
-    switch (step->kind) {
-    case STEP_OPEN: return LOOK_HOLD;
-    case STEP_PEND: return LOOK_PENDING;
-    case STEP_ASK:
-    case STEP_EDIT:
-        return step->request.state == REQUEST_ASKED     ? LOOK_INTENT
-               : step->request.state == REQUEST_PENDING ? LOOK_PENDING
-                                                        : LOOK_REQUEST;
-    default: return LOOK_REQUEST;
-    }
-}
-
-static bool is_of_revision(const cJSON *read, int64_t revision)
-{
-    struct etcd_kv kv;
-
-    if (!etcd_kv_read(read, 0, &kv))
-        return false;
-    bool is = kv.mod == revision || kv.created == revision;
-
-    etcd_kv_free(&kv);
-    return is;
-}
-
-int etcd_step_judge(struct store_step *step, const cJSON *answer, int64_t revision,
-                    enum store_outcome *outcome)
-{
-    *outcome = STORE_APPLIED;
-    if (cannot_fail(step))
-        return 0;
-    if (step->kind != STEP_CLOSE && is_of_revision(etcd_response(answer, written_key(step)), revision))
-        return show_joined(step, etcd_response(answer, LOOK_REQUEST));
-    return otherwise(step, answer, outcome);
 }

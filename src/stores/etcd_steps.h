@@ -1,7 +1,5 @@
 /*
- * etcd_steps.h - a step of a store as one operation of etcd, and its outcome.
- *
- * Not here: which steps share a transaction (etcd_flight.h).
+ * etcd_steps.h - a step of store.h as a part of a transaction, and its outcome.
  */
 #ifndef JG_STORES_ETCD_STEPS_H
 #define JG_STORES_ETCD_STEPS_H
@@ -9,23 +7,35 @@
 #include "stores/etcd_rows.h"
 #include "stores/etcd_txn.h"
 
+/* The gateway: its name, and the incarnation that owns the rows that it writes. */
 struct etcd_self {
-    const char *node;  /* name in the cluster */
-    const char *owner; /* node@epoch */
+    const char *node;
+    const char *owner; /* NODE@EPOCH */
 };
 
-/* Appends the step. 0, -ENAMETOOLONG (a name is too long for a key) or -ENOMEM. */
+/* What became of a step. Its rows are in the step itself: now, lease_now, holders, cancelled. */
+struct etcd_shown {
+    enum store_outcome outcome;
+    char *request_key; /* OTHERWISE with lease_now: where its request is, which is not in `now` yet. To be
+                          freed */
+    bool holders;      /* OTHERWISE of CLOSE: the request is RETURNING, and leases hold it still */
+};
+
+/* Appends the step's operation. 0; -ENAMETOOLONG: its texts fit no key; -ENOMEM. */
 int etcd_step_write(const struct etcd_writer *, const struct etcd_self *, const struct store_step *,
                     const struct etcd_keys *);
-/* The outcome in the answer of that operation; with OTHERWISE, and where store.h says so with APPLIED,
- * step->now. 0, or -EPROTO, -EUCLEAN, -ENOMEM (also with an outcome: `now` could not be read). */
-int etcd_step_read(struct store_step *, const cJSON *answer, enum store_outcome *);
+/* Reads the answer to that operation. 0; -EPROTO, -EUCLEAN or -ENOMEM: the outcome stands, and `now` is not
+ * known. */
+int etcd_step_read(const struct etcd_self *, struct store_step *, const cJSON *answer, struct etcd_shown *);
 
-/*
- * The answer of a transaction was lost, and it has been applied: was the step's alternative? Appends a read
- * of all its keys, and judges by what they are now and by the revision of that transaction.
- */
-void etcd_step_write_look(const struct etcd_writer *, const struct etcd_keys *);
-int etcd_step_judge(struct store_step *, const cJSON *answer, int64_t revision, enum store_outcome *);
+/* After a lost answer: appends the operation that reads the step's keys, and judges by them. `revision` is
+ * that of the transaction, which was applied. Of RELEASE, CLEAR and CLOSE it cannot be seen whether the step
+ * or another has done it: they are APPLIED. */
+void etcd_step_write_look(const struct etcd_writer *, const struct store_step *, const struct etcd_keys *);
+int etcd_step_judge(const struct etcd_self *, struct store_step *, const cJSON *answer, int64_t revision,
+                    struct etcd_shown *);
+
+/* A copy of the row into *now, whose old row is freed, with `mine`. 0 or -ENOMEM. */
+int etcd_row_show(const struct etcd_self *, const struct request_row *, struct request_row **now);
 
 #endif

@@ -113,8 +113,8 @@ static void write_compare(const struct etcd_writer *w, const struct etcd_compare
         buf_printf(w->out, ",\"target\":\"MOD\",\"result\":\"EQUAL\",\"mod_revision\":\"%" PRId64 "\"}",
                    c->mod);
     else
-        buf_printf(w->out, ",\"target\":\"CREATE\",\"result\":\"%s\",\"create_revision\":\"0\"}",
-                   c->kind == ETCD_THERE ? "GREATER" : "EQUAL");
+        buf_printf(w->out, ",\"target\":\"CREATE\",\"result\":\"%s\",\"create_revision\":\"%" PRId64 "\"}",
+                   c->kind == ETCD_THERE ? "GREATER" : "EQUAL", c->kind == ETCD_CREATED ? c->mod : 0);
 }
 
 void etcd_write_compares(const struct etcd_writer *w, const struct etcd_compare *compares, size_t n)
@@ -138,7 +138,12 @@ static void write_plain_op(const struct etcd_writer *w, const struct etcd_op *op
     if (op->kind == ETCD_PUT) {
         buf_char(w->out, ',');
         write_value(w, op->value);
+    } else if (op->to) {
+        buf_char(w->out, ',');
+        write_key(w, "range_end", op->to);
     }
+    if (op->limit)
+        buf_printf(w->out, ",\"limit\":\"%u\"", op->limit);
     buf_str(w->out, "}}");
 }
 
@@ -193,6 +198,13 @@ void etcd_write_range(const struct etcd_writer *w, const char *from, size_t n, c
     buf_printf(w->out, ",\"limit\":\"%d\"}", limit);
 }
 
+void etcd_write_reads(const struct etcd_writer *w, const struct etcd_op *reads, size_t n)
+{
+    buf_str(w->out, "{\"success\":[");
+    etcd_write_ops(w, reads, n);
+    buf_str(w->out, "]}");
+}
+
 /* ---- answers ---- */
 
 int etcd_responses(const cJSON *answer)
@@ -240,6 +252,20 @@ void etcd_kv_free(struct etcd_kv *kv)
 {
     buf_free(&kv->key);
     buf_free(&kv->value);
+}
+
+void etcd_small_value(const cJSON *range, char *to, size_t size)
+{
+    struct etcd_kv kv;
+
+    to[0] = '\0';
+    if (!etcd_kv_read(range, 0, &kv))
+        return;
+    if (kv.value.len < size) {
+        memcpy(to, kv.value.data, kv.value.len);
+        to[kv.value.len] = '\0';
+    }
+    etcd_kv_free(&kv);
 }
 
 int64_t etcd_revision(const cJSON *answer)

@@ -24,7 +24,8 @@ enum etcd_compare_kind {
     ETCD_THERE,
     ETCD_VALUE,   /* over `from` and under `to` */
     ETCD_NONE_IN, /* no key from `key` up to, without, `to` */
-    ETCD_MOD      /* last changed by revision `mod`; 0 = absent */
+    ETCD_MOD,     /* last changed by revision `mod`; 0 = absent */
+    ETCD_CREATED  /* made by revision `mod` */
 };
 
 struct etcd_compare {
@@ -44,12 +45,14 @@ struct etcd_op {
     enum etcd_op_kind kind;
     const char *key;
     const char *value; /* of ETCD_PUT */
+    const char *to; /* of ETCD_GET and ETCD_DELETE: all keys up to, without, this one; NULL = the key alone */
+    unsigned limit; /* of ETCD_GET: so many keys at most; 0 = all */
     const struct etcd_op *then;
     size_t nthen;
 };
 
 #define ETCD_COMPARES_MAX 6
-#define ETCD_OPS_MAX      6
+#define ETCD_OPS_MAX      8
 
 struct etcd_alternative {
     struct etcd_compare compares[ETCD_COMPARES_MAX];
@@ -73,6 +76,10 @@ void etcd_write_chain(const struct etcd_writer *, const struct etcd_alternative 
 /* A whole request to /v3/kv/range: at most `limit` keys from `from`, which may hold a NUL, up to `to`. */
 void etcd_write_range(const struct etcd_writer *, const char *from, size_t n, const char *to, int limit);
 
+/* A whole transaction that only reads; at most ETCD_READS_MAX operations. */
+#define ETCD_READS_MAX 100
+void etcd_write_reads(const struct etcd_writer *, const struct etcd_op *reads, size_t n);
+
 /* ---- answers ---- */
 
 /* The answer of the alternative that held (*held), or of the reads. `answer` is that of the chain. NULL = it
@@ -88,6 +95,8 @@ struct etcd_kv {
 };
 bool etcd_kv_read(const cJSON *range, int n, struct etcd_kv *);
 void etcd_kv_free(struct etcd_kv *);
+/* The value of the first key of a read, NUL-terminated; "" = there is none, or it does not fit. */
+void etcd_small_value(const cJSON *range, char *to, size_t size);
 /* Revision in the head of an answer; 0 = none. */
 int64_t etcd_revision(const cJSON *answer);
 

@@ -49,8 +49,8 @@
  * the STEP_OPEN that was applied)
  *   - steps on rows of another gateway have the rows as a question has shown them
  *
- * A list of steps to a shared store is taken apart as etcd wants it; AWAY takes along only later steps of the
- * same list. Steps wait for a store that does not answer until their `until_ms`, or for ever.
+ * A list of steps to a shared store is taken apart as etcd wants it. Its steps wait for an etcd that does not
+ * answer until their `until_ms`, or for ever.
  *
  * Not here: which steps are given and when (broker/leases/rows.h, journal.h); copies of rows (store_rows.h).
  */

@@ -25,7 +25,7 @@ static void check_row(const struct etcd_row *row)
 {
     const struct request_row *r = &row->request;
 
-    FUZZ_ASSERT(r->mark && r->vault && r->user && r->name && row->owner);
+    FUZZ_ASSERT(r->mark && r->vault && r->user && r->name && row->request.owner);
     if (row->is_lease) {
         FUZZ_ASSERT(*row->lease.id && row->lease.ended_site && row->lease.ended < SESSION_END_NSOURCES);
         check_holder(&row->lease.holder);
@@ -40,7 +40,7 @@ static void write_row(struct buf *to, const struct etcd_row *row)
     if (row->is_lease)
         etcd_lease_value(to, &row->lease, &row->request);
     else
-        etcd_request_value(to, &row->request, row->owner);
+        etcd_request_value(to, &row->request, row->request.owner);
 }
 
 static void check_value(const char *text, size_t n, bool is_lease)
@@ -61,26 +61,35 @@ static void check_value(const char *text, size_t n, bool is_lease)
     buf_free(&twice);
 }
 
-static void check_outcome(struct store_step *step, int err, enum store_outcome outcome)
+static void check_outcome(struct store_step *step, int err, struct etcd_shown *shown)
 {
-    FUZZ_ASSERT(err == 0 || err == -EPROTO || err == -EUCLEAN);
-    FUZZ_ASSERT(outcome == STORE_APPLIED || outcome == STORE_OTHERWISE);
-    FUZZ_ASSERT(!step->now || ((outcome == STORE_OTHERWISE || step->kind == STEP_OPEN) && *step->now->mark));
+    FUZZ_ASSERT(err == 0 || err == -EPROTO || err == -EUCLEAN || err == -ENAMETOOLONG);
+    FUZZ_ASSERT(shown->outcome == STORE_APPLIED || shown->outcome == STORE_OTHERWISE);
+    FUZZ_ASSERT(!step->now || *step->now->mark);
+    FUZZ_ASSERT(!step->lease_now || (shown->request_key && *step->lease_now->id));
     free(step->now);
+    free(step->lease_now);
+    free(shown->request_key);
     step->now = NULL;
+    step->lease_now = NULL;
 }
 
 static void check_answer(const char *text, size_t n, enum store_step_kind kind)
 {
-    struct store_step step = {.kind = kind, .request = {.mark = "m"}, .instead = ""};
+    static const struct etcd_self self = {"g1", "g1@7"};
+    struct store_step step = {
+        .kind = kind, .request = {.mark = "m", .name = "1"}, .lease = {.id = "l"}, .instead = ""};
     const char *why;
     cJSON *answer = json_parse(text, n, 64, JSON_EXACT, &why);
-    enum store_outcome outcome;
+    struct etcd_shown shown;
 
     if (!answer)
         return;
-    check_outcome(&step, etcd_step_read(&step, answer, &outcome), outcome);
-    check_outcome(&step, etcd_step_judge(&step, answer, 7, &outcome), outcome);
+    int err = etcd_step_read(&self, &step, answer, &shown);
+
+    check_outcome(&step, err, &shown);
+    err = etcd_step_judge(&self, &step, answer, 7, &shown);
+    check_outcome(&step, err, &shown);
     cJSON_Delete(answer);
 }
 

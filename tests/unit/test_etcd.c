@@ -28,6 +28,8 @@ struct etcd_case {
     struct loop *loop;
     struct etcd_client *reader; /* reads past the store, and past the proxy */
     bool opened, closed, scanned;
+    uint64_t ttl_ms;  /* 0 = the usual one */
+    unsigned adopted; /* requests that the store has given */
     char why[ETCD_STORE_WHY];
     int scan_err;
     const char *user;
@@ -77,14 +79,12 @@ static void open_store(struct etcd_case *c, const char *const *urls, size_t n, c
 {
     char word[] = "secret";
     const struct secret password = {.p = word, .len = strlen(word)};
-    const struct etcd_store_opts opts = {.client = {.endpoints = urls,
-                                                    .nendpoints = n,
-                                                    .user = c->user,
-                                                    .password = &password,
-                                                    .timeout_ms = SECONDS(2)},
-                                         .prefix = PREFIX,
-                                         .node = node,
-                                         .instance = instance};
+    const struct etcd_store_opts opts = {
+        .client = {.endpoints = urls, .nendpoints = n, .user = c->user, .password = &password},
+        .ttl_ms = c->ttl_ms,
+        .prefix = PREFIX,
+        .node = node,
+        .instance = instance};
     char why[ETCD_STORE_WHY];
 
     c->opened = false;
@@ -329,28 +329,30 @@ static int count_request(void *arg, const struct request_row *r)
     return 0;
 }
 
-static int no_lease(void *arg, const struct lease_row *l)
+static void on_adopt(void *arg, const struct request_row *r, const struct lease_row *const *leases, size_t n)
 {
-    (void)arg;
-    fail_msg("a lease %s", l->id);
-    return 0;
+    struct etcd_case *c = arg;
+
+    (void)leases;
+    assert_true(r->mine);
+    assert_int_equal(n, 0);
+    assert_int_equal(count_request(&c->adopted, r), 0);
 }
 
-static int no_cursor(void *arg, const struct cursor_row *cursor)
+/* Until so many rows of before were given, and the dead incarnation has gone. */
+static void adopt(struct etcd_case *c, unsigned n)
 {
-    (void)arg;
-    fail_msg("a cursor of %s", cursor->site);
-    return 0;
-}
+    static const struct store_news news = {.adopt = on_adopt};
+    struct store_state state;
 
-static const struct store_reader counting = {count_request, no_lease, no_cursor};
-
-static int loaded(const struct etcd_case *c)
-{
-    int n = 0;
-
-    assert_int_equal(c->under_test.store->ops->load(c->under_test.store, &counting, &n), 0);
-    return n;
+    c->adopted = 0;
+    c->under_test.store->ops->listen(c->under_test.store, &news, c);
+    do {
+        turn(c);
+        c->under_test.store->ops->state(c->under_test.store, &state);
+    } while (c->adopted < n || state.cluster->adoptions == 0);
+    assert_int_equal(c->adopted, n);
+    assert_int_equal(state.cluster->adopted, n);
 }
 
 TEST(a_restart_finds_its_rows_and_its_tag)
@@ -363,14 +365,15 @@ TEST(a_restart_finds_its_rows_and_its_tag)
     open_alone(&c);
     (void)snprintf(tag, sizeof tag, "%s", c.under_test.store->ops->tag(c.under_test.store));
     assert_int_equal(strlen(tag), ID_TAG_SIZE - 1);
-    assert_int_equal(loaded(&c), 0);
     assert_int_equal(give_and_wait(&c, "a"), STORE_APPLIED);
     assert_int_equal(give_and_wait(&c, "b"), STORE_APPLIED);
     close_store(&c);
     open_alone(&c);
-    assert_int_equal(loaded(&c), 2);
-    assert_int_equal(loaded(&c), 0); /* they are given once */
+    adopt(&c, 2);
     assert_string_equal(c.under_test.store->ops->tag(c.under_test.store), tag);
+    close_store(&c);
+    open_alone(&c);
+    adopt(&c, 2); /* they are its own of before, once more */
     end(&c);
 }
 
@@ -395,10 +398,10 @@ TEST(more_rows_than_a_page)
         assert_int_equal(steps[i].outcome, STORE_APPLIED);
     c.under_test.store->ops->state(c.under_test.store, &now);
     assert_int_equal(now.steps, 1203);
-    assert_in_range(now.commits, 13, 14); /* a hundred to a flight */
+    assert_in_range(now.commits, 14, 18); /* ninety to a flight, and beats */
     close_store(&c);
     open_alone(&c);
-    assert_int_equal(loaded(&c), 1203);
+    adopt(&c, 1203);
     end(&c);
 }
 
@@ -427,7 +430,7 @@ TEST(a_request_that_is_given_back_takes_no_holder)
     while (!joins.done)
         turn(&c);
     c.under_test.store->ops->state(c.under_test.store, &after);
-    assert_int_equal(after.commits - before.commits, 2);
+    assert_in_range(after.commits - before.commits, 2, 3); /* a beat may come between */
     assert_int_equal(returns.outcome, STORE_APPLIED);
     assert_int_equal(joins.outcome, STORE_OTHERWISE);
     assert_int_equal(joins.found, REQUEST_RETURNING);
@@ -543,24 +546,8 @@ TEST(a_hundred_check_outs_in_one_flight)
     c.under_test.store->ops->state(c.under_test.store, &after);
     for (size_t i = 0; i < 100; i++)
         assert_int_equal(opens[i].outcome, STORE_APPLIED);
-    assert_in_range(after.commits - before.commits, 1, 2); /* by their number, or by 512 kB */
+    assert_in_range(after.commits - before.commits, 2, 3); /* ninety to a flight */
     end(&c);
-}
-
-TEST(a_name_is_one_gateways)
-{
-    const char *const urls[] = {etcd.url};
-    struct etcd_case one, two;
-
-    NEEDS_ETCD;
-    begin(&one);
-    begin(&two);
-    open_alone(&one);
-    open_store(&two, urls, 1, "g1", "two");
-    assert_non_null(strstr(two.why, "taken"));
-    assert_int_equal(give_and_wait(&one, "a"), STORE_APPLIED);
-    end(&two);
-    end(&one);
 }
 
 /* Its own restart takes a gateway's place: what is left of the old one changes nothing any more. */
@@ -574,10 +561,8 @@ TEST(an_old_incarnation_is_fenced)
     assert_int_equal(give_and_wait(&old, "a"), STORE_APPLIED);
     young = old;
     open_alone(&young);
-    assert_int_equal(loaded(&young), 1);
     assert_int_equal(give_and_wait(&old, "b"), STORE_AWAY);
     assert_false(is_writable(&old));
-    assert_int_equal(give_and_wait(&old, "c"), STORE_AWAY);
     assert_int_equal(give_and_wait(&young, "b"), STORE_APPLIED);
     close_store(&young);
     end(&old);
@@ -585,8 +570,9 @@ TEST(an_old_incarnation_is_fenced)
 
 /* ---- etcd away ---- */
 
-TEST(a_store_without_etcd_is_away_and_comes_back)
+TEST(steps_wait_for_an_etcd_that_is_away)
 {
+    struct given_step late = ask_for("b"), waits = ask_for("c");
     struct etcd_case c;
 
     NEEDS_ETCD;
@@ -594,14 +580,22 @@ TEST(a_store_without_etcd_is_away_and_comes_back)
     open_alone(&c);
     assert_int_equal(give_and_wait(&c, "a"), STORE_APPLIED);
     etcd_rig_kill(&etcd);
-    enum store_outcome outcome = give_and_wait(&c, "b");
-
-    assert_false(is_writable(&c));
-    assert_int_equal(outcome, STORE_AWAY);
-    etcd_rig_restart(&etcd);
-    while (!is_writable(&c))
+    late.step.until_ms = clock_now(&clock_system) + 500;
+    give(&c, &late);
+    give(&c, &waits);
+    while (!late.done)
         turn(&c);
-    assert_int_equal(give_and_wait(&c, "b"), STORE_APPLIED);
+    assert_int_equal(late.outcome, STORE_AWAY);
+    assert_int_equal(late.step.err, -ETIMEDOUT);
+    while (is_writable(&c))
+        turn(&c);
+    assert_false(waits.done);
+    etcd_rig_restart(&etcd);
+    while (!waits.done)
+        turn(&c);
+    assert_int_equal(waits.outcome, STORE_APPLIED);
+    assert_true(is_writable(&c));
+    assert_int_equal(give_and_wait(&c, "b"), STORE_APPLIED); /* it was never asked for */
     end(&c);
 }
 
@@ -705,9 +699,8 @@ int main(void)
         cmocka_unit_test(a_request_that_is_given_back_takes_no_holder),
         cmocka_unit_test(two_gateways_hold_one_request),
         cmocka_unit_test(a_hundred_check_outs_in_one_flight),
-        cmocka_unit_test(a_name_is_one_gateways),
         cmocka_unit_test(an_old_incarnation_is_fenced),
-        cmocka_unit_test(a_store_without_etcd_is_away_and_comes_back),
+        cmocka_unit_test(steps_wait_for_an_etcd_that_is_away),
         cmocka_unit_test(a_store_that_closes_waits_for_no_answer),
         cmocka_unit_test(a_user_signs_in_and_again_after_a_restart),
     };

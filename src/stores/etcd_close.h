@@ -1,0 +1,37 @@
+/*
+ * etcd_close.h - the leases of a request that has ended at the vault: they go before its row does.
+ *
+ * A request whose time is over is RETURNING while leases hold it (STEP_END). STEP_CLOSE of it is refused by
+ * etcd until they are gone. Their h/ keys are read, their s/ keys, and then both go, some at a time, where s/
+ * is still of that lease.
+ *
+ * No lease joins a RETURNING request, so that this ends.
+ */
+#ifndef JG_STORES_ETCD_CLOSE_H
+#define JG_STORES_ETCD_CLOSE_H
+
+#include "stores/etcd_reads.h"
+#include "stores/etcd_steps.h"
+
+#include <sys/queue.h>
+
+struct etcd_closing {
+    LIST_ENTRY(etcd_closing) link; /* the owner's */
+    /* the owner's */
+    struct store_step *step;
+    struct etcd_client *client;
+    const char *prefix;
+    const struct etcd_self *self;
+    int64_t epoch;
+    void (*done)(struct etcd_closing *, int err); /* 0 = the step can be tried again */
+    void *user;
+
+    /* private */
+    struct etcd_reads holds, leases;
+    struct etcd_call call;
+};
+
+int etcd_close_leases(struct etcd_closing *) __attribute__((warn_unused_result)); /* 0 or -errno */
+void etcd_close_cancel(struct etcd_closing *); /* any number of times; without done() */
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * etcd_queue.c - the steps: those that wait, and what becomes of them; see etcd.c.
+ */
+#include "stores/etcd_store.h"
+
+#include "base/container_of.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- time ---- */
+
+/* `fire` is set at the opening, and `turn` runs from the start to the end, so that moving it needs no memory.
+ */
+void etcd_queue_turn_in(struct etcd_store *s, uint64_t ms)
+{
+    if (timer_start(loop_timers(s->loop), &s->turn, ms, s->turn.fire))
+        log_error("store_timer", "error=%s", strerror(ENOMEM));
+}
+
+/* ---- outcomes ---- */
+
+static void note_unread(const struct store_step *step, int err)
+{
+    if (err)
+        log_error("store_step", "step=%s request=%s error=%s", store_step_rules[step->kind].name,
+                  step->request.mark, strerror(-err));
+}
+
+/* `done` may give steps again: they join those that wait. */
+static void finish_step(struct etcd_store *s, struct store_step *step, enum store_outcome outcome, int err)
+{
+    struct request_row *now = step->now;
+    struct lease_row *lease_now = step->lease_now;
+
+    s->state.queued--;
+    s->state.steps += !err;
+    s->cluster.outcomes[step->kind][outcome]++;
+    step->err = err;
+    step->done(step, outcome);
+    free(now);
+    free(lease_now);
+}
+
+void etcd_queue_away(struct etcd_store *s, struct store_steps *steps, int err)
+{
+    struct store_step *step;
+
+    while ((step = STAILQ_FIRST(steps))) {
+        STAILQ_REMOVE_HEAD(steps, link);
+        finish_step(s, step, STORE_AWAY, err);
+    }
+}
+
+/* ---- CLOSE of a request that leases hold still ---- */
+
+static void on_leases_closed(struct etcd_closing *c, int err)
+{
+    struct etcd_store *s = c->user;
+
+    LIST_REMOVE(c, link);
+    if (err)
+        log_warn("store_close", "request=%s error=%s", c->step->request.mark, strerror(-err));
+    STAILQ_INSERT_HEAD(&s->waiting, c->step, link);
+    free(c);
+    etcd_queue_turn_in(s, err ? ETCD_AGAIN_MS : 0);
+}
+
+static void close_leases(struct etcd_store *s, struct store_step *step)
+{
+    struct etcd_closing *c = calloc(1, sizeof *c);
+
+    free(step->now);
+    step->now = NULL;
+    if (c) {
+        *c = (struct etcd_closing){.step = step,
+                                   .client = s->client,
+                                   .prefix = s->prefix,
+                                   .self = &s->flight.self,
+                                   .epoch = s->epoch,
+                                   .done = on_leases_closed,
+                                   .user = s};
+        LIST_INSERT_HEAD(&s->closings, c, link);
+        if (etcd_close_leases(c) == 0)
+            return;
+        LIST_REMOVE(c, link);
+        free(c);
+    }
+    finish_step(s, step, STORE_AWAY, -ENOMEM);
+}
+
+void etcd_queue_cancel_closings(struct etcd_store *s, int err)
+{
+    struct etcd_closing *c;
+
+    while ((c = LIST_FIRST(&s->closings))) {
+        struct store_step *step = c->step;
+
+        LIST_REMOVE(c, link);
+        etcd_close_cancel(c);
+        free(c);
+        finish_step(s, step, STORE_AWAY, err);
+    }
+}
+
+/* ---- flights ---- */
+
+void etcd_queue_applied(struct etcd_store *s, struct store_steps *steps)
+{
+    struct store_step *step;
+
+    s->state.commits++;
+    etcd_cluster_applied(s, s->flight.sent_ms);
+    for (size_t i = 0; (step = STAILQ_FIRST(steps)); i++) {
+        enum store_outcome outcome = s->flight.shown[i].outcome;
+        int err = s->flight.errors[i];
+
+        STAILQ_REMOVE_HEAD(steps, link);
+        note_unread(step, err);
+        step->sent_ms = s->flight.sent_ms;
+        if (s->flight.shown[i].holders)
+            close_leases(s, step);
+        else
+            finish_step(s, step, outcome, 0);
+    }
+    if (s->flight.beat)
+        etcd_cluster_after_beat(s);
+}
+
+/* Etcd has refused the flight, or the store closes: it was not applied. */
+void etcd_queue_refused(struct etcd_store *s, struct store_steps *steps, int err)
+{
+    s->refused = true;
+    etcd_cluster_note_writable(s, s->flight.call.why[0] ? s->flight.call.why : strerror(-err));
+    STAILQ_CONCAT(steps, &s->waiting);
+    etcd_queue_away(s, steps, err);
+}
+
+/* Steps that have waited for too long. */
+void etcd_queue_expire(struct etcd_store *s)
+{
+    uint64_t now_ms = clock_now(s->clock);
+    struct store_steps late = STAILQ_HEAD_INITIALIZER(late), kept = STAILQ_HEAD_INITIALIZER(kept);
+    struct store_step *step;
+
+    while ((step = STAILQ_FIRST(&s->waiting))) {
+        STAILQ_REMOVE_HEAD(&s->waiting, link);
+        if (step->until_ms && now_ms >= step->until_ms)
+            STAILQ_INSERT_TAIL(&late, step, link);
+        else
+            STAILQ_INSERT_TAIL(&kept, step, link);
+    }
+    STAILQ_CONCAT(&s->waiting, &kept);
+    etcd_queue_away(s, &late, -ETIMEDOUT);
+}
+
+int etcd_queue_steps(struct store *store, struct store_steps *steps)
+{
+    struct etcd_store *s = CONTAINER_OF(store, struct etcd_store, store);
+    struct store_step *step;
+
+    if (s->closing || s->leaving || !s->has_joined)
+        return -ESHUTDOWN;
+    STAILQ_FOREACH(step, steps, link)
+    {
+        step->now = NULL;
+        step->lease_now = NULL;
+        step->cancelled = false;
+        step->holders = 0;
+        s->state.queued++;
+    }
+    STAILQ_CONCAT(&s->waiting, steps);
+    if (!s->flight.under_way)
+        etcd_queue_turn_in(s, 0);
+    return 0;
+}
