@@ -109,6 +109,13 @@ def test_wrong_passwords_lock_the_identity(vault):
     assert vault.ask_sign_in().status == 200
 
 
+def test_a_right_password_forgives_the_wrong_ones(vault):
+    for _ in range(2):
+        for _ in range(4):
+            vault.ask_sign_in(password="wrong")
+        vault.sign_in()
+
+
 def test_an_unlocked_identity_signs_in(vault):
     for _ in range(5):
         vault.ask_sign_in(password="wrong")
@@ -341,10 +348,11 @@ def test_bodies_that_are_wrong_are_counted(vault):
     path = FACES["json-v2"] + "AccountStoreOps_SharedCredential_CheckOut"
     assert vault.call("POST", path, raw="{", Content_Type="application/json").status == 500
     assert vault.call("POST", path, raw="<x/>", Content_Type="text/xml").status == 415
+    assert vault.call("POST", path, ADM1.body, Content_Type="application/jsonp").status == 415
     shared = dict(ADM1.body["SharedCredentialIdentifier"])
     del shared["SystemName"]  # required even for a domain account
     assert client.post("AccountStoreOps_SharedCredential_CheckOut", {"SharedCredentialIdentifier": shared}).status == 500
-    seen(vault, bad_body=3)
+    seen(vault, bad_body=4)
 
 
 def test_tokens_that_are_no_good_are_counted(vault):
@@ -417,6 +425,22 @@ def test_a_check_in_after_a_lost_answer_is_right(vault):
     seen(vault)
     client.check_in(ADM1)
     seen(vault, checkin_unheld=1)
+
+
+def test_a_refusal_that_says_nothing_certain_leaves_a_doubt(vault):
+    vault.settings(max_comment=8, knobs={"long_comment": "refused", "no_password": "refused"})
+    client = vault.sign_in()
+    assert client.check_out(ADM1, "too long a comment").status == 500
+    assert vault.credential(ADM1)["claims"] == {IDENTITY: 1}
+    client.check_in(ADM1, "")
+    assert vault.credential(ADM1)["claims"] == {}
+    vault.person_checks_out(ADM2)
+    client.check_out(ADM2, "")
+    assert vault.credential(ADM2)["claims"] == {}
+    vault.settings(texts={"conflict": "Somebody else is faster."})
+    client.check_out(ADM2, "")
+    assert vault.credential(ADM2)["claims"] == {IDENTITY: 1}
+    seen(vault)
 
 
 def test_calls_that_cross_are_counted(vault):

@@ -166,6 +166,12 @@ def test_a_slow_answer_ends_with_its_client(vault, client):
     connection.close()
     until(lambda: vault.counts()["in_flight"] == 0)
     assert done(vault)
+    once(vault, "slow", call="checkin_shared", size=1)
+    connection = client.begin("CheckIn", ADM1)
+    assert connection.sock.recv(1) == b"H"
+    connection.close()
+    until(lambda: vault.counts()["in_flight"] == 0)
+    assert not done(vault) and IDENTITY in vault.credential(ADM1)["claims"]  # it may check in once more
 
 
 def test_a_rule_names_face_and_identity(vault, client):
