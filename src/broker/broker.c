@@ -162,18 +162,61 @@ struct broker *broker_new(const struct broker_opts *opts)
     return NULL;
 }
 
+/* Its leases outlive this gateway with it. */
+static bool is_other_alive(const struct broker *b)
+{
+    const struct store *store = leases_shared(b->leases);
+    struct store_state state = {0};
+
+    if (store)
+        store->ops->state(store, &state);
+    for (size_t i = 0; state.cluster && i < state.cluster->nmembers; i++)
+        if (state.cluster->members[i].state == MEMBER_ALIVE)
+            return true;
+    return false;
+}
+
 void broker_drain(struct broker *b)
 {
     if (b->draining)
         return;
     b->draining = true;
-    if (b->conf->gateway.release_on_stop)
+    b->releases_on_stop = b->conf->gateway.release_on_stop && !is_other_alive(b);
+    if (b->releases_on_stop)
         leases_close_all(b->leases);
+}
+
+static void on_left(void *arg, bool taken)
+{
+    struct broker *b = arg;
+
+    b->hand_over = taken ? HANDED_OVER : NOT_TAKEN;
+    log_info("handed_over", "taken=%s leases=%zu", taken ? "yes" : "no", leases_active(b->leases));
+    if (!taken)
+        return;
+    audit_cluster(b->audit, "handed_over", leases_active(b->leases));
+    shared_void_begin(b->leases);
+    shared_void_end(b->leases);
+}
+
+void broker_hand_over(struct broker *b)
+{
+    struct store *store = leases_shared(b->leases);
+
+    if (!store || b->hand_over != NOT_HANDED_OVER || b->releases_on_stop || b->nops ||
+        !leases_written(b->leases))
+        return;
+    b->hand_over = HANDING_OVER_ROWS;
+    store->ops->leave(store, on_left, b);
 }
 
 bool broker_idle(const struct broker *b)
 {
-    return b->nops == 0 && leases_quiet(b->leases, b->conf->gateway.release_on_stop);
+    if (b->nops || b->hand_over == HANDING_OVER_ROWS)
+        return false;
+    if (leases_shared(b->leases) && b->hand_over == NOT_HANDED_OVER && !b->releases_on_stop)
+        return false;
+    return leases_quiet(b->leases, b->releases_on_stop);
 }
 
 void broker_free(struct broker *b)

@@ -41,8 +41,15 @@ struct broker *broker_new(const struct broker_opts *);
  * at the vault, and checked in if it has the gateway's mark. Before the first op. True = a row was lost.
  */
 bool broker_claim(struct broker *, const struct audit_claim *);
-/* Stops: no new ops (FAULT_DRAINING), ops in flight go on. With release_on_stop all leases are checked in. */
+/* Stops: no new ops (FAULT_DRAINING), ops in flight go on. With release_on_stop all leases are checked in,
+ * unless another gateway is alive to which they go. */
 void broker_drain(struct broker *);
+/*
+ * After broker_drain(), again and again until broker_idle(): where the store is shared, this gateway's
+ * requests go to another gateway as soon as nothing is in flight. Where no other is alive they stay for the
+ * next start.
+ */
+void broker_hand_over(struct broker *);
 /* Nothing in flight and, with release_on_stop, nothing left to check in. */
 bool broker_idle(const struct broker *);
 /* After the values of its configuration have changed in place (conf/conf_change.h). */
@@ -201,6 +208,27 @@ struct op *broker_endpoints(struct broker *, const struct endpoints_args *, endp
 /* The lease table, page by page: leases_list() in broker/leases/lease_listing.h. */
 uint64_t broker_leases(struct broker *, const struct lease_filter *,
                        void (*row)(void *arg, const struct lease_view *), void *arg);
+
+/*
+ * The same of all gateways, where the store is shared: FAULT_STORE_UNAVAILABLE while it is away. `cursor` is
+ * the `next` of the page before, "" = from the beginning; the filter's limit counts requests. The filter's
+ * texts and `cursor` stay valid until done.
+ */
+struct store_found_list;
+struct lease_page_answer {
+    const struct fault *fault; /* NULL = success */
+    const char *next;          /* "" = there is no more */
+    size_t n;                  /* rows */
+    const struct store_found_list *found;
+    const struct lease_filter *filter;
+};
+typedef void lease_page_done(void *arg, const struct lease_page_answer *);
+bool broker_is_shared(const struct broker *);
+struct op *broker_lease_page(struct broker *, const struct lease_filter *, const char *cursor,
+                             uint64_t timeout_ms, lease_page_done *, void *arg);
+/* Within done: calls `row` for each; texts are valid within the call. */
+void lease_page_rows(const struct lease_page_answer *, void (*row)(void *arg, const struct lease_view *),
+                     void *arg);
 /* leases_list_pending(), there. */
 void broker_pending(struct broker *, const struct session *,
                     void (*row)(void *arg, const struct lease_view *), void *arg);

@@ -49,11 +49,14 @@ struct broker {
     struct audit *audit;                  /* NULL = none is kept */
     struct session_queue *session_queues; /* check-outs in flight, by session: checkout/session_queue.c */
     bool draining;
+    bool releases_on_stop; /* known when it drains */
     TAILQ_HEAD(op_list, op) ops;
     size_t nops;
     uint64_t checkouts, releases;
     struct session_ends session_ends[SESSION_END_NSOURCES];
-    /* of a shared store: release_work.h */
+    /* of a shared store: */
+    enum { NOT_HANDED_OVER, HANDING_OVER_ROWS, HANDED_OVER, NOT_TAKEN } hand_over;
+    /* release_work.h */
     LIST_HEAD(, release_work) works;
     size_t nworks;
     uint64_t foreign_releases; /* leases that another gateway had opened */

@@ -183,6 +183,34 @@ static const char *or_none(const char *text)
     return text ? text : "-";
 }
 
+/* Its store is its own. */
+bool broker_is_shared(const struct broker *b)
+{
+    (void)b;
+    return false;
+}
+
+struct op *broker_lease_page(struct broker *b, const struct lease_filter *filter, const char *cursor,
+                             uint64_t timeout_ms, lease_page_done *done, void *arg)
+{
+    (void)b;
+    (void)filter;
+    (void)cursor;
+    (void)timeout_ms;
+    (void)done;
+    (void)arg;
+    fail_msg("no page of other gateways is asked for");
+    return NULL;
+}
+
+void lease_page_rows(const struct lease_page_answer *a, void (*row)(void *arg, const struct lease_view *),
+                     void *arg)
+{
+    (void)a;
+    (void)row;
+    (void)arg;
+}
+
 uint64_t broker_leases(struct broker *b, const struct lease_filter *f,
                        void (*row)(void *arg, const struct lease_view *), void *arg)
 {

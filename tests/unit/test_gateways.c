@@ -414,6 +414,47 @@ TEST(an_operator_ends_a_lease_of_any_gateway)
     }
 }
 
+static void on_row(void *arg, const struct lease_view *v)
+{
+    struct buf *text = arg;
+
+    assert_int_equal(buf_printf(text, "%s %s %s %zu\n", v->state, v->node, v->sessions[0], v->nsessions), 0);
+}
+
+static void on_page(void *arg, const struct lease_page_answer *a)
+{
+    assert_null(a->fault);
+    lease_page_rows(a, on_row, arg);
+}
+
+TEST(the_list_is_of_all_gateways)
+{
+    static const struct {
+        struct lease_filter filter;
+        const char *rows;
+    } cases[] = {
+        {{.limit = 100}, "open g0 s1 2\nopen g0 s2 2\nopen g1 s3 1\n"},
+        {{.limit = 100, .node = "g1"}, "open g1 s3 1\n"},
+        {{.limit = 100, .session = "s2"}, "open g0 s2 2\n"},
+        {{.limit = 100, .state = "releasing"}, ""},
+    };
+    struct caller c;
+
+    check_out_ok(0, "alice", "s1", &c);
+    check_out_ok(1, "alice", "s2", &c);
+    check_out_ok(1, "bob", "s3", &c);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf text = BUF_INIT(4096);
+
+        case_label("filter %zu", i);
+        gateway(2);
+        assert_non_null(broker_lease_page(w.broker, &cases[i].filter, "", SECONDS(5), on_page, &text));
+        settle();
+        assert_string_equal(text.len ? buf_cstr(&text) : "", cases[i].rows);
+        buf_free(&text);
+    }
+}
+
 /* ---- the store is away ---- */
 
 TEST(while_the_store_is_away_no_secret_leaves_and_releases_wait)
@@ -575,6 +616,53 @@ TEST(a_check_out_whose_gateway_dies_leaves_one_request)
     }
 }
 
+/* ---- the stop ---- */
+
+static void stop_gateway(size_t i, size_t heir)
+{
+    stores[i].node.heir = heir < GATEWAYS ? &stores[heir] : NULL;
+    broker_drain(brokers[i]);
+    for (int n = 0; n < 100 && !broker_idle(brokers[i]); n++) {
+        broker_hand_over(brokers[i]);
+        advance(100);
+    }
+    assert_true(broker_idle(brokers[i]));
+    kill_gateway(i);
+}
+
+TEST(a_gateway_that_stops_hands_its_leases_over)
+{
+    struct caller a, b, c;
+    struct released r;
+
+    check_out_ok(0, "alice", "s1", &a);
+    gateway(0);
+    start_checkout(&w, "bob", "s2", &b); /* in flight when the stop comes */
+    world_run_until(&w, FAKE_CREDENTIAL);
+    stop_gateway(0, 1);
+    assert_checkout_ok(&b);
+    assert_int_equal(world_checkins(&w), 0);
+    assert_int_equal(leases_at(1), 2);
+    check_out_ok(2, "alice", "s1", &c);
+    assert_same_lease(&a, &c);
+    release(1, "alice", "s1", &r);
+    assert_released(&r, 1, 0);
+    release(2, "bob", "s2", &r);
+    assert_released(&r, 1, 0);
+    assert_int_equal(world_checkins(&w), 2);
+    assert_all_given_back();
+}
+
+TEST(the_last_gateway_leaves_its_leases_for_the_next_start)
+{
+    struct caller a;
+
+    check_out_ok(0, "alice", "s1", &a);
+    stop_gateway(0, GATEWAYS);
+    assert_int_equal(world_checkins(&w), 0);
+    assert_int_equal(fake_store_leases(&stores[0]), 1);
+}
+
 /* ---- fenced ---- */
 
 TEST(a_fenced_gateway_gives_nothing_back_and_joins_again)
@@ -706,6 +794,7 @@ int main(void)
         T(a_stale_table_is_found_out),
         T(a_stale_table_gives_nothing_back_that_others_hold),
         T(a_release_takes_a_check_out_in_flight_elsewhere_along),
+        T(the_list_is_of_all_gateways),
         T(an_operator_ends_a_lease_of_any_gateway),
         T(while_the_store_is_away_no_secret_leaves_and_releases_wait),
         T(a_late_release_ends_no_later_lease),
@@ -714,6 +803,8 @@ int main(void)
         T(leases_of_a_dead_gateway_live_on),
         T(the_end_of_an_adopted_lease_is_that_of_the_dead),
         T(a_check_out_whose_gateway_dies_leaves_one_request),
+        T(a_gateway_that_stops_hands_its_leases_over),
+        T(the_last_gateway_leaves_its_leases_for_the_next_start),
         T(a_fenced_gateway_gives_nothing_back_and_joins_again),
         T(a_fence_at_any_moment_loses_no_request),
         T(a_request_that_was_closed_meanwhile_is_not_opened_again),

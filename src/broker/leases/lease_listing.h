@@ -31,7 +31,8 @@ struct lease_view {
 struct lease_filter {
     const char *user, *session, *state, *node; /* NULL = any */
     size_t limit;
-    uint64_t after; /* cursor: 0 = from the beginning */
+    uint64_t after;     /* cursor: 0 = from the beginning */
+    const char *cursor; /* the same as it was given, of a shared store; NULL = from the beginning */
 };
 #define LEASE_STATES "intent", "pending", "open", "releasing", "lapsed"
 

@@ -99,6 +99,11 @@ static size_t in_flight(const struct leases *ls)
     return ls->in_state[VR_QUEUED] + ls->in_state[VR_CHECKING_IN];
 }
 
+bool leases_written(const struct leases *ls)
+{
+    return journal_quiet(ls->journal);
+}
+
 bool leases_quiet(const struct leases *ls, bool all_checked_in)
 {
     return !in_flight(ls) && journal_quiet(ls->journal) &&

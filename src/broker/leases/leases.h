@@ -33,6 +33,7 @@ struct journal *leases_journal(struct leases *);
 size_t leases_active(const struct leases *); /* that are open */
 /* release_on_stop: ends every lease, and each one opened from now on. */
 void leases_close_all(struct leases *);
+bool leases_written(const struct leases *); /* no row is on its way */
 /* No check-in and no row is on its way; with `all_checked_in`: and none is still to come. */
 bool leases_quiet(const struct leases *, bool all_checked_in);
 

@@ -202,6 +202,8 @@ static void on_iteration(struct loop_hook *hook)
     struct run *r = CONTAINER_OF(hook, struct run, hook);
 
     warn_unlocked_secrets(r);
+    if (r->state == DRAINING && !http_busy(r->server))
+        broker_hand_over(r->broker);
     if (r->state == DRAINING && !http_busy(r->server) && broker_idle(r->broker))
         start_flushing(r);
     if (r->state == FLUSHING && !http_connections(r->server) && broker_idle(r->broker))
