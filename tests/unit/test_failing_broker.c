@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_failing_broker.c - each allocation and each random number of the broker fails once, in the life of a
- * check-out: with approval, with a key, by direct access, shared, lost at the vault, over a crash and a
- * reload.
+ * check-out: with approval, with a key, by direct access, shared, lost at the vault, over a crash, a
+ * reload and a vault that is configured no more, and with a lease that another gateway adopts.
  *
  * While calls fail, an operation may not begin, or ends with a fault. Afterwards, with nothing failing any
  * more, three hours pass. Then each operation that began was answered once, no request lives at the vault, no
@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "broker/leases/lease_table.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define LSID "0123456789abcdef0123456789abcdef"
@@ -134,7 +135,7 @@ static void begin_long(void)
     failing_calls_start();
 }
 
-static void end(void)
+static void check_end(void)
 {
     failing_calls_stop();
     w.vault.plan = NULL;
@@ -144,6 +145,11 @@ static void end(void)
     assert_int_equal(fake_vault_live(&w.vault), 0);
     assert_int_equal(world_state(&w).ops, 0);
     assert_int_equal(world_state(&w).leases_active, 0);
+}
+
+static void end(void)
+{
+    check_end();
     if (fake_store_count(w.store)) {
         world_crash(&w, 0, 0);
         world_advance(&w, HOURS(30)); /* a check-in that was given up is shown for a day */
@@ -312,6 +318,65 @@ static void recovered(void)
     end();
 }
 
+static void restart_named(const char *vault)
+{
+    failing_calls_stop();
+    (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "%s", vault);
+    world_kill(&w, 0, 8);
+    failing_calls_start();
+    restart();
+    world_advance(&w, SECONDS(1));
+}
+
+/* A process has rows of a vault that is not configured; the next one has it again. */
+static void vault_gone(void)
+{
+    begin();
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    restart_named("other");
+    restart_named("main");
+    end();
+}
+
+/* Of two gateways with one store one dies, and the other one adopts its lease. */
+static void adopted(void)
+{
+    static struct fake_store second;
+    struct fake_store *first;
+    struct broker *adopter;
+
+    begin_world();
+    first = w.store;
+    fake_store_share(first, NULL, "g0");
+    fake_store_init(&second, &w.clock.clock);
+    fake_store_share(&second, first, "g1");
+    w.store = &second;
+    world_start(&w);
+    world_settle(&w);
+    adopter = w.broker;
+    w.store = first;
+    world_start(&w);
+    world_settle(&w);
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    broker_free(w.broker);
+    fake_store_crash(first, 0);
+    w.store = &second;
+    w.broker = adopter;
+    failing_calls_start();
+    fake_store_fence(first, &second);
+    world_advance(&w, SECONDS(1));
+    release("alice", "s1");
+    world_advance(&w, SECONDS(20));
+    check_end();
+    broker_free(w.broker); /* a row that it could not adopt is left in the store */
+    w.broker = NULL;
+    fake_store_free(&second);
+    w.store = first;
+    world_end(&w);
+}
+
 static void reloaded(void)
 {
     begin();
@@ -329,13 +394,34 @@ static void reloaded(void)
     end();
 }
 
+/* A second system: the index has one entry when the other one cannot be made. */
+static void add_directory(void)
+{
+    static char reader[] = "svc-reader";
+    static const struct directory_row systems[] = {
+        {.id = 1, .name = "srv01", .dns = "srv01.acme.test", .platform_id = 2},
+        {.id = 2, .name = "srv02", .workgroup_id = 7}};
+    static const struct directory_row platforms[] = {{.id = 2, .name = "Linux", .session_type = "SSH"}};
+    static const struct directory_row workgroups[] = {{.id = 7, .name = "Berlin"}};
+
+    w.vault.conf.directory_user = reader;
+    w.vault.directory[DIRECTORY_SYSTEMS] = systems;
+    w.vault.directory[DIRECTORY_PLATFORMS] = platforms;
+    w.vault.directory[DIRECTORY_WORKGROUPS] = workgroups;
+    w.vault.ndirectory[DIRECTORY_SYSTEMS] = 2;
+    w.vault.ndirectory[DIRECTORY_PLATFORMS] = w.vault.ndirectory[DIRECTORY_WORKGROUPS] = 1;
+}
+
 static void found(void)
 {
     struct endpoints_args ask = {
         .by = {person_session("alice", "s1"), SECONDS(5)}, .rdp = true, .shell = true, .query = "srv"};
     struct asked_by by = {person_session("alice", "s1"), SECONDS(5)};
 
-    begin();
+    begin_world();
+    add_directory();
+    world_start(&w);
+    failing_calls_start();
     by.session.request_id = "r1";
     for (int i = 0; i < 2; i++) {
         struct started *op = next_op();
@@ -363,6 +449,8 @@ EACH(session_ends)
 EACH(answer_lost)
 EACH(checkin_again)
 EACH(recovered)
+EACH(vault_gone)
+EACH(adopted)
 EACH(reloaded)
 EACH(found)
 
@@ -374,6 +462,7 @@ int main(void)
         cmocka_unit_test(each_call_of_with_a_key),    cmocka_unit_test(each_call_of_direct),
         cmocka_unit_test(each_call_of_session_ends),  cmocka_unit_test(each_call_of_answer_lost),
         cmocka_unit_test(each_call_of_checkin_again), cmocka_unit_test(each_call_of_recovered),
+        cmocka_unit_test(each_call_of_vault_gone),    cmocka_unit_test(each_call_of_adopted),
         cmocka_unit_test(each_call_of_reloaded),      cmocka_unit_test(each_call_of_found),
     };
 

@@ -367,6 +367,22 @@ TEST(a_failed_listing_proves_nothing)
     }
 }
 
+/* The check has asked for the token, and no other may be asked for yet: a listing would fail of itself. */
+TEST(no_listing_is_begun_while_no_token_may_be_asked_for)
+{
+    key_of_age(600);
+    answers[PRA_CALL_TOKEN] = (struct reply){.status = 500};
+    world_open(0);
+    live(2 * SECOND);
+    assert_int_equal(view()->state, PRA_STATE_DEGRADED);
+    assert_true(says("token: an unexpected status 500"));
+    assert_false(says("reports fail"));
+    answers[PRA_CALL_TOKEN] = (struct reply){.type = "application/json"};
+    live_until(PRA_STATE_UP, 10 * SECOND);
+    live(20 * SECOND);
+    assert_true(world.n[PRA_CALL_LISTING] > 0);
+}
+
 TEST(no_rows_is_an_answer)
 {
     key_of_age(600);
@@ -671,6 +687,7 @@ int main(void)
         IN_WORLD(rows_are_passed_on_before_the_cursor_is_saved),
         IN_WORLD(a_large_listing_is_passed_on_in_several_iterations),
         IN_WORLD(a_failed_listing_proves_nothing),
+        IN_WORLD(no_listing_is_begun_while_no_token_may_be_asked_for),
         IN_WORLD(no_rows_is_an_answer),
         IN_WORLD(what_failed_is_forgotten_when_the_last_lease_has_gone),
         IN_WORLD(the_cursor_is_the_time_at_which_the_call_was_begun),
