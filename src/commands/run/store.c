@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,28 +83,73 @@ static void on_opened(void *arg, const char *why)
         log_info("store_joined", "store=%s", rs->store->ops->name);
 }
 
+/* What the store copies: valid until it is open. */
+struct etcd_texts {
+    char instance[ID_SIZE], config_digest[CONF_DIGEST_SIZE];
+    struct secret password;
+    struct etcd_vault *vaults;
+    char (*digests)[CONF_DIGEST_SIZE];
+};
+
+static void free_texts(struct etcd_texts *t)
+{
+    secret_clear(&t->password);
+    free(t->vaults);
+    free(t->digests);
+}
+
+/* The vaults as all gateways of the cluster must have them. */
+static int list_vaults(struct etcd_texts *t, const struct conf *conf)
+{
+    int err = 0;
+
+    t->vaults = calloc(conf->nvaults + 1, sizeof(*t->vaults));
+    t->digests = calloc(conf->nvaults + 1, sizeof(*t->digests));
+    if (!t->vaults || !t->digests)
+        return -ENOMEM;
+    for (size_t i = 0; i < conf->nvaults && !err; i++) {
+        err = conf_vault_digest(&conf->vaults[i], t->digests[i]);
+        t->vaults[i] = (struct etcd_vault){
+            .name = conf->vaults[i].name, .url = conf->vaults[i].url, .digest = t->digests[i]};
+    }
+    return err ? err : conf_cluster_digest(conf, t->config_digest);
+}
+
+static int open_store(struct run_store *rs, struct loop *loop, const struct conf *conf, struct etcd_texts *t,
+                      char why[RUN_STORE_WHY])
+{
+    char fault[ETCD_STORE_WHY] = "out of memory";
+    struct etcd_store_opts opts = {.prefix = conf->store.prefix,
+                                   .node = conf->store.node,
+                                   .instance = t->instance,
+                                   .ttl_ms = conf->store.ttl_ms,
+                                   .version = JG_VERSION,
+                                   .config_digest = t->config_digest,
+                                   .nvaults = conf->nvaults};
+    int err = run_store_instance(conf->gateway.state_dir, t->instance, why);
+
+    if (!err)
+        err = store_access(&conf->store, &opts.client, &t->password, why);
+    if (err)
+        return err;
+    err = list_vaults(t, conf);
+    opts.vaults = t->vaults;
+    if (!err && !(rs->store = etcd_store_open(loop, &opts, on_opened, rs, fault)))
+        err = -ENOMEM;
+    if (err)
+        (void)snprintf(why, RUN_STORE_WHY, "%s", fault);
+    return err;
+}
+
 static bool open_etcd(struct run_store *rs, struct loop *loop, const struct conf *conf,
                       char why[RUN_STORE_WHY])
 {
-    const char *state_dir = conf->gateway.state_dir;
-    struct secret password = {0};
-    char instance[ID_SIZE], fault[ETCD_STORE_WHY] = "";
-    struct etcd_store_opts opts = {
-        .prefix = conf->store.prefix, .node = conf->store.node, .instance = instance};
-    int err = 0;
+    struct etcd_texts texts = {.instance = ""};
 
-    rs->lock = state_lock(state_dir, NULL, why);
-    if (rs->lock < 0)
-        err = rs->lock;
-    if (!err)
-        err = run_store_instance(state_dir, instance, why);
-    if (!err)
-        err = store_access(&conf->store, &opts.client, &password, why);
-    if (!err && !(rs->store = etcd_store_open(loop, &opts, on_opened, rs, fault))) {
-        (void)snprintf(why, RUN_STORE_WHY, "%s", fault);
-        err = -ENOMEM;
-    }
-    secret_clear(&password);
+    rs->lock = state_lock(conf->gateway.state_dir, NULL, why);
+    int err = rs->lock < 0 ? rs->lock : open_store(rs, loop, conf, &texts, why);
+
+    free_texts(&texts);
     if (err && rs->lock >= 0) {
         (void)close(rs->lock);
         rs->lock = -1;
