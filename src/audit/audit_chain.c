@@ -147,22 +147,37 @@ static bool take_front(struct scan *s, struct audit_line *out)
            take_event(s, out->event);
 }
 
-const char *audit_line_read(const char *line, size_t n, struct audit_line *out)
+/* What is wrong with it; NULL = nothing, or *err. */
+static const char *line_fault(const char *line, size_t n, struct audit_line *out, int *err)
 {
     struct scan s = {line, n};
+    struct json_outcome read;
     char check[CHECK_DIGITS + 1], hash[AUDIT_HASH_SIZE];
 
     if (n == 0 || line[n - 1] != '\n')
         return "the line is cut off";
     if (n > AUDIT_LINE_MAX || !take_text(&s, AUDIT_START) || !take_letters(&s, CHECK_DIGITS, HEX, check))
         return "this is no audit line";
-    if (hash_hex(s.p, s.left, hash))
-        return "out of memory";
+    *err = hash_hex(s.p, s.left, hash);
+    if (*err)
+        return NULL;
     if (memcmp(hash, check, CHECK_DIGITS) != 0)
         return "the line was changed";
-    if (!take_front(&s, out) || json_check(line, n, 4, JSON_DUPLICATES_OK))
+    cJSON_Delete(json_read(line, n, 4, JSON_DUPLICATES_OK, &read));
+    if (!take_front(&s, out) || (read.err && read.err != -ENOMEM))
         return "this is no audit line";
-    return hash_hex(line, n, out->link.hash) ? "out of memory" : NULL;
+    *err = read.err ? read.err : hash_hex(line, n, out->link.hash);
+    return NULL;
+}
+
+int audit_line_read(const char *line, size_t n, struct audit_line *out, const char **why)
+{
+    int err = 0;
+    const char *fault = line_fault(line, n, out, &err);
+
+    if (why)
+        *why = fault;
+    return fault ? -EINVAL : err;
 }
 
 /* ---- the head ---- */

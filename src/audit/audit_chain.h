@@ -61,8 +61,11 @@ int audit_line_write(struct buf *, struct audit_link *at, int64_t wall_ms, const
 /* The same for a record of the trail about itself: a whole JSON object, which is freed; the time is now. */
 int audit_line_write_own(struct buf *, struct audit_link *at, struct buf *object);
 
-/* Reads one line, its line end included. NULL if it is one of ours, else what is wrong with it. */
-const char *audit_line_read(const char *line, size_t n, struct audit_line *out);
+/*
+ * Reads one line, its line end included. 0 = it is one of ours. -EINVAL = it is not, and *why says what is
+ * wrong with it. -ENOMEM = nothing is known of it. `why` may be NULL.
+ */
+int audit_line_read(const char *line, size_t n, struct audit_line *out, const char **why);
 
 /* Text of constant length, so that a new one covers an old one whole. */
 void audit_head_write(const struct audit_head *, char out[AUDIT_HEAD_SIZE]);

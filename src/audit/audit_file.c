@@ -64,21 +64,25 @@ static int read_at(int fd, uint64_t offset, size_t n, struct buf *out)
     return to ? audit_tail_read_at(fd, to, n, offset) : -ENOMEM;
 }
 
-/* The last sound line within the bytes; returns where it ends, 0 = there is none. */
-static size_t find_last(const char *bytes, size_t n, bool whole, struct audit_link *last)
+/* The last sound line within the bytes; *found is where it ends, 0 = there is none. 0 or -ENOMEM. */
+static int find_last(const char *bytes, size_t n, bool whole, struct audit_link *last, size_t *found)
 {
     struct audit_line line;
 
+    *found = 0;
     for (size_t end = n; end > 0;) {
         const char *before = end > 1 ? memrchr(bytes, '\n', end - 1) : NULL;
         size_t start = before ? (size_t)(before - bytes) + 1 : 0;
 
         if (!before && !whole)
             return 0; /* its beginning is not here */
-        if (!audit_line_read(bytes + start, end - start, &line)) {
+        int err = audit_line_read(bytes + start, end - start, &line, NULL);
+        if (!err) {
             *last = line.link;
-            return end;
+            *found = end;
         }
+        if (err != -EINVAL)
+            return err;
         end = start;
     }
     return 0;
@@ -119,7 +123,9 @@ static int read_tail(int fd, uint64_t size, struct tail *t)
         struct buf b = BUF_INIT(TAIL_MAX + sizeof(CLOSE_OFF));
 
         err = n > TAIL_MAX ? -EMEDIUMTYPE : read_at(fd, size - n, n, &b);
-        size_t end = err ? 0 : find_last(b.data, b.len, whole, &t->last);
+        size_t end = 0;
+        if (!err)
+            err = find_last(b.data, b.len, whole, &t->last, &end);
         if (!err && whole && !end && !looks_like_ours(&b))
             err = -EMEDIUMTYPE;
         bool done = !err && (end || whole);
@@ -132,19 +138,21 @@ static int read_tail(int fd, uint64_t size, struct tail *t)
     return err;
 }
 
-/* Where its first line cannot be read the file counts from its last one. */
-static void read_first(int fd, uint64_t size, struct tail *t)
+/* Where its first line is not sound the file counts from its last one. 0, -errno. */
+static int read_first(int fd, uint64_t size, struct tail *t)
 {
     struct buf b = BUF_INIT(AUDIT_LINE_MAX);
     struct audit_line line;
-    const char *end = NULL;
+    int err = read_at(fd, 0, size < AUDIT_LINE_MAX ? (size_t)size : AUDIT_LINE_MAX, &b);
+    const char *end = !err && b.len ? memchr(b.data, '\n', b.len) : NULL;
 
     t->first = t->last.seq;
-    if (!read_at(fd, 0, size < AUDIT_LINE_MAX ? (size_t)size : AUDIT_LINE_MAX, &b) && b.len)
-        end = memchr(b.data, '\n', b.len);
-    if (end && !audit_line_read(b.data, (size_t)(end - b.data) + 1, &line))
+    if (end)
+        err = audit_line_read(b.data, (size_t)(end - b.data) + 1, &line, NULL);
+    if (end && !err)
         t->first = line.link.seq;
     buf_free(&b);
+    return err == -EINVAL ? 0 : err;
 }
 
 /* ---- the lines that say how it goes on ---- */
@@ -338,7 +346,7 @@ static int take_over(struct audit_file *f, const char *cause, bool lag)
     if (!err)
         err = add_opening(f, &tail, f->size == 0, cause, lag, &lines, &at);
     if (!err && f->size)
-        read_first(fd, f->size, &tail);
+        err = read_first(fd, f->size, &tail);
     if (!err) {
         f->head.first = f->size && tail.first ? tail.first : f->head.last.seq + 1;
         f->head.last = f->size ? tail.last : f->head.last;

@@ -176,16 +176,17 @@ static void send_line(struct audit_syslog *s, const char *line, size_t n)
     struct audit_line l;
     char message[AUDIT_LINE_MAX + HEAD_MAX];
 
-    if (audit_line_read(line, n, &l))
-        return;
-    int head = write_head(s, &l, message);
-    if (head < 0 || head >= HEAD_MAX)
-        return;
-    memcpy(message + head, line, n - 1); /* without the line end */
-    if (send_one(s, message, (size_t)head + n - 1))
-        s->dropped++;
-    else
+    int head = audit_line_read(line, n, &l, NULL) ? -1 : write_head(s, &l, message);
+    bool sent = false;
+
+    if (head >= 0 && head < HEAD_MAX) {
+        memcpy(message + head, line, n - 1); /* without the line end */
+        sent = send_one(s, message, (size_t)head + n - 1) == 0;
+    }
+    if (sent)
         s->sent++;
+    else
+        s->dropped++;
 }
 
 void audit_syslog_send(struct audit_syslog *s, const char *lines, size_t n)

@@ -96,18 +96,22 @@ static int read_back(struct reading *r, int fd)
 
 /* ---- older files ---- */
 
-/* Its number if it begins as a trail does, else 0. */
-static uint64_t first_seq(int fd, char *room)
+/* *seq is its number if it begins as a trail does, else 0. 0 or -ENOMEM. */
+static int first_seq(int fd, char *room, uint64_t *seq)
 {
     struct audit_line line;
     struct stat st;
 
+    *seq = 0;
     if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size == 0)
         return 0;
     size_t n = st.st_size < AUDIT_LINE_MAX ? (size_t)st.st_size : AUDIT_LINE_MAX;
     const char *end = audit_tail_read_at(fd, room, n, 0) ? NULL : memchr(room, '\n', n);
+    int err = end ? audit_line_read(room, (size_t)(end - room) + 1, &line, NULL) : -EINVAL;
 
-    return end && !audit_line_read(room, (size_t)(end - room) + 1, &line) ? line.link.seq : 0;
+    if (!err)
+        *seq = line.link.seq;
+    return err == -EINVAL ? 0 : err;
 }
 
 static bool is_packed(const char *name)
@@ -130,14 +134,17 @@ static int newest_first(const void *a, const void *b)
     return (x->seq < y->seq) - (x->seq > y->seq);
 }
 
-/* Opens what belongs to the trail besides its own file, whose name is `own`. Returns how many. */
-static size_t open_older(struct reading *r, DIR *dir, const char *own, struct older all[FILES_MAX])
+/* Opens what belongs to the trail besides its own file, whose name is `own`: *found are there. 0 or -ENOMEM.
+ */
+static int open_older(struct reading *r, DIR *dir, const char *own, struct older all[FILES_MAX],
+                      size_t *found)
 {
     const char *dot = strrchr(own, '.');
     size_t stem = dot && dot != own ? (size_t)(dot - own) : strlen(own), n = 0;
     const struct dirent *e;
+    int err = 0;
 
-    while (n < FILES_MAX && (e = readdir(dir))) {
+    while (!err && n < FILES_MAX && (e = readdir(dir))) {
         if (strncmp(e->d_name, own, stem) != 0 || strcmp(e->d_name, own) == 0)
             continue;
         if (is_packed(e->d_name)) {
@@ -147,7 +154,7 @@ static size_t open_older(struct reading *r, DIR *dir, const char *own, struct ol
         all[n].fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (all[n].fd < 0)
             continue;
-        all[n].seq = first_seq(all[n].fd, r->piece);
+        err = first_seq(all[n].fd, r->piece, &all[n].seq);
         if (all[n].seq)
             n++;
         else
@@ -155,15 +162,16 @@ static size_t open_older(struct reading *r, DIR *dir, const char *own, struct ol
     }
     if (n)
         qsort(all, n, sizeof(all[0]), newest_first);
-    return n;
+    *found = n;
+    return err;
 }
 
 static int read_older(struct reading *r, const char *directory, const char *own)
 {
     struct older all[FILES_MAX];
     DIR *dir = opendir(directory);
-    size_t n = dir ? open_older(r, dir, own, all) : 0;
-    int result = 0;
+    size_t n = 0;
+    int result = dir ? open_older(r, dir, own, all, &n) : 0;
 
     for (size_t i = 0; i < n; i++) {
         if (!result && r->left)

@@ -21,7 +21,7 @@ struct audit_tail {
 
 /*
  * Calls `line` for each line, the newest first, until `max_bytes` have been read; a result other than 0 ends
- * it. 0, what `line` returned, or -errno if the trail's own file cannot be read.
+ * it. 0, what `line` returned, -errno if the trail's own file cannot be read, or -ENOMEM.
  */
 int audit_tail_read(const char *path, uint64_t max_bytes, int (*line)(void *arg, const char *line, size_t n),
                     void *arg, struct audit_tail *past);

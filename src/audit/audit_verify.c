@@ -9,12 +9,15 @@
  * behind them.
  *
  * A line whose number is not beyond `at` is a copy or out of order, and `at` stays where it is.
+ *
+ * Where memory runs out, what follows cannot be judged either: `err` is set, and no remark is made any more.
  */
 #include "audit/audit_verify.h"
 
 #include "base/json.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -40,6 +43,7 @@ struct audit_verify {
     uint64_t file_first; /* number of its first sound line; 0 = none yet */
     uint64_t carried;    /* numbers that unsound lines at the end of the file before took */
     struct junk junk;
+    int err; /* 0 or -ENOMEM */
     struct audit_summary sum;
 };
 
@@ -49,6 +53,8 @@ __attribute__((format(printf, 5, 6))) static void remark(struct audit_verify *v,
     char text[TEXT_SIZE];
     va_list ap;
 
+    if (v->err)
+        return;
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
@@ -102,15 +108,22 @@ void audit_verify_free(struct audit_verify *v)
 
 /* ---- lines that are not sound ---- */
 
+/* A call of OpenSSL on the hash: it fails where memory runs out. */
+static void need(struct audit_verify *v, int result)
+{
+    if (result != 1)
+        v->err = -ENOMEM;
+}
+
 static void add_junk(struct audit_verify *v, const char *line, size_t n, const char *why)
 {
     struct junk *j = &v->junk;
 
     if (j->lines == 0) {
         *j = (struct junk){.first = v->line, .why = why, .hash = j->hash};
-        (void)EVP_DigestInit_ex(j->hash, EVP_sha256(), NULL); /* if it fails nothing will match: a defect */
+        need(v, EVP_DigestInit_ex(j->hash, EVP_sha256(), NULL));
     }
-    (void)EVP_DigestUpdate(j->hash, line, n);
+    need(v, EVP_DigestUpdate(j->hash, line, n));
     j->lines++;
     j->bytes += n;
     if (j->lines > 1)
@@ -123,7 +136,8 @@ static bool is_closed_off(struct audit_verify *v, const cJSON *o)
     char hex[2 * EVP_MAX_MD_SIZE + 1];
     unsigned n = 0;
 
-    if (EVP_DigestFinal_ex(v->junk.hash, digest, &n) != 1)
+    need(v, EVP_DigestFinal_ex(v->junk.hash, digest, &n));
+    if (v->err)
         return false;
     text_hex(hex, digest, n);
     return strcmp(json_text(o, "junk_sha256"), hex) == 0 &&
@@ -135,10 +149,11 @@ static uint64_t judge_junk(struct audit_verify *v, const struct audit_line *next
 {
     struct junk *j = &v->junk;
     uint64_t lines = j->lines;
-    bool closed = next && strcmp(next->event, "audit_torn") == 0 && is_closed_off(v, o);
 
     if (lines == 0)
         return 0;
+    bool closed = next && strcmp(next->event, "audit_torn") == 0 && is_closed_off(v, o);
+
     j->lines = 0;
     if (closed && lines == 1 && strcmp(json_text(o, "cause"), "torn") == 0)
         remark(v, NOTE, j->first, 0,
@@ -261,18 +276,25 @@ static void add_line(struct audit_verify *v, const struct audit_line *l, const c
 void audit_verify_line(struct audit_verify *v, const char *line, size_t n)
 {
     struct audit_line l;
-    const char *why, *unused;
+    struct json_outcome own = {.err = 0};
+    const char *why;
     cJSON *o = NULL;
 
+    if (v->err)
+        return;
     v->line++;
-    why = audit_line_read(line, n, &l);
+    v->err = audit_line_read(line, n, &l, &why);
     if (why) {
+        v->err = 0;
         add_junk(v, line, n, why);
         return;
     }
-    if (strncmp(l.event, "audit_", 6) == 0)
-        o = json_parse(line, n, 4, 0, &unused);
-    add_line(v, &l, o);
+    if (!v->err && strncmp(l.event, "audit_", 6) == 0)
+        o = json_read(line, n, 4, 0, &own);
+    if (own.err == -ENOMEM)
+        v->err = own.err;
+    if (!v->err)
+        add_line(v, &l, o);
     cJSON_Delete(o);
 }
 
@@ -289,7 +311,9 @@ void audit_verify_file(struct audit_verify *v, const char *name)
 
 void audit_verify_rest(struct audit_verify *v, const char *piece, size_t n)
 {
-    (void)EVP_DigestUpdate(v->junk.hash, piece, n);
+    if (v->err)
+        return;
+    need(v, EVP_DigestUpdate(v->junk.hash, piece, n));
     v->junk.bytes += n;
 }
 
@@ -318,7 +342,7 @@ static void check_end(struct audit_verify *v)
                newer_file ? "; a newer file is missing, empty or was not given" : "");
 }
 
-void audit_verify_end(struct audit_verify *v, struct audit_summary *sum)
+int audit_verify_end(struct audit_verify *v, struct audit_summary *sum)
 {
     (void)judge_junk(v, NULL, NULL);
     if (v->sum.lines)
@@ -329,4 +353,5 @@ void audit_verify_end(struct audit_verify *v, struct audit_summary *sum)
         remark(v, DEFECT, 0, 0, "there is no sound line: nothing that was read is of an audit trail");
     v->sum.last_seq = v->at.seq;
     *sum = v->sum;
+    return v->err;
 }

@@ -6,7 +6,8 @@
  * Files come oldest first. Each defect is reported once, with file, line and number; a line that is out of
  * place does not make the ones behind it wrong. A note reports what is unusual and no defect: a line that a
  * crash cut off and the gateway closed off, a gap that the trail itself records. Lines that the head knows
- * and no file has are a defect, in whichever file they would be; so is a trail without a line.
+ * and no file has are a defect, in whichever file they would be; so is a trail without a line. Without memory
+ * nothing more is remarked, and there is no verdict.
  *
  * Not here: opening files, sorting them, finding the head (audit_command.c).
  */
@@ -45,7 +46,8 @@ void audit_verify_rest(struct audit_verify *, const char *piece, size_t n);
 void audit_verify_harm(struct audit_verify *, const char *text);
 /* Bytes were expected and none came. */
 void audit_verify_empty(struct audit_verify *);
-void audit_verify_end(struct audit_verify *, struct audit_summary *);
+/* 0, or -ENOMEM: part of the trail was not verified, and the summary says nothing. */
+int audit_verify_end(struct audit_verify *, struct audit_summary *) __attribute__((warn_unused_result));
 void audit_verify_free(struct audit_verify *); /* NULL is fine */
 
 #endif

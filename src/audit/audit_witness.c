@@ -155,10 +155,10 @@ static uint64_t lease_of(const char *line, size_t n)
 
 /* ---- claims ---- */
 
-static void make_claim(struct audit_witness *w, const char *line, size_t n)
+static int make_claim(struct audit_witness *w, const char *line, size_t n)
 {
-    const char *unused;
-    cJSON *o = json_parse(line, n, 4, JSON_DUPLICATES_OK, &unused);
+    struct json_outcome read;
+    cJSON *o = json_read(line, n, 4, JSON_DUPLICATES_OK, &read);
     int64_t id = json_number(o, "vault_request_id");
     char name[24];
 
@@ -177,6 +177,7 @@ static void make_claim(struct audit_witness *w, const char *line, size_t n)
                                        .created_wall_ms = clock_vault_date(json_text(o, "time")),
                                        .expires_wall_ms = clock_vault_date(json_text(o, "expires_at"))});
     cJSON_Delete(o);
+    return read.err == -ENOMEM ? read.err : 0;
 }
 
 /* It has a request at the vault: with its secret, or kept for its approver. */
@@ -187,13 +188,14 @@ static bool holds_request(const char *line, size_t n)
 }
 
 /* A person's own request, which was adopted, is none of the gateway's to give back. */
-static void on_checkout(struct audit_witness *w, const char *line, size_t n)
+static int on_checkout(struct audit_witness *w, const char *line, size_t n)
 {
     uint64_t request = request_of(line, n);
 
     if (request && holds_request(line, n) && !member_is(text_member(line, n, "\"adopted\":\""), "yes") &&
         !find_end(w, request) && !find_end(w, lease_of(line, n)))
-        make_claim(w, line, n);
+        return make_claim(w, line, n);
+    return 0;
 }
 
 static int on_reconcile(struct audit_witness *w, const char *line, size_t n)
@@ -219,7 +221,7 @@ int audit_witness_line(struct audit_witness *w, const char *line, size_t n)
     if (member_is(event, "reconcile"))
         return on_reconcile(w, rest, left);
     if (member_is(event, "checkout"))
-        on_checkout(w, line, n);
+        return on_checkout(w, line, n);
     return 0;
 }
 

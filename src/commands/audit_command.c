@@ -61,6 +61,12 @@ static int cannot_read(const char *name, int err)
     return EXIT_TROUBLE;
 }
 
+static int out_of_memory(void)
+{
+    fputs("jumpgate: out of memory\n", stderr);
+    return EXIT_TROUBLE;
+}
+
 static void remark_as_json(struct work *w, const struct audit_remark *r)
 {
     jsonw_object(&w->w, NULL);
@@ -115,8 +121,12 @@ static int find_first(struct input *in, struct audit_source *s)
 
     while ((got = audit_source_line(s, &p)) > 0) {
         read += p.n;
-        if (!p.rest && !audit_line_read(p.text, p.n, &line)) {
+        int err = p.rest ? -EINVAL : audit_line_read(p.text, p.n, &line, NULL);
+
+        if (!err)
             in->first = line.link.seq;
+        if (err != -EINVAL) {
+            got = err;
             break;
         }
         if (!audit_source_is_file(s) && read >= AUDIT_SOURCE_AGAIN)
@@ -275,10 +285,8 @@ static int print_json(struct work *w, const struct audit_summary *s, const char 
     jsonw_int(&w->w, "notes", (int64_t)s->notes);
     jsonw_end(&w->w);
     const char *text = buf_cstr(&w->out);
-    if (!text || w->out.failed) {
-        fputs("jumpgate: out of memory\n", stderr);
-        return EXIT_TROUBLE;
-    }
+    if (!text || w->out.failed)
+        return out_of_memory();
     puts(text);
     return 0;
 }
@@ -323,16 +331,16 @@ static int verify_inputs(struct work *w)
     if (code || bad_head == EXIT_TROUBLE)
         return EXIT_TROUBLE;
     struct audit_verify *v = audit_verify_new(found ? &head : NULL, on_remark, w);
-    if (!v) {
-        fputs("jumpgate: out of memory\n", stderr);
-        return EXIT_TROUBLE;
-    }
+    if (!v)
+        return out_of_memory();
     for (size_t i = 0; i < w->n && !code; i++)
         code = verify_input(v, &w->inputs[i]);
-    audit_verify_end(v, &sum);
+    int err = audit_verify_end(v, &sum);
     audit_verify_free(v);
     if (code)
         return code;
+    if (err)
+        return out_of_memory();
     if (w->json)
         code = print_json(w, &sum, bad_head ? "damaged" : found ? "found" : "none");
     else
@@ -365,10 +373,8 @@ int command_audit_verify(const struct command_args *args)
     if (w.head && w.part)
         return args_wrong(args, "--head and --part exclude each other");
     w.inputs = calloc(w.n, sizeof(*w.inputs));
-    if (!w.inputs) {
-        fputs("jumpgate: out of memory\n", stderr);
-        return EXIT_TROUBLE;
-    }
+    if (!w.inputs)
+        return out_of_memory();
     for (size_t i = 0; i < w.n; i++)
         w.inputs[i].name = args->words[i];
     int code = verify_files(&w);

@@ -74,6 +74,12 @@ bool admission_refuse_caller(struct request_context *ctx, const char *detail, st
     return false;
 }
 
+bool admission_unread_caller(struct fault *f)
+{
+    fault_set(f, FAULT_OVERLOADED, "out of memory: who calls is not known; nothing was done, send it again");
+    return false;
+}
+
 static const char *permission_name(unsigned permit)
 {
     if (permit == PERMIT_BROKER)
@@ -86,7 +92,8 @@ static bool check_caller(struct request_context *ctx, struct fault *f)
     unsigned permit = ctx->route->permit;
     if (!permit)
         return true;
-    ctx->client = clients_find(ctx->gateway->clients, ctx->req);
+    if (clients_find(ctx->gateway->clients, ctx->req, &ctx->client))
+        return admission_unread_caller(f);
     if (!ctx->client)
         return admission_refuse_caller(
             ctx,

@@ -126,22 +126,24 @@ static bool may_control(const struct http_peer *peer)
     return peer->is_unix && (peer->uid == 0 || peer->uid == geteuid());
 }
 
-struct client *clients_find(struct clients *cs, const struct http_req *req)
+int clients_find(struct clients *cs, const struct http_req *req, struct client **found)
 {
     uint8_t hash[DIGEST_SIZE] = {0};
-    struct client *found = NULL;
 
-    if (is_control(req->peer))
-        return may_control(req->peer) ? &cs->control : NULL;
+    *found = NULL;
+    if (is_control(req->peer)) {
+        *found = may_control(req->peer) ? &cs->control : NULL;
+        return 0;
+    }
     const char *token = bearer_token(req);
-    bool hashed = token && digest_sha256(token, strlen(token), hash) == 0;
-    for (size_t i = 0; i < cs->n; i++) {
-        bool match = client_matches(cs->row[i].conf, hashed ? hash : NULL, req->peer);
-        if (match && !found)
-            found = &cs->row[i];
+    int err = token ? digest_sha256(token, strlen(token), hash) : 0;
+    for (size_t i = 0; i < cs->n && !err; i++) {
+        bool match = client_matches(cs->row[i].conf, token ? hash : NULL, req->peer);
+        if (match && !*found)
+            *found = &cs->row[i];
     }
     wipe(hash, sizeof(hash));
-    return found;
+    return err;
 }
 
 void clients_token_digest(const struct http_req *req, char out[TOKEN_DIGEST_SIZE])

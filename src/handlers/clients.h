@@ -37,8 +37,12 @@ void clients_free(struct clients *);               /* NULL is fine */
 /* A client of the same name in `before` keeps the tokens left in its bucket. */
 void clients_inherit(struct clients *, const struct clients *before);
 
-/* NULL = no client matches. */
-struct client *clients_find(struct clients *, const struct http_req *);
+/*
+ * *found: the client, NULL = none matches. 0, or -ENOMEM: a token was shown and could not be hashed. Then no
+ * section is the caller's, not even one that names no token: it may stand behind the one that was meant.
+ */
+int clients_find(struct clients *, const struct http_req *, struct client **found)
+    __attribute__((warn_unused_result));
 /* Does the connection itself, without a token, identify a client? */
 bool clients_know(const struct clients *, const struct http_peer *);
 /* The first letters of the SHA-256 of the token that was shown, as `token_sha256` begins; "-" = none. */

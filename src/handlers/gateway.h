@@ -246,6 +246,8 @@ void stranger_lines_leave_out(struct stranger_lines *, const char *origin);
 bool admission_head(struct request_context *, struct fault *);
 /* A caller that is not known: counts, logs and sets the fault (429 over failed_login_rate). Returns false. */
 bool admission_refuse_caller(struct request_context *, const char *detail, struct fault *);
+/* The token of a caller could not be hashed: 503, no failure of the caller's. Returns false. */
+bool admission_unread_caller(struct fault *);
 /* The rules after the body: rate, draining, max_inflight, time. A context that passes is counted as in
  * flight. */
 bool admission_start(struct request_context *, unsigned wait_s, struct fault *);

@@ -24,6 +24,7 @@
 #include "handlers/event_form.h"
 #include "handlers/gateway.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,21 +37,31 @@
 
 /* ---- the sender ---- */
 
-static bool digest_known(const struct conf_digests *known, const char *token)
+/* The tokens of a request. */
+struct shown {
+    size_t query, headers; /* how many */
+    bool wrong;            /* one of them is */
+    int err;               /* -ENOMEM: one could not be read */
+};
+
+static void compare_token(const struct conf_digests *known, const char *token, struct shown *shown)
 {
     uint8_t hash[DIGEST_SIZE] = {0};
-    bool hashed = digest_sha256(token, strlen(token), hash) == 0, match = false;
+    int err = digest_sha256(token, strlen(token), hash);
+    bool match = false;
 
     for (size_t i = 0; i < known->n; i++)
         match |= bytes_equal(hash, known->sha256[i], DIGEST_SIZE);
     wipe(hash, sizeof(hash));
-    return hashed && match;
+    if (err)
+        shown->err = err;
+    else if (!match)
+        shown->wrong = true;
 }
 
-/* The decoded value of each `token=` of the query must be right. False: one is wrong. Counts them. */
-static bool query_tokens_right(const struct conf_digests *known, const char *query, size_t *shown)
+/* Each `token=` of the query, decoded. */
+static void compare_query(const struct conf_digests *known, const char *query, struct shown *shown)
 {
-    bool right = true;
 
     for (const char *p = query; p && *p; p += strcspn(p, "&"), p += *p == '&') {
         size_t n = strcspn(p, "&"), skip = sizeof(TOKEN_NAME) - 1;
@@ -58,24 +69,32 @@ static bool query_tokens_right(const struct conf_digests *known, const char *que
 
         if (n < skip || memcmp(p, TOKEN_NAME, skip) != 0)
             continue;
-        (*shown)++;
+        shown->query++;
         token = strndup(p + skip, n - skip);
-        right = token && text_url_decode(token, true) && digest_known(known, token) && right;
-        if (token)
-            wipe(token, n - skip); /* all of it: decoding makes it shorter */
+        if (!token) {
+            shown->err = -ENOMEM;
+            continue;
+        }
+        if (text_url_decode(token, true))
+            compare_token(known, token, shown);
+        else
+            shown->wrong = true;
+        wipe(token, n - skip); /* all of it: decoding makes it shorter */
         free(token);
     }
-    return right;
 }
 
-static bool token_right(const struct conf_digests *known, const struct http_req *req)
+/* 0, -EACCES, -ENOMEM. A wrong token is wrong, whatever the other one is. */
+static int check_token(const struct conf_digests *known, const struct http_req *req)
 {
-    size_t shown = 0, headers = http_header_count(req, TOKEN_HEADER);
-    bool right = query_tokens_right(known, req->query, &shown);
+    struct shown shown = {.headers = http_header_count(req, TOKEN_HEADER)};
 
-    if (headers)
-        right = headers == 1 && digest_known(known, http_header(req, TOKEN_HEADER)) && right;
-    return right && shown + headers > 0 && shown <= 1;
+    compare_query(known, req->query, &shown);
+    if (shown.headers == 1)
+        compare_token(known, http_header(req, TOKEN_HEADER), &shown);
+    if (shown.wrong || shown.headers > 1 || shown.query > 1 || shown.query + shown.headers == 0)
+        return -EACCES;
+    return shown.err;
 }
 
 /* The peer is the socket's: "192.0.2.7:41022", "[2001:db8::1]:41022". */
@@ -212,13 +231,14 @@ static void answer_accepted(struct request_context *ctx, enum pra_event_kind kin
 
 /* ---- the head ---- */
 
-static bool is_sender(const struct gateway *gw, const struct http_req *req)
+/* Both are looked at, whatever the first one is. 0, -EACCES, -ENOMEM. */
+static int check_sender(const struct gateway *gw, const struct http_req *req)
 {
     const struct conf_pra *site = &gw->conf->pras[0];
-    bool token = token_right(&site->events_token, req),
-         address = address_right(&site->events_from, req->peer);
+    int err = check_token(&site->events_token, req);
+    bool address = address_right(&site->events_from, req->peer);
 
-    return token && address;
+    return address ? err : -EACCES;
 }
 
 bool pra_events_served(const struct gateway *gw)
@@ -234,7 +254,14 @@ int64_t pra_events_head(struct request_context *ctx)
     struct fault f;
 
     ctx->timeout_ms = gw->conf->gateway.request_timeout_ms;
-    if (!is_sender(gw, req)) {
+    int err = check_sender(gw, req);
+    if (err == -ENOMEM) {
+        pra_site_event(gw->site, PRA_EVENT_NONE, PRA_EVENT_UNAVAILABLE);
+        (void)admission_unread_caller(&f);
+        ctx_fail(ctx, &f);
+        return -1;
+    }
+    if (err) {
         pra_site_event(gw->site, PRA_EVENT_NONE, PRA_EVENT_REFUSED);
         note_refused(gw, req->peer);
         (void)admission_refuse_caller(

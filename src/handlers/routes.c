@@ -104,7 +104,10 @@ static int64_t respond_without_context(struct http_req *req)
 /* On a route for any caller, a token still identifies the connection's client. */
 static void recognise_client(const struct gateway *gw, const struct http_req *req)
 {
-    if (!req->peer->known && http_header(req, "Authorization") && clients_find(gw->clients, req))
+    struct client *client;
+
+    if (!req->peer->known && http_header(req, "Authorization") &&
+        clients_find(gw->clients, req, &client) == 0 && client)
         http_known(req);
 }
 
@@ -138,7 +141,7 @@ static int64_t on_head(void *arg, struct http_req *req)
 static bool parse_body(const struct request_context *ctx, cJSON **out, struct fault *f)
 {
     const struct http_req *req = ctx->req;
-    const char *why = NULL;
+    struct json_outcome read;
 
     if (ctx->route->method != HTTP_POST_ || ctx->route->flags & ROUTE_FORM ||
         (!req->body_len && ctx->route->flags & ROUTE_NO_BODY))
@@ -147,15 +150,16 @@ static bool parse_body(const struct request_context *ctx, cJSON **out, struct fa
         fault_set(f, FAULT_INVALID_REQUEST, "the body is empty; a JSON object is required");
         return false;
     }
-    *out = json_parse(req->body, req->body_len, READ_DEPTH, 0, &why);
+    *out = json_read(req->body, req->body_len, READ_DEPTH, 0, &read);
     if (ctx->route->flags & ROUTE_NO_BODY && cJSON_IsNull(*out)) {
         cJSON_Delete(*out);
         *out = NULL;
         return true;
     }
-    if (!*out)
-        fault_set(f, FAULT_INVALID_REQUEST, "the body is not acceptable JSON: %s",
-                  why ? why : "out of memory");
+    if (read.err == -ENOMEM)
+        fault_set(f, FAULT_OVERLOADED, "out of memory: the body was not read; nothing was done");
+    else if (!*out)
+        fault_set(f, FAULT_INVALID_REQUEST, "the body is not acceptable JSON: %s", read.why);
     else if (!cJSON_IsObject(*out))
         fault_set(f, FAULT_INVALID_REQUEST, "the body must be a JSON object");
     else

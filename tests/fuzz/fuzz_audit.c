@@ -35,7 +35,7 @@ static void verify_text(struct audit_verify *v, const char *text, size_t n)
         FUZZ_ASSERT(exact);
         memcpy(exact, text, len);
         audit_verify_line(v, exact, len);
-        if (!audit_line_read(exact, len, &line))
+        if (!audit_line_read(exact, len, &line, NULL))
             FUZZ_ASSERT(line.link.seq && line.event[0] && strlen(line.time) == AUDIT_TIME_SIZE - 1);
         free(exact);
         text += len;
@@ -61,7 +61,7 @@ static void anything(struct fuzz_input *in)
         verify_text(v, text, len);
         free(text);
     }
-    audit_verify_end(v, &summary);
+    FUZZ_ASSERT(audit_verify_end(v, &summary) == 0);
     audit_verify_free(v);
 }
 
@@ -73,7 +73,7 @@ static uint64_t defects(const struct audit_head *head, const char *text, size_t 
     FUZZ_ASSERT(v);
     audit_verify_file(v, "file");
     verify_text(v, text, n);
-    audit_verify_end(v, &summary);
+    FUZZ_ASSERT(audit_verify_end(v, &summary) == 0);
     audit_verify_free(v);
     return summary.defects;
 }

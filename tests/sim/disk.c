@@ -561,9 +561,9 @@ const char *disk_trail_fault(const struct disk *d)
 
         if (!stop)
             return "a line has no end";
-        const char *why = audit_line_read(p, (size_t)(stop + 1 - p), &line);
-        if (why)
-            return why;
+        const char *why;
+        if (audit_line_read(p, (size_t)(stop + 1 - p), &line, &why))
+            return why ? why : "out of memory";
         if (line.link.seq != at.seq + 1 || strcmp(line.prev, at.hash) != 0)
             return "a line does not follow the one before";
         at = line.link;

@@ -88,7 +88,7 @@ uint64_t audit_trail_verify(struct audit_trail *t, const char *older)
     if (older)
         feed(v, older);
     feed(v, t->file);
-    audit_verify_end(v, &t->sum);
+    assert_int_equal(audit_verify_end(v, &t->sum), 0);
     audit_verify_free(v);
     return t->sum.defects;
 }

@@ -47,8 +47,12 @@ failing_test(test_failing_tls TABLES libc crypto ssl base http SOURCES test_fail
   DEPENDS jg_loop jg_audit jg_conf jg_base)
 failing_test(test_failing_upstream TABLES libc crypto ssl curl base
   SOURCES test_failing_upstream.c upstream_rig.c upstream_peer.c upstream_certs.c DEPENDS jg_loop jg_audit jg_base)
+failing_test(test_failing_handlers TABLES libc crypto base
+  SOURCES test_failing_handlers.c fake_gateway.c fake_http.c fake_clock.c DEPENDS jg_handlers jg_backends jg_conf jg_base)
 failing_test(test_failing_hashes TABLES libc crypto ssl base SOURCES test_failing_hashes.c tls_files.c
-  DEPENDS jg_audit jg_conf jg_base)
+  DEPENDS jg_conf jg_base)
+failing_test(test_failing_trail TABLES libc crypto base SOURCES test_failing_trail.c audit_trail.c
+  DEPENDS jumpgate_reports_collect jg_loop jg_audit jg_conf jg_base)
 
 # The archives of a folder and of those below it.
 function(failing_archives found folder)

@@ -3,8 +3,8 @@
  *
  * The linker puts a function of this fixture between the gateway and each call of the tables
  * failing_*.def. It counts the calls of a scenario, and lets one of them fail as the library would.
- * failing_calls_each() first counts, then runs the scenario once for each call, until the call is not
- * reached.
+ * failing_calls_each() runs the scenario once for what is made once for the process, counts in a second run,
+ * and then runs it once for each call.
  *
  * The quick form takes of the calls that are reached by the same way (the same functions on the stack) the
  * first. JG_FAILING_CALLS=all takes every call, and lets each with those after it fail too: memory that has

@@ -52,10 +52,18 @@ static int teardown(void **state)
     return 0;
 }
 
+static struct client *find(const struct http_req *req)
+{
+    struct client *found;
+
+    assert_int_equal(clients_find(clients, req, &found), 0);
+    return found;
+}
+
 /* Index of the section that matches, or -1. */
 static int who(struct fake_req *f)
 {
-    const struct client *c = clients_find(clients, &f->req);
+    const struct client *c = find(&f->req);
     return c ? (int)(c->conf - rows) : -1;
 }
 
@@ -157,7 +165,7 @@ static struct client *with_rate(double per_s)
     clients = clients_new(&conf, &fake.clock);
     fake_req_init(&f, HTTP_GET_, "/");
     fake_req_header(&f, "Authorization", "Bearer token-one");
-    return clients_find(clients, &f.req);
+    return find(&f.req);
 }
 
 static unsigned admitted(struct client *c, unsigned tries)
@@ -206,7 +214,7 @@ static struct client *control(uid_t uid, bool is_unix, const char *authorization
     f.peer.uid = uid;
     if (authorization)
         fake_req_header(&f, "Authorization", authorization);
-    return clients_find(clients, &f.req);
+    return find(&f.req);
 }
 
 TEST(the_control_socket_admits_its_own_user_and_root)

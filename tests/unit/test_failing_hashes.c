@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_failing_hashes.c - each call of OpenSSL, each allocation and each random number fails once where texts
- * are hashed, ids made, lines of the audit trail written and verified, and certificates read from files.
+ * are hashed, ids made, and certificates read from files.
  *
- * What fails says so, and what does not fail is right: no hash is ever a wrong one, no id a known one, and no
- * trail is called whole that is not. The next call of the same kind succeeds.
+ * What fails says so, and what does not fail is right: no hash is ever a wrong one, and no id a known one.
+ * The next call of the same kind succeeds.
  */
-#include "audit/audit_verify.h"
 #include "base/certificate.h"
 #include "base/digest.h"
 #include "base/id.h"
@@ -90,78 +89,6 @@ static void ids(void)
     ERR_clear_error();
 }
 
-/* ---- the audit trail ---- */
-
-static unsigned remarks;
-
-static void on_remark(void *arg, const struct audit_remark *remark)
-{
-    (void)arg;
-    assert_non_null(remark->text);
-    remarks++;
-}
-
-static void write_line(struct buf *to, struct audit_link *at, const char *members)
-{
-    struct audit_link before = *at;
-    size_t len = to->len;
-
-    if (audit_line_write(to, at, 1000, members, strlen(members))) {
-        assert_int_equal(to->len, len);
-        assert_memory_equal(at, &before, sizeof before);
-        failing_calls_stop();
-        assert_int_equal(audit_line_write(to, at, 1000, members, strlen(members)), 0);
-        failing_calls_start();
-    }
-}
-
-/* Defects of the trail as it is read; -1 = it cannot be read. */
-static int verify(const struct buf *trail)
-{
-    struct audit_verify *v = audit_verify_new(NULL, on_remark, NULL);
-    struct audit_summary sum;
-
-    if (!v)
-        return -1;
-    audit_verify_file(v, "trail");
-    for (size_t at = 0; at < trail->len;) {
-        const char *line = trail->data + at, *end = memchr(line, '\n', trail->len - at);
-        size_t n = end ? (size_t)(end - line) + 1 : trail->len - at;
-
-        audit_verify_line(v, line, n);
-        at += n;
-    }
-    audit_verify_end(v, &sum);
-    audit_verify_free(v);
-    return (int)sum.defects;
-}
-
-static void trail(void)
-{
-    struct buf whole = BUF_INIT(65536), altered = BUF_INIT(65536);
-    struct audit_link at;
-
-    audit_link_none(&at);
-    failing_calls_start();
-    write_line(&whole, &at, "\"event\":\"audit_begin\"");
-    write_line(&whole, &at, "\"event\":\"one\"");
-    write_line(&whole, &at, "\"event\":\"two\"");
-    (void)verify(&whole);
-    failing_calls_stop();
-    assert_int_equal(verify(&whole), 0);
-    assert_int_equal(buf_append(&altered, whole.data, whole.len), 0);
-    char *of_one = strstr(altered.data, "\"one\"");
-    assert_non_null(of_one);
-    of_one[1] = 'O';
-    failing_calls_start();
-    assert_int_not_equal(verify(&altered), 0);
-    failing_calls_stop();
-    assert_true(verify(&altered) > 0);
-    buf_free(&whole);
-    buf_free(&altered);
-    ERR_clear_error();
-}
-
 /* ---- certificates ---- */
 
 static void files(void)
@@ -194,7 +121,6 @@ TEST(each_call_of_the_first_hash)
 
 EACH(hashed)
 EACH(ids)
-EACH(trail)
 EACH(files)
 
 int main(void)
@@ -203,7 +129,6 @@ int main(void)
         cmocka_unit_test(each_call_of_the_first_hash),
         cmocka_unit_test(each_call_of_hashed),
         cmocka_unit_test(each_call_of_ids),
-        cmocka_unit_test(each_call_of_trail),
         cmocka_unit_test(each_call_of_files),
     };
 

@@ -217,7 +217,8 @@ static void with_certificates(void)
         struct http_shown shown;
 
         assert_true(rig.certificate || !*rig.sans);
-        (void)http_shown_certificate(rig.last, &shown);
+        if (http_connections(rig.server)) /* what failed may have ended it behind the answer */
+            (void)http_shown_certificate(rig.last, &shown);
         failing_calls_stop();
         if (request(&c, GET("/echo")))
             assert_string_equal(rig.sans, ALL_NAMES);

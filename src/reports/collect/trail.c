@@ -72,11 +72,15 @@ static int reader_open_packed(struct reader *r, const char *path)
     return audit_source_open(&r->packed, path);
 }
 
-static bool is_gzip(int fd)
+/* 1, 0, -errno. */
+static int is_gzip(int fd)
 {
     unsigned char magic[2];
+    ssize_t n = pread(fd, magic, sizeof(magic), 0);
 
-    return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && magic[0] == 0x1f && magic[1] == 0x8b;
+    if (n < 0)
+        return -errno;
+    return n == sizeof(magic) && magic[0] == 0x1f && magic[1] == 0x8b;
 }
 
 static int reader_open(struct reader *r, const char *path)
@@ -92,7 +96,12 @@ static int reader_open(struct reader *r, const char *path)
     }
     r->device = st.st_dev;
     r->inode = st.st_ino;
-    if (is_gzip(r->fd)) {
+    int packed = is_gzip(r->fd);
+    if (packed < 0) {
+        reader_close(r);
+        return packed;
+    }
+    if (packed) {
         (void)close(r->fd);
         r->fd = -1;
         return reader_open_packed(r, path);
@@ -158,25 +167,35 @@ static bool reader_was_cut(const struct reader *r)
 
 /* ---- the files of the pattern ---- */
 
-/* The first line of a file. *partial: it is being written. */
-static bool first_line(const char *path, struct file *f, bool *partial)
+/* A file that is gone, closed to us or of another kind belongs to no trail; the others must be read. */
+static bool is_no_file(int err)
+{
+    return err == -ENOENT || err == -EACCES || err == -EINVAL || err == -ELOOP;
+}
+
+/* The first line of a file: 0; -EINVAL where it has none, *partial: it is being written; or -errno. */
+static int first_line(const char *path, struct file *f, bool *partial)
 {
     struct reader r;
     const char *text;
     size_t n;
-    bool found = false;
+    int err = reader_open(&r, path);
 
-    if (reader_open(&r, path))
-        return false;
-    for (int i = 0; !found && i < 16 && reader_line(&r, &text, &n) > 0; i++)
-        found = audit_line_read(text, n, &f->first) == NULL;
-    *partial |= !found && r.piece && r.n >= strlen(AUDIT_START) &&
+    if (err)
+        return is_no_file(err) ? -EINVAL : err;
+    err = -EINVAL;
+    for (int i = 0, got = 1; err == -EINVAL && got > 0 && i < 16; i++) {
+        got = reader_line(&r, &text, &n);
+        if (got)
+            err = got < 0 ? got : audit_line_read(text, n, &f->first, NULL);
+    }
+    *partial |= err && r.piece && r.n >= strlen(AUDIT_START) &&
                 memcmp(r.piece, AUDIT_START, strlen(AUDIT_START)) == 0;
     f->packed = r.packed != NULL;
     f->device = r.device;
     f->inode = r.inode;
     reader_close(&r);
-    return found;
+    return err;
 }
 
 static int by_age(const void *a, const void *b)
@@ -214,7 +233,7 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 static int list_files(const char *pattern, bool with_first, struct files *out)
 {
     glob_t found = {.gl_pathc = 0};
-    int err = glob(pattern, 0, NULL, &found);
+    int err = glob(pattern, 0, NULL, &found), failed = 0;
     bool partial = false;
 
     *out = (struct files){.listing = 0xcbf29ce484222325U};
@@ -229,11 +248,17 @@ static int list_files(const char *pattern, bool with_first, struct files *out)
         if (stat(found.gl_pathv[i], &st) || !S_ISREG(st.st_mode))
             continue;
         out->listing = mix(mix(out->listing, st.st_ino), st.st_size == 0);
-        if (!f || !first_line(found.gl_pathv[i], f, &partial))
+        err = f ? first_line(found.gl_pathv[i], f, &partial) : -EINVAL;
+        if (err && err != -EINVAL)
+            failed = err;
+        if (err)
             continue;
         f->changed = st.st_mtim;
         f->path = strdup(found.gl_pathv[i]);
-        out->n += f->path != NULL;
+        if (f->path)
+            out->n++;
+        else
+            failed = -ENOMEM;
     }
     globfree(&found);
     if (partial)
@@ -242,7 +267,7 @@ static int list_files(const char *pattern, bool with_first, struct files *out)
         return -ENOMEM;
     if (out->n)
         qsort(out->rows, out->n, sizeof(*out->rows), by_age);
-    return 0;
+    return failed;
 }
 
 /* ---- the place to go on ---- */
@@ -260,22 +285,31 @@ static int open_at_start(struct trail *t, const struct file *f, const struct aud
     return err;
 }
 
-/* Is the line of the position in this file? Then the file is open behind it. */
-static bool open_behind(struct trail *t, const struct file *f, const struct audit_link *at)
+/* *found: the line of the position is in this file, which is open behind it. 0 or -errno. */
+static int open_behind(struct trail *t, const struct file *f, const struct audit_link *at, bool *found)
 {
     struct audit_line line;
     const char *text;
     size_t n;
 
-    if (f->first.link.seq > at->seq || open_at_start(t, f, at))
-        return false;
-    while (reader_line(&t->reader, &text, &n) > 0) {
-        if (audit_line_read(text, n, &line) || line.link.seq < at->seq)
+    *found = false;
+    if (f->first.link.seq > at->seq)
+        return 0;
+    int err = open_at_start(t, f, at);
+    if (err)
+        return is_no_file(err) ? 0 : err;
+    int got;
+    while ((got = reader_line(&t->reader, &text, &n)) > 0) {
+        err = audit_line_read(text, n, &line, NULL);
+        if (err == -ENOMEM)
+            return err;
+        if (err || line.link.seq < at->seq)
             continue;
         (void)text_copy(t->time, sizeof(t->time), line.time);
-        return line.link.seq == at->seq && strcmp(line.link.hash, at->hash) == 0;
+        *found = line.link.seq == at->seq && strcmp(line.link.hash, at->hash) == 0;
+        return 0;
     }
-    return false;
+    return got;
 }
 
 static bool follows(const struct file *f, const struct audit_link *at)
@@ -298,9 +332,11 @@ static int find(struct trail *t, struct audit_link *at, struct trail_progress *p
     bool found = false;
 
     t->listing = 0;
-    for (size_t i = files.n; !err && !found && at->seq && i-- > 0;)
-        found = open_behind(t, &files.rows[i], at) ||
-                (follows(&files.rows[i], at) && open_at_start(t, &files.rows[i], at) == 0);
+    for (size_t i = files.n; !err && !found && at->seq && i-- > 0;) {
+        err = open_behind(t, &files.rows[i], at, &found);
+        if (!err && !found)
+            found = follows(&files.rows[i], at) && open_at_start(t, &files.rows[i], at) == 0;
+    }
     if (!err && !found && files.n) {
         if (at->seq)
             note_break(p, "the last line that was read is in no file; all files are read again", at->seq);
@@ -423,12 +459,16 @@ int trail_read(struct trail *t, struct audit_link *at, unsigned most,
             err = got;
             break;
         }
-        if (audit_line_read(text, n, &read)) {
+        err = audit_line_read(text, n, &read, NULL);
+        if (err == -EINVAL) {
             t->junk = true;
+            err = 0;
             continue;
         }
-        check_chain(t, &read, p);
-        err = line(arg, &read, text, n);
+        if (!err) {
+            check_chain(t, &read, p);
+            err = line(arg, &read, text, n);
+        }
         if (err)
             break;
         t->here = *at = read.link;
