@@ -8,6 +8,7 @@
  *   session   s/S/ i/S/             -> r of each s
  *   lsid      e/LSID/ -> s, i       -> r of each s
  *   request   r, h/VAULT/R/
+ *   mark      i/, which has the check-outs in flight alone
  *   list      a page of r/, i/ or w/ -> h/VAULT/R/ of each r -> s of each h
  *
  * The first read of each has m/SELF before the others.
@@ -446,7 +447,7 @@ static int begin_lsid(struct etcd_asking *a)
     return err ? err : send_reads(a, on_lsid);
 }
 
-/* ---- request, list ---- */
+/* ---- request ---- */
 
 /* One finding for each h/ of the request, of whose lease the id is known; `with_leases`: the rest is read
  * next. */
@@ -500,6 +501,32 @@ static int begin_request(struct etcd_asking *a)
         err = add_range(a, holds);
     return err ? err : send_reads(a, on_request);
 }
+
+/* ---- mark ---- */
+
+static int on_mark(struct etcd_asking *a)
+{
+    struct etcd_row row;
+    int err = 0;
+
+    if (is_fenced(a))
+        return 1;
+    for (int n = 0; !err && (err = row_at(etcd_reads_at(&a->reads, 1), n, false, &row)) == 0; n++) {
+        if (strcmp(row.request.mark, a->q->mark) == 0)
+            err = found_request(a, &row.request, NULL);
+        etcd_row_free(&row);
+    }
+    return err < 0 ? err : 1;
+}
+
+static int begin_mark(struct etcd_asking *a)
+{
+    int err = add_range(a, "i/");
+
+    return err ? err : send_reads(a, on_mark);
+}
+
+/* ---- list ---- */
 
 static const char *const parts[] = {"r/", "i/", "w/"};
 enum { NPARTS = 3 };
@@ -608,11 +635,9 @@ static int begin_list(struct etcd_asking *a)
 
 static int begin_reads(struct etcd_asking *a)
 {
-    static int (*const begins[])(struct etcd_asking *) = {[QUESTION_CONFIRM] = begin_confirm,
-                                                          [QUESTION_SESSION] = begin_session,
-                                                          [QUESTION_LSID] = begin_lsid,
-                                                          [QUESTION_REQUEST] = begin_request,
-                                                          [QUESTION_LIST] = begin_list};
+    static int (*const begins[])(struct etcd_asking *) = {
+        [QUESTION_CONFIRM] = begin_confirm, [QUESTION_SESSION] = begin_session, [QUESTION_LSID] = begin_lsid,
+        [QUESTION_REQUEST] = begin_request, [QUESTION_MARK] = begin_mark,       [QUESTION_LIST] = begin_list};
     char self[ETCD_KEY_SIZE];
 
     etcd_self_key(self, a->asker->self->node);

@@ -225,6 +225,8 @@ enum store_question_kind {
     QUESTION_SESSION, /* all leases and ASKED requests of a PRA session: username, domain, session */
     QUESTION_LSID,    /* the same, by the lsid */
     QUESTION_REQUEST, /* a vault request by vault, user and name, and its holders */
+    QUESTION_MARK,    /* the ASKED request of this mark, whoever asks: while it is there the request may be
+                         opened    by the gateway that has made it, and by no other */
     QUESTION_LIST     /* all requests and leases, page by page */
 };
 
@@ -257,7 +259,7 @@ struct store_question {
     uint64_t until_ms; /* monotonic */
     struct holder who; /* CONFIRM: username, domain, session, credential. SESSION, LSID: see there */
     const char *lease; /* CONFIRM: its id */
-    const char *mark;  /* CONFIRM: of a request without a name */
+    const char *mark;  /* MARK; CONFIRM: of a request without a name */
     const char *vault, *user, *name; /* CONFIRM, REQUEST */
     const char *node;                /* LIST: of this owner alone; "" = of all */
     unsigned limit;                  /* LIST: requests to a page, at most STORE_LIST_MAX */

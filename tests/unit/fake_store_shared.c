@@ -364,6 +364,14 @@ static void answer_request(struct fake_store *fs, struct store_question *q)
         found_with_holders(fs, q, *at);
 }
 
+static void answer_mark(struct fake_store *fs, struct store_question *q)
+{
+    struct request_row **at = fake_find_request(fs->node.rows, q->mark);
+
+    if (at && (*at)->state == REQUEST_ASKED)
+        found(fs, q, *at, NULL);
+}
+
 /* The cursor is the place in the array. */
 static void answer_list(struct fake_store *fs, struct store_question *q)
 {
@@ -393,6 +401,7 @@ static enum store_answer answer(struct fake_store *fs, struct store_question *q)
     case QUESTION_SESSION:
     case QUESTION_LSID: answer_session(fs, q); break;
     case QUESTION_REQUEST: answer_request(fs, q); break;
+    case QUESTION_MARK: answer_mark(fs, q); break;
     case QUESTION_LIST: answer_list(fs, q); break;
     }
     return STORE_OPEN;

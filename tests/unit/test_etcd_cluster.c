@@ -467,8 +467,17 @@ TEST(a_reused_request_is_only_joined)
     open.step.reused = true;
     give_this(&n[0], &open, STORE_OTHERWISE);
     assert_int_equal(open.state, REQUEST_ASKED);
+    struct asked maker = {.q = {.kind = QUESTION_MARK, .mark = "a"}};
+
+    ask(&n[0], &maker);
+    assert_int_equal(maker.requests, 1);
+    assert_int_equal(maker.state, REQUEST_ASKED);
     open.done = open.step.reused = false;
     give_this(&n[0], &open, STORE_APPLIED);
+    maker.done = false;
+    maker.requests = 0;
+    ask(&n[0], &maker);
+    assert_int_equal(maker.requests, 0);
     end(n);
 }
 
