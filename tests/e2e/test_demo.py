@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from etcd_server import program
 from simulator_process import ROOT, binary
 
 
@@ -70,3 +71,14 @@ def test_a_wrong_word(demo):
     for words in (["--prae"], ["--pra", "--reports"], ["--reports", "--sessions", "many"]):
         code, _, err, left = demo(*words)
         assert code == 2 and err.startswith("usage: ") and not left
+
+
+def test_several_gateways(demo):
+    program()
+    code, out, err, left = demo("--cluster")
+    assert code == 0, out + err
+    assert re.findall(r"active requests in the vault: (\d)", out) == ["0"]
+    assert len(set(re.findall(r'"lease":\{"id":"(\w+)"', out))) == 1
+    assert "silent" in out or "adopting" in out
+    assert len(re.findall(r'"password":"[^*]', out)) == 0
+    assert not left
