@@ -78,6 +78,8 @@ void store_step_texts(struct store_step *s, struct row_texts *t)
     add_request(t, &s->request);
     if (store_step_rules[s->kind].lease != ROW_AS_IS)
         add_lease(t, &s->lease);
+    else
+        s->lease.id = ""; /* none is meant */
     if (s->kind == STEP_OPEN)
         add(t, &s->instead);
 }
