@@ -236,13 +236,6 @@ static void check_endpoints(struct conf_draft *d, const struct conf_part *part)
                      s->user ? "; the password of `user` is sent in the clear" : "");
 }
 
-/* Until a broker shares its leases, two gateways on one etcd would not know of each other. */
-static void check_offered(struct conf_draft *d, const struct conf_part *part)
-{
-    if (!getenv("JG_STORE_ETCD"))
-        conf_error(d, conf_part_line(part, "type"), "`type` = etcd is not offered by this version yet");
-}
-
 static void check_node(struct conf_draft *d, const struct conf_part *part)
 {
     const struct conf_store *s = part->object;
@@ -268,7 +261,6 @@ void conf_check_store(struct conf_draft *d)
         refuse_etcd_keys(d, part);
         return;
     }
-    check_offered(d, part);
     check_endpoints(d, part);
     check_node(d, part);
     conf_check_couple(d, part, "client_certificate", "client_key");

@@ -24,8 +24,7 @@ class Node(Gateway):
 
     def __init__(self, vault, etcd, name, sections=None):
         store = {"type": "etcd", "endpoints": etcd.endpoints, "node": name, "prefix": PREFIX, "ttl": f"{TTL}s"}
-        super().__init__(vault, {**(sections or {}), "store": {**store, **(sections or {}).get("store", {})}},
-                         environment={"JG_STORE_ETCD": "1"})
+        super().__init__(vault, {**(sections or {}), "store": {**store, **(sections or {}).get("store", {})}})
         self.name = name
 
     def ready(self):

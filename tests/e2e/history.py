@@ -112,10 +112,11 @@ def one_lease_one_id(answered):
 
 
 def one_lease_at_all_gateways(answered, ends):
-    """A session that has not given its lease up gets the same one, wherever it asks."""
+    """A session that has not given its lease up gets the same one, wherever it asks. Check-outs at once have no order."""
     for mine in groups(answered).values():
         mine.sort(key=lambda one: one["begun"])
-        for before, one in zip(mine, mine[1:]):
+        for n, one in enumerate(mine):
+            before = next((other for other in reversed(mine[:n]) if other["done"] <= one["begun"]), one)
             if before["lease"] == one["lease"] or one["begun"] >= before["expires"] - SLACK:
                 continue
             if not any(end["begun"] <= one["done"] for end in ends_of(before, ends)):

@@ -24,6 +24,7 @@ def served():
         gateway.sections["pra site"] = {"url": site.url, "insecure_http": "yes", "client_id": site.client_id,
                                         "client_secret_file": gateway.secret("pra-secret", site.client_secret),
                                         "jumpoints": "dc1"}
+        gateway.sections["store"] = {"type": "etcd", "endpoints": "http://127.0.0.1:9", "node": "g1"}
         gateway.restart()
         eventually(lambda: site.log("jumpoint"))
         gateway.call("GET", "/status")  # so that requests have been counted

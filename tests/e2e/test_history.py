@@ -74,6 +74,11 @@ def test_what_is_no_offence():
                                               "user": WHO["user"], "session": "S-1", "released": 1}, request(1.5, 3.5)]) == []
 
 
+def test_check_outs_at_once_have_no_order():
+    assert history.offences([checkout(1, 10), checkout(2, 5, node="g2", lease="L2"), release(5.5, 6),
+                             request(0.5, None)]) == []
+
+
 def test_a_file_of_lines(tmp_path):
     path = tmp_path / "history.jsonl"
     for events, code in ((SOUND, 0), (OFFENCES["two at once"][0], 1)):

@@ -63,9 +63,19 @@ def _gateway(ca):
             yield gateway
 
 
+def blocks(page):
+    """{metric: its HELP, TYPE and series} of a /metrics page."""
+    return {re.match(r"# HELP (\w+)", one)[1]: one for one in re.findall(r"^# HELP .*\n(?:(?!# HELP).*\n)*", page, re.M)}
+
+
 @pytest.fixture(scope="module", name="page")
 def _page(gateway):
-    return gateway.call("GET", "/metrics").body.decode()
+    """All metrics that there are: those of the gateway, and those that only a shared store has."""
+    page = gateway.call("GET", "/metrics").body.decode()
+    sections = {"store": {"type": "etcd", "endpoints": "http://127.0.0.1:9", "node": "g1"}}
+    with Gateway("http://127.0.0.1:9/BeyondTrust/api/public/v3", sections) as other:
+        shared = blocks(other.call("GET", "/metrics").body.decode())
+    return page + "".join(text for name, text in shared.items() if name not in blocks(page))
 
 
 # ---- the tools ----

@@ -354,6 +354,5 @@ int main(void)
         T(the_group_of_the_trail_must_reach_it),
     };
 
-    assert_int_equal(setenv("JG_STORE_ETCD", "1", 1), 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,6 +157,5 @@ int main(void)
         ROW(what_is_unwise_is_warned_of),      ROW(all_of_it_changes_with_a_restart_only),
     };
 
-    assert_int_equal(setenv("JG_STORE_ETCD", "1", 1), 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
