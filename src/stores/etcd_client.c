@@ -122,7 +122,7 @@ static void next_member(struct etcd_call *c, int err, const char *why)
 
     c->signing_in = false;
     if (++c->tries >= client->n) {
-        fail(c, err, why);
+        fail(c, c->misnamed == client->n ? -EKEYREJECTED : err, why);
         return;
     }
     log_debug("etcd_member", "endpoint=%s error=%s", client->endpoints[c->endpoint], why);
@@ -256,6 +256,7 @@ static void on_silence(struct etcd_call *c)
     int err = c->call.err;
 
     c->unknown |= c->call.sent && !c->signing_in;
+    c->misnamed += c->call.fault == CALL_FAULT_WRONG_NAME;
     if (err == -ECONNRESET && c->client->token.p && may_sign_in(c)) {
         sign_in_or_fail(c);
         return;
@@ -313,7 +314,7 @@ int etcd_call(struct etcd_client *client, struct etcd_call *c)
     c->unknown = c->signed_in = c->signing_in = false;
     c->answer = NULL;
     c->why[0] = '\0';
-    c->tries = 0;
+    c->tries = c->misnamed = 0;
     c->endpoint = client->current;
     c->revision = client->revision;
     c->headers = BUF_SECRET(HEADERS_MAX);

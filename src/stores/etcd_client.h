@@ -46,8 +46,9 @@ struct etcd_call {
     void *user; /* the caller's */
 
     /* in done() */
-    int err;       /* 0 = `answer`; -EACCES (sign-in, or permission, refused), -EREMOTEIO (refused otherwise),
-                      -EPROTO, -ENOMEM, or why no member was reached */
+    int err; /* 0 = `answer`; -EACCES (sign-in, or permission, refused), -EKEYREJECTED (the certificate of
+                each member is for another name), -EREMOTEIO (refused otherwise),
+                -EPROTO, -ENOMEM, or why no member was reached */
     bool unknown;  /* with err: a member may have done it, or may do it yet */
     cJSON *answer; /* freed after done() */
     char why[200];
@@ -56,7 +57,7 @@ struct etcd_call {
     struct etcd_client *client;
     struct call call;
     struct buf headers, sign_in;
-    size_t endpoint, tries;
+    size_t endpoint, tries, misnamed;
     int64_t revision; /* of the cluster at least, when the call was sent */
     bool signed_in, signing_in;
 };

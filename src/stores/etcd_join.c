@@ -222,10 +222,11 @@ static bool vault_agrees(const struct etcd_join *j, struct etcd_kv *kv, char why
     bool agrees = !v || (tree && strcmp(json_text(tree, "d"), v->digest) == 0);
 
     if (!agrees)
-        (void)snprintf(why, ETCD_JOIN_WHY,
-                       "[vault %.40s] differs from that of the cluster (url there: %.80s); make them equal, "
-                       "or run `jumpgate cluster set-vault %.40s`",
-                       name, tree ? json_text(tree, "u") : "not readable", name);
+        (void)snprintf(
+            why, ETCD_JOIN_WHY,
+            "[vault %.40s] differs from that of the cluster (url there: %.80s); make `type`, `url` and "
+            "`minute` equal at all gateways",
+            name, tree ? json_text(tree, "u") : "not readable");
     cJSON_Delete(tree);
     return agrees;
 }
@@ -263,7 +264,7 @@ static void on_other(struct etcd_join *j, const struct etcd_kv *kv)
     if (j->other_mod && j->other_mod != kv->mod) {
         (void)snprintf(why, sizeof why,
                        "the name %.63s is taken by another gateway of the cluster; give each its "
-                       "own ([store] node)",
+                       "own `node`",
                        j->node);
         end(j, why);
         return;
@@ -351,12 +352,25 @@ static void on_entered(struct etcd_join *j)
         end(j, "");
 }
 
+/* Waiting cannot help. */
+static void refuse(struct etcd_join *j, const char *remedy)
+{
+    char why[ETCD_JOIN_WHY];
+
+    (void)snprintf(why, sizeof why, "%s (%.180s)", remedy, j->call.why);
+    end(j, why);
+}
+
 static void on_call(struct etcd_call *call)
 {
     struct etcd_join *j = CONTAINER_OF(call, struct etcd_join, call);
 
     if (call->err == -EACCES) {
-        end(j, call->why);
+        refuse(j, "etcd refuses the sign-in; correct `user` and `password_file`, or the user's role");
+    } else if (call->err == -EKEYREJECTED) {
+        refuse(
+            j,
+            "etcd's certificate is for another name; correct `endpoints`, or have it issued for this name");
     } else if (call->err) {
         join_failed(j, call->why[0] ? call->why : "no answer");
     } else {

@@ -38,7 +38,7 @@ def test_a_name_that_a_living_gateway_has_is_refused():
     with Cluster(gateways=1) as cluster:
         twin = cluster.node("g1").start()
         text = ended(twin, 1)
-        assert "[store]" in text and "the name g1 is taken" in text
+        assert "[store]" in text and "`node`" in text and "the name g1 is taken" in text
         assert cluster.gateways[0].ready()
         twin.folder.cleanup()
 
@@ -61,12 +61,29 @@ def test_a_sign_in_that_etcd_refuses_ends_it():
             gateway.start()
             if code:
                 text = ended(gateway, code)
-                assert "[store]" in text and "authentication failed" in text
+                assert "[store]" in text and "`password_file`" in text and "authentication failed" in text
                 gateway.folder.cleanup()
                 continue
             eventually(lambda: member(etcd, "g1"), 60)
             assert PASSWORD not in gateway.err.text
             gateway.__exit__(None, None, None)
+
+
+def test_a_certificate_for_another_name_ends_it(tmp_path):
+    authority = Authority(tmp_path)
+    wrong = authority.server("wrong", sans=("DNS:other.example",))
+    etcd = Etcd(tls=(wrong, authority))
+    for number in range(len(etcd.processes)):
+        etcd.start_member(number)
+    try:
+        gateway = Node("http://127.0.0.1:1/BeyondTrust/api/public/v3", etcd, "g1")
+        gateway.sections["store"]["ca_file"] = authority.certificate
+        gateway.start()
+        text = ended(gateway, 1)
+        assert "[store]" in text and "`endpoints`" in text and "certificate is for another name" in text
+        gateway.folder.cleanup()
+    finally:
+        etcd.__exit__(None, None, None)
 
 
 def test_a_good_certificate_is_all_it_needs(tmp_path):
@@ -76,3 +93,20 @@ def test_a_good_certificate_is_all_it_needs(tmp_path):
         gateway.sections["store"]["ca_file"] = authority.certificate
         with gateway:
             eventually(lambda: member(etcd, "g1"), 60)
+
+
+def test_a_vault_that_differs_ends_it():
+    with Cluster(gateways=1) as cluster:
+        other = cluster.node("g2", {"vault main": {"minute": "30s"}}).start()
+        text = ended(other, 1)
+        assert "[store]" in text and "[vault main]" in text and "`minute`" in text
+        assert cluster.gateways[0].ready()
+        other.folder.cleanup()
+
+
+def test_a_difference_that_people_see_is_shown():
+    with Cluster(gateways=1) as cluster:
+        with cluster.node("g2", {"vault main": {"run_as": "{username}"}}) as other:
+            other.joined()
+            eventually(lambda: other.metrics()["jumpgate_cluster_config_differs"] == 1)
+            eventually(lambda: cluster.gateways[0].metrics()["jumpgate_cluster_config_differs"] == 1)

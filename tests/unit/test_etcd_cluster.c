@@ -874,7 +874,7 @@ TEST(a_vault_that_differs_is_refused)
     start_opening(&n[1], "g2", "g2");
     while (!n[1].opened)
         turn();
-    assert_non_null(strstr(n[1].why, "set-vault safe"));
+    assert_non_null(strstr(n[1].why, "[vault safe]"));
     assert_non_null(strstr(n[1].why, "https://a.example.test"));
     open_node(&n[2], "g3", "g3");
     end(n);
