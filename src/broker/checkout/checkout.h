@@ -77,8 +77,9 @@ enum co_secret_stage {
 struct co_shared {
     struct checkout *checkout;
     struct store *store;
-    struct shared_wait opened;      /* for the outcome of its STEP_OPEN */
-    bool is_known;                  /* the store has the request that the vault has handed over, */
+    struct shared_wait opened; /* for the outcome of its STEP_OPEN */
+    bool is_known;             /* the store has the request that the vault has handed over, */
+    char maker[ID_SIZE]; /* mark of the check-out that may have made it and be about to open it; "" = none */
     enum request_state found_state; /* in this state */
     bool open_first;                /* the secret is read only when the lease is open */
     unsigned pauses;

@@ -44,6 +44,7 @@ void co_begin_asking(struct checkout *co)
     struct lease *old = lease_find(co->op.broker->leases, co->session, co->credential_id);
 
     co->shared->is_known = co->shared->open_first = false;
+    co->shared->maker[0] = '\0';
     co_confirm_end(co);
     if (old)
         lease_close(old, "replaced");
@@ -150,14 +151,28 @@ static int search_enter(struct checkout *co)
 {
     struct co_shared *s = co->shared;
 
-    s->question = (struct store_question){.kind = QUESTION_REQUEST,
+    s->question = (struct store_question){.kind = *s->maker ? QUESTION_MARK : QUESTION_REQUEST,
                                           .until_ms = co->op.ends_ms,
-                                          .mark = co->lease_id,
+                                          .mark = *s->maker ? s->maker : co->lease_id,
                                           .vault = co->vault->conf->name,
                                           .user = co->request->user,
                                           .name = co->answered,
                                           .done = on_searched};
     return s->store->ops->ask(s->store, &s->question);
+}
+
+/* Its row is made by the gateway that has made the request, as long as that may still open it. */
+static enum co_state maker_found(struct checkout *co)
+{
+    struct co_shared *s = co->shared;
+    bool is_in_flight = s->is_known;
+
+    s->maker[0] = '\0';
+    s->is_known = false;
+    if (!is_in_flight)
+        return co_open(co);
+    co_drop_request(co);
+    return CO_PAUSE;
 }
 
 static enum co_state search_resume(struct checkout *co, int err)
@@ -166,6 +181,8 @@ static enum co_state search_resume(struct checkout *co, int err)
 
     if (err < 0 || s->answer != STORE_OPEN)
         return co_store_failed(co, err < 0 ? err : -EIO);
+    if (*s->maker)
+        return maker_found(co);
     if (!s->is_known)
         return CO_LOOKUP;
     if (s->found_state == REQUEST_HELD) {

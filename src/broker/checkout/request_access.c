@@ -381,6 +381,10 @@ static enum co_state lookup_resume(struct checkout *co, int err)
         return not_approved(co);
     if (co->shared)
         co->shared->open_first = true;
+    if (co->shared && co->lease && marked && strcmp(id, co->lease_id) != 0) {
+        memcpy(co->shared->maker, id, ID_SIZE);
+        return CO_SEARCH;
+    }
     return co->lease ? co_settle(co) : co_first_fetch(co);
 }
 
