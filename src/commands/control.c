@@ -147,6 +147,13 @@ static int call_failed(struct control_client *c, CURLcode rc, struct control_ans
     return rc == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : rc == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EIO;
 }
 
+/* What failed before there was a call, or behind it. */
+static int ask_failed(int err, struct control_answer *answer)
+{
+    (void)snprintf(answer->why, sizeof(answer->why), "%s", strerror(-err));
+    return err;
+}
+
 int control_client_ask(struct control_client *c, const char *method, const char *target, const char *body,
                        struct control_answer *answer)
 {
@@ -156,14 +163,14 @@ int control_client_ask(struct control_client *c, const char *method, const char 
     *answer = (struct control_answer){.body = BUF_INIT(ANSWER_BYTES)};
     c->error[0] = '\0';
     if (snprintf(url, sizeof(url), "http://control%s", target) >= (int)sizeof(url))
-        return -ENAMETOOLONG;
+        return ask_failed(-ENAMETOOLONG, answer);
     if (!prepare_call(c, method, url, body, answer))
-        return -ENOMEM;
+        return ask_failed(-ENOMEM, answer);
     CURLcode rc = curl_easy_perform(c->easy);
     if (rc != CURLE_OK)
         return call_failed(c, rc, answer);
     if (curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK)
-        return -EIO;
+        return ask_failed(-EIO, answer);
     answer->status = (int)status;
     return 0;
 }

@@ -3,7 +3,10 @@
 # failing_test(NAME TABLES table... SOURCES file... DEPENDS library...) - a program in which the calls of failing_TABLE.def
 # can fail: those of the libraries, while the sources are compiled with plain_NAME for each NAME of a table. The test NAME
 # is its quick form, NAME_all the whole one (scripts/test --all).
+set(failing_programs)
 function(failing_test name)
+  list(APPEND failing_programs $<TARGET_FILE:${name}>)
+  set(failing_programs ${failing_programs} PARENT_SCOPE)
   cmake_parse_arguments(TEST "" "" "TABLES;SOURCES;DEPENDS" ${ARGN})
   set(plain)
   set(wraps)
@@ -49,8 +52,11 @@ failing_test(test_failing_upstream TABLES libc crypto ssl curl base
   SOURCES test_failing_upstream.c upstream_rig.c upstream_peer.c upstream_certs.c DEPENDS jg_loop jg_audit jg_base)
 failing_test(test_failing_handlers TABLES libc crypto base
   SOURCES test_failing_handlers.c fake_gateway.c fake_http.c fake_clock.c DEPENDS jg_handlers jg_backends jg_conf jg_base)
-failing_test(test_failing_hashes TABLES libc crypto ssl base SOURCES test_failing_hashes.c tls_files.c
+failing_test(test_failing_control TABLES libc crypto curl base SOURCES test_failing_control.c DEPENDS jg_commands)
+failing_test(test_failing_conf TABLES libc crypto ssl base SOURCES test_failing_conf.c conf_fixture.c tls_files.c
   DEPENDS jg_conf jg_base)
+failing_test(test_failing_hashes TABLES libc crypto ssl base SOURCES test_failing_hashes.c tls_files.c
+  DEPENDS jumpgate_reports_password jg_conf jg_base)
 failing_test(test_failing_trail TABLES libc crypto base SOURCES test_failing_trail.c audit_trail.c
   DEPENDS jumpgate_reports_collect jg_loop jg_audit jg_conf jg_base)
 
@@ -77,3 +83,7 @@ find_library(JG_CURL_FILE curl REQUIRED)
 add_test(NAME failing_tables COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/failing_tables failing_ssl.def=${OPENSSL_SSL_LIBRARY}
     failing_crypto.def=${OPENSSL_CRYPTO_LIBRARY} failing_curl.def=${JG_CURL_FILE} -- ${archives}
   WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+file(GLOB failing_defs RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS failing_*.def)
+add_test(NAME failing_reached COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/failing_reached ${failing_defs} -- ${failing_programs}
+  WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+set_tests_properties(failing_reached PROPERTIES TIMEOUT 900)

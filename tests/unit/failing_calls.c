@@ -11,6 +11,7 @@
 #include "check.h"
 
 #include <execinfo.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 
 #define MOST   20000 /* calls of one scenario */
 #define FRAMES 9     /* how much of the stack tells one way from another; the first two are of this file */
+#define NAMES  512   /* of calls */
 #define BURST  12    /* calls that fail one after the other in the whole form */
 
 static struct {
@@ -29,7 +31,7 @@ static struct {
     atomic_bool counting;       /* the first run */
     atomic_bool first;          /* failing_calls_first(): the ways are those that have failed */
     uint64_t ways[MOST];
-    bool trace;
+    bool trace, listing;
     const char *failed;  /* what has failed first */
     bool inside, broken; /* a run has begun; one has not come to its end, and what it had is lost */
 } calls;
@@ -62,10 +64,35 @@ static bool fails_first(void)
     return true;
 }
 
+/* Prints it once for the process. */
+static void list(const char *name)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static const char *known[NAMES];
+    static size_t n;
+    size_t i = 0;
+
+    (void)pthread_mutex_lock(&mutex);
+    while (i < n && strcmp(known[i], name) != 0)
+        i++;
+    if (i == n) {
+        assert_in_range(n, 0, NAMES - 1);
+        known[n++] = name;
+        print_message("reached %s\n", name);
+    }
+    (void)pthread_mutex_unlock(&mutex);
+}
+
 bool failing_call(const char *name)
 {
     if (!calls.on || paused)
         return false;
+    if (calls.listing) {
+        paused++;
+        list(name);
+        paused--;
+        return false;
+    }
     unsigned nth = ++calls.count;
 
     if (calls.counting && nth <= MOST) {
@@ -148,8 +175,21 @@ static bool is_new_way(unsigned nth)
     return true;
 }
 
+/* JG_FAILING_CALLS=reached: that is all that is done. */
+static bool only_lists(const char *name, void (*scenario)(void))
+{
+    const char *form = getenv("JG_FAILING_CALLS");
+
+    calls.listing = form && !strcmp(form, "reached");
+    if (calls.listing)
+        run(name, scenario, 0, 0);
+    return calls.listing;
+}
+
 void failing_calls_first(const char *name, void (*scenario)(void))
 {
+    if (only_lists(name, scenario))
+        return;
     calls.first = true;
     calls.n = 0;
     do
@@ -166,6 +206,8 @@ void failing_calls_each(const char *name, void (*scenario)(void))
     bool all = form && !strcmp(form, "all");
     unsigned total, tried = 0;
 
+    if (only_lists(name, scenario))
+        return;
     calls.trace = form && !strcmp(form, "trace");
     case_report(); /* this file's: of the scenario before */
     run(name, scenario, 0,

@@ -9,7 +9,8 @@
  * The quick form takes of the calls that are reached by the same way (the same functions on the stack) the
  * first. JG_FAILING_CALLS=all takes every call, and lets each with those after it fail too: memory that has
  * run out is often not back with the next call. JG_FAILING_CALLS=trace prints from where each call comes that
- * fails, and searches after each: the last one before a failure is the one.
+ * fails, and searches after each: the last one before a failure is the one. JG_FAILING_CALLS=reached runs
+ * each scenario once, and prints the name of each call that it reaches; none fails.
  *
  * Calls of the tests and their fixtures never fail: their sources are compiled with plain_NAME for NAME
  * (failing.cmake). A function of the gateway that fixtures use has a row QUIET in a table, and nothing fails

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_failing_hashes.c - each call of OpenSSL, each allocation and each random number fails once where texts
- * are hashed, ids made, and certificates read from files.
+ * are hashed, ids made, passwords compared, and certificates read from files.
  *
- * What fails says so, and what does not fail is right: no hash is ever a wrong one, and no id a known one.
- * The next call of the same kind succeeds.
+ * What fails says so, and what does not fail is right: no hash is ever a wrong one, no id a known one, and no
+ * wrong password the right one. The next call of the same kind succeeds.
  */
 #include "base/certificate.h"
 #include "base/digest.h"
@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "check.h"
 #include "failing_calls.h"
+#include "reports/conf/password.h"
 #include "secrets_gone.h"
 #include "tls_files.h"
 
@@ -89,6 +90,32 @@ static void ids(void)
     ERR_clear_error();
 }
 
+/* ---- passwords of the reports ---- */
+
+#define OPENSESAME "$scrypt$ln=12,r=1,p=1$AAECAwQFBgcICQoLDA0ODw$G3nAqeWLRuh7I9MUC3ijp2nA1jg7K+UBucr9lZ4ZLis"
+
+static bool matches(const char *text, const char *password)
+{
+    return password_matches(text, password, strlen(password));
+}
+
+/* The right one may be refused; no other one is taken. */
+static void passwords(void)
+{
+    char text[PASSWORD_TEXT_SIZE] = "";
+
+    failing_calls_start();
+    (void)matches(OPENSESAME, "opensesame");
+    assert_false(matches(OPENSESAME, "opensesam"));
+    assert_false(matches(OPENSESAME, ""));
+    int err = password_make("barley", 6, text);
+    failing_calls_stop();
+    assert_true(matches(OPENSESAME, "opensesame"));
+    if (!err)
+        assert_true(password_valid(text) && matches(text, "barley"));
+    ERR_clear_error();
+}
+
 /* ---- certificates ---- */
 
 static void files(void)
@@ -121,6 +148,7 @@ TEST(each_call_of_the_first_hash)
 
 EACH(hashed)
 EACH(ids)
+EACH(passwords)
 EACH(files)
 
 int main(void)
@@ -129,6 +157,7 @@ int main(void)
         cmocka_unit_test(each_call_of_the_first_hash),
         cmocka_unit_test(each_call_of_hashed),
         cmocka_unit_test(each_call_of_ids),
+        cmocka_unit_test(each_call_of_passwords),
         cmocka_unit_test(each_call_of_files),
     };
 

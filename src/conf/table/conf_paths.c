@@ -105,16 +105,18 @@ static int on_passphrase(char *out, int size, int writing, void *asked)
     return -1;
 }
 
-static EVP_PKEY *read_key(const char *path, bool *encrypted)
+/*
+ * The last call of OpenSSL failed for want of memory, or the file, which was there a moment before, cannot be
+ * opened: nothing is known of its contents.
+ */
+static bool is_unread(const BIO *in)
 {
-    BIO *in = certificate_file_open(path);
-    EVP_PKEY *key;
+    return !in || ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
+}
 
-    *encrypted = false;
-    key = in ? PEM_read_bio_PrivateKey(in, NULL, on_passphrase, encrypted) : NULL;
-    BIO_free(in);
-    ERR_clear_error();
-    return key;
+static void report_unread(struct conf_draft *d, unsigned line, const char *key, const char *path)
+{
+    conf_error(d, line, "`%s`: %s cannot be checked: out of memory", key, path);
 }
 
 static void check_dates(struct conf_draft *d, unsigned line, const char *path, const X509 *cert)
@@ -134,7 +136,7 @@ static bool is_file_end(unsigned long error)
 /* libcurl and OpenSSL refuse the whole file over one certificate that is cut off. */
 static void check_all_certificates(struct conf_draft *d, unsigned line, const char *key, const char *path)
 {
-    BIO *in = BIO_new_file(path, "r");
+    BIO *in = certificate_file_open(path);
     unsigned n = 0;
     X509 *one;
 
@@ -144,7 +146,9 @@ static void check_all_certificates(struct conf_draft *d, unsigned line, const ch
         n++;
     }
     unsigned long end = ERR_peek_last_error();
-    if (in && n && end && !is_file_end(end))
+    if (is_unread(in))
+        report_unread(d, line, key, path);
+    else if (n && end && !is_file_end(end))
         conf_error(d, line, "`%s`: certificate number %u in %s is damaged or cut off", key, n + 1, path);
     BIO_free(in);
     ERR_clear_error();
@@ -154,10 +158,15 @@ static X509 *check_certificate(struct conf_draft *d, const struct conf_part *par
                                const char *path)
 {
     unsigned line = conf_part_line(part, key);
-    X509 *cert = certificate_read(path);
+    BIO *in = path ? certificate_file_open(path) : NULL;
 
-    if (path && !cert)
+    ERR_clear_error();
+    X509 *cert = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+    if (path && !cert && is_unread(in))
+        report_unread(d, line, key, path);
+    else if (path && !cert)
         conf_error(d, line, "`%s`: %s holds no certificate in PEM form", key, path);
+    BIO_free(in);
     if (cert) {
         check_dates(d, line, path, cert);
         check_all_certificates(d, line, key, path);
@@ -175,13 +184,18 @@ static EVP_PKEY *check_key(struct conf_draft *d, const struct conf_part *part, c
                            const char *path)
 {
     bool encrypted = false;
-    EVP_PKEY *private = path ? read_key(path, &encrypted) : NULL;
+    BIO *in = path ? certificate_file_open(path) : NULL;
 
+    ERR_clear_error();
+    EVP_PKEY *private = in ? PEM_read_bio_PrivateKey(in, NULL, on_passphrase, &encrypted) : NULL;
     if (path && encrypted)
         conf_error(d, conf_part_line(part, key), "`%s`: the key in %s has a passphrase; remove it", key,
                    path);
+    else if (path && !private && is_unread(in))
+        report_unread(d, conf_part_line(part, key), key, path);
     else if (path && !private)
         conf_error(d, conf_part_line(part, key), "`%s`: %s holds no private key in PEM form", key, path);
+    BIO_free(in);
     return private;
 }
 
@@ -189,13 +203,17 @@ static EVP_PKEY *check_key(struct conf_draft *d, const struct conf_part *part, c
 static void check_strength(struct conf_draft *d, const struct conf_part *part, const char *key,
                            const char *path)
 {
+    unsigned line = conf_part_line(part, key);
     SSL_CTX *context = SSL_CTX_new(TLS_method());
 
     ERR_clear_error();
-    if (context && SSL_CTX_use_certificate_chain_file(context, path) != 1) {
+    bool taken = context && SSL_CTX_use_certificate_chain_file(context, path) == 1;
+    if (!context || (!taken && ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE)) {
+        report_unread(d, line, key, path);
+    } else if (!taken) {
         const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
-        conf_error(d, conf_part_line(part, key), "`%s`: OpenSSL refuses the certificate in %s: %s", key, path,
+        conf_error(d, line, "`%s`: OpenSSL refuses the certificate in %s: %s", key, path,
                    reason ? reason : "not usable");
     }
     SSL_CTX_free(context);
@@ -208,7 +226,11 @@ void conf_check_pair(struct conf_draft *d, const struct conf_part *part, const b
     X509 *cert = check_certificate(d, part, cert_key, cert_path);
     EVP_PKEY *key = check_key(d, part, key_key, key_path);
 
-    if (cert && key && X509_check_private_key(cert, key) != 1)
+    ERR_clear_error();
+    bool fits = cert && key && X509_check_private_key(cert, key) == 1;
+    if (cert && key && !fits && ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE)
+        report_unread(d, conf_part_line(part, key_key), key_key, key_path);
+    else if (cert && key && !fits)
         conf_error(d, conf_part_line(part, key_key), "`%s`: %s is not the key of the certificate in %s",
                    key_key, key_path, cert_path);
     else if (cert && key)
@@ -240,7 +262,9 @@ void conf_check_list(struct conf_draft *d, const struct conf_part *part, const b
         X509_CRL_free(list);
         n++;
     }
-    if (path && !n)
+    if (path && is_unread(in))
+        report_unread(d, line, key, path);
+    else if (path && !n)
         conf_error(d, line, "`%s`: %s holds no revocation list in PEM form", key, path);
     else if (path && !is_file_end(ERR_peek_last_error()))
         conf_error(d, line, "`%s`: revocation list number %u in %s is damaged or cut off", key, n + 1, path);
