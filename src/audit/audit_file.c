@@ -19,12 +19,12 @@
 
 #include "audit/audit_tail.h"
 #include "base/digest.h"
+#include "base/durable.h"
 #include "base/jsonw.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,9 @@
 #define TAIL_MAX   (64 * 1024 * 1024)
 #define CHUNK      (1024 * 1024) /* allocated at once */
 #define OPENING    (8 * 1024)
-#define CLOSE_OFF  "~\n" /* a line that lacks but its end must not become a good one */
+/* What one append has at most, and more: audit_thread.c */
+#define AGAIN_BYTES (2 * 1024 * 1024)
+#define CLOSE_OFF   "~\n" /* a line that lacks but its end must not become a good one */
 
 static int disk_reserve(int fd, off_t offset, off_t length)
 {
@@ -175,7 +177,7 @@ static int add_known(struct buf *lines, struct audit_link *at, const char *event
     return audit_line_write_own(lines, at, &b);
 }
 
-static int add_torn(struct buf *lines, struct audit_link *at, const struct tail *t)
+static int add_torn(struct buf *lines, struct audit_link *at, const struct tail *t, bool torn)
 {
     struct buf b = BUF_INIT(OPENING);
     struct jsonw w = jsonw_start(&b);
@@ -184,7 +186,7 @@ static int add_torn(struct buf *lines, struct audit_link *at, const struct tail 
         return -ENOMEM;
     jsonw_object(&w, NULL);
     jsonw_str(&w, "event", "audit_torn");
-    jsonw_str(&w, "cause", t->torn ? "torn" : "altered");
+    jsonw_str(&w, "cause", torn ? "torn" : "altered");
     jsonw_int(&w, "junk_bytes", (int64_t)t->junk_bytes);
     jsonw_str(&w, "junk_sha256", t->junk_sha256);
     jsonw_end(&w);
@@ -211,8 +213,9 @@ static int add_opening(const struct audit_file *f, const struct tail *t, bool em
         return add_known(lines, at, known->seq ? "audit_continue" : "audit_begin", cause, known);
     }
     *at = t->last.seq ? t->last : *known;
+    /* Of several lines that were written at once a crash may leave any part. */
     if (t->junk_bytes)
-        err = add_torn(lines, at, t);
+        err = add_torn(lines, at, t, t->torn || (lag && t->last.seq >= known->seq));
     bool ahead = lag && t->last.seq > known->seq;
     if (err || !known->seq || !t->last.seq || ahead || same_link(&t->last, known))
         return err;
@@ -268,21 +271,6 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-static int sync_directory(const char *path)
-{
-    char copy[AUDIT_PATH_MAX];
-
-    (void)text_copy(copy, sizeof(copy), path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
-
-    if (fd < 0)
-        return -errno;
-    if (fsync(fd) && errno != EINVAL) /* EINVAL: a file system without such a thing */
-        err = -errno;
-    (void)close(fd);
-    return err;
-}
-
 static int open_locked(const char *path, gid_t group, struct stat *st)
 {
     int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600), err = 0;
@@ -316,13 +304,31 @@ static void let_go(struct audit_file *f, int fd, uint64_t size)
 
 static void keep_old(struct audit_file *f, const struct audit_file *old)
 {
+    f->left_lines = old->left_lines || (f->unsure && f->fd != old->fd);
     if (f->fd >= 0 && f->fd != old->fd)
         (void)close(f->fd);
     f->fd = old->fd;
     f->size = old->size;
     f->reserved_to = old->reserved_to;
     f->unsure = old->unsure;
+    f->undone = old->undone;
     f->head = old->head;
+}
+
+/*
+ * Where a sync has failed, in this process or one before, the last lines may be visible and not durable: they
+ * are written again, for the sync of the next line. A file that can only be appended to stays as it is.
+ */
+static int write_again(const struct audit_file *f)
+{
+    int flags = fcntl(f->fd, F_GETFL);
+    uint64_t from = f->size < AGAIN_BYTES ? 0 : f->size - AGAIN_BYTES;
+
+    if (flags < 0 || fcntl(f->fd, F_SETFL, flags & ~O_APPEND))
+        return errno == EPERM ? 0 : -errno;
+    int err = durable_again(f->fd, from, f->size);
+
+    return fcntl(f->fd, F_SETFL, flags) ? -errno : err;
 }
 
 /* Makes the file at the path ours. On failure everything is as before. */
@@ -343,23 +349,28 @@ static int take_over(struct audit_file *f, const char *cause, bool lag)
     f->reserved_to = f->size;
     f->unsure = false;
     int err = f->size ? read_tail(fd, f->size, &tail) : 0;
+    if (!err && lag)
+        err = write_again(f);
     if (!err)
         err = add_opening(f, &tail, f->size == 0, cause, lag, &lines, &at);
     if (!err && f->size)
         err = read_first(fd, f->size, &tail);
+    if (!err && !same && old.undone && f->disk->sync(old.fd)) /* no line may come back behind our last one */
+        err = -errno;
+    if (!err && !same) /* before its lines: a file that could not be taken over has none */
+        err = durable_name(f->path);
     if (!err) {
         f->head.first = f->size && tail.first ? tail.first : f->head.last.seq + 1;
         f->head.last = f->size ? tail.last : f->head.last;
         err = lines.len ? audit_file_append(f, &lines, &at) : 0;
         write_head(f);
     }
-    if (!err && !same)
-        err = sync_directory(f->path);
     buf_free(&lines);
     if (err)
         keep_old(f, &old);
     else if (!same)
         let_go(f, old.fd, old.size);
+    f->left_lines &= err != 0;
     return err;
 }
 
@@ -386,13 +397,40 @@ static void explain_failure(const struct audit_file *f, int err, char why[320])
         (void)snprintf(why, 320, "cannot use the audit file %.200s: %.80s", path, strerror(-err));
 }
 
+static int on_newest_line(void *last, const char *line, size_t n)
+{
+    struct audit_line read;
+
+    int err = audit_line_read(line, n, &read, NULL);
+
+    if (err)
+        return err == -ENOMEM ? err : 0; /* the one before it */
+    *(struct audit_link *)last = read.link;
+    return 1;
+}
+
+/* The head may lag behind the last line, also behind that of a file that has another name now. */
+static int find_newest(struct audit_file *f)
+{
+    struct audit_link last;
+    struct audit_tail past;
+    int found = audit_tail_read(f->path, TAIL_FIRST, on_newest_line, &last, &past);
+
+    if (found == 1 && last.seq > f->head.last.seq)
+        f->head.last = last;
+    return found == -ENOMEM ? found : 0; /* a file that cannot be read is reported when it is taken */
+}
+
 static int begin_file(struct audit_file *f)
 {
     struct stat st;
     int err = open_head(f);
 
+    if (!err)
+        err = find_newest(f);
     if (!err) {
         bool missing = lstat(f->path, &st) != 0 && errno == ENOENT;
+
         err = take_over(f, missing ? "missing" : "cut", true);
     }
     if (err)
@@ -461,6 +499,8 @@ int audit_file_check(struct audit_file *f)
     f->unsure = false;
     if (!*cause)
         return 0;
+    if (f->left_lines && strcmp(cause, "replaced") == 0)
+        return take_over(f, "moved", true); /* the beginning of our own that failed */
     int err = take_over(f, cause, false);
     if (!err && strcmp(cause, "moved") != 0) {
         f->breaks++;
@@ -517,13 +557,14 @@ int audit_file_append(struct audit_file *f, const struct buf *lines, const struc
     if (!err && f->disk->sync(f->fd) != 0)
         err = -errno;
     if (err) {
-        f->unsure = true;
+        f->unsure = f->undone = true;
         if (ftruncate(f->fd, (off_t)f->size) == 0) {
             f->unsure = false;
             f->reserved_to = f->size; /* truncating has given the reserve back */
         }
         return err;
     }
+    f->undone = false;
     f->size += lines->len;
     f->head.last = *last;
     write_head(f);

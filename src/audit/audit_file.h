@@ -37,6 +37,8 @@ struct audit_file {
     uint64_t reserved_to; /* allocated up to here */
     bool no_reserve;      /* this file system cannot */
     bool unsure;          /* bytes of a failed write may be behind `size` */
+    bool undone;          /* a failed write was cut off, and the cut is not durable */
+    bool left_lines;      /* another file could not be taken over, and may have our own lines */
     struct audit_head head;
     unsigned breaks;     /* the file was not as it was left, so often */
     char last_break[16]; /* "deleted", … */

@@ -25,10 +25,14 @@
 #include <string.h>
 
 #define TEXT_SIZE 320
+#define JUNK_KEPT 4096 /* unsound lines that are judged together: more than one write of the gateway has */
 
 struct junk { /* lines that are not sound, since the last one that is */
-    uint64_t lines, bytes, first;
-    const char *why;
+    uint64_t lines, bytes;
+    struct {
+        uint64_t line;
+        const char *why;
+    } first[JUNK_KEPT];
     EVP_MD_CTX *hash;
 };
 
@@ -120,14 +124,25 @@ static void add_junk(struct audit_verify *v, const char *line, size_t n, const c
     struct junk *j = &v->junk;
 
     if (j->lines == 0) {
-        *j = (struct junk){.first = v->line, .why = why, .hash = j->hash};
+        j->bytes = 0;
         need(v, EVP_DigestInit_ex(j->hash, EVP_sha256(), NULL));
     }
     need(v, EVP_DigestUpdate(j->hash, line, n));
+    if (j->lines < JUNK_KEPT) {
+        j->first[j->lines].line = v->line;
+        j->first[j->lines].why = why;
+    } else {
+        remark(v, DEFECT, v->line, v->at.seq + j->lines + 1, "%s", why);
+    }
     j->lines++;
     j->bytes += n;
-    if (j->lines > 1)
-        remark(v, DEFECT, v->line, v->at.seq + j->lines, "%s", why);
+}
+
+static void remark_junk(struct audit_verify *v, uint64_t lines, bool closed)
+{
+    for (uint64_t i = 0; i < lines && i < JUNK_KEPT; i++)
+        remark(v, DEFECT, v->junk.first[i].line, v->at.seq + i + 1, "%s%s", v->junk.first[i].why,
+               closed && i == 0 ? "; the gateway noticed when it wrote the next line" : "");
 }
 
 static bool is_closed_off(struct audit_verify *v, const cJSON *o)
@@ -155,13 +170,13 @@ static uint64_t judge_junk(struct audit_verify *v, const struct audit_line *next
     bool closed = next && strcmp(next->event, "audit_torn") == 0 && is_closed_off(v, o);
 
     j->lines = 0;
-    if (closed && lines == 1 && strcmp(json_text(o, "cause"), "torn") == 0)
-        remark(v, NOTE, j->first, 0,
-               "the line was cut off by a crash; the gateway closed it off with seq %" PRIu64,
+    if (closed && lines <= JUNK_KEPT && strcmp(json_text(o, "cause"), "torn") == 0)
+        remark(v, NOTE, j->first[0].line, 0,
+               "%s cut off by a crash; the gateway closed %s off with seq %" PRIu64,
+               lines == 1 ? "the line was" : "this line and those behind it were", lines == 1 ? "it" : "them",
                next->link.seq);
     else
-        remark(v, DEFECT, j->first, v->at.seq + 1, "%s%s", j->why,
-               closed ? "; the gateway noticed when it wrote the next line" : "");
+        remark_junk(v, lines, closed);
     return closed || (next && strcmp(next->prev, v->at.hash) == 0) ? 0 : lines;
 }
 
@@ -200,7 +215,7 @@ static void check_file_start(struct audit_verify *v, const struct audit_line *l)
 {
     if (strcmp(l->event, "audit_begin") == 0)
         remark(v, DEFECT, v->line, l->link.seq, "a new trail begins here: the one before does not go on");
-    else if (strcmp(l->event, "audit_continue") != 0)
+    else if (strcmp(l->event, "audit_continue") != 0 && strcmp(l->event, "audit_torn") != 0)
         remark(v, DEFECT, v->line, l->link.seq, "the file does not begin with its first line");
 }
 

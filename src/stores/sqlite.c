@@ -328,13 +328,11 @@ static enum sqlite_verdict open_or_create(struct sqlite_store *s, const char *pa
         s->file.error = lost < 0 ? lost : 0;
         return lost < 0 ? SQLITE_FILE_FAILED : SQLITE_FILE_DAMAGED;
     }
-    if (!here) {
-        int err = sqlite_file_create(path, why);
-
-        s->file.error = err ? err : state_lock_mark(s->lock);
-        if (s->file.error)
-            return SQLITE_FILE_FAILED;
-    }
+    s->file.error = here ? sqlite_file_settle(path, why) : sqlite_file_create(path, why);
+    if (!s->file.error && !made) /* also where the process that made the store has ended before this */
+        s->file.error = state_lock_mark(s->lock);
+    if (s->file.error)
+        return SQLITE_FILE_FAILED;
     return sqlite_file_open(&s->file, path, why);
 }
 

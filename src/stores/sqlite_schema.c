@@ -13,6 +13,7 @@
 #include "stores/sqlite_schema.h"
 
 #include "base/crash_point.h"
+#include "base/durable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -322,9 +323,9 @@ const char *sqlite_file_fault(const char *head, size_t n, bool *newer)
     return *newer ? "it was written by a newer version" : "";
 }
 
-static int sync_path(const char *path, int flags)
+static int sync_file(const char *path)
 {
-    int fd = open(path, flags | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return -errno;
@@ -356,11 +357,10 @@ static int fill(const char *path, char why[256])
 
 int sqlite_file_create(const char *path, char why[256])
 {
-    char fresh[4096], directory[4096];
+    char fresh[4096];
 
     if (snprintf(fresh, sizeof(fresh), "%s.new", path) >= (int)sizeof(fresh))
         return -ENAMETOOLONG;
-    (void)snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(path, '/') - path), path);
     (void)unlink(fresh);
     int err = fill(fresh, why);
     if (err)
@@ -370,8 +370,36 @@ int sqlite_file_create(const char *path, char why[256])
         (void)snprintf(why, 256, "%s", strerror(-err));
         return err;
     }
-    err = sync_path(path, O_RDONLY);
-    return err ? err : sync_path(directory, O_RDONLY | O_DIRECTORY);
+    err = sync_file(path);
+    return err ? err : durable_name(path);
+}
+
+static int settle(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    int err = fstat(fd, &st) ? -errno : durable_again(fd, 0, (uint64_t)st.st_size);
+    if (!err && fsync(fd))
+        err = -errno;
+    (void)close(fd);
+    return err;
+}
+
+int sqlite_file_settle(const char *path, char why[256])
+{
+    char log[4096];
+
+    if (snprintf(log, sizeof(log), "%s-wal", path) >= (int)sizeof(log))
+        return -ENAMETOOLONG;
+    int err = settle(log);
+
+    err = err ? err : settle(path);
+    if (err)
+        (void)snprintf(why, 256, "%s", strerror(-err));
+    return err;
 }
 
 /* ---- the tag ---- */

@@ -50,6 +50,9 @@ const char *sqlite_file_fault(const char *head, size_t n, bool *newer);
 enum sqlite_verdict sqlite_file_judge(sqlite3 *db, char why[256]);
 /* Makes a fresh, empty, durable file at `path` (which must not exist), atomically. 0 or -errno. */
 int sqlite_file_create(const char *path, char why[256]);
+/* Before an existing file is opened: makes its bytes and those of its log durable, as a reader sees them now.
+ * A process before may have ended after a sync that failed (base/durable.h). 0 or -errno. */
+int sqlite_file_settle(const char *path, char why[256]);
 void sqlite_file_close(struct sqlite_file *);
 
 /* A good file that is only read may be of an older schema: *db is replaced by a copy in memory that is

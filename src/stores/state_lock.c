@@ -7,12 +7,13 @@
  */
 #include "stores/state_lock.h"
 
+#include "base/durable.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PATH_BYTES 4096
@@ -21,10 +22,12 @@ int state_lock(const char *dir, bool *made, char why[STATE_LOCK_WHY])
 {
     char path[PATH_BYTES], mark = 0;
 
-    if (mkdir(dir, 0700) && errno != EEXIST) {
+    int err = durable_directory(dir);
+
+    if (err) {
         (void)snprintf(why, STATE_LOCK_WHY, "cannot make the state directory %.200s: %.60s", dir,
-                       strerror(errno));
-        return -errno;
+                       strerror(-err));
+        return err;
     }
     if (snprintf(path, sizeof(path), "%s/lock", dir) >= (int)sizeof(path) - 32) {
         (void)snprintf(why, STATE_LOCK_WHY, "the name of the state directory is too long");
@@ -43,7 +46,7 @@ int state_lock(const char *dir, bool *made, char why[STATE_LOCK_WHY])
         return -EBUSY;
     }
     ssize_t n = pread(fd, &mark, 1, 0);
-    int err = n < 0 ? -errno : 0;
+    err = n < 0 ? -errno : 0;
 
     if (made)
         *made = n == 1;

@@ -18,6 +18,7 @@
  */
 #include "commands/run/sandbox_policy.h"
 
+#include "base/durable.h"
 #include "base/log.h"
 #include "base/sandbox_paths.h"
 
@@ -37,8 +38,8 @@ static void allow_configured(struct sandbox_paths *f, const struct conf *conf,
     const struct conf_gateway *g = &conf->gateway;
 
     sandbox_paths_file(f, conf_file, SANDBOX_READ);
-    /* A rule needs an existing directory. If mkdir() fails, the store reports why. */
-    (void)mkdir(g->state_dir, 0700);
+    /* A rule needs an existing directory. If it cannot be made, the store reports why. */
+    (void)durable_directory(g->state_dir);
     sandbox_paths_path(f, g->state_dir, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SOCKET);
     sandbox_paths_file(f, g->audit_file, SANDBOX_READ | SANDBOX_WRITE);
     if (strcmp(g->log_file, "-") != 0)

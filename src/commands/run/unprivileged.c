@@ -8,6 +8,7 @@
  */
 #include "commands/run/unprivileged.h"
 
+#include "base/durable.h"
 #include "base/sandbox.h"
 
 #include <errno.h>
@@ -35,7 +36,10 @@ static int make_state_dir(const char *path, const struct passwd *pw, char why[UN
 
     if (fd >= 0)
         (void)close(fd);
-    return ok ? 0 : describe_failure(why, "cannot make", path, err);
+    if (!ok)
+        return describe_failure(why, "cannot make", path, err);
+    err = durable_name(path);
+    return err ? describe_failure(why, "cannot make", path, -err) : 0;
 }
 
 static int change_user(const struct conf_gateway *g, bool *changed, char why[UNPRIVILEGED_WHY_SIZE])

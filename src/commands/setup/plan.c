@@ -9,6 +9,7 @@
  */
 #include "commands/setup/setup.h"
 
+#include "base/durable.h"
 #include "base/safe_path.h"
 #include "conf/conf.h"
 
@@ -201,7 +202,8 @@ static int make_file(const struct setup *s, struct setup_file *f)
     err = write_all(fd, &f->data);
     if (!err)
         err = set_access(s, f, fd);
-    return close(fd) != 0 && !err ? errno : err;
+    err = close(fd) != 0 && !err ? errno : err;
+    return err ? err : -durable_name(f->path);
 }
 
 bool setup_plan_make(struct setup *s, char why[SETUP_WHY_SIZE])

@@ -7,6 +7,8 @@
  */
 #include "reports/commands/conf_edit.h"
 
+#include "base/durable.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -55,17 +57,6 @@ static int open_directory(const char *path)
     return open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* The rename itself is on disk, too. */
-static void sync_directory(const char *path)
-{
-    int fd = open_directory(path);
-
-    if (fd < 0)
-        return;
-    (void)fsync(fd);
-    (void)close(fd);
-}
-
 static int replace(const char *path, const struct buf *text)
 {
     char next[PATH_MAX];
@@ -87,7 +78,7 @@ static int replace(const char *path, const struct buf *text)
     if (err)
         (void)unlink(next);
     else
-        sync_directory(path);
+        (void)durable_name(path);
     return err;
 }
 

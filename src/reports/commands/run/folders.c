@@ -4,6 +4,7 @@
  */
 #include "reports/commands/run/folders.h"
 
+#include "base/durable.h"
 #include "reports/collecting/collecting.h"
 #include "reports/commands/run/trail.h"
 
@@ -16,9 +17,9 @@
 
 static int make(const char *path, char why[FOLDERS_WHY])
 {
-    int err = mkdir(path, 0700) ? -errno : 0;
+    int err = durable_directory(path);
 
-    if (err == 0 || access(path, F_OK) == 0)
+    if (err == 0)
         return 0;
     (void)snprintf(why, FOLDERS_WHY, "%.200s: %.80s", path, strerror(-err));
     return err;
