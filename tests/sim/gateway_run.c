@@ -21,7 +21,7 @@
 #include "base/memory/secret.h"
 #include "base/metrics.h"
 #include "base/text.h"
-#include "broker/audit.h"
+#include "commands/run/audit.h"
 #include "commands/run/reload.h"
 #include "commands/run/site.h"
 #include "handlers/routes.h"
@@ -34,6 +34,7 @@
 
 #define TOKEN          "token-of-the-simulated-clients"
 #define LAST_ANSWER_MS 1000
+#define RESTART_MS     5000 /* after a start that has failed */
 #define VAULT_URL      "https://vault.example.test/BeyondTrust/api/public/v3"
 
 enum run_state { RUN_NONE, RUN_SERVING, RUN_DRAINING, RUN_FLUSHING, RUN_CLOSING, RUN_GONE };
@@ -47,7 +48,7 @@ struct gateway_run {
     struct loop *loop;
     struct loop_hook hook;
     struct store *store;
-    struct audit *audit;
+    struct run_audit audit;
     struct vault *vault;
     struct broker *broker;
     struct run_site site;
@@ -116,7 +117,7 @@ static void write_conf(const struct setup *s, const char *vault)
         "reconcile_every = %um\naudit_policy = %s\nrelease_on_stop = %s\nlog_level = %s\nlog_file = %s\n"
         "[listener main]\naddress = 127.0.0.1:8443\n"
         "[client pra]\ntoken_sha256 = %s\nallow = broker operate observe\nrate = 10000/s\n",
-        files.dir, s->release_minutes, s->list_cache_ms, s->reconcile_minutes,
+        DISK_STATE_DIR, s->release_minutes, s->list_cache_ms, s->reconcile_minutes,
         s->strict ? "strict" : "degraded", yes_or_no(s->release_on_stop), files.debug ? "debug" : "error",
         files.log, hex);
     (void)buf_printf(&text,
@@ -190,7 +191,7 @@ static void on_server_closed(void *arg)
     struct store *store = g->store;
 
     g->server = NULL;
-    g->open_parts = 4;
+    g->open_parts = 5;
     if (!run_site_close(&g->site, on_part_closed, g))
         g->open_parts--;
     if (g->gateway)
@@ -200,14 +201,14 @@ static void on_server_closed(void *arg)
     gateway_free(g->gateway);
     reload_free(g->reload);
     g->reload = NULL;
-    audit_free(g->audit);
+    run_audit_stop(&g->audit);
     g->broker = NULL;
     g->gateway = NULL;
-    g->audit = NULL;
     g->vault = NULL;
     g->store = NULL;
     password_safe_close(vault, on_part_closed, g);
     store->ops->close(store, on_part_closed, g);
+    run_audit_close(&g->audit, on_part_closed, g);
     on_part_closed(g);
 }
 
@@ -330,7 +331,7 @@ static void open_gateway(struct gateway_run *g)
                                 .vaults = &g->vault,
                                 .nvaults = 1,
                                 .store = g->store,
-                                .audit = g->audit,
+                                .audit = g->audit.audit,
                                 .site = g->site.site};
 
     g->gateway = gateway_new(&opts);
@@ -346,14 +347,14 @@ static void open_broker(struct gateway_run *g)
                                .vaults = &g->vault,
                                .nvaults = 1,
                                .store = g->store,
-                               .audit = g->audit};
+                               .audit = g->audit.audit};
     char why[RUN_SITE_WHY_SIZE] = "";
 
-    disk_tag_of_trail(g->world->disk, g->store);
+    run_tag(g->conf, g->store);
     g->broker = broker_new(&opts);
     if (!g->broker)
         abort();
-    disk_witness(g->world->disk, g->broker);
+    run_witness(g->conf, g->broker, g->audit.audit);
     if (!run_site_open(&g->site, g->loop, g->conf, g->broker, why)) {
         (void)fprintf(stderr, "%s\n", why);
         abort();
@@ -387,12 +388,42 @@ static void prepare_reload(struct gateway_run *g)
         abort();
 }
 
+static void open_loop(struct gateway_run *g)
+{
+    g->conf = load_conf(&g->world->setup);
+    g->loop = loop_new_clock(&g->world->clock);
+    if (!g->loop)
+        abort();
+    g->hook = (struct loop_hook){.iteration = on_iteration};
+    loop_on_iteration(g->loop, &g->hook);
+    g->drain_end = (struct deadline){0};
+}
+
+static void open_audit(struct gateway_run *g)
+{
+    char why[320] = "";
+
+    if (run_audit_open(&g->audit, g->loop, g->conf, why))
+        return;
+    (void)fprintf(stderr, "%s\n", why);
+    abort();
+}
+
+/* A start that fails, as a service manager tries it again. */
+static void give_up_start(struct gateway_run *g)
+{
+    world_note(g->world, "gateway not started");
+    g->restart_ms = RESTART_MS;
+    forget_process(g);
+}
+
 void gateway_run_start(struct gateway_run *g)
 {
     struct world *w = g->world;
 
     if (g->state != RUN_NONE)
         return;
+    g->state = RUN_SERVING;
     world_note(w, "gateway starts");
     if (w->gives_up)
         w->gave_up_ms = w->now_ms;
@@ -400,24 +431,25 @@ void gateway_run_start(struct gateway_run *g)
     counts_add(w->counts, 1, "gateway.started");
     world_disturbed(w);
     g->starts++;
-    g->conf = load_conf(&w->setup);
-    g->loop = loop_new_clock(&w->clock);
-    if (!g->loop)
-        abort();
-    g->hook = (struct loop_hook){.iteration = on_iteration};
-    loop_on_iteration(g->loop, &g->hook);
-    g->drain_end = (struct deadline){0};
+    open_loop(g);
     g->store = disk_open_store(w->disk, g->loop);
-    g->audit = audit_new(&(struct audit_opts){.sink = disk_open_trail(w->disk),
-                                              .timers = loop_timers(g->loop),
-                                              .policy = g->conf->gateway.audit_policy});
-    if (!g->audit)
-        abort();
+    if (!g->store) {
+        give_up_start(g);
+        return;
+    }
+    open_audit(g);
+    disk_started(w->disk);
     open_vault(g);
     open_broker(g);
     open_gateway(g);
     prepare_reload(g);
-    g->state = RUN_SERVING;
+}
+
+void gateway_run_rotate(struct gateway_run *g)
+{
+    disk_rotate_trail(g->world->disk);
+    if (gateway_run_serves(g))
+        run_audit_rotate(&g->audit);
 }
 
 /* ---- reloads ---- */

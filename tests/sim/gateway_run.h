@@ -25,6 +25,8 @@ void gateway_run_start(struct gateway_run *);
 void gateway_run_stop(struct gateway_run *, unsigned restart_ms);
 /* The configuration is another one, or would be: it is read again, as after SIGHUP. */
 void gateway_run_reload(struct gateway_run *, const struct act *);
+/* The audit trail's file gets another name, and the gateway hears of it, as by logrotate. */
+void gateway_run_rotate(struct gateway_run *);
 /* Closes everything at once, without draining. */
 void gateway_run_close(struct gateway_run *);
 /* There is a process. */

@@ -8,6 +8,7 @@
 #include "gateway_run.h"
 #include "log_watch.h"
 #include "shrink.h"
+#include "vfs.h"
 #include "world.h"
 
 #include "base/log.h"
@@ -230,6 +231,7 @@ int main(int argc, char **argv)
     if (o.seconds > 0 && o.last == 100)
         o.last = UINT64_MAX - 1;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    vfs_register();
     gateway_run_configure();
     gateway_run_log(o.log, o.log ? "-" : "/dev/null");
     bool good = o.nreplay ? run_files(&o, &t) : run_seeds(&o, &t);

@@ -606,12 +606,10 @@ void oracle_check_quiet(struct oracle *o)
 
 void oracle_check_end(struct oracle *o)
 {
-    const char *fault = disk_trail_fault(o->world->disk);
     const struct seen_lease *l;
 
     callers_check_end(o->world->callers);
-    if (fault)
-        world_fail(o->world, "the audit trail: %s", fault);
+    disk_check_trail(o->world->disk);
     STAILQ_FOREACH(l, &o->leases, link)
     if (!disk_has_checkout(o->world->disk, l->id) && o->world->setup.strict)
         world_fail(o->world, "the audit trail has no check-out of lease %s", l->id);

@@ -188,6 +188,7 @@ static void add_machine_acts(struct script *s, struct rng *r)
     add_some(s, r, ACT_KILL, 3, 0, 0, 60000);
     add_some(s, r, ACT_STOP, 3, 0, 0, 60000);
     add_some(s, r, ACT_RELOAD, 12, RELOAD_NCHANGES - 1, 100, 0);
+    add_some(s, r, ACT_ROTATE_TRAIL, 4, 0, 0, 0);
 }
 
 /* Sessions end while the site does not answer, for longer than a poll looks back; reports show it afterwards.

@@ -53,13 +53,15 @@
     X(SESSION_END, "session-end") /* a session, b how (enum session_end_flags), c ms until its event */      \
     X(SITE_EVENT, "site-event")   /* a session, b an event that ends nothing, c ms until it */               \
     /* world.c */                                                                                            \
-    X(JUMP, "clock-jump")         /* a seconds; b 1 = back */                                                \
-    X(VAULT_CLOCK, "vault-clock") /* a seconds the vault is ahead; b 1 = behind */                           \
-    X(STORE_FAILS, "store-fails") /* a seconds */                                                            \
-    X(STORE_SLOW, "store-slow")   /* a seconds, b milliseconds for each commit */                            \
-    X(TRAIL_FAILS, "trail-fails") /* a seconds */                                                            \
-    X(TRAIL_SLOW, "trail-slow")   /* a seconds, b milliseconds for each write */                             \
-    X(CRASH, "crash") /* a which write from now on, b what of it is durable, c ms until the start */         \
+    X(JUMP, "clock-jump")           /* a seconds; b 1 = back */                                              \
+    X(VAULT_CLOCK, "vault-clock")   /* a seconds the vault is ahead; b 1 = behind */                         \
+    X(STORE_FAILS, "store-fails")   /* a seconds */                                                          \
+    X(STORE_SLOW, "store-slow")     /* a seconds, b milliseconds for each commit */                          \
+    X(TRAIL_FAILS, "trail-fails")   /* a seconds */                                                          \
+    X(TRAIL_SLOW, "trail-slow")     /* a seconds, b milliseconds for each write */                           \
+    X(ROTATE_TRAIL, "rotate-trail") /* its file gets another name */                                         \
+    X(CRASH, "crash") /* a how many writes from now on, b what it loses (enum vdisk_loss), c ms until the    \
+                         start */                                                                            \
     X(KILL, "kill")   /* at once; c ms until the start */                                                    \
     X(STOP, "stop")   /* SIGTERM; c ms from its end to the start */                                          \
     /* gateway_run.c */                                                                                      \

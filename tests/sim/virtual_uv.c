@@ -2,10 +2,10 @@
 /*
  * virtual_uv.c - libuv without a kernel; see the header.
  *
- * The order of one iteration is libuv's: prepare, reads, close callbacks. Timers are only noted: the clock of
- * a world moves outside of the loop, and loop_iterate() fires what is due by it. A write is taken as a whole
- * and at once. Descriptors are numbers that no kernel has, so the system calls of src/loop/server/ on them
- * fail, and the gateway goes the way it goes for libuv alone.
+ * The order of one iteration is libuv's: prepare, reads, asyncs, close callbacks. Timers are only noted: the
+ * clock of a world moves outside of the loop, and loop_iterate() fires what is due by it. A write is taken as
+ * a whole and at once. Descriptors are numbers that no kernel has, so the system calls of src/loop/server/ on
+ * them fail, and the gateway goes the way it goes for libuv alone.
  */
 #include "virtual_uv.h"
 
@@ -21,6 +21,8 @@ struct handle {
     uv_handle_t *uv;
     bool active, closing;
     uv_prepare_cb prepare;
+    uv_async_cb async;
+    bool sent; /* of an async */
     struct virtual_socket *socket;
 };
 
@@ -126,6 +128,19 @@ static void run_reads(struct inside *in)
     }
 }
 
+static void run_asyncs(struct inside *in)
+{
+    struct handle *h, *next;
+
+    for (h = TAILQ_FIRST(&in->handles); h; h = next) {
+        next = TAILQ_NEXT(h, link);
+        if (!h->sent || h->closing)
+            continue;
+        h->sent = false;
+        h->async((uv_async_t *)h->uv);
+    }
+}
+
 static void run_closing(struct inside *in)
 {
     struct handles now = TAILQ_HEAD_INITIALIZER(now);
@@ -151,6 +166,7 @@ int uv_run(uv_loop_t *loop, uv_run_mode mode)
         abort(); /* a world never blocks */
     run_prepare(in);
     run_reads(in);
+    run_asyncs(in);
     run_closing(in);
     return uv_loop_alive(loop);
 }
@@ -173,12 +189,12 @@ bool virtual_uv_pending(const uv_loop_t *loop)
     if (!TAILQ_EMPTY(&in->closing))
         return true;
     TAILQ_FOREACH(h, &in->handles, link)
-    if (is_readable(h->socket))
+    if (h->sent || is_readable(h->socket))
         return true;
     return false;
 }
 
-/* libuv's own time measures the length of an iteration: it has none. */
+/* libuv's own time measures the length of an iteration: it has none. uv_hrtime() is in virtual_threads.c. */
 uint64_t uv_now(const uv_loop_t *loop)
 {
     (void)loop;
@@ -188,11 +204,6 @@ uint64_t uv_now(const uv_loop_t *loop)
 void uv_update_time(uv_loop_t *loop)
 {
     (void)loop;
-}
-
-uint64_t uv_hrtime(void)
-{
-    return 0;
 }
 
 uint64_t uv_metrics_idle_time(uv_loop_t *loop)
@@ -297,6 +308,28 @@ int uv_prepare_start(uv_prepare_t *prepare, uv_prepare_cb fn)
     h->prepare = fn;
     h->active = true;
     return 0;
+}
+
+int uv_async_init(uv_loop_t *loop, uv_async_t *async, uv_async_cb fn)
+{
+    int err = handle_init(loop, (uv_handle_t *)async, UV_ASYNC);
+
+    if (err)
+        return err;
+    handle_of((uv_handle_t *)async)->async = fn;
+    handle_of((uv_handle_t *)async)->active = true;
+    return 0;
+}
+
+int uv_async_send(uv_async_t *async)
+{
+    handle_of((uv_handle_t *)async)->sent = true;
+    return 0;
+}
+
+int uv_is_closing(const uv_handle_t *uv)
+{
+    return handle_of(uv)->closing;
 }
 
 /* A poll that reports nothing: who has the descriptor's other end calls its owner. */

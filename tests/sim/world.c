@@ -17,6 +17,7 @@
 #include "site_sim.h"
 #include "vault.h"
 #include "virtual_random.h"
+#include "virtual_threads.h"
 
 #include "base/container_of.h"
 #include "base/log.h"
@@ -172,8 +173,12 @@ static void free_process(struct world *w)
     uint64_t now_ms = w->now_ms;
 
     gateway_run_close(w->gateway);
-    for (int i = 0; gateway_run_up(w->gateway) && i < BURIAL_TURNS; i++)
-        w->now_ms += gateway_run_iterate(w->gateway) ? 0 : 1 + gateway_run_next(w->gateway) % MINUTE;
+    for (int i = 0; gateway_run_up(w->gateway) && i < BURIAL_TURNS; i++) {
+        bool more = virtual_threads_hurry();
+
+        more |= gateway_run_iterate(w->gateway);
+        w->now_ms += more ? 0 : 1 + gateway_run_next(w->gateway) % MINUTE;
+    }
     if (gateway_run_up(w->gateway))
         world_fail(w, "a process that ends does not free its memory");
     w->now_ms = now_ms;
@@ -237,6 +242,7 @@ static void do_act(struct world *w, const struct act *act)
     case ACT_TRAIL_FAILS:
     case ACT_TRAIL_SLOW:
     case ACT_CRASH: disk_act(w->disk, act); break;
+    case ACT_ROTATE_TRAIL: gateway_run_rotate(w->gateway); break;
     case ACT_RELOAD: gateway_run_reload(w->gateway, act); break;
     case ACT_SITE_FAULT:
     case ACT_SITE_DOWN: link_side_act(w->vault->links, act); break;
@@ -297,6 +303,7 @@ static void world_begin(struct world *w, const struct script *script, FILE *trac
         abort();
     TAILQ_INIT(w->pending);
     w->ends = ends_new(w);
+    virtual_threads_begin(w->events);
     w->disk = disk_new(w);
     w->vault = vault_new(w);
     w->site = site_sim_new(w);
@@ -345,6 +352,7 @@ static void world_end(struct world *w)
     site_sim_free(w->site);
     disk_free(w->disk);
     ends_free(w->ends);
+    virtual_threads_end();
     timers_free(w->events);
     free(w->pending);
 }

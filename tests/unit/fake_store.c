@@ -56,7 +56,7 @@ void fake_store_put_lease(struct fake_store *fs, const struct lease_row *row)
     *at = copy;
 }
 
-static void put_cursor(struct fake_store *fs, const struct cursor_row *row)
+void fake_store_put_cursor(struct fake_store *fs, const struct cursor_row *row)
 {
     size_t i = 0;
 
@@ -185,12 +185,12 @@ static enum store_outcome apply_to(struct fake_store *rows, struct store_step *s
     return STORE_APPLIED;
 }
 
-static enum store_outcome apply(struct fake_store *fs, struct store_step *step)
+enum store_outcome fake_store_apply(struct fake_store *fs, struct store_step *step)
 {
     enum store_outcome outcome;
 
     if (step->kind == STEP_CURSOR) {
-        put_cursor(fs, &step->cursor);
+        fake_store_put_cursor(fs, &step->cursor);
         return STORE_APPLIED;
     }
     if (!fs->node.rows || !fake_shared_apply(fs, step, &outcome))
@@ -331,7 +331,7 @@ bool fake_store_commit(struct fake_store *fs)
     if (fails)
         fs->writable_ms = clock_now(fs->clock) + SECONDS(1);
     STAILQ_FOREACH(step, &batch, link)
-    outcomes[n++] = fails ? STORE_AWAY : apply(fs, step);
+    outcomes[n++] = fails ? STORE_AWAY : fake_store_apply(fs, step);
     for (n = 0; (step = STAILQ_FIRST(&batch)); n++) {
         STAILQ_REMOVE_HEAD(&batch, link);
         finish(step, outcomes[n], !fails ? 0 : fs->node.fenced ? -ESTALE : -ENOSPC);
@@ -350,7 +350,7 @@ void fake_store_crash(struct fake_store *fs, size_t durable)
     while ((step = STAILQ_FIRST(&fs->queue))) {
         STAILQ_REMOVE_HEAD(&fs->queue, link);
         if (whole)
-            (void)apply(fs, step);
+            (void)fake_store_apply(fs, step);
         whole -= whole != 0;
         finish(step, STORE_AWAY, -EIO); /* its caller is gone */
     }

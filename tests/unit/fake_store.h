@@ -78,6 +78,9 @@ bool fake_store_commit(struct fake_store *); /* false = nothing waits, and nothi
 void fake_store_crash(struct fake_store *, size_t durable);
 void fake_store_put_request(struct fake_store *, const struct request_row *);
 void fake_store_put_lease(struct fake_store *, const struct lease_row *);
+void fake_store_put_cursor(struct fake_store *, const struct cursor_row *);
+/* What a commit does with one step; `done` is not called. OTHERWISE: step->now is the caller's to free. */
+enum store_outcome fake_store_apply(struct fake_store *, struct store_step *);
 /* NULL = none. */
 const struct request_row *fake_store_request(const struct fake_store *, const char *mark);
 const struct lease_row *fake_store_lease(const struct fake_store *, const char *id);

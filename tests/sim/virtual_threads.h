@@ -1,0 +1,28 @@
+/*
+ * virtual_threads.h - libuv's threads, locks and semaphores in one thread of the machine.
+ *
+ * A thread of the program is a context with a stack of its own. It runs when the world's time has come for
+ * it, until it waits: for a condition, a semaphore, or the disk (virtual_thread_sleep()). So what the threads
+ * do has one order, the world's, and time passes while one of them waits for the disk.
+ */
+#ifndef JG_TESTS_SIM_VIRTUAL_THREADS_H
+#define JG_TESTS_SIM_VIRTUAL_THREADS_H
+
+#include "base/timers.h"
+
+#include <stdbool.h>
+
+/* Threads are resumed by deadlines of `events`; one world at a time. */
+void virtual_threads_begin(struct timers *events);
+/* All have ended. */
+void virtual_threads_end(void);
+/* Does a thread run, and not the loop's own? */
+bool virtual_thread_runs(void);
+/* The thread that runs goes on later. */
+void virtual_thread_sleep(uint64_t ms);
+/* Has one not ended? */
+bool virtual_threads_wait(void);
+/* Each thread that waits for a time runs at once: of a process that is dead. False = none has. */
+bool virtual_threads_hurry(void);
+
+#endif
