@@ -82,6 +82,18 @@ TEST(a_call_not_yet_sent_is_withdrawn)
     }
 }
 
+TEST(a_call_that_cannot_be_begun_ends_the_check_out)
+{
+    struct world w;
+    struct caller c;
+
+    begin(&w, true);
+    world_start(&w);
+    world_set_fault(&w, FAKE_ISA, FAKE_CANNOT_START);
+    assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_OVERLOADED);
+    world_end(&w);
+}
+
 TEST(a_lease_without_request_lasts_its_time)
 {
     struct world w;
@@ -296,6 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_kept_request_is_owned),
         cmocka_unit_test(a_call_not_yet_sent_is_withdrawn),
+        cmocka_unit_test(a_call_that_cannot_be_begun_ends_the_check_out),
         cmocka_unit_test(a_lease_without_request_lasts_its_time),
         cmocka_unit_test(the_newest_request_is_held_and_others_of_ours_checked_in),
         cmocka_unit_test(key_and_passphrase_are_read),

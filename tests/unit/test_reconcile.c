@@ -33,6 +33,18 @@ TEST(two_lists_without_a_request_end_its_lease)
     world_end(&w);
 }
 
+TEST(a_request_that_is_listed_costs_one_list_a_round)
+{
+    struct world w;
+    struct caller c;
+
+    world_start_stored_leased(&w, &c);
+    world_advance(&w, MINUTES(11));
+    assert_int_equal(w.vault.count[FAKE_REQUESTS], 1);
+    assert_int_equal(world_state(&w).leases_active, 1);
+    world_end(&w);
+}
+
 /* The lists are wrong, and the request lives: it is given back, and not left without a lease. */
 TEST(a_request_wrongly_missing_is_checked_in)
 {
@@ -387,6 +399,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_lists_without_a_request_end_its_lease),
+        cmocka_unit_test(a_request_that_is_listed_costs_one_list_a_round),
         cmocka_unit_test(a_request_wrongly_missing_is_checked_in),
         cmocka_unit_test(the_persons_own_request_is_never_checked_in),
         cmocka_unit_test(short_rounds_do_not_delay_the_second_list),
