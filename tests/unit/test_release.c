@@ -136,11 +136,16 @@ static unsigned count_of(struct world *w, const char *user, const char *state)
 
 TEST(a_request_past_the_vaults_expiry_lapses)
 {
+    struct buf records = BUF_INIT(1 << 20);
     struct world w;
     struct caller c;
     struct released r;
 
-    world_start_leased(&w, &c);
+    world_init(&w);
+    world_add_audit(&w, AUDIT_STRICT);
+    w.sink.text = &records;
+    world_start(&w);
+    checkout_ok(&w, "alice", "s1", &c);
     world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
     start_release(&w, "alice", "s1", w.credential, &r);
     world_advance(&w, MINUTES(60) + SECONDS(30));
@@ -155,7 +160,10 @@ TEST(a_request_past_the_vaults_expiry_lapses)
     assert_int_equal(count_of(&w, NULL, "lapsed"), 1);
     world_advance(&w, MINUTES(3));
     assert_int_equal(count_of(&w, NULL, NULL), 0);
+    assert_non_null(strstr(buf_cstr(&records), "\"event\":\"checkin\",\"outcome\":\"lapsed\""));
+    assert_null(strstr(buf_cstr(&records), "\"forgotten\"")); /* its one end is recorded */
     world_end(&w);
+    buf_free(&records);
 }
 
 TEST(at_its_deadline_a_release_is_pending)
@@ -260,46 +268,105 @@ TEST(a_request_that_a_repeat_makes_after_the_recovery_is_checked_in)
     world_end(&w);
 }
 
+/* A check-out whose call the vault gets more than once, by its own word. `reason`: what the call named. */
+static void checkout_repeated(struct world *w, enum fake_op op, char reason[128])
+{
+    struct caller c;
+
+    w->vault.say_repeated = true;
+    start_checkout(w, "alice", "s1", &c);
+    world_run_until(w, op);
+    (void)snprintf(reason, 128, "%s", TAILQ_FIRST(&w->vault.calls)->request->reason);
+    world_settle(w);
+}
+
+/* An earlier sending arrives, and the vault makes a request of it; it is found and checked in. */
+static void arrive(struct world *w, const char *reason)
+{
+    (void)fake_vault_seed(&w->vault, "CORP\\alice", 1, 11, 600, reason);
+}
+
+static void assert_last_is_checked_in(struct world *w)
+{
+    world_advance(w, MINUTES(2));
+    assert_int_equal(w->vault.requests[w->vault.nrequests - 1].checkins, 1);
+    assert_int_equal(fake_vault_live(&w->vault), 0);
+    assert_int_equal(fake_store_count(w->store), 0);
+}
+
 /* However the request of a repeat ends, an earlier sending may arrive afterwards; the process may end before.
  */
 TEST(a_request_that_an_earlier_sending_makes_after_the_end_is_checked_in)
 {
-    enum { RELEASED, NO_SECRET, WITHDRAWN, KEPT, NENDS };
-    static const char *const names[NENDS] = {"released", "no secret", "withdrawn", "kept and withdrawn"};
+    enum { RELEASED, NO_SECRET, WITHDRAWN, KEPT, EXPIRED, CONFLICT, NENDS };
+    static const char *const names[NENDS] = {"released",           "no secret", "withdrawn",
+                                             "kept and withdrawn", "expired",   "conflict"};
 
     for (unsigned i = 0; i < 2 * NENDS; i++) {
         unsigned how = i / 2, crash = i % 2;
         struct world w;
-        struct caller c;
         struct released r;
         char reason[128];
 
         case_label("%s%s", names[how], crash ? ", and a crash" : "");
         world_init(&w);
         w.vault.conf.approval_wait_ms = how == KEPT ? MINUTES(60) : 0;
+        w.vault.conf.minute_ms = how == EXPIRED ? 50 : w.vault.conf.minute_ms;
         w.vault.accounts[0].approval = how == WITHDRAWN || how == KEPT;
         world_add_store(&w);
         world_start(&w);
-        w.vault.say_repeated = true;
-        start_checkout(&w, "alice", "s1", &c);
-        world_run_until(&w, FAKE_REQUEST);
-        (void)snprintf(reason, sizeof reason, "%s", TAILQ_FIRST(&w.vault.calls)->request->reason);
         if (how == NO_SECRET)
             world_set_fault(&w, FAKE_CREDENTIAL, FAKE_DENIED);
-        world_settle(&w);
+        if (how == CONFLICT)
+            world_set_fault(&w, FAKE_REQUEST, FAKE_CONFLICT);
+        checkout_repeated(&w, FAKE_REQUEST, reason);
         if (how == RELEASED || how == KEPT)
             finish_release(&w, "alice", "s1", w.credential, &r);
-        world_advance(&w, SECONDS(1));
-        assert_int_equal(w.vault.nrequests, 1);
+        world_advance(&w, SECONDS(how == EXPIRED ? 4 : 1));
+        assert_int_equal(w.vault.nrequests, how != CONFLICT);
         assert_int_equal(fake_vault_live(&w.vault), 0);
         assert_int_equal(fake_store_count(w.store), 1);
         if (crash)
             world_crash(&w, 0, 0);
         world_advance(&w, SECONDS(1));
-        (void)fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600, reason);
-        world_advance(&w, MINUTES(2));
-        assert_int_equal(fake_vault_live(&w.vault), 0);
-        assert_int_equal(fake_store_count(w.store), 0);
+        arrive(&w, reason);
+        assert_last_is_checked_in(&w);
+        world_end(&w);
+    }
+}
+
+/* No list shows it before the lease ends. */
+TEST(a_request_that_an_earlier_sending_makes_while_the_lease_is_held_is_checked_in)
+{
+    enum { TERMINATED, DIRECT, DIRECT_WITHOUT_REQUEST, NCASES };
+    static const char *const names[NCASES] = {"ended by the vault", "direct access",
+                                              "direct access without a request"};
+
+    for (unsigned i = 0; i < 2 * NCASES; i++) {
+        unsigned how = i / 2, crash = i % 2;
+        struct world w;
+        struct released r;
+        char reason[128];
+
+        case_label("%s%s", names[how], crash ? ", and a crash" : "");
+        world_init(&w);
+        w.vault.accounts[0].row.isa = how != TERMINATED;
+        w.vault.accounts[0].isa_kept = how == DIRECT;
+        world_add_store(&w);
+        world_start(&w);
+        checkout_repeated(&w, how == TERMINATED ? FAKE_REQUEST : FAKE_ISA, reason);
+        if (how == TERMINATED)
+            w.vault.requests[0].live = false;
+        world_advance(&w, SECONDS(1));
+        if (crash) { /* its first round reads a list, which does not show it yet */
+            world_crash(&w, 0, 0);
+            world_advance(&w, 1);
+        }
+        arrive(&w, reason);
+        world_advance(&w, MINUTES(2)); /* and no other can arrive */
+        finish_release(&w, "alice", "s1", w.credential, &r);
+        assert_int_equal(r.released, how != TERMINATED || !crash); /* two lists have shown its end */
+        assert_last_is_checked_in(&w);
         world_end(&w);
     }
 }
@@ -610,6 +677,7 @@ int main(void)
         cmocka_unit_test(a_lost_request_is_found_and_checked_in),
         cmocka_unit_test(a_request_that_a_repeat_makes_after_the_recovery_is_checked_in),
         cmocka_unit_test(a_request_that_an_earlier_sending_makes_after_the_end_is_checked_in),
+        cmocka_unit_test(a_request_that_an_earlier_sending_makes_while_the_lease_is_held_is_checked_in),
         cmocka_unit_test(a_conflict_is_followed_by_one_look),
         cmocka_unit_test(a_lost_request_that_appears_late_is_checked_in),
         cmocka_unit_test(the_last_look_comes_when_the_call_cannot_arrive_any_more),

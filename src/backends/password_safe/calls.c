@@ -66,9 +66,7 @@ int ps_call_new(struct ps *ps, const struct ps_op *op, struct vault_call *out, s
     call->headers = BUF_SECRET(PS_HEADERS_MAX);
     out->result = VAULT_FAILED;
     out->status = 0;
-    out->unknown = out->withheld = false;
-    out->unknown = false;
-    out->repeated = false;
+    out->unknown = out->withheld = out->repeated = false;
     out->reused = false;
     out->request_name[0] = '\0';
     out->fault = (struct fault){0};

@@ -183,10 +183,10 @@ static enum co_state request_resume(struct checkout *co, int err)
         co_withdraw(co);
         return co_fail_start(co, err);
     }
-    if (co->call.result != VAULT_OK)
-        return co_request_refused(co);
     if (co->call.repeated)
         vault_request_doubt(co->asked);
+    if (co->call.result != VAULT_OK)
+        return co_request_refused(co);
     if (co->call.unknown)
         co->at_vault = CO_VAULT_STRAY;
     (void)text_copy(co->answered, sizeof(co->answered), co->call.request_name);

@@ -238,5 +238,5 @@ const char *vault_request_checkin_error(const struct vault_request *r)
 
 void vault_request_forget(struct vault_request *r)
 {
-    vault_request_goto(r, vault_request_over(r, END_FORGOTTEN, NULL));
+    vault_request_goto(r, vault_request_over(r, END_LAPSE_SHOWN, NULL));
 }

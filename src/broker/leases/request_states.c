@@ -101,11 +101,10 @@ const struct vr_step vr_asked_step = {"asked", "intent", REQUEST_ASKED,
 
 /* ---- the end ---- */
 
-static const char *const end_words[] = {[END_CHECKED_IN] = "checked_in",
-                                        [END_ALREADY_GONE] = "already_gone",
-                                        [END_LAPSED] = "lapsed",
-                                        [END_FORGOTTEN] = "forgotten",
-                                        [END_NEVER] = "never_happened"};
+static const char *const end_words[END_NEVER + 1] = {[END_CHECKED_IN] = "checked_in",
+                                                     [END_ALREADY_GONE] = "already_gone",
+                                                     [END_LAPSED] = "lapsed",
+                                                     [END_FORGOTTEN] = "forgotten"};
 
 static void report_end(const struct vault_request *r, enum request_end how)
 {
@@ -114,8 +113,8 @@ static void report_end(const struct vault_request *r, enum request_end how)
     const char *error = w ? w->last_error : NULL;
     enum log_level level = how == END_LAPSED ? LOG_WARN : attempts > 1 ? LOG_INFO : LOG_DEBUG;
 
-    if (how == END_NEVER)
-        return; /* the recovery has reported it */
+    if (!end_words[how])
+        return; /* it has been reported */
     lease_log_change(end_words[how], r, NULL);
     audit_checkin_end(r->vault_ref->leases->audit, r, end_words[how], attempts, error);
     log_event(level, "given_back", "outcome=%s user=%s lease=%s attempts=%u error=%s", end_words[how],
@@ -136,16 +135,16 @@ static int ended_enter(struct vault_request *r)
 const struct vr_step vr_ended_step = {"ended", NULL, REQUEST_RETURNING, ended_enter, NULL, NULL};
 
 /*
- * Another sending of its call may still arrive, or has arrived since the vault has ended this one. Until then
- * the vault's reuse gives it the same request: so one that the vault confirms to have checked in later is the
- * only one.
+ * Another sending of its call may still arrive, or has arrived: while the vault had this one, where it gives
+ * a request for each call (direct access), or after the vault has ended this one. A look that found nothing,
+ * later than a sending can arrive, is the end of the doubt.
  */
 static bool is_in_doubt(const struct vault_request *r, enum request_end how)
 {
     uint64_t settled_ms = r->work ? r->work->settled_ms : 0;
 
-    return settled_ms && (how == END_ALREADY_GONE || how == END_FORGOTTEN ||
-                          clock_now(r->vault_ref->leases->clock) < settled_ms);
+    return settled_ms && how != END_LAPSE_SHOWN &&
+           (how != END_NEVER || clock_now(r->vault_ref->leases->clock) < settled_ms);
 }
 
 /* The row stays, and it is looked for once more. */
@@ -206,14 +205,14 @@ static int lapsed_enter(struct vault_request *r)
     vault_request_move_watches(r, &watches);
     watch_list_notify(&watches, true);
     if (ls->in_state[VR_LAPSED] > LAPSED_MAX)
-        vault_request_goto(oldest->request, vault_request_over(oldest->request, END_FORGOTTEN, NULL));
+        vault_request_goto(oldest->request, vault_request_over(oldest->request, END_LAPSE_SHOWN, NULL));
     return 0;
 }
 
 static enum vr_state lapsed_resume(struct vault_request *r, int err)
 {
     (void)err;
-    return vault_request_over(r, END_FORGOTTEN, NULL);
+    return vault_request_over(r, END_LAPSE_SHOWN, NULL);
 }
 
 static void lapsed_drop(struct vault_request *r)

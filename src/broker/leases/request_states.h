@@ -51,9 +51,10 @@ extern const struct vr_step vr_pending_step, vr_asked_step, vr_looking_step, vr_
 enum request_end {
     END_CHECKED_IN, /* the vault confirmed */
     END_ALREADY_GONE,
-    END_LAPSED,    /* the vault's own expiry came first */
-    END_FORGOTTEN, /* not for the gateway to check in; or its lapse has been shown */
-    END_NEVER      /* there is no such request at the vault, or another record has it */
+    END_LAPSED,      /* the vault's own expiry came first */
+    END_FORGOTTEN,   /* not for the gateway to check in */
+    END_LAPSE_SHOWN, /* its lapse was reported, and has been shown for its time */
+    END_NEVER        /* there is no such request at the vault, or another record has it */
 };
 
 /* Enters the state and goes on from there. May free the vault request. */
