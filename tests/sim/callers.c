@@ -504,9 +504,9 @@ void callers_post(struct callers *cs, const struct act *act, const char *target,
 
 static void ask_status(struct callers *cs, const struct act *act)
 {
-    static const char *const paths[] = {"/status", "/metrics", "/v1/health"};
+    static const char *const paths[] = {"/status", "/metrics", "/v1/health", "/readyz"};
 
-    send_request(cs, act, "GET", paths[act->a % 3], false, 0);
+    send_request(cs, act, "GET", paths[act->a % 4], false, 0);
 }
 
 void callers_act(struct callers *cs, const struct act *act)

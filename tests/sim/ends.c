@@ -2,6 +2,8 @@
 /* ends.c - see the header. */
 #include "ends.h"
 
+#include "disk.h"
+
 #include "base/id.h"
 #include "base/uthash_nofail.h"
 
@@ -14,17 +16,17 @@
 
 /* What ended, and when the trail had it last. */
 struct seen {
-    char key[KEY_SIZE]; /* "lease ID", "request N" */
+    char key[KEY_SIZE]; /* "lease ID", "request N", "release rN" */
     char outcome[OUTCOME_SIZE];
-    size_t process; /* how many had ended before */
+    size_t process; /* how many were killed before */
     UT_hash_handle hh;
 };
 
 struct ends {
     struct world *world;
     struct seen *table;
-    uint64_t *ended_ms; /* of processes */
-    size_t nended, cap;
+    uint64_t *killed_ms; /* of processes */
+    size_t nkilled, cap;
 };
 
 static struct seen *find(const struct ends *e, const char *key)
@@ -63,11 +65,11 @@ static void put(struct ends *e, const char *key, const char *outcome)
         HASH_ADD_STR(e->table, key, seen);
         if (!seen->hh.tbl)
             abort();
-    } else if (*seen->outcome && seen->process == e->nended) {
+    } else if (*seen->outcome && seen->process == e->nkilled) {
         world_fail(e->world, "the audit trail has a second end of %s: %s, after %s", key, outcome,
                    seen->outcome);
     }
-    seen->process = e->nended;
+    seen->process = e->nkilled;
     (void)snprintf(seen->outcome, sizeof seen->outcome, "%s", outcome);
 }
 
@@ -91,6 +93,11 @@ void ends_record(struct ends *e, const char *line, size_t n)
         put(e, key, outcome);
         return;
     }
+    if (strcmp(event, "release") == 0 && read_member(line, n, "request_id", id, sizeof id)) {
+        (void)snprintf(key, sizeof key, "release %s", id);
+        put(e, key, event);
+        return;
+    }
     if (!read_member(line, n, "vault_request_id", id, sizeof id))
         return;
     (void)snprintf(key, sizeof key, "request %s", id);
@@ -102,23 +109,45 @@ void ends_record(struct ends *e, const char *line, size_t n)
         put(e, key, outcome);
 }
 
-void ends_process(struct ends *e)
+void ends_durable(struct ends *e, const char *line, size_t n)
 {
-    if (e->nended == e->cap) {
-        e->cap = e->cap ? 2 * e->cap : 16;
-        e->ended_ms = realloc(e->ended_ms, e->cap * sizeof *e->ended_ms);
-        if (!e->ended_ms)
-            abort();
-    }
-    e->ended_ms[e->nended++] = e->world->now_ms;
+    char event[24] = "", id[ID_SIZE] = "", key[KEY_SIZE];
+
+    (void)read_member(line, n, "event", event, sizeof event);
+    if (strcmp(event, "lease_end") != 0 || !read_member(line, n, "lease_id", id, sizeof id))
+        return;
+    (void)snprintf(key, sizeof key, "lease %s", id);
+    if (!find(e, key))
+        put(e, key, "");
 }
 
-bool ends_process_between(const struct ends *e, uint64_t from_ms, uint64_t to_ms)
+void ends_process(struct ends *e)
 {
-    for (size_t i = 0; i < e->nended; i++)
-        if (e->ended_ms[i] >= from_ms && e->ended_ms[i] <= to_ms)
+    if (!e->world->dead && !disk_fails(e->world->disk))
+        return;
+    if (e->nkilled == e->cap) {
+        e->cap = e->cap ? 2 * e->cap : 16;
+        e->killed_ms = realloc(e->killed_ms, e->cap * sizeof *e->killed_ms);
+        if (!e->killed_ms)
+            abort();
+    }
+    e->killed_ms[e->nkilled++] = e->world->now_ms;
+}
+
+bool ends_kill_between(const struct ends *e, uint64_t from_ms, uint64_t to_ms)
+{
+    for (size_t i = 0; i < e->nkilled; i++)
+        if (e->killed_ms[i] >= from_ms && e->killed_ms[i] <= to_ms)
             return true;
     return false;
+}
+
+bool ends_has_release(const struct ends *e, unsigned number)
+{
+    char key[KEY_SIZE];
+
+    (void)snprintf(key, sizeof key, "release r%u", number);
+    return find(e, key);
 }
 
 bool ends_has_lease(const struct ends *e, const char *lease_id)
@@ -157,6 +186,6 @@ void ends_free(struct ends *e)
         HASH_DEL(e->table, seen);
         free(seen);
     }
-    free(e->ended_ms);
+    free(e->killed_ms);
     free(e);
 }

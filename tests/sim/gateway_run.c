@@ -115,11 +115,12 @@ static void write_conf(const struct setup *s, const char *vault)
         &text,
         "[gateway]\nstate_dir = %s\nsandbox = off\nrelease_duration = %um\nlist_cache = %ums\n"
         "reconcile_every = %um\naudit_policy = %s\nrelease_on_stop = %s\nlog_level = %s\nlog_file = %s\n"
+        "max_inflight = %u\n"
         "[listener main]\naddress = 127.0.0.1:8443\n"
         "[client pra]\ntoken_sha256 = %s\nallow = broker operate observe\nrate = 10000/s\n",
         DISK_STATE_DIR, s->release_minutes, s->list_cache_ms, s->reconcile_minutes,
         s->strict ? "strict" : "degraded", yes_or_no(s->release_on_stop), files.debug ? "debug" : "error",
-        files.log, hex);
+        files.log, s->max_inflight ? s->max_inflight : 4096, hex);
     (void)buf_printf(&text,
                      "[vault %s]\nurl = " VAULT_URL "\napi_key_file = %s\nrun_as = {username}%s\n"
                      "approval_wait = %us\nsession_idle = %um\nconnections = %u\nsessions_per_user = %u\n"

@@ -25,7 +25,10 @@
 #define PROMPT_MS     MINUTE        /* for a check-in that nothing keeps */
 #define SETTLED_MS    (5 * MINUTE)  /* until what went wrong has no effect on what begins now */
 #define ON_THE_WAY_MS 100           /* from its arrival until a check-out is in the broker */
+#define STATUS_MS     100           /* for an answer about the gateway's state */
+#define UNDER_WAY_MS  MINUTE        /* a check-out, at most */
 #define SHOWN_MS      (3 * MINUTE)  /* of a listing, until its ends are taken */
+#define LEARNT_MS     (30 * MINUTE) /* after the end of a request, until the gateway knows of it */
 #define CALM_MS       (20 * MINUTE) /* longer than every retry and the longest reconcile_every */
 
 /* What a client was answered: a lease. */
@@ -37,14 +40,15 @@ struct seen_lease {
     int64_t expires_wall_ms;
     uint64_t released_ms; /* 0 = it is not */
     bool named;           /* its lsid is known */
+    bool end_seen;        /* in the trail; or it will not come */
 };
 
 /* A release or completion that was answered: check-outs that began before it give nothing any more. */
 struct seen_release {
     STAILQ_ENTRY(seen_release) link;
-    unsigned session, account;
+    unsigned number, session, account;
     bool whole_session;
-    uint64_t sent_order, answered_order;
+    uint64_t sent_order, answered_order, at_ms;
 };
 
 /* An end of a session that the gateway has accepted. */
@@ -72,13 +76,15 @@ static void mark_of(const struct vault_entry *e, char mark[ID_SIZE])
 
 /* ---- secrets ---- */
 
-static const struct vault_read *find_read(const struct oracle *o, const struct caller_op *op,
-                                          unsigned account, unsigned version)
+/* A read of this request since the check-out began, that no other answer came of. */
+static struct vault_read *find_read(const struct oracle *o, const struct caller_op *op, unsigned version,
+                                    unsigned request)
 {
-    const struct vault_read *r;
+    struct vault_read *r;
 
     STAILQ_FOREACH(r, &o->world->vault->reads, link)
-    if (r->at_ms >= op->started_ms && r->user == op->user && r->account == account && r->version == version)
+    if (r->at_ms >= op->started_ms && !r->answered && r->user == op->user && r->account == op->account &&
+        r->version == version && r->entry->id == request)
         return r;
     return NULL;
 }
@@ -86,15 +92,18 @@ static const struct vault_read *find_read(const struct oracle *o, const struct c
 static void check_secret(struct oracle *o, const struct caller_op *op, const char *secret, unsigned request)
 {
     struct world *w = o->world;
-    unsigned account, version;
+    unsigned account = 0, version = 0;
+    struct vault_read *read = NULL;
 
     if (!secret || !vault_secret_of(w->vault, secret, &account, &version))
         world_fail(w, "request %u got a secret that the vault never had", op->number);
     else if (account != op->account)
         world_fail(w, "request %u for account %u got the secret of account %u", op->number, op->account,
                    account);
-    else if (!find_read(o, op, account, version))
+    else if (!(read = find_read(o, op, version, request)))
         world_fail(w, "request %u got a secret that was not read for it as its user", op->number);
+    if (read)
+        read->answered = true;
     const struct vault_entry *e = vault_find(w->vault, request);
     if (!e)
         return;
@@ -217,7 +226,9 @@ static void on_release(struct oracle *o, const struct caller_op *op)
 
     if (!r)
         abort();
-    *r = (struct seen_release){.session = op->session,
+    *r = (struct seen_release){.number = op->number,
+                               .at_ms = o->world->now_ms,
+                               .session = op->session,
                                .account = op->account,
                                .whole_session = op->kind == ACT_COMPLETE,
                                .sent_order = op->sent_order,
@@ -351,9 +362,24 @@ static void on_refusal(struct oracle *o, const struct caller_op *op, const char 
         world_fail(w, "request %u is refused (%s), and its session has a lease", op->number, code);
 }
 
+/* What shows the gateway's state waits for no vault and has no limit but the client's. */
+static void check_status(struct oracle *o, const struct caller_op *op, const char *code)
+{
+    struct world *w = o->world;
+
+    if (w->now_ms > op->begun_ms + STATUS_MS)
+        world_fail(w, "request %u status is answered after %u ms", op->number,
+                   (unsigned)(w->now_ms - op->begun_ms));
+    if (code && strcmp(code, "overloaded") == 0)
+        world_fail(w, "request %u status is refused for what others ask", op->number);
+}
+
 void oracle_on_answer(struct oracle *o, const struct caller_op *op, const cJSON *body)
 {
     const char *code = cJSON_GetStringValue(cJSON_GetObjectItem(body, "code"));
+
+    if (op->kind == ACT_STATUS)
+        check_status(o, op, code);
 
     if (op->kind == ACT_OPERATOR_RELEASE || op->kind == ACT_END_SESSION)
         on_operator(o, op, body);
@@ -517,29 +543,25 @@ static bool is_overdue(const struct oracle *o, const struct vault_entry *e, uint
 
 static void check_released(struct oracle *o, const struct vault_entry *e)
 {
-    uint64_t since_ms = released_ms(o, e);
+    uint64_t since_ms = vault_live(e) ? released_ms(o, e) : 0;
 
-    if (since_ms && is_certain(o, e) && is_overdue(o, e, since_ms))
+    if (since_ms && is_overdue(o, e, since_ms) && is_certain(o, e))
         world_fail(o->world, "request %u is released by all its sessions and still live", e->id);
     if (e->state == VAULT_PENDING && is_overdue(o, e, e->waits_until_ms))
         world_fail(o->world, "request %u still waits for its approver", e->id);
 }
 
-static void on_tick(void *arg)
+/* A check-out takes the wait of the moment at which it learns that its request has to be approved. */
+void oracle_on_reload(struct oracle *o)
 {
-    struct oracle *o = arg;
-    struct vault_sim *v = o->world->vault;
+    struct world *w = o->world;
+    uint64_t wait_ms = w->setup.approval_wait_s * UINT64_C(1000);
     struct vault_entry *e;
 
-    take_shown(o);
-    vault_settle(v);
-    STAILQ_FOREACH(e, &v->requests, link)
-    {
-        check_has_row(o, e);
-        check_expired(o, e);
-        check_released(o, e);
-    }
-    world_after(o->world, TICK_MS, on_tick, o);
+    STAILQ_FOREACH(e, &w->vault->requests, link)
+    if (e->state == VAULT_PENDING && e->made_ms + wait_ms > e->waits_until_ms &&
+        w->now_ms < e->made_ms + UNDER_WAY_MS && !is_certain(o, e))
+        e->waits_until_ms = e->made_ms + wait_ms;
 }
 
 /* ---- the trail ---- */
@@ -555,33 +577,126 @@ static uint64_t latest_end_ms(const struct oracle *o, const struct seen_lease *l
     return l->released_ms && l->released_ms < end_ms ? l->released_ms : end_ms;
 }
 
-/* The end of a lease is in the trail when it is over, and that of its request when it is settled. A process
- * that ends about then may take the record with it. */
+/* Another check-out of the session has, or may have, replaced it. */
+static bool may_be_replaced(const struct oracle *o, const struct seen_lease *l)
+{
+    const struct seen_lease *other;
+
+    STAILQ_FOREACH(other, &o->leases, link)
+    if (other->session == l->session && other->account == l->account && other->order > l->order &&
+        strcmp(other->id, l->id) != 0)
+        return true;
+    return !callers_certain(o->world->callers, l->user, l->account, l->at_ms);
+}
+
+/* Something may have ended it before, and its client was not answered. */
+static bool may_have_ended_before(const struct oracle *o, const struct seen_lease *l, uint64_t end_ms)
+{
+    const struct world *w = o->world;
+    const struct vault_entry *e = vault_find(w->vault, l->request);
+
+    return o->ending[l->session % SETUP_SESSIONS] || site_sim_ended(w->site, l->session) ||
+           w->gave_up_ms >= l->at_ms || may_be_replaced(o, l) || (e && e->ended_ms && e->ended_ms < end_ms);
+}
+
+/* A process that is killed about the end of a lease may take the record with it. */
+static bool may_lack_its_end(const struct oracle *o, const struct seen_lease *l, uint64_t end_ms)
+{
+    const struct world *w = o->world;
+    uint64_t apart_ms = APART_MS + (uint64_t)llabs((long long)w->wall_ahead_ms);
+    uint64_t from_ms = may_have_ended_before(o, l, end_ms) ? l->at_ms
+                       : end_ms > apart_ms                 ? end_ms - apart_ms
+                                                           : 0;
+
+    return ends_kill_between(w->ends, from_ms, end_ms + apart_ms + SETTLED_MS);
+}
+
+/* Its end is in the trail a minute later, whatever the vault does, unless something kept the gateway. */
+static void check_end_in_time(struct oracle *o, struct seen_lease *l)
+{
+    struct world *w = o->world;
+    uint64_t end_ms = latest_end_ms(o, l) + (uint64_t)llabs((long long)w->wall_ahead_ms);
+    uint64_t for_ms = w->now_ms > end_ms ? w->now_ms - end_ms : 0, calm_ms = world_calm_ms(w);
+
+    if (l->end_seen || for_ms < PROMPT_MS || !gateway_run_serves(w->gateway) ||
+        (calm_ms < CALM_MS && calm_ms < for_ms + SETTLED_MS))
+        return;
+    l->end_seen = true;
+    if (!ends_has_lease(w->ends, l->id) && !may_lack_its_end(o, l, end_ms))
+        world_fail(w, "lease %s of session %u is over, and the audit trail has no end of it", l->id,
+                   l->session);
+    counts_add(w->counts, 1, "trail.end_in_time");
+}
+
+/* The outcome of the check-in of its request. */
+static void check_checkin(struct oracle *o, const struct seen_lease *l)
+{
+    struct world *w = o->world;
+    const struct vault_entry *e = vault_find(w->vault, l->request);
+    const char *outcome = ends_checkin(w->ends, l->request);
+
+    if (!e || e->own || e->stray)
+        return;
+    if (!*outcome && !ends_kill_between(w->ends, e->ended_ms - APART_MS, e->ended_ms + LEARNT_MS))
+        world_fail(w, "the audit trail has no check-in and no lapse of request %u", e->id);
+    if (*outcome && !e->asked_back && strcmp(outcome, "lapsed") != 0)
+        world_fail(w, "the audit trail says %s of request %u, which was not checked in", outcome, e->id);
+    if (e->end == VAULT_END_CHECKIN && strcmp(outcome, "lapsed") == 0)
+        counts_add(w->counts, 1, "trail.lapsed_and_checked_in");
+    counts_add(w->counts, 1, "trail.end_%s", *outcome ? outcome : "lost");
+}
+
+/* The end of a lease is in the trail when it is over, and that of its request when it is settled. */
 static void check_ends(struct oracle *o)
 {
     struct world *w = o->world;
+    const struct seen_release *r;
     const struct seen_lease *l;
 
     STAILQ_FOREACH(l, &o->leases, link)
     {
-        uint64_t end_ms = latest_end_ms(o, l);
-        const struct vault_entry *e = vault_find(w->vault, l->request);
+        bool may_lack = may_lack_its_end(o, l, latest_end_ms(o, l));
 
-        if (ends_process_between(w->ends, l->at_ms, end_ms + SETTLED_MS))
-            continue;
-        if (!ends_has_lease(w->ends, l->id))
+        counts_add(w->counts, 1, may_lack ? "trail.lease_excused" : "trail.lease_judged");
+        if (!may_lack && !ends_has_lease(w->ends, l->id))
             world_fail(w, "the audit trail has no end of lease %s of session %u", l->id, l->session);
-        const char *outcome = ends_checkin(w->ends, l->request);
-        if (!e || e->own || e->stray)
-            continue;
-        if (!*outcome && !ends_process_between(w->ends, l->at_ms, e->ended_ms + SETTLED_MS))
-            world_fail(w, "the audit trail has no check-in and no lapse of request %u", e->id);
-        if (*outcome && !e->asked_back && strcmp(outcome, "lapsed") != 0)
-            world_fail(w, "the audit trail says %s of request %u, which was not checked in", outcome, e->id);
-        if (e->end == VAULT_END_CHECKIN && strcmp(outcome, "lapsed") == 0)
-            counts_add(w->counts, 1, "trail.lapsed_and_checked_in");
-        counts_add(w->counts, 1, "trail.end_%s", *outcome ? outcome : "lost");
+        check_checkin(o, l);
     }
+    STAILQ_FOREACH(r, &o->releases, link)
+    if (!ends_has_release(w->ends, r->number) && !ends_kill_between(w->ends, r->at_ms, r->at_ms + SETTLED_MS))
+        world_fail(w, "the audit trail has no record of release %u", r->number);
+}
+
+/* Of a check-out that was answered: a policy that is not strict may lose it with the process. */
+static void check_recorded(struct oracle *o, const struct seen_lease *l)
+{
+    struct world *w = o->world;
+
+    if (!disk_has_checkout(w->disk, l->id) &&
+        (w->setup.strict || !ends_kill_between(w->ends, l->at_ms, l->at_ms + SETTLED_MS)))
+        world_fail(w, "the audit trail has no check-out of lease %s", l->id);
+}
+
+/* ---- each minute ---- */
+
+static void on_tick(void *arg)
+{
+    struct oracle *o = arg;
+    struct vault_sim *v = o->world->vault;
+    struct vault_entry *e;
+    struct seen_lease *l;
+
+    take_shown(o);
+    vault_settle(v);
+    STAILQ_FOREACH(e, &v->requests, link)
+    {
+        check_has_row(o, e);
+        check_expired(o, e);
+        check_released(o, e);
+    }
+    STAILQ_FOREACH(l, &o->leases, link)
+    check_end_in_time(o, l);
+    world_after(o->world, TICK_MS, on_tick, o);
 }
 
 /* ---- the end ---- */
@@ -611,8 +726,7 @@ void oracle_check_end(struct oracle *o)
     callers_check_end(o->world->callers);
     disk_check_trail(o->world->disk);
     STAILQ_FOREACH(l, &o->leases, link)
-    if (!disk_has_checkout(o->world->disk, l->id) && o->world->setup.strict)
-        world_fail(o->world, "the audit trail has no check-out of lease %s", l->id);
+    check_recorded(o, l);
     check_ends(o);
 }
 

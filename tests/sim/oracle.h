@@ -23,6 +23,8 @@ void oracle_on_answer(struct oracle *, const struct caller_op *, const cJSON *bo
 void oracle_on_request(struct oracle *, const struct vault_entry *);
 /* The gateway gives it back. */
 void oracle_on_checkin(struct oracle *, const struct vault_entry *);
+/* Another configuration is in place, or was refused. */
+void oracle_on_reload(struct oracle *);
 /* After the quiet time, with the gateway running; and after it has stopped. */
 void oracle_check_quiet(struct oracle *);
 void oracle_check_end(struct oracle *);

@@ -39,6 +39,20 @@ static void setup_accounts(struct setup *s, struct rng *r)
             s->entitled[u][a] = rng_chance(r, 85);
 }
 
+/* Many persons, each of whom may have every account, at a vault that is slow to take one back: what is
+ * checked in one after the other is late. It has a connection for each of them. */
+static void setup_slow_checkins(struct setup *s, struct rng *r)
+{
+    s->users = SETUP_USERS;
+    s->accounts = SETUP_ACCOUNTS;
+    s->connections = rng_between(r, SETUP_USERS, 8);
+    s->latency_ms = rng_between(r, 2, 60);
+    setup_accounts(s, r);
+    for (unsigned a = 0; a < s->accounts; a++)
+        s->account[a].concurrent = s->account[a].approval = 0;
+    s->checkin_ms = rng_between(r, 4000, 7000);
+}
+
 static void setup_make(struct setup *s, uint64_t seed)
 {
     struct rng r = {seed ^ UINT64_C(0x5345545550)};
@@ -61,6 +75,9 @@ static void setup_make(struct setup *s, uint64_t seed)
     s->poll_s = rng_between(&r, 5, 60);
     s->latency_ms = rng_chance(&r, 70) ? rng_between(&r, 2, 60) : rng_between(&r, 100, 2000);
     setup_accounts(s, &r);
+    s->max_inflight = rng_chance(&r, 10) ? rng_between(&r, 1, 6) : 0;
+    if (rng_chance(&r, 10))
+        setup_slow_checkins(s, &r);
 }
 
 /* ---- acts ---- */
@@ -149,9 +166,24 @@ static void add_rush(struct script *s, struct rng *r, const struct setup *setup)
             account);
         if (rng_chance(r, 50))
             add(s, t + rng_below(r, 6000), ACT_RELEASE, session, send_flags(r), account);
+        add(s, t + rng_below(r, 3000), ACT_STATUS, rng_below(r, 4), 0, 0);
     }
     if (rng_chance(r, 40))
         add(s, t + rng_below(r, 3000), ACT_RELOAD, rng_below(r, RELOAD_NCHANGES), rng_below(r, 101), 0);
+}
+
+/* Everybody works for a while and ends within a second; what shows the gateway's state is asked meanwhile. */
+static void add_evening(struct script *s, struct rng *r, const struct setup *setup)
+{
+    uint64_t t = rng_next(r) % (SCRIPT_MS - 30 * MINUTE);
+
+    for (unsigned session = 0; session < SETUP_SESSIONS; session++) {
+        add(s, t + rng_below(r, 5 * (unsigned)MINUTE), ACT_CHECKOUT, session, 0,
+            session / setup->users % setup->accounts);
+        add(s, t + 15 * MINUTE + rng_below(r, 1000), ACT_COMPLETE, session, 0, 0);
+    }
+    for (unsigned n = 10; n; n--)
+        add(s, t + 15 * MINUTE + rng_below(r, 1500), ACT_STATUS, rng_below(r, 4), 0, 0);
 }
 
 static void add_some(struct script *s, struct rng *r, enum act_kind kind, unsigned most, unsigned a,
@@ -223,7 +255,7 @@ static void add_caller_acts(struct script *s, struct rng *r)
 {
     add_some(s, r, ACT_OPERATOR_RELEASE, 5, 7, 0, 0);
     add_some(s, r, ACT_LIST, 4, 0, SEND_IN_PIECES, 0);
-    add_some(s, r, ACT_STATUS, 4, 2, 0, 0);
+    add_some(s, r, ACT_STATUS, 4, 3, 0, 0);
     add_some(s, r, ACT_GARBAGE, 4, 7, SEND_IN_PIECES, 0);
 }
 
@@ -253,7 +285,10 @@ void script_make(struct script *s, uint64_t seed)
     add_caller_acts(s, &r);
     if (s->setup.site)
         add_site_acts(s, &r, &s->setup);
-    bool calm = s->setup.site && rng_chance(&r, 20); /* but for the site: nothing excuses a late end */
+    for (unsigned n = s->setup.checkin_ms ? 2 : rng_chance(&r, 5); n; n--)
+        add_evening(s, &r, &s->setup);
+    /* But for the site: nothing excuses a late end. */
+    bool calm = (s->setup.site && rng_chance(&r, 20)) || (s->setup.checkin_ms && rng_chance(&r, 70));
     if (!calm && rng_chance(&r, 85))
         add_vault_acts(s, &r, &s->setup);
     if (!calm && rng_chance(&r, 60))

@@ -151,6 +151,7 @@ void seen_trail_durable(struct seen_trail *t, const char *bytes, size_t n, size_
         note_checkout(t, line, length);
         note_attempt(t, line, length, attempts_kept);
         note_event(t, line, length);
+        ends_durable(t->world->ends, line, length);
     }
 }
 

@@ -107,6 +107,7 @@ struct vault_read {
     unsigned user, account, version;
     struct vault_entry *entry;
     uint64_t at_ms;
+    bool answered; /* a check-out has handed it over */
 };
 
 struct vault_sim {
@@ -152,7 +153,8 @@ struct vault_http {
     const char *body;
 };
 enum vault_call_kind vault_api_kind(const struct vault_http *);
-void vault_api(struct vault_sim *, const struct vault_http *, struct buf *answer);
+/* `kind`: as vault_api_kind() says of it. */
+void vault_api(struct vault_sim *, const struct vault_http *, enum vault_call_kind kind, struct buf *answer);
 void vault_api_answer(struct buf *, int status, const char *type, const char *lines, const char *body);
 
 /* site_sim.c: the same for the PRA site. */

@@ -28,6 +28,7 @@
 struct api_call {
     struct vault_sim *vault;
     const struct vault_http *http;
+    enum vault_call_kind kind;
     const char *path; /* behind the base */
     unsigned user;
     int status;
@@ -405,7 +406,7 @@ static void answer_call(struct api_call *c)
         [VAULT_CHECKIN] = checkin, [VAULT_REQUESTS] = requests,
         [VAULT_ISA] = isa,
     };
-    enum vault_call_kind kind = vault_api_kind(c->http);
+    enum vault_call_kind kind = c->kind;
     struct vault_session *s;
 
     if (kind == VAULT_SIGN_IN) {
@@ -438,9 +439,10 @@ static void write_moment(struct api_call *c)
         abort();
 }
 
-void vault_api(struct vault_sim *v, const struct vault_http *http, struct buf *answer)
+void vault_api(struct vault_sim *v, const struct vault_http *http, enum vault_call_kind kind,
+               struct buf *answer)
 {
-    struct api_call c = {.vault = v, .http = http, .path = http->target + strlen(VAULT_BASE)};
+    struct api_call c = {.vault = v, .http = http, .kind = kind, .path = http->target + strlen(VAULT_BASE)};
 
     c.body = BUF_INIT(ANSWER_MAX);
     vault_settle(v);
@@ -448,6 +450,6 @@ void vault_api(struct vault_sim *v, const struct vault_http *http, struct buf *a
     write_moment(&c);
     (void)buf_char(&c.body, '\0');
     vault_api_answer(answer, c.status, JSON_TYPE, c.lines, c.body.data);
-    counts_add(v->world->counts, 1, "vault.%s.%d", vault_call_word(vault_api_kind(http)), c.status);
+    counts_add(v->world->counts, 1, "vault.%s.%d", vault_call_word(kind), c.status);
     buf_free(&c.body);
 }

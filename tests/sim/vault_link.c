@@ -136,7 +136,7 @@ static void do_call(struct flight *f)
         site_sim_answer(v->world->site, &f->http, &f->answer);
         return;
     }
-    vault_api(v, &f->http, &f->answer);
+    vault_api(v, &f->http, f->kind, &f->answer);
     if (f->kind != VAULT_PROBE)
         world_note(v->world, "vault: %s %s -> %.3s", f->http.method, f->http.target + strlen(VAULT_BASE),
                    f->answer.data + strlen("HTTP/1.1 "));
@@ -199,6 +199,16 @@ static bool is_done(enum vault_fault_kind fault)
            fault != VAULT_FAULT_FAILED_BEFORE;
 }
 
+/* From the vault's word until its answer arrives. */
+static uint64_t back_ms(const struct flight *f)
+{
+    const struct setup *setup = &f->link->side->world->setup;
+
+    if (f->fault == VAULT_FAULT_LATE_ANSWER)
+        return f->number;
+    return setup->latency_ms / 2 + 1 + (f->kind == VAULT_CHECKIN ? setup->checkin_ms : 0);
+}
+
 static void reach_vault(void *arg)
 {
     struct flight *f = arg;
@@ -216,8 +226,7 @@ static void reach_vault(void *arg)
     if (f->fault == VAULT_FAULT_LOST_AFTER)
         lose(f->link);
     else
-        world_after(w, f->fault == VAULT_FAULT_LATE_ANSWER ? f->number : w->setup.latency_ms / 2 + 1,
-                    send_answer, f);
+        world_after(w, back_ms(f), send_answer, f);
 }
 
 static void on_lost(void *arg)

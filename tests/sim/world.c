@@ -229,6 +229,12 @@ static void jump_clock(struct world *w, const struct act *act)
     world_disturbed(w);
 }
 
+static void reload(struct world *w, const struct act *act)
+{
+    gateway_run_reload(w->gateway, act);
+    oracle_on_reload(w->oracle);
+}
+
 static void do_act(struct world *w, const struct act *act)
 {
     world_note(w, "act %s %u %u %u", script_word(act->kind), act->a, act->b, act->c);
@@ -243,7 +249,7 @@ static void do_act(struct world *w, const struct act *act)
     case ACT_TRAIL_SLOW:
     case ACT_CRASH: disk_act(w->disk, act); break;
     case ACT_ROTATE_TRAIL: gateway_run_rotate(w->gateway); break;
-    case ACT_RELOAD: gateway_run_reload(w->gateway, act); break;
+    case ACT_RELOAD: reload(w, act); break;
     case ACT_SITE_FAULT:
     case ACT_SITE_DOWN: link_side_act(w->vault->links, act); break;
     case ACT_SESSION_END:
