@@ -527,7 +527,7 @@ static const struct conf_row rows[] = {
     { STORE("type", type), .type = &conf_choice, .choices = "sqlite etcd", .fallback = "sqlite",
       .flags = CONF_STATIC,
       .help = "sqlite: a file in `state_dir`. etcd: keys in an etcd of three or five members, version 3.4.16 to 3.6. "
-              "The rows of one do not move to the other by themselves: jumpgate store copy." },
+              "The rows of one do not move to the other: before it is changed all leases must have ended." },
     { STORE("endpoints", endpoints), .type = &conf_store_endpoints, .max = 8, .flags = CONF_STATIC,
       .example = "https://etcd1.example.com:2379 https://etcd2.example.com:2379 https://etcd3.example.com:2379",
       .unset = "needed with etcd",

@@ -27,8 +27,8 @@ int sqlite_store_read(const char *state_dir, const struct store_reader *, void *
 
 /*
  * Is the file a lease store that can be used, and whole? It is read alone, without the lock, beside a running
- * gateway too; *requests = the
- * vault requests that it holds. `why` continues a sentence about the store: "/var/lib/… is damaged".
+ * gateway too; *requests = the vault requests that it has, without those that have lapsed. `why` continues a
+ * sentence about the store: "/var/lib/… is damaged".
  */
 #define SQLITE_CHECK_WHY 512
 enum sqlite_check {

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gateways on etcd begin: without etcd, with a name that is taken, with a sign-in or a certificate that is refused."""
 
+import subprocess
+
 from certificates import Authority
 from cluster import PREFIX, Cluster, Node
 from etcd_server import PASSWORD, USER, Etcd
-from harness import eventually
+from harness import BIN, eventually
+from stack import Stack
 
 
 def ended(gateway, code):
@@ -110,3 +113,46 @@ def test_a_difference_that_people_see_is_shown():
             other.joined()
             eventually(lambda: other.metrics()["jumpgate_cluster_config_differs"] == 1)
             eventually(lambda: cluster.gateways[0].metrics()["jumpgate_cluster_config_differs"] == 1)
+
+
+def checked(gateway):
+    """The exit code of `jumpgate check`, and what it has said."""
+    done = subprocess.run([BIN / "jumpgate", "check", "-c", gateway.write_configuration()], capture_output=True, text=True,
+                          timeout=60, check=False)
+    return done.returncode, done.stderr
+
+
+def test_leases_in_its_file_are_not_forgotten():
+    with Stack() as stack, Etcd() as etcd:
+        gateway = stack.gateway
+        session = stack.session("ann", stack.account(password="s3cret"))
+        assert stack.checkout(session).status == 200
+        gateway.kill()
+        gateway.sections["store"] = {"type": "etcd", "endpoints": etcd.endpoints, "prefix": PREFIX, "node": "g1"}
+        words = "leases.db still has 1 vault request, which a gateway on etcd would forget; start with type = sqlite"
+        code, text = checked(gateway)
+        assert code == 1 and "`type`" in text and words in text, text
+        gateway.launch()
+        assert words in ended(gateway, 1)
+        gateway.sections["store"] = {}
+        gateway.restart()
+        assert gateway.complete(session).status == 200
+        stack.settled()
+        gateway.stop()
+        gateway.sections["store"] = {"type": "etcd", "endpoints": etcd.endpoints, "prefix": PREFIX, "node": "g1"}
+        assert checked(gateway)[0] == 0
+        gateway.restart()
+        eventually(lambda: member(etcd, "g1"), 60)
+
+
+def test_leases_in_a_file_that_cannot_be_read_are_not_forgotten():
+    etcd = Etcd()
+    gateway = Node("http://127.0.0.1:1/BeyondTrust/api/public/v3", etcd, "g1")
+    store = gateway.path / "state" / "leases.db"
+    store.write_bytes(b"garbage" * 1000)
+    code, text = checked(gateway)
+    assert code == 1 and "whether leases are left in the lease store is unknown" in text, text
+    store.rename(store.with_suffix(".kept"))
+    assert checked(gateway)[0] == 0
+    etcd.__exit__(None, None, None)
+    gateway.folder.cleanup()

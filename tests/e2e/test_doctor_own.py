@@ -426,7 +426,7 @@ def _state(clinic, used, tmp_path):
 def test_state_of_a_stopped_gateway(clinic, state):
     before = sorted(p.name for p in state.iterdir())
     finding = clinic.ask().is_well()
-    assert any("the lease store is whole and holds 0 rows" in note for note in finding.notes("state"))
+    assert any("the lease store is whole and has 0 vault requests" in note for note in finding.notes("state"))
     assert sorted(p.name for p in state.iterdir()) == before
 
 

@@ -76,7 +76,8 @@ static void look_at_store(struct own_side *own, const char *state_dir)
 
     switch (sqlite_store_check(state_dir, &leases, why)) {
     case SQLITE_CHECK_WHOLE:
-        report_note(own->d, "the lease store is whole and holds %zu row%s", leases, leases == 1 ? "" : "s");
+        report_note(own->d, "the lease store is whole and has %zu vault request%s", leases,
+                    leases == 1 ? "" : "s");
         break;
     case SQLITE_CHECK_ABSENT: report_note(own->d, "no lease store yet: this gateway has not run"); break;
     case SQLITE_CHECK_DAMAGED: own_problem(own, REPORT_FAILED, damaged, "the lease store %s", why); break;

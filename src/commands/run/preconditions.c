@@ -194,6 +194,35 @@ static bool state_dir_is_usable(const struct preconditions *p, struct findings *
     return false;
 }
 
+/* A gateway on etcd does not read the file in which it kept its leases before. */
+static void check_left_store(const struct preconditions *p, struct findings *f)
+{
+    static const char remedy[] = "start with type = sqlite, end its leases (jumpgate leases release --all), "
+                                 "and change the type when jumpgate leases lists none";
+    const char *dir = p->conf->gateway.state_dir;
+    unsigned line = line_of(p, "store", "type");
+    char path[PATH_BYTES], why[SQLITE_CHECK_WHY];
+    size_t requests = 0;
+    struct stat st;
+
+    if (snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, dir) >= (int)sizeof(path) || lstat(path, &st))
+        return; /* also where an operator has moved it away */
+    switch (sqlite_store_check(dir, &requests, why)) {
+    case SQLITE_CHECK_ABSENT: break;
+    case SQLITE_CHECK_WHOLE:
+        if (requests)
+            findings_mistake(
+                f, line, "type", -ENOTEMPTY,
+                "`type`: %.150s still has %zu vault request%s, which a gateway on etcd would forget; %s",
+                path, requests, requests == 1 ? "" : "s", remedy);
+        break;
+    default:
+        findings_mistake(f, line, "type", -EBADMSG,
+                         "`type`: whether leases are left in the lease store is unknown: %.250s; %s", why,
+                         remedy);
+    }
+}
+
 /* What the gateway keeps in the state directory: regular files of its own. */
 static void check_state_files(const struct preconditions *p, struct findings *f)
 {
@@ -210,7 +239,9 @@ static void check_state_files(const struct preconditions *p, struct findings *f)
         else if (!permits(&st, S_IROTH | S_IWOTH))
             mistake(p, f, "state_dir", -EACCES, path, "cannot be read and written by the gateway's user");
     }
-    if (!p->rebuild && p->conf->store.type == STORE_SQLITE && !sqlite_store_looks_good(dir, why))
+    if (p->conf->store.type == STORE_ETCD)
+        check_left_store(p, f);
+    else if (!p->rebuild && !sqlite_store_looks_good(dir, why))
         findings_mistake(f, line_of(p, "gateway", "state_dir"), "state_dir", -EBADMSG, "`state_dir`: %s",
                          why);
 }
