@@ -4,7 +4,7 @@
     with Etcd(members=3) as etcd:
         etcd.endpoints                      # for `endpoints` of [store]
         etcd.keys("/jumpgate/")             # {key: value} as text
-        etcd.kill(etcd.leader()); etcd.start_member(0)
+        etcd.kill(etcd.led()); etcd.start_member(0)
         etcd.pause(1); etcd.resume(1)       # SIGSTOP: it is there and says nothing
 
 Skipped with one line where etcd is not installed. Nothing is kept: the folder is in memory where that is possible.
@@ -177,6 +177,10 @@ class Etcd:
                     answer[1]["leader"] == answer[1]["header"]["member_id"]:
                 return member
         return None
+
+    def led(self, seconds=60):
+        """Waits until a member leads; its number, which may be 0."""
+        return eventually(lambda: [member for member in [self.leader()] if member is not None], seconds)[0]
 
     # ---- etcd's own users ----
 

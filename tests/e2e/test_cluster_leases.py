@@ -49,6 +49,11 @@ def lease_of(answer):
     return answer.json["lease"]
 
 
+def owner_of(cluster, gateway, lease):
+    """The gateway that has it. A list also has intents of unknown outcome, which tests before may have left."""
+    return next(row["node"] for row in cluster.leases(gateway) if row["id"] == lease["id"])
+
+
 def checked_out(cluster, record, *gateways, user="ann"):
     """A session with a lease at the gateways: (session, credential id, lease)."""
     box = cluster.account(password="s3cret")
@@ -62,9 +67,7 @@ def checked_out(cluster, record, *gateways, user="ann"):
 def test_the_same_lease_at_all_gateways(cluster, record):
     one, two, three = cluster.gateways
     session, credential, lease = checked_out(cluster, record, one, two, three, one)
-    rows = [cluster.leases(gateway) for gateway in cluster.gateways]
-    assert [[row["id"] for row in page] for page in rows] == [[lease["id"]]] * 3
-    assert rows[1][0]["node"] == "g1"
+    assert [owner_of(cluster, gateway, lease) for gateway in cluster.gateways] == ["g1"] * 3
     record.listing(cluster, three)
     answer = record.release(three, session, credential)
     assert answer.json["released"] == 1 and answer.json["remaining_holders"] == 0
@@ -191,17 +194,28 @@ def test_a_gateway_that_is_paused_joins_again(cluster, record):
 
 def test_a_short_pause_is_nothing(cluster, record):
     one, two, _ = cluster.gateways
-    checked_out(cluster, record, one)
+    _, _, lease = checked_out(cluster, record, one)
     before = one.call("GET", "/status").json["cluster"]["fenced"]
     one.signal(signal.SIGSTOP)
     threading.Event().wait(TTL / 3)
     one.signal(signal.SIGCONT)
     one.joined()
     assert one.call("GET", "/status").json["cluster"]["fenced"] == before
-    assert {row["node"] for row in cluster.leases(two)} == {"g1"}
+    assert owner_of(cluster, two, lease) == "g1"
 
 
-def test_no_quorum_and_back(cluster, record):
+@pytest.fixture(name="patient")
+def _patient():
+    """The longest ttl: on a busy machine one gateway may come back from an outage seconds after another one."""
+    with Cluster(gateways=3, members=3, sections={"store": {"ttl": "8s"}}) as cluster:
+        yield cluster
+        for opened in cluster.opened:
+            assert cluster.gateways[0].complete(opened).status == 200
+        cluster.settled()
+
+
+def test_no_quorum_and_back(patient):
+    cluster, record = patient, history.Recorder()
     one, two, three = cluster.gateways
     session, credential, lease = checked_out(cluster, record, one)
     gone = cluster.session("bob", cluster.account(password="s3cret"))
@@ -226,10 +240,12 @@ def test_no_quorum_and_back(cluster, record):
     assert [gateway.call("GET", "/status").json["cluster"]["epoch"] for gateway in cluster.gateways] == epochs
     eventually(lambda: [one["user"] for one in cluster.live()] == ["CORP\\ann"], 60)
     assert lease_of(record.checkout(three, session, credential)) == lease
+    record.vault(cluster.vault)
+    assert history.offences(record.events) == []
 
 
 def test_a_member_of_etcd_is_lost(cluster, record):
-    leader = eventually(cluster.etcd.leader)
+    leader = cluster.etcd.led()
     cluster.etcd.kill(leader)
     try:
         one, two, _ = cluster.gateways
