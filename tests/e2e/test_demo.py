@@ -79,6 +79,8 @@ def test_several_gateways(demo):
     assert code == 0, out + err
     assert re.findall(r"active requests in the vault: (\d)", out) == ["0"]
     assert len(set(re.findall(r'"lease":\{"id":"(\w+)"', out))) == 1
-    assert "silent" in out or "adopting" in out
+    before, _, after = out.partition("3. kill -9 of g1")
+    assert re.search(r" open +g1 .*mrivera", before) and not re.search(r" open +g1 .*mrivera", after), out
+    assert re.search(r" open +g[23] .*mrivera", after), out
     assert len(re.findall(r'"password":"[^*]', out)) == 0
     assert not left
