@@ -5,3 +5,4 @@ jg_test(test_etcd SOURCES test_etcd.c store_contract.c etcd_rig.c DEPENDS jg_sto
 jg_test(test_etcd_cluster SOURCES test_etcd_cluster.c etcd_rig.c
   DEPENDS jg_stores jg_loop jg_audit jg_conf jg_base)
 jg_test(test_etcd_order SOURCES test_etcd_order.c etcd_rig.c DEPENDS jg_stores jg_loop jg_audit jg_conf jg_base)
+set_tests_properties(test_etcd_order PROPERTIES LABELS long) # scripts/test --all

@@ -165,8 +165,8 @@ static void after_open(struct client *c, enum store_outcome outcome)
         return;
     }
     assert_true(c->reused); /* the row of a request that was made for it is its own to make */
-    assert_non_null(
-        c->step.now); /* where the answer was lost it is read later: its maker may hold it by then */
+    /* Where the answer was lost the row is read later: its maker may hold it by then. */
+    assert_non_null(c->step.now);
     c->world->refused++;
     c->state = CLIENT_WITHDRAWS;
     give(c, STEP_CLOSE, REQUEST_ASKED, c->id, "", "");
