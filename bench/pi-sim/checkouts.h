@@ -13,7 +13,7 @@
 enum checkout_end {
     CHECKOUT_LIVE,
     CHECKOUT_CHECKED_IN,
-    CHECKOUT_BY_ANOTHER, /* somebody else checked it in */
+    CHECKOUT_BY_ANOTHER, /* another identity has checked it in */
     CHECKOUT_EXPIRED,    /* the vault's own end */
     CHECKOUT_BY_OPERATOR /* the admin port ended it */
 };

@@ -14,12 +14,12 @@ enum text {
     TEXT_LOCKED,      /* too many wrong passwords */
     TEXT_MFA,         /* a second factor is missing or wrong */
     TEXT_TOKEN,       /* the token is unknown or dead */
-    TEXT_CONFLICT,    /* somebody else has it */
+    TEXT_CONFLICT,    /* another identity has it */
     TEXT_APPROVAL,    /* it must be requested first */
     TEXT_ABSENT,      /* there is no such credential */
     TEXT_DENIED,      /* the identity may not */
     TEXT_NOT_HELD,    /* check-in: it is not checked out */
-    TEXT_NOT_YOURS,   /* check-in: somebody else has it */
+    TEXT_NOT_YOURS,   /* check-in: another identity has it */
     TEXT_NO_PASSWORD, /* no password is stored */
     TEXT_UNREACHABLE, /* spin: the system cannot be reached */
     TEXT_COMMENT,     /* the comment is too long */

@@ -17,7 +17,7 @@
  *   intent -> password | key     the session has a lease at another gateway: its secret is read
  *   request -> search            the vault's reuse named a request of which the store may know the owner
  *   lookup -> opening            the lease is open before the secret is read
- *   any -> pause -> intent       the request is being given back: it is asked for anew
+ *   any -> pause -> intent       the request is being given back: it is asked for again
  *   audit -> confirm -> reply    the answer goes out only as long as the store's word is fresh
  *
  * Every ending passes `reply`, good or bad, client present or not: there the vault request becomes a lease or

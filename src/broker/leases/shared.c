@@ -174,7 +174,8 @@ void shared_end(struct vault_request *r, const char *why)
         return;
     if (!ls->voiding && !shared_put(ls, &step, judge_release, NULL))
         shared_note_lost(&step);
-    /* No holder outlives its end, and one that is gone at the vault harms nobody who believes to hold it. */
+    /* No holder outlives its end, and the end of one that is gone at the vault takes nothing from a holder.
+     */
     if (r->origin == ORIGIN_OURS)
         give_back(r);
     else if (r->origin == ORIGIN_UNKNOWN && !r->gone && !r->checkouts)
