@@ -68,10 +68,16 @@ def blocks(page):
     return {re.match(r"# HELP (\w+)", one)[1]: one for one in re.findall(r"^# HELP .*\n(?:(?!# HELP).*\n)*", page, re.M)}
 
 
+@pytest.fixture(scope="module", name="own")
+def _own(gateway):
+    """What the gateway that Prometheus scrapes serves."""
+    return gateway.call("GET", "/metrics").body.decode()
+
+
 @pytest.fixture(scope="module", name="page")
-def _page(gateway):
+def _page(own):
     """All metrics that there are: those of the gateway, and those that only a shared store has."""
-    page = gateway.call("GET", "/metrics").body.decode()
+    page = own
     sections = {"store": {"type": "etcd", "endpoints": "http://127.0.0.1:9", "node": "g1"}}
     with Gateway("http://127.0.0.1:9/BeyondTrust/api/public/v3", sections) as other:
         shared = blocks(other.call("GET", "/metrics").body.decode())
@@ -225,21 +231,21 @@ def _prometheus(tmp_path_factory, gateway, ca):
         server.stop()
 
 
-def test_prometheus_scrapes_the_gateway(prometheus, gateway, page):
+def test_prometheus_scrapes_the_gateway(prometheus, gateway, own):
     target = prometheus.target()
     assert (target["health"], target["lastError"], target["scrapeUrl"][:8]) == ("up", "", "https://"), target
     eventually(lambda: prometheus.value('up{job="jumpgate"}') == 1, 30)
     known = {entry["metric"]: entry for entry in prometheus.get("targets/metadata")}
-    for name, (kind, _, text) in families(page).items():
+    for name, (kind, _, text) in families(own).items():
         assert (known[name]["type"], known[name]["help"]) == (kind, text)
     series = set(prometheus.get("label/__name__/values"))
-    for name, (kind, _, _) in families(page).items():
+    for name, (kind, _, _) in families(own).items():
         assert {f"{name}_bucket", f"{name}_sum", f"{name}_count"} <= series if kind == "histogram" else name in series, name
     assert prometheus.value("jumpgate_start_time_seconds") == gateway.metrics()["jumpgate_start_time_seconds"]
 
 
-def test_every_sample_is_taken(prometheus, page):
-    lines = [line for line in page.splitlines() if line and not line.startswith("#")]
+def test_every_sample_is_taken(prometheus, own):
+    lines = [line for line in own.splitlines() if line and not line.startswith("#")]
     eventually(lambda: (prometheus.value('scrape_samples_scraped{job="jumpgate"}') or 0) >= len(lines), 30)
     assert prometheus.value('scrape_samples_scraped{job="jumpgate"} - scrape_samples_post_metric_relabeling') == 0
 
