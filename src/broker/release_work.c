@@ -6,7 +6,7 @@
  * counts for nothing. After a fence the whole is done again: what has ended is not found any more.
  *
  * What the session has checked out after the release is not meant. Where the work comes late, after the store
- * was away, such leases are told by their time.
+ * was away, such leases are recognised by their time.
  */
 #include "broker/release_work.h"
 

@@ -368,7 +368,7 @@ static bool write_key(struct store_doctor *s)
            true;
 }
 
-/* The first revision can be read until somebody compacts. */
+/* The first revision can be read until the history is compacted. */
 static bool history(struct store_doctor *s)
 {
     int64_t quota = s->quota ? s->quota : QUOTA_USUAL;
