@@ -186,10 +186,6 @@ static void answer_secret(struct checkout *co, const struct vault_request *reque
                       });
 }
 
-/*
- * The hold becomes the session's lease, or joins the one it has. False = that one has ended meanwhile. Where
- * it has ended by the site's report, the hold lasts until the answer has been given.
- */
 /* In a shared store what is read through a lease of the session, or is another gateway's, is held until it
  * has been answered. */
 static bool hand_shared(struct checkout *co)
@@ -214,6 +210,10 @@ static bool hand_shared(struct checkout *co)
     return true;
 }
 
+/*
+ * The hold becomes the session's lease, or joins the one it has. False = that one has ended meanwhile. Where
+ * it has ended by the site's report, the hold lasts until the answer has been given.
+ */
 static bool hand_lease(struct checkout *co)
 {
     struct lease *lease = co->lease;
