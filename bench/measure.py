@@ -34,6 +34,7 @@ import sys
 import tempfile
 import traceback
 
+import cluster
 import compare
 import cost
 import durability
@@ -53,7 +54,7 @@ MEASURES = {"throughput": cost.throughput, "many": cost.many, "static": peers.st
             "instructions": instructions.instructions, "in-flight": flight.in_flight, "added": flight.added,
             "handshakes": handshakes.handshakes, "durable": durability.durable, "restart": durability.restart,
             "leases": durability.leases, "overload": limits.overload, "idle": limits.idle, "start": limits.start,
-            "profile": sampling.profile, "pra": pra.pra, "peers": peers.peers, "soak": soak.soak}
+            "profile": sampling.profile, "pra": pra.pra, "cluster": cluster.cluster, "peers": peers.peers, "soak": soak.soak}
 
 
 def parse():
@@ -61,6 +62,7 @@ def parse():
     parser.add_argument("what", nargs="*", metavar="MEASURE")
     parser.add_argument("--seconds", type=int, default=5, help="of each measured run (5)")
     parser.add_argument("--rounds", type=int, default=3, help="where rounds are interleaved (3)")
+    parser.add_argument("--deaths", type=int, default=12, help="of gateways, in the measure cluster (12)")
     parser.add_argument("--minutes", type=int, default=30, help="of the soak (30)")
     parser.add_argument("--report", nargs="?", type=pathlib.Path, const=report.FOLDER / "report.md", metavar="FILE")
     parser.add_argument("--ab", nargs=2, type=lambda text: pathlib.Path(text).resolve(), metavar=("DIR_A", "DIR_B"))

@@ -60,7 +60,9 @@ def certificates(folder):
 
 
 def private(path, text):
-    path.write_text(text)
+    """One that is there as it should be stays: another process may be reading it."""
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
     path.chmod(0o600)
     return path
 
@@ -125,9 +127,12 @@ class Vault(Broker):
         self.address, self.admin = found["api"], found["admin"]
         self.truth = self.passwords() if truth else None
 
-    def ask(self, path):
-        with urllib.request.urlopen(f"http://{self.admin}{path}", timeout=60) as answer:
-            return json.load(answer)
+    def ask(self, path, body=None, method=None):
+        """A question to the simulator's own side; with a body it is a POST."""
+        data = json.dumps(body).encode() if body is not None else None
+        asked = urllib.request.Request(f"http://{self.admin}{path}", data, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return json.loads(answer.read() or "null")
 
     def calls(self):
         """Calls answered so far, sign-ins included."""

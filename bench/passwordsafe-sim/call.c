@@ -185,8 +185,11 @@ static void enter(struct call *c)
         c->session = sessions_find(s->model, cookie);
     if (c->session && c->session->user)
         user = c->session->user->name;
-    c->rule =
-        fault_injection_pick(&s->fault_injection, c->route ? c->route->name : "none", c->input.path, user);
+    c->rule = fault_injection_pick(&s->fault_injection,
+                                   &(struct fault_injection_call){.name = c->route ? c->route->name : "none",
+                                                                  .path = c->input.path,
+                                                                  .query = c->input.query,
+                                                                  .user = user});
     c->waiter.granted = on_granted;
     if (c->session && !session_enter(s->model->sessions, c->session, &c->waiter)) {
         c->queued = true;

@@ -286,8 +286,11 @@ static void begin(struct pi_call *c)
     dispatch_asked(&d, &asked);
     conduct_begin(&c->conduct, s->vault, &asked, now_ms(c));
     server_count(s, c->name)->calls++;
-    c->rule = fault_injection_pick(&s->fault_injection, c->name, c->input.path,
-                                   d.identity ? d.identity->name : NULL);
+    c->rule = fault_injection_pick(
+        &s->fault_injection, &(struct fault_injection_call){.name = c->name,
+                                                            .path = c->input.path,
+                                                            .query = c->input.query,
+                                                            .user = d.identity ? d.identity->name : NULL});
     dispatch_close(&d);
 }
 

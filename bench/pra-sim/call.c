@@ -312,7 +312,10 @@ static void enter(struct pra_call *c)
         n->calls++;
     c->begun_ms = clock_now(loop_clock(s->loop));
     log_request(c);
-    c->rule = fault_injection_pick(&s->fault_injection, c->name, c->input.path, c->entry.client);
+    c->rule = fault_injection_pick(
+        &s->fault_injection,
+        &(struct fault_injection_call){
+            .name = c->name, .path = c->input.path, .query = c->input.query, .user = c->entry.client});
     ms = latency_of(c);
     if (ms == 0 || timer_start(loop_timers(s->loop), &c->wait, ms, on_waited))
         run_call(c);

@@ -78,11 +78,15 @@ void part_open_event(struct xml *x, const char *type, int64_t wall_ms)
 void part_link(struct dispatch *d, struct xml *x, const char *name, const char *lsid, const char *what)
 {
     uint64_t number = ++d->site->signatures;
-    char text[256];
+    const char *host = d->call->host ? d->call->host : d->site->hostname;
+    char text[512];
+
+    if (strlen(host) > 255) /* of no DNS name */
+        host = d->site->hostname;
 
     (void)snprintf(text, sizeof(text),
                    "https://%s/session_download?lsid=l%%3D%s%%3Bh%%3D%016llx%016llx%%3Bt%%3D%lld&what=%s",
-                   d->site->hostname, lsid, (unsigned long long)month_chance(number, 1),
+                   host, lsid, (unsigned long long)month_chance(number, 1),
                    (unsigned long long)month_chance(number, 2), (long long)(site_now(d->site) / 1000), what);
     xml_leaf(x, name, text);
 }

@@ -56,6 +56,7 @@ static void free_rule(struct fault_injection_rule *r)
 {
     free(r->call);
     free(r->path);
+    free(r->query);
     free(r->user);
     free(r->body);
     free(r->content_type);
@@ -151,11 +152,8 @@ static int read_texts(struct fields *f, struct fault_injection_rule *r)
     const struct {
         const char *name;
         char **place;
-    } texts[] = {{"call", &r->call},
-                 {"path", &r->path},
-                 {"user", &r->user},
-                 {"body", &r->body},
-                 {"content_type", &r->content_type}};
+    } texts[] = {{"call", &r->call}, {"path", &r->path}, {"query", &r->query},
+                 {"user", &r->user}, {"body", &r->body}, {"content_type", &r->content_type}};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         const char *value = NULL;
@@ -242,14 +240,15 @@ int fault_injection_add_text(struct fault_injection *all, const char *json, stru
 
 /* ---- matching ---- */
 
-static bool concerns(const struct fault_injection_rule *r, const char *call, const char *path,
-                     const char *user)
+static bool concerns(const struct fault_injection_rule *r, const struct fault_injection_call *call)
 {
-    if (r->call && !text_equal_nocase(r->call, call))
+    if (r->call && !text_equal_nocase(r->call, call->name))
         return false;
-    if (r->path && !strcasestr(path, r->path))
+    if (r->path && !strcasestr(call->path, r->path))
         return false;
-    return !r->user || (user && text_equal_nocase(r->user, user));
+    if (r->query && !(call->query && strcasestr(call->query, r->query)))
+        return false;
+    return !r->user || (call->user && text_equal_nocase(r->user, call->user));
 }
 
 static bool fires(struct fault_injection *all, struct fault_injection_rule *r)
@@ -268,14 +267,14 @@ static bool fires(struct fault_injection *all, struct fault_injection_rule *r)
     return true;
 }
 
-struct fault_injection_rule *fault_injection_pick(struct fault_injection *all, const char *call,
-                                                  const char *path, const char *user)
+struct fault_injection_rule *fault_injection_pick(struct fault_injection *all,
+                                                  const struct fault_injection_call *call)
 {
     struct fault_injection_rule *r;
 
     TAILQ_FOREACH(r, &all->rules, link)
     {
-        if (!concerns(r, call, path, user) || !fires(all, r))
+        if (!concerns(r, call) || !fires(all, r))
             continue;
         r->refs++;
         return r;
@@ -294,6 +293,7 @@ void fault_injection_report(const struct fault_injection *all, struct buf *out)
         jsonw_object(&w, NULL);
         jsonw_str(&w, "call", r->call);
         jsonw_str(&w, "path", r->path);
+        jsonw_str(&w, "query", r->query);
         jsonw_str(&w, "user", r->user);
         jsonw_str(&w, "action", r->action);
         jsonw_int(&w, "status", r->status);

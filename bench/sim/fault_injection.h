@@ -1,12 +1,13 @@
 /*
  * fault_injection.h - rules for faults: which calls fail, and how.
  *
- * A rule matches by call name, part of the path, user, and by the count of its matches: skip the first
- * `after`, only the `nth`, every so many, at most `count` times, by chance. The first rule that fires
- * decides. An action either applies before the model changes (drop_before, status, hang, reset) or spoils the
- * answer after it has changed (drop_after, status_after, page_after, truncate, garbage, extra, chunked,
- * no_length, informational, close). `page` and `page_after` are a proxy's page instead of the answer. A
- * simulator adds actions of its own; their kinds begin at INJECT_OWN, and it carries them out itself.
+ * A rule matches by call name, part of the path, part of the query, user, and by the count of its matches:
+ * skip the first `after`, only the `nth`, every so many, at most `count` times, by chance. The first rule
+ * that fires decides. An action either applies before the model changes (drop_before, status, hang, reset) or
+ * spoils the answer after it has changed (drop_after, status_after, page_after, truncate, garbage, extra,
+ * chunked, no_length, informational, close). `page` and `page_after` are a proxy's page instead of the
+ * answer. A simulator adds actions of its own; their kinds begin at INJECT_OWN, and it carries them out
+ * itself.
  *
  * A call holds a reference to its rule, so rules can be replaced at any time.
  */
@@ -46,7 +47,7 @@ struct fault_action {
 };
 
 struct fault_injection_rule {
-    char *call, *path, *user; /* NULL = any */
+    char *call, *path, *query, *user; /* NULL = any */
     uint64_t nth, every, after, count;
     double probability;
     uint64_t seen, fired;
@@ -74,9 +75,14 @@ void fault_injection_clear(struct fault_injection *);
 int fault_injection_add(struct fault_injection *, const cJSON *, struct buf *why);
 int fault_injection_add_text(struct fault_injection *, const char *json, struct buf *why);
 
+struct fault_injection_call {
+    const char *name, *path;
+    const char *query, *user; /* NULL = none */
+};
+
 /* The rule that fires for this call, held; NULL = none. */
-struct fault_injection_rule *fault_injection_pick(struct fault_injection *, const char *call,
-                                                  const char *path, const char *user);
+struct fault_injection_rule *fault_injection_pick(struct fault_injection *,
+                                                  const struct fault_injection_call *);
 void fault_injection_release(struct fault_injection_rule *); /* NULL is fine */
 /* The answer of a rule by status. `usual_type` is the type of a body whose type the rule does not name. */
 void fault_injection_answer(const struct fault_injection_rule *, const char *usual_type, struct sim_answer *);

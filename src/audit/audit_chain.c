@@ -182,9 +182,11 @@ int audit_line_read(const char *line, size_t n, struct audit_line *out, const ch
 
 /* ---- the head ---- */
 
+#define HEAD_1 (20 + 1 + HASH_DIGITS + 1 + 20 + 1) /* of the first form, which has no second number */
+
 size_t audit_head_length(void)
 {
-    return 20 + 1 + HASH_DIGITS + 1 + 20 + 1;
+    return HEAD_1 + 1 + 20;
 }
 
 void audit_head_write(const struct audit_head *h, char out[AUDIT_HEAD_SIZE])
@@ -195,7 +197,9 @@ void audit_head_write(const struct audit_head *h, char out[AUDIT_HEAD_SIZE])
     memcpy(to, h->last.hash, HASH_DIGITS);
     to += HASH_DIGITS;
     *to++ = ' ';
-    memcpy(text_digits(to, h->first, 20), "\n", 2);
+    to = text_digits(to, h->first, 20);
+    *to++ = ' ';
+    memcpy(text_digits(to, h->last.seq, 20), "\n", 2);
 }
 
 static bool take_padded(struct scan *s, uint64_t *out)
@@ -212,8 +216,13 @@ static bool take_padded(struct scan *s, uint64_t *out)
 bool audit_head_read(const char *text, size_t n, struct audit_head *h)
 {
     struct scan s = {text, n};
+    uint64_t again = 0;
 
-    return n == audit_head_length() && take_padded(&s, &h->last.seq) && take_text(&s, " ") &&
-           take_letters(&s, HASH_DIGITS, HEX, h->last.hash) && take_text(&s, " ") &&
-           take_padded(&s, &h->first) && take_text(&s, "\n") && h->first <= h->last.seq;
+    if ((n != audit_head_length() && n != HEAD_1) || !take_padded(&s, &h->last.seq) || !take_text(&s, " ") ||
+        !take_letters(&s, HASH_DIGITS, HEX, h->last.hash) || !take_text(&s, " ") ||
+        !take_padded(&s, &h->first))
+        return false;
+    if (n != HEAD_1 && (!take_text(&s, " ") || !take_padded(&s, &again) || again != h->last.seq))
+        return false;
+    return take_text(&s, "\n") && h->first <= h->last.seq;
 }

@@ -31,7 +31,7 @@
 #define AUDIT_TIME_SIZE  25
 #define AUDIT_EVENT_SIZE 48
 #define AUDIT_LINE_MAX   32768
-#define AUDIT_HEAD_SIZE  128
+#define AUDIT_HEAD_SIZE  136
 #define AUDIT_START      "{\"check\":\"" /* how every line begins */
 
 /* A line and what the next one needs to know of it; seq 0 = no line yet. */
@@ -67,7 +67,10 @@ int audit_line_write_own(struct buf *, struct audit_link *at, struct buf *object
  */
 int audit_line_read(const char *line, size_t n, struct audit_line *out, const char **why);
 
-/* Text of constant length, so that a new one covers an old one whole. */
+/*
+ * Text of constant length, so that a new one covers an old one whole. The number of the last line stands at
+ * both ends: a head whose writing has stopped in the middle reads as none.
+ */
 void audit_head_write(const struct audit_head *, char out[AUDIT_HEAD_SIZE]);
 bool audit_head_read(const char *text, size_t n, struct audit_head *);
 size_t audit_head_length(void);

@@ -12,7 +12,8 @@
  *   another kind of file       refused: nothing is written to it
  *
  * A write that fails is undone (ftruncate), so that a line is whole and durable or not in the file; if that
- * fails as well, the next check finds the rest and closes it off. The head is written after every append and
+ * fails as well, nothing is written until it succeeds. In a file that can only be appended to the next check
+ * finds the rest and closes it off. The head is written after every append and
  * not synced by itself: after a power cut it may lag behind the trail, but is never ahead of it.
  */
 #include "audit/audit_file.h"
@@ -32,13 +33,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TAIL_FIRST (256 * 1024)
-#define TAIL_MAX   (64 * 1024 * 1024)
-#define CHUNK      (1024 * 1024) /* allocated at once */
-#define OPENING    (8 * 1024)
-/* What one append has at most, and more: audit_thread.c */
-#define AGAIN_BYTES (2 * 1024 * 1024)
-#define CLOSE_OFF   "~\n" /* a line that lacks but its end must not become a good one */
+#define TAIL_FIRST  (256 * 1024)
+#define TAIL_MAX    (64 * 1024 * 1024)
+#define CHUNK       (1024 * 1024) /* allocated at once */
+#define OPENING     (8 * 1024)
+#define AGAIN_BYTES (2 * 1024 * 1024) /* what one append has at most, and more: audit_thread.c */
+#define CLOSE_OFF   "~\n"             /* a line that lacks but its end must not become a good one */
 
 static int disk_reserve(int fd, off_t offset, off_t length)
 {
@@ -302,9 +302,13 @@ static void let_go(struct audit_file *f, int fd, uint64_t size)
     (void)close(fd);
 }
 
-static void keep_old(struct audit_file *f, const struct audit_file *old)
+static void keep_old(struct audit_file *f, const struct audit_file *old, ino_t number)
 {
-    f->left_lines = old->left_lines || (f->unsure && f->fd != old->fd);
+    if (f->unsure && f->fd != old->fd) {
+        f->left_lines = true;
+        f->left_number = number;
+        f->left_size = f->size;
+    }
     if (f->fd >= 0 && f->fd != old->fd)
         (void)close(f->fd);
     f->fd = old->fd;
@@ -312,7 +316,14 @@ static void keep_old(struct audit_file *f, const struct audit_file *old)
     f->reserved_to = old->reserved_to;
     f->unsure = old->unsure;
     f->undone = old->undone;
+    f->again = old->again;
     f->head = old->head;
+}
+
+/* The end of a file: what one append has at most, and more. */
+static int write_end_again(int fd, uint64_t size)
+{
+    return durable_again(fd, size < AGAIN_BYTES ? 0 : size - AGAIN_BYTES, size);
 }
 
 /*
@@ -322,13 +333,23 @@ static void keep_old(struct audit_file *f, const struct audit_file *old)
 static int write_again(const struct audit_file *f)
 {
     int flags = fcntl(f->fd, F_GETFL);
-    uint64_t from = f->size < AGAIN_BYTES ? 0 : f->size - AGAIN_BYTES;
 
     if (flags < 0 || fcntl(f->fd, F_SETFL, flags & ~O_APPEND))
         return errno == EPERM ? 0 : -errno;
-    int err = durable_again(f->fd, from, f->size);
+    int err = write_end_again(f->fd, f->size);
 
     return fcntl(f->fd, F_SETFL, flags) ? -errno : err;
+}
+
+/* Lines that failed in a file that could not be taken over then. 0, -errno. */
+static int cut_left(const struct audit_file *f, int fd, struct stat *st)
+{
+    if (!f->left_lines || st->st_ino != f->left_number || (uint64_t)st->st_size <= f->left_size)
+        return 0;
+    if (ftruncate(fd, (off_t)f->left_size))
+        return errno == EPERM ? 0 : -errno;
+    st->st_size = (off_t)f->left_size;
+    return 0;
 }
 
 /* Makes the file at the path ours. On failure everything is as before. */
@@ -344,13 +365,18 @@ static int take_over(struct audit_file *f, const char *cause, bool lag)
     int fd = same ? f->fd : open_locked(f->path, f->group, &st);
     if (fd < 0)
         return fd;
+    int err = same ? 0 : cut_left(f, fd, &st);
+
+    if (err) {
+        (void)close(fd);
+        return err;
+    }
     f->fd = fd;
     f->size = (uint64_t)st.st_size;
     f->reserved_to = f->size;
     f->unsure = false;
-    int err = f->size ? read_tail(fd, f->size, &tail) : 0;
-    if (!err && lag)
-        err = write_again(f);
+    f->again = (lag || (same && old.again)) && f->size;
+    err = f->size ? read_tail(fd, f->size, &tail) : 0;
     if (!err)
         err = add_opening(f, &tail, f->size == 0, cause, lag, &lines, &at);
     if (!err && f->size)
@@ -363,11 +389,12 @@ static int take_over(struct audit_file *f, const char *cause, bool lag)
         f->head.first = f->size && tail.first ? tail.first : f->head.last.seq + 1;
         f->head.last = f->size ? tail.last : f->head.last;
         err = lines.len ? audit_file_append(f, &lines, &at) : 0;
-        write_head(f);
+        if (!f->again) /* a head is never ahead of what is durable */
+            write_head(f);
     }
     buf_free(&lines);
     if (err)
-        keep_old(f, &old);
+        keep_old(f, &old, st.st_ino);
     else if (!same)
         let_go(f, old.fd, old.size);
     f->left_lines &= err != 0;
@@ -409,6 +436,37 @@ static int on_newest_line(void *last, const char *line, size_t n)
     return 1;
 }
 
+/*
+ * The trail goes on behind the last line of a file that has another name now, which a process may have left
+ * visible and not durable. 0, -errno.
+ */
+static int make_older_durable(const struct audit_file *f, const char *name)
+{
+    char path[AUDIT_PATH_MAX + AUDIT_TAIL_NAME];
+    const char *slash = strrchr(f->path, '/');
+    struct stat st;
+
+    (void)snprintf(path, sizeof(path), "%.*s%s", slash ? (int)(slash + 1 - f->path) : 0, f->path, name);
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool writable = fd >= 0;
+
+    if (!writable)
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st)) {
+        int err = errno == ENOENT ? 0 : -errno; /* rotation has compressed it meanwhile */
+
+        if (fd >= 0)
+            (void)close(fd);
+        return err;
+    }
+    int err = writable ? write_end_again(fd, (uint64_t)st.st_size) : 0;
+
+    if (!err && f->disk->sync(fd))
+        err = -errno;
+    (void)close(fd);
+    return err;
+}
+
 /* The head may lag behind the last line, also behind that of a file that has another name now. */
 static int find_newest(struct audit_file *f)
 {
@@ -418,6 +476,8 @@ static int find_newest(struct audit_file *f)
 
     if (found == 1 && last.seq > f->head.last.seq)
         f->head.last = last;
+    if (found == 1 && *past.older)
+        return make_older_durable(f, past.older);
     return found == -ENOMEM ? found : 0; /* a file that cannot be read is reported when it is taken */
 }
 
@@ -488,10 +548,33 @@ static const char *what_happened(const struct audit_file *f)
     return (uint64_t)mine.st_size > f->size ? "altered" : "";
 }
 
+/*
+ * The rest of a failed write is cut off before anything else: its records are written once more, and are in
+ * the trail once. A file that can only be appended to keeps it. 0, -errno.
+ */
+static int cut_rest(struct audit_file *f)
+{
+    struct stat st;
+
+    if (!f->unsure)
+        return 0;
+    if (fstat(f->fd, &st))
+        return -errno;
+    if ((uint64_t)st.st_size > f->size && ftruncate(f->fd, (off_t)f->size))
+        return errno == EPERM ? 0 : -errno;
+    f->unsure = false;
+    f->reserved_to = f->size; /* cutting has given the reserve back */
+    return 0;
+}
+
 int audit_file_check(struct audit_file *f)
 {
     if (f->fd < 0)
         return begin_file(f); /* it could not be opened yet */
+    int err = cut_rest(f);
+
+    if (err)
+        return err;
     const char *cause = what_happened(f);
 
     if (f->unsure && strcmp(cause, "altered") == 0)
@@ -501,7 +584,7 @@ int audit_file_check(struct audit_file *f)
         return 0;
     if (f->left_lines && strcmp(cause, "replaced") == 0)
         return take_over(f, "moved", true); /* the beginning of our own that failed */
-    int err = take_over(f, cause, false);
+    err = take_over(f, cause, false);
     if (!err && strcmp(cause, "moved") != 0) {
         f->breaks++;
         (void)text_copy(f->last_break, sizeof(f->last_break), cause);
@@ -513,7 +596,9 @@ int audit_file_rotate(struct audit_file *f)
 {
     if (f->fd < 0 || strcmp(what_happened(f), "moved") != 0)
         return audit_file_check(f);
-    return take_over(f, "rotated", false);
+    int err = cut_rest(f);
+
+    return err ? err : take_over(f, "rotated", false);
 }
 
 int audit_file_room(struct audit_file *f, size_t n)
@@ -552,19 +637,18 @@ static int write_all(struct audit_file *f, const char *p, size_t n)
 
 int audit_file_append(struct audit_file *f, const struct buf *lines, const struct audit_link *last)
 {
-    int err = write_all(f, lines->data, lines->len);
+    int err = f->again ? write_again(f) : 0;
 
+    if (!err)
+        err = write_all(f, lines->data, lines->len);
     if (!err && f->disk->sync(f->fd) != 0)
         err = -errno;
     if (err) {
         f->unsure = f->undone = true;
-        if (ftruncate(f->fd, (off_t)f->size) == 0) {
-            f->unsure = false;
-            f->reserved_to = f->size; /* truncating has given the reserve back */
-        }
+        (void)cut_rest(f); /* or the next check does */
         return err;
     }
-    f->undone = false;
+    f->undone = f->again = false;
     f->size += lines->len;
     f->head.last = *last;
     write_head(f);

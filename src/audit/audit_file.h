@@ -33,12 +33,15 @@ struct audit_file {
     char path[AUDIT_PATH_MAX], head_path[AUDIT_PATH_MAX];
     gid_t group;          /* may read trail and head; AUDIT_NO_GROUP = their owner alone */
     int fd, head_fd;      /* -1 = not open */
-    uint64_t size;        /* what has been written, durably */
+    uint64_t size;        /* what has been written, durably but for `again` */
     uint64_t reserved_to; /* allocated up to here */
     bool no_reserve;      /* this file system cannot */
     bool unsure;          /* bytes of a failed write may be behind `size` */
     bool undone;          /* a failed write was cut off, and the cut is not durable */
-    bool left_lines;      /* another file could not be taken over, and may have our own lines */
+    bool again;           /* lines before `size` may be visible and not durable */
+    bool left_lines;      /* another file could not be taken over, and may have our own lines: */
+    ino_t left_number;    /* this one */
+    uint64_t left_size;   /* behind here */
     struct audit_head head;
     unsigned breaks;     /* the file was not as it was left, so often */
     char last_break[16]; /* "deleted", … */

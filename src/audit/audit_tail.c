@@ -33,6 +33,7 @@ struct reading {
 struct older {
     int fd;
     uint64_t seq;
+    char name[AUDIT_TAIL_NAME];
 };
 
 int audit_tail_read_at(int fd, char *to, size_t n, uint64_t offset)
@@ -154,6 +155,7 @@ static int open_older(struct reading *r, DIR *dir, const char *own, struct older
         all[n].fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (all[n].fd < 0)
             continue;
+        (void)snprintf(all[n].name, sizeof(all[n].name), "%s", e->d_name);
         err = first_seq(all[n].fd, r->piece, &all[n].seq);
         if (all[n].seq)
             n++;
@@ -173,6 +175,8 @@ static int read_older(struct reading *r, const char *directory, const char *own)
     size_t n = 0;
     int result = dir ? open_older(r, dir, own, all, &n) : 0;
 
+    if (n)
+        memcpy(r->past->older, all[0].name, sizeof(all[0].name));
     for (size_t i = 0; i < n; i++) {
         if (!result && r->left)
             result = read_back(r, all[i].fd);

@@ -12,11 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define AUDIT_TAIL_NAME 256
+
 struct audit_tail {
     uint64_t bytes; /* read */
     unsigned files;
-    bool whole;  /* nothing older is left to read */
-    bool packed; /* there are older files that are compressed, which are not read */
+    bool whole;                  /* nothing older is left to read */
+    bool packed;                 /* there are older files that are compressed, which are not read */
+    char older[AUDIT_TAIL_NAME]; /* the newest of the older files that were read, "" = none was */
 };
 
 /*

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * account.c - lists of accounts and of directory rows, names of requests, and the freeing of a vault's
- * answer.
+ * account.c - lists of accounts and of directory rows, keys, and the freeing of a vault's answer.
  *
  * The texts of the rows are kept together (string_pool.h) and never move. Rows move while the list grows, so
  * a pointer to a row is valid only once the list is complete.
@@ -75,8 +74,9 @@ static int keep_texts(struct string_pool **pool, const char **const texts[], siz
 int account_list_add(struct account_list *list, const struct account *account)
 {
     struct account row = *account;
-    const char **texts[] = {&row.system,   &row.account,     &row.domain,      &row.upn,
-                            &row.instance, &row.application, &row.description, &row.alias};
+    const char **texts[] = {&row.key,   &row.system,   &row.account,     &row.domain,
+                            &row.upn,   &row.instance, &row.application, &row.description,
+                            &row.alias, &row.username, &row.label};
     struct account *rows = rows_grow(list->rows, list->n, &list->cap, sizeof(row));
 
     list->rows = rows ? rows : list->rows;
@@ -118,26 +118,51 @@ int directory_list_add(struct directory_list *list, const struct directory_row *
     return 0;
 }
 
-int64_t request_name_number(const char *name)
+bool vaults_list_systems(struct vault *const *vaults, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!vaults[i]->ops->entitled)
+            return true;
+    return n == 0;
+}
+
+bool vault_is_account_key(const struct vault *v, const char *account_key)
+{
+    char key[REQUEST_KEY_SIZE], *handle = NULL;
+    struct account_query query;
+
+    if (v->ops->query)
+        return v->ops->query(v, account_key, &query) == 0;
+    if (!v->ops->identify)
+        return true; /* entitled() will say */
+    int err = v->ops->identify(v, account_key, key, &handle);
+
+    free(handle);
+    return err != -EINVAL;
+}
+
+int64_t request_key_number(const char *key)
 {
     int64_t value = 0;
 
-    for (const char *p = name; *p; p++)
+    for (const char *p = key; *p; p++)
         if (*p < '0' || *p > '9' || __builtin_mul_overflow(value, 10, &value) ||
             __builtin_add_overflow(value, *p - '0', &value))
             return 0;
     return value;
 }
 
-int active_request_set(struct active_request *row, const char *name, const char *reason)
+int active_request_set(struct active_request *row, const char *name, const char *account_key,
+                       const char *reason)
 {
-    size_t n = strlen(name) + 1, more = reason ? strlen(reason) + 1 : 0;
+    size_t n = strlen(name) + 1, key = strlen(account_key) + 1, more = reason ? strlen(reason) + 1 : 0;
 
-    row->name = malloc(n + more);
+    row->name = malloc(n + key + more);
     if (!row->name)
         return -ENOMEM;
     memcpy(row->name, name, n);
-    row->reason = reason ? memcpy(row->name + n, reason, more) : NULL;
+    row->account_key = memcpy(row->name + n, account_key, key);
+    row->reason = reason ? memcpy(row->account_key + key, reason, more) : NULL;
     return 0;
 }
 

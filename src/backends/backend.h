@@ -2,12 +2,14 @@
  * backend.h - the operations of a vault, as the broker uses them.
  *
  * A backend is a const struct of functions (struct vault_ops); the fake vault of the unit tests is one more.
- * Each call acts as one user of the vault (run-as), and the vault itself decides what this user may do. A
- * backend translates everything the vault says into a vault_result and a fault: no HTTP status, sub-code or
- * transport error is interpreted above this header.
+ * Each call acts as one user of the vault (run-as), and the vault itself decides what this user may do; where
+ * the vault knows the gateway alone (vault_can.per_user), the backend's entitled() decides. A backend
+ * translates everything the vault says into a vault_result and a fault: no HTTP status, sub-code or transport
+ * error is interpreted above this header. What kinds of vault differ in is data (struct vault_can), and no
+ * one above asks which kind it is.
  *
  *     broker                            backend                              vault
- *       | ops->request(v, args, call) ----> | returns 0                        |
+ *       | ops->checkout(v, want, call) ---> | returns 0                        |
  *       |                                   | signs in where needed, sends --> |
  *       |                                   | <----------------------- answer  |
  *       | <--- call->done(call): result ... |                                  |
@@ -15,26 +17,31 @@
  *
  * Rules for every operation that takes a vault_call:
  *
- *   Once       It returns 0 and later calls call->done exactly once, or it returns -errno and never calls it:
- *              -EAGAIN (too many calls; call->fault gives the reason where it is set), -EMSGSIZE (a text is
- *              too long to be sent), -EINVAL (the name of a request is none of this vault), -ENOMEM,
- * -ESHUTDOWN. Later      `done` is never called before the operation has returned. Inside `done` the caller
- * may start and cancel any call, also this one again. Cancel     After cancel() `done` is not called.
- * Cancelling does not undo: what has been sent may take effect at the vault. Deadline   A call ends within
- * call->timeout_ms, also while it waits in a queue. Memory     The vault_call belongs to the caller and stays
- * in place until `done`, cancel() or withdraw(). So do `user` and all texts of the arguments. What the answer
- * holds belongs to the caller, who frees it with vault_call_free(). Genuine    Every result but VAULT_FAILED
- * is what the vault itself answered. An answer that a proxy, a firewall or a web server may have written in
- * its place is VAULT_FAILED. Unknown    A request, an isa or a checkin that may have taken effect and whose
- * answer is missing or not genuine is VAULT_FAILED with `unknown`. Without `unknown` nothing was done at the
- * vault. Secrets    A credential is in memory that is wiped when it is freed, from the socket to
- * call->secret. No fault, log event or metric quotes a secret or the name of a vault request: a vault session
- *              and the name together are enough to read the password.
- *   Thread     Everything runs on the loop's thread; nothing blocks.
+ *  - Once: it returns 0 and later calls call->done exactly once, or it returns -errno and never calls it:
+ *    -EAGAIN (too many calls; call->fault gives the reason where it is set), -EMSGSIZE (a text is too long to
+ *    be sent), -EINVAL (a key is none of this vault), -ENOMEM, -ESHUTDOWN.
+ *  - Later: `done` is never called before the operation has returned. Inside `done` the caller may start and
+ *    cancel any call, also this one again.
+ *  - Cancel: after cancel() `done` is not called. Cancelling does not undo: what has been sent may take
+ *    effect at the vault.
+ *  - Deadline: a call ends within call->timeout_ms, also while it waits in a queue.
+ *  - Memory: the vault_call belongs to the caller and stays in place until `done`, cancel() or withdraw(). So
+ *    do `user` and all texts of the arguments. What the answer holds belongs to the caller, who frees it with
+ *    vault_call_free().
+ *  - Genuine: every result but VAULT_FAILED is what the vault itself answered. An answer that a proxy, a
+ *    firewall or a web server may have written in its place is VAULT_FAILED.
+ *  - Unknown: a checkout, a checkin or an after_checkin that may have taken effect and whose answer is
+ *    missing or not genuine is VAULT_FAILED with `unknown`; so is a read_secret that may have made a
+ *    check-out (vault_can.secret_with_checkout). Without `unknown` nothing was done at the vault.
+ *  - Secrets: a credential is in memory that is wiped when it is freed, from the socket to call->secret. No
+ *    fault, log event or metric quotes a secret or the key of a vault request: a vault session and the key
+ *    together are enough to read the password.
+ *  - Thread: everything runs on the loop's thread; nothing blocks.
  *
  * A new kind of vault: a folder beside password_safe/ with one struct that begins with struct vault and one
- * struct vault_ops; its name in the table of the configuration (`type`, conf/conf_table.c); its row in
- * commands/run/run.c. Operations that it does not have are NULL where a comment below allows it.
+ * struct vault_ops; its name in the table of the configuration (`type`, conf/table/conf_table.c); its row in
+ * commands/vault_kinds.c. Operations that it does not have are NULL where a comment below allows it. Each
+ * member of struct vault_can says what it takes of the operations.
  *
  * Not here: which vault is asked, retries of check-ins, caches (broker/).
  */
@@ -61,14 +68,28 @@ enum account_kind {
 };
 const char *account_kind_word(enum account_kind); /* its name in the API; "any" for KIND_NKINDS */
 
+/*
+ * What a vault calls an account: an opaque text of the backend, 1 to 256 bytes, compared byte for byte. An
+ * account has the same key in every list and after every restart. Password Safe's is
+ * KIND.SYSTEM.ACCOUNT.APPLICATION. Where a vault tells less than that (requests()), its key says so; only
+ * vault_ops.match() compares such a key.
+ */
+#define ACCOUNT_KEY_SIZE 257 /* with its NUL */
+enum account_match {
+    ACCOUNT_OTHER,    /* two accounts, certainly */
+    ACCOUNT_POSSIBLE, /* nothing that the two keys say contradicts it */
+    ACCOUNT_SAME
+};
+
 /* A managed account that the user may request on a managed system. A text is never NULL unless said so. */
 struct account {
+    const char *key; /* NULL only where no vault has listed it */
     enum account_kind kind;
     int64_t system_id, account_id;
     int64_t application_id; /* 0 = none */
     int64_t platform_id;
     int64_t default_minutes, max_minutes; /* of a request; 0 = not known */
-    bool isa;                             /* may be read without a request: see vault_ops.isa */
+    bool isa;                             /* may be read without a request: see checkout_want.direct */
     const char *system, *account;
     const char *domain;      /* NULL = none */
     const char *upn;         /* NULL = none */
@@ -76,6 +97,8 @@ struct account {
     const char *application; /* display name, NULL = none */
     const char *description; /* NULL = none */
     const char *alias;       /* name of the alias, NULL = none; its id is then account_id */
+    const char *username;    /* what is typed at the endpoint; NULL = made of account and domain */
+    const char *label;       /* what people see; NULL = as `display` has it */
 };
 
 /* Rows and the texts they point to, counted by reference. Several readers share one list, so it is not
@@ -135,17 +158,6 @@ int directory_list_add(struct directory_list *, const struct directory_row *);
 
 /* ---- requests ---- */
 
-/* The request of a check-out: access type View. Where the user already has such a request, the vault
- * hands that one over (vault_call.reused). */
-struct request_args {
-    int64_t system_id, account_id, application_id;
-    int64_t minutes;
-    const char *reason;
-    int64_t ticket_system_id;  /* 0 = none */
-    const char *ticket_number; /* NULL = none */
-    int64_t alias_id; /* request the account behind this alias, whatever system and account say; 0 = none */
-};
-
 /* What the access policy demands of a check-out now. */
 struct vault_policy {
     bool available; /* some schedule is open */
@@ -155,18 +167,47 @@ struct vault_policy {
 enum credential_type { CREDENTIAL_PASSWORD, CREDENTIAL_SSH_KEY, CREDENTIAL_PASSPHRASE };
 
 /*
- * What a vault calls a request: an opaque text of the backend, compared byte for byte. Password Safe's is the
- * request id in digits.
+ * What a vault calls a request: an opaque text of the backend, 1 to 256 bytes, compared byte for byte.
+ * Password Safe's is the request id in digits; where keys are not unique (vault_can) it is made of the names
+ * of what is checked out.
  */
-#define REQUEST_NAME_SIZE 257 /* with its NUL */
-/* The name as the number that people know, where it is one in digits; else 0. */
-int64_t request_name_number(const char *name);
+#define REQUEST_KEY_SIZE    257  /* with its NUL */
+#define REQUEST_HANDLE_SIZE 2049 /* of a handle (identify()), with its NUL */
+/* The key as the number that people know, where it is one in digits; else 0. */
+int64_t request_key_number(const char *key);
+
+/* A request as a call names it. */
+struct request_ref {
+    const char *key;
+    const char *handle;   /* what identify() gave; "" = none */
+    const char *lease_id; /* of its holder, or its last one: for the vault's comment */
+};
+
+/* What is checked out. Where the user already has such a request, the vault hands that one over. */
+struct checkout_want {
+    const char *account_key;
+    int64_t minutes;
+    const char *reason;
+    int64_t ticket_system_id;  /* 0 = none */
+    const char *ticket_number; /* NULL = none */
+    const char *lease_id;
+    enum credential_type type; /* of the secret, where it comes with the answer */
+    /* Of an account with `isa`: its secret at once and without the access policy. The vault makes a request
+     * for it whose key is not in the answer (CHECKOUT_NONE). */
+    bool direct;
+};
+
+enum checkout_origin {
+    CHECKOUT_NEW,
+    CHECKOUT_REUSED, /* the vault handed over an existing request */
+    CHECKOUT_NONE    /* no request in the answer: requests() finds it by the mark, where there is one */
+};
 
 /* One of the user's own live requests. */
 struct active_request {
-    char *name; /* never NULL */
-    int64_t system_id, account_id;
-    char *reason;            /* NULL = none; one allocation with the name */
+    char *name;              /* its key, never NULL */
+    char *account_key;       /* one allocation with the name, as is the reason; "" = not told */
+    char *reason;            /* NULL = none */
     int64_t expires_wall_ms; /* 0 = not known */
     bool waits;              /* for its approver: it has no secret yet */
 };
@@ -193,6 +234,7 @@ enum vault_result {
 };
 
 struct vault;
+struct jsonw;
 
 struct vault_call {
     /* Set by the caller. */
@@ -204,7 +246,7 @@ struct vault_call {
     bool admitted;       /* another call of its operation was admitted: so is this one, within max_calls */
     uint64_t wait_ms; /* it must begin within this time or not at all (FAILED, overloaded, not `unknown`); 0 =
                          no such limit */
-    int64_t alias_id; /* credential: the request was made for this alias; 0 = for none */
+    const char *account_key; /* read_secret: the account for which the request was made */
     /* NULL, or asked at the last moment before each sending: false = it may not be sent (any more), and ends
      * as FAILED and `withheld`. It starts and cancels no call, and judges by the time read then. */
     bool (*may_send)(struct vault_call *);
@@ -212,36 +254,60 @@ struct vault_call {
 
     /* Set by the backend before `done`. */
     enum vault_result result;
-    bool unknown;       /* with VAULT_FAILED: the call may have taken effect. With VAULT_OK and `reused`: the
-                           request may be the one that an earlier sending of this call made */
-    bool withheld;      /* with VAULT_FAILED: may_send() said no; `unknown` is of an earlier sending */
-    bool repeated;      /* an earlier sending of a call with effects may have had its effect, or may have it
-                           yet */
-    struct fault fault; /* set whenever result is not VAULT_OK */
-    int status;         /* of the last HTTP answer to this call; 0 = there was none */
-    struct account_list *accounts;        /* list */
-    struct directory_list *directory;     /* directory */
-    struct vault_policy policy;           /* policy */
-    char request_name[REQUEST_NAME_SIZE]; /* request; "" = none */
-    bool reused;                          /* request: the vault handed over an existing one */
-    struct secret secret;                 /* credential, isa */
-    struct active_requests active;        /* requests */
+    bool unknown;  /* with VAULT_FAILED: the call may have taken effect. With VAULT_OK and CHECKOUT_REUSED:
+                      the request may be the one that an earlier sending of this call made */
+    bool withheld; /* with VAULT_FAILED: may_send() said no; `unknown` is of an earlier sending */
+    bool repeated; /* an earlier sending of a call with effects may have had its effect, or may have it
+                      yet */
+    struct fault fault;                 /* set whenever result is not VAULT_OK */
+    int status;                         /* of the last HTTP answer to this call; 0 = there was none */
+    struct account_list *accounts;      /* list, entitled */
+    struct directory_list *directory;   /* directory */
+    struct vault_policy policy;         /* policy */
+    char request_key[REQUEST_KEY_SIZE]; /* checkout; "" = none */
+    enum checkout_origin origin;        /* checkout */
+    int64_t end_wall_ms;                /* checkout: when the vault ends the request; 0 = not told */
+    struct secret secret;               /* read_secret, checkout where it comes with the answer */
+    struct active_requests active;      /* requests */
 
     void *impl; /* the backend's own while the call is in flight; NULL otherwise */
 };
 
 /* Frees what the answer holds; the call may be used again. */
 void vault_call_free(struct vault_call *);
-/* Copies name and reason (NULL = none) into the row. 0 or -ENOMEM. */
-int active_request_set(struct active_request *, const char *name, const char *reason);
+/* Copies name, account key and reason (NULL = none) into the row. 0 or -ENOMEM. */
+int active_request_set(struct active_request *, const char *name, const char *account_key,
+                       const char *reason);
 
 /* ---- the vault ---- */
+
+/* What a kind of vault can do: data in struct vault, set by the backend when it is made. */
+struct vault_can {
+    /* The answer of a check-out brings the secret, and read_secret() is a further check-out: it may be sent
+     * when its caller has left, and may end `unknown`. Else the secret is read by read_secret() alone. */
+    bool secret_with_checkout;
+    /* A request key names one check-out for ever. Else identify() knows the key before the check-out, the
+     * same key comes again, and there is at most one check-out of it at a time, of the one principal. */
+    bool keys_are_unique;
+    bool has_end;    /* the vault ends a request by itself */
+    bool per_user;   /* a call acts as one of the vault's users. Else as `principal`, for everybody, and
+                        entitled() says who may get what */
+    bool repeatable; /* a request that is held gives its secret again */
+};
+
+/* The session for which accounts are asked. */
+struct vault_session {
+    const char *username, *domain; /* as the session has them; "" = none */
+    const char *const *forms;      /* of the names of its machine, as `match` selects them */
+    size_t nforms;
+};
 
 struct vault_state {
     bool known;                   /* false before the first answer or failure */
     bool reachable;               /* by the last calls, and by a probe where there are none */
+    bool refuses;                 /* it refuses the sign-in of the one identity that all calls act as */
     uint64_t last_success_age_ms; /* UINT64_MAX = never */
-    int64_t skew_ms;              /* the vault's clock minus the own one, from the last answer */
+    int64_t skew_ms;              /* the vault's clock minus the own one as it is now */
     int64_t skew_error_ms;        /* by which it may be more or less */
     bool skew_known;
     size_t connections, queued, in_flight, sessions, users;
@@ -252,36 +318,66 @@ struct vault_state {
     uint64_t refused; /* calls and operations not admitted, or admitted and not begun in time */
 };
 
+/* How a vault stands, as far as its calls tell. */
+enum vault_standing { VAULT_UNKNOWN, VAULT_DOWN, VAULT_REFUSES, VAULT_UP, VAULT_NSTANDINGS };
+
 struct vault_ops {
     const char *name; /* `type` in the configuration's [vault NAME] */
+    /* `state` in /status by enum vault_standing. NULL = unknown, unreachable, refused, reachable. */
+    const char *const *standings;
 
     /* The accounts that the user may request, all of them: the backend reads every page. -> accounts; none is
-     * an empty list, never NULL. */
+     * an empty list, never NULL. NULL where there is entitled(). */
     int (*list)(struct vault *, const struct account_query *, struct vault_call *);
 
-    /* What a check-out of this account would need now. It has no effect. -> policy */
-    int (*policy)(struct vault *, int64_t system_id, int64_t account_id, int64_t minutes,
-                  struct vault_call *);
+    /* The query whose list has the account of this key, if the user may request it. No call is made. 0, or
+     * -EINVAL: it is no key of this kind of vault. NULL where there is entitled(). */
+    int (*query)(const struct vault *, const char *account_key, struct account_query *);
 
-    /* Makes a request, or finds the user's own that fits. -> request_name, reused */
-    int (*request)(struct vault *, const struct request_args *, struct vault_call *);
+    /* The accounts that this session may use; of `account_key`, where it is not NULL, that one alone: DENIED
+     * says that it is there and not for this session, ABSENT that there is no such account. -> accounts. NULL
+     * where a call acts as one of the vault's users. */
+    int (*entitled)(struct vault *, const struct vault_session *, const char *account_key,
+                    struct vault_call *);
 
-    /* Reads the secret behind a request. It may be called again. -> secret */
-    int (*credential)(struct vault *, const char *request_name, enum credential_type, struct vault_call *);
+    /* Where keys are not unique: key and handle of the account's request, before it is asked for. The handle
+     * is a text of less than REQUEST_HANDLE_SIZE bytes that belongs to the caller: it is kept in the
+     * request's row, and with it a check-in needs no section of the configuration. No call is made. 0,
+     * -EINVAL (no such account, or none of this vault) or -ENOMEM. NULL = keys are unique. */
+    int (*identify)(const struct vault *, const char *account_key, char key[REQUEST_KEY_SIZE], char **handle);
+
+    /* May the two keys be one account's? No call is made. NULL = as they are equal. */
+    enum account_match (*match)(const char *account_key, const char *other);
+
+    /* What a check-out of this account would need now. It has no effect. -> policy. NULL =
+     * nothing. */
+    int (*policy)(struct vault *, const char *account_key, int64_t minutes, struct vault_call *);
+
+    /* Makes a request, or finds the user's own that fits. -> request_key, origin, end_wall_ms; secret where
+     * it comes with the answer (vault_can.secret_with_checkout, checkout_want.direct). */
+    int (*checkout)(struct vault *, const struct checkout_want *, struct vault_call *);
+
+    /* Reads the secret behind a request that is held. It may be called again where the vault is `repeatable`.
+     * -> secret */
+    int (*read_secret)(struct vault *, const struct request_ref *, enum credential_type, struct vault_call *);
 
     /* Gives a request back. May be called again: VAULT_GONE says that it has been given back before. */
-    int (*checkin)(struct vault *, const char *request_name, const char *reason, struct vault_call *);
+    int (*checkin)(struct vault *, const struct request_ref *, const char *reason, struct vault_call *);
 
-    /* The user's own live requests, also those that wait for approval. -> active */
+    /* What follows the confirmed check-in of a request whose secret was handed out (a change of the
+     * password). NULL = nothing ever does. */
+    int (*after_checkin)(struct vault *, const struct request_ref *, struct vault_call *);
+
+    /* Does it follow for this request, and so long after the check-in? -1 = it does not. No call is made.
+     * NULL where after_checkin is. */
+    int64_t (*after_checkin_delay)(const struct vault *, const struct request_ref *);
+
+    /* The user's own live requests, also those that wait for approval. -> active. NULL = the vault tells of
+     * none: a check-out of unknown outcome is given back by its key, so keys are not unique. */
     int (*requests)(struct vault *, struct vault_call *);
 
     /* One part of the directory, all of it. -> directory. NULL = this kind of vault has no directory. */
     int (*directory)(struct vault *, enum directory_part, struct vault_call *);
-
-    /* The secret of an account with `isa`, at once and without the access policy. -> secret. The vault makes
-     * a request for it whose name is not in the answer; requests() finds it by account and time. NULL = this
-     * kind of vault has no such access. */
-    int (*isa)(struct vault *, const struct request_args *, enum credential_type, struct vault_call *);
 
     /* Asked before an operation of this user that needs the vault: would it be answered in the time left? 0,
      * or -EAGAIN with a fault that gives the reason and the time after which a new attempt is worth while.
@@ -296,12 +392,19 @@ struct vault_ops {
     bool (*withdraw)(struct vault *, struct vault_call *);
 
     void (*state)(const struct vault *, struct vault_state *);
+
+    /* Writes what this kind of vault tells of itself besides, as members of its object in /status. NULL =
+     * nothing. */
+    void (*describe)(const struct vault *, struct jsonw *);
 };
 
 /* Every backend's own struct begins with this. */
 struct vault {
     const struct vault_ops *ops;
     const struct conf_vault *conf;
+    struct vault_can can;
+    const char *principal; /* as whom all calls act; NULL where can.per_user. It lives as long as the vault */
+    uint64_t life_ms;      /* with has_end: how long a request lives, from before the call; 0 = its minutes */
 };
 
 static inline bool vault_withdraw(struct vault *v, struct vault_call *call)
@@ -313,5 +416,10 @@ static inline int vault_admit(struct vault *v, const char *user, uint64_t left_m
 {
     return v->ops->admit ? v->ops->admit(v, user, left_ms, f) : 0;
 }
+
+/* Does one of them list systems, so that endpoints can be searched? Also where there is no vault. */
+bool vaults_list_systems(struct vault *const *, size_t n);
+/* May it be the key of an account of this vault? */
+bool vault_is_account_key(const struct vault *, const char *account_key);
 
 #endif

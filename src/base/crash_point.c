@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * crash_point.c - named places where a test kills the process; see crash_point.h. The lock is for calls from
- * the thread pool.
+ * crash_point.c - named places where a test kills or stops the process; see crash_point.h. The lock is for
+ * calls from the thread pool.
  */
 #include "base/crash_point.h"
 
@@ -18,7 +18,12 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *seen[MAX_NAMES];
-static unsigned passed;
+
+static struct wanted {
+    const char *variable;
+    int signal;
+    unsigned passed;
+} kill_at = {"JG_KILL_AT", SIGKILL, 0}, stop_at = {"JG_STOP_AT", SIGSTOP, 0};
 
 static void list_name(const char *name)
 {
@@ -35,18 +40,25 @@ static void list_name(const char *name)
     }
 }
 
+static void pass(struct wanted *w, const char *name)
+{
+    const char *at = getenv(w->variable);
+    size_t n = strlen(name);
+
+    if (!at || strncmp(at, name, n) != 0 || (at[n] != '\0' && at[n] != ':'))
+        return;
+    unsigned long nth = at[n] ? strtoul(at + n + 1, NULL, 10) : 1;
+
+    if (++w->passed == nth)
+        (void)kill(getpid(), w->signal);
+}
+
 void crash_point(const char *name)
 {
-    const char *wanted = getenv("JG_KILL_AT");
-
     (void)pthread_mutex_lock(&lock);
     list_name(name);
-    size_t n = strlen(name);
-    if (wanted && strncmp(wanted, name, n) == 0 && (wanted[n] == '\0' || wanted[n] == ':')) {
-        unsigned long nth = wanted[n] ? strtoul(wanted + n + 1, NULL, 10) : 1;
-        if (++passed == nth)
-            (void)kill(getpid(), SIGKILL);
-    }
+    pass(&kill_at, name);
+    pass(&stop_at, name);
     (void)pthread_mutex_unlock(&lock);
 }
 

@@ -48,3 +48,12 @@ bool lsid_normal(const char *text, char out[LSID_SIZE])
     out[digits] = '\0';
     return true;
 }
+
+bool lsid_same(const char *a, const char *b)
+{
+    char one[LSID_SIZE], other[LSID_SIZE];
+
+    if (!lsid_normal(a, one) || !lsid_normal(b, other))
+        return strcmp(a, b) == 0;
+    return strcmp(one, other) == 0;
+}

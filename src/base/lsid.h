@@ -14,5 +14,7 @@
 
 /* Writes the one form of `text` (NULL is none). False = it is no lsid, and `out` is unspecified. */
 bool lsid_normal(const char *text, char out[LSID_SIZE]);
+/* Whether both are the same lsid; texts that are none are compared letter by letter. */
+bool lsid_same(const char *a, const char *b);
 
 #endif

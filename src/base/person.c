@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -35,6 +36,14 @@ char *person_key(char *to, const char *name)
         *to++ = (char)lower_ascii((unsigned char)*name);
     *to++ = '\0';
     return to;
+}
+
+void person_write(char *to, size_t size, const char *domain, const char *name)
+{
+    bool has_domain = domain && *domain;
+
+    (void)snprintf(to, size, "%s%s%s", has_domain ? domain : "", has_domain ? "\\" : "", name);
+    to[utf8_fit(to, size - 1)] = '\0';
 }
 
 static const char *letter_refusal(const char *name, size_t n)

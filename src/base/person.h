@@ -16,6 +16,9 @@ bool person_same_n(const char *a, size_t an, const char *b, size_t bn);
 /* Writes the name as bytes that are equal where the names are the same, with a NUL; returns what is behind
  * it. */
 char *person_key(char *to, const char *name);
+/* Writes `domain\name`, or the name alone where there is no domain (NULL or ""); at most size - 1 bytes and a
+ * NUL. */
+void person_write(char *to, size_t size, const char *domain, const char *name);
 
 enum person_part {
     PERSON_NAME, /* a user name without domain */

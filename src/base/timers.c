@@ -5,8 +5,13 @@
  * heap[0] is never used, so that slot 0 can mean "not running" and a zeroed deadline is a stopped one. Equal
  * times fire in the order of their start. timers_run() fires only what was started before it began (order <
  * fence): a deadline that restarts itself with delay 0 waits for the next run, the loop cannot starve.
+ *
+ * Invariant: the heap has room for all deadlines that run and for those that are reserved and do not run
+ * (`idle`).
  */
 #include "base/timers.h"
+
+#include "base/crash_message.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +19,7 @@
 struct timers {
     const struct clock *clock;
     struct deadline **heap;
-    size_t n, cap;
+    size_t n, cap, idle;
     uint64_t order;
     void (*changed)(void *arg);
     void *arg;
@@ -46,7 +51,7 @@ static bool is_earlier(const struct deadline *a, const struct deadline *b)
 static void place_at(struct timers *t, struct deadline *d, size_t slot)
 {
     t->heap[slot] = d;
-    d->slot = slot;
+    d->slot = (uint32_t)slot; /* grow_heap() bounds it */
 }
 
 /* Moves the deadline at `slot` to where it belongs, up or down. */
@@ -71,10 +76,10 @@ static void sift(struct timers *t, size_t slot)
 
 static int grow_heap(struct timers *t)
 {
-    if (t->n + 1 < t->cap)
+    if (t->n + t->idle + 1 < t->cap)
         return 0;
     size_t cap = t->cap ? t->cap * 2 : 64;
-    struct deadline **heap = realloc(t->heap, cap * sizeof(struct deadline *));
+    struct deadline **heap = cap <= UINT32_MAX ? realloc(t->heap, cap * sizeof(struct deadline *)) : NULL;
     if (!heap)
         return -ENOMEM;
     t->heap = heap;
@@ -90,15 +95,14 @@ static void report_change(struct timers *t, const struct deadline *first_before)
         t->changed(t->arg);
 }
 
-int timer_start(struct timers *t, struct deadline *d, uint64_t delay_ms, void (*fire)(struct deadline *))
+/* There is room for it. */
+static void start(struct timers *t, struct deadline *d, uint64_t delay_ms, void (*fire)(struct deadline *))
 {
     const struct deadline *first = t->n && t->heap[1] != d ? t->heap[1] : NULL;
     uint64_t now = clock_now(t->clock);
 
     if (!d->slot) {
-        int err = grow_heap(t);
-        if (err)
-            return err;
+        t->idle -= d->reserved;
         t->n++;
         place_at(t, d, t->n);
     }
@@ -107,7 +111,35 @@ int timer_start(struct timers *t, struct deadline *d, uint64_t delay_ms, void (*
     d->order = ++t->order;
     sift(t, d->slot);
     report_change(t, first);
+}
+
+int timer_start(struct timers *t, struct deadline *d, uint64_t delay_ms, void (*fire)(struct deadline *))
+{
+    int err = d->slot || d->reserved ? 0 : grow_heap(t);
+
+    if (!err)
+        start(t, d, delay_ms, fire);
+    return err;
+}
+
+int timer_reserve(struct timers *t, struct deadline *d)
+{
+    int err = d->slot || d->reserved ? 0 : grow_heap(t);
+
+    if (err)
+        return err;
+    t->idle += !d->slot && !d->reserved;
+    d->reserved = true;
     return 0;
+}
+
+void timer_set(struct timers *t, struct deadline *d, uint64_t delay_ms, void (*fire)(struct deadline *))
+{
+    if (!d->reserved) {
+        crash_message("timers", "a deadline without a place was set");
+        abort();
+    }
+    start(t, d, delay_ms, fire);
 }
 
 static void take_out(struct timers *t, struct deadline *d)
@@ -116,6 +148,7 @@ static void take_out(struct timers *t, struct deadline *d)
     struct deadline *last = t->heap[t->n];
 
     t->n--;
+    t->idle += d->reserved;
     d->slot = 0;
     if (last == d)
         return;
@@ -130,6 +163,13 @@ void timer_stop(struct timers *t, struct deadline *d)
     const struct deadline *first = t->heap[1] != d ? t->heap[1] : NULL;
     take_out(t, d);
     report_change(t, first);
+}
+
+void timer_unreserve(struct timers *t, struct deadline *d)
+{
+    timer_stop(t, d);
+    t->idle -= d->reserved;
+    d->reserved = false;
 }
 
 uint64_t timers_run(struct timers *t)

@@ -16,6 +16,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,10 +24,15 @@
 #define PEER_SIZE  64
 #define USUAL_NOTE 500 /* bytes of members: hardly a record has more */
 
+#define AUDIT_NODE_SIZE 64
+#define AUDIT_BARE_SIZE 192
+
 struct audit {
     struct audit_sink *sink;
     struct timers *timers;
     enum conf_audit_policy policy;
+    char node[AUDIT_NODE_SIZE]; /* "" = none */
+    char bare[AUDIT_BARE_SIZE]; /* the record of an event that could not be written */
     struct deadline count_end;
     uint64_t strangers;
     char listener[PEER_SIZE], peer[PEER_SIZE]; /* of the last one */
@@ -43,6 +49,8 @@ void audit_note(struct audit_note *n, struct audit *a, const char *event)
         return;
     jsonw_object(&n->w, NULL);
     jsonw_str(&n->w, "event", event);
+    if (*a->node)
+        jsonw_str(&n->w, "node", a->node);
 }
 
 void audit_text(struct audit_note *n, const char *name, const char *value)
@@ -128,11 +136,11 @@ void audit_outcome(struct audit_note *n, const struct fault *f)
 /* The members without the braces, or the event alone where they could not be had. */
 static int put_record(const struct audit_note *n, unsigned flags, struct audit_wait *wait)
 {
-    static const char bare[] = "\"event\":\"unrecorded\",\"error\":\"out of memory\"";
+    const char *bare = n->audit->bare;
     struct audit_sink *sink = n->audit->sink;
 
     if (n->buf.failed || n->buf.len <= 2)
-        return sink->ops->put(sink, bare, sizeof(bare) - 1, flags, wait);
+        return sink->ops->put(sink, bare, strlen(bare), flags, wait);
     return sink->ops->put(sink, n->buf.data + 1, n->buf.len - 2, flags, wait);
 }
 
@@ -244,6 +252,9 @@ struct audit *audit_new(const struct audit_opts *opts)
     a->sink = opts->sink;
     a->timers = opts->timers;
     a->policy = opts->policy;
+    (void)text_copy(a->node, sizeof(a->node), opts->node ? opts->node : "");
+    (void)snprintf(a->bare, sizeof(a->bare), "\"event\":\"unrecorded\",%s%s%s\"error\":\"out of memory\"",
+                   *a->node ? "\"node\":\"" : "", a->node, *a->node ? "\"," : "");
     return a;
 }
 

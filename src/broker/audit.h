@@ -30,6 +30,7 @@ struct audit_opts {
     struct audit_sink *sink; /* outlives the audit */
     struct timers *timers;
     enum conf_audit_policy policy;
+    const char *node; /* copied: of several gateways, by which each record names this one; NULL = none */
 };
 
 struct audit *audit_new(const struct audit_opts *); /* NULL = out of memory */

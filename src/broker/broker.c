@@ -9,6 +9,8 @@
 #include "broker/catalogue/catalogue_cache.h"
 #include "broker/find/explain.h"
 #include "broker/find/partial_answers.h"
+#include "broker/leases/clock_skew.h"
+#include "broker/leases/journal.h"
 #include "broker/leases/lease_audit.h"
 #include "broker/leases/lease_listing.h"
 #include "broker/leases/leases.h"
@@ -92,13 +94,18 @@ static void on_fenced(void *arg)
     shared_void_end(b->leases);
 }
 
-static void on_adopt(void *arg, const struct request_row *row, const struct lease_row *const *leases,
-                     size_t n)
+static void on_adopt(void *arg, const char *from, const struct request_row *row,
+                     const struct lease_row *const *leases, size_t n)
 {
     struct broker *b = arg;
 
-    if (shared_adopt(b->leases, row, leases, n))
-        log_error("adoption_failed", "request=%s error=%s", row->mark, "out of memory");
+    if (shared_adopt(b->leases, from, row, leases, n))
+        shared_missed(b->leases);
+}
+
+static void on_missed(void *arg)
+{
+    shared_missed(((struct broker *)arg)->leases);
 }
 
 static void on_touched(void *arg, const char *mark)
@@ -108,10 +115,21 @@ static void on_touched(void *arg, const char *mark)
     shared_touched(b->leases, mark);
 }
 
+static void on_closed(void *arg, const struct request_row *request, const struct lease_row *lease)
+{
+    struct broker *b = arg;
+    struct vault *vault = broker_vault(b, request->vault);
+
+    shared_closed(b->leases, vault && leases_wall(b->leases, vault) >= request->expires_wall_ms, request,
+                  lease);
+}
+
 static void on_gone(void *arg, const char *node, int64_t epoch)
 {
-    (void)arg;
+    struct broker *b = arg;
+
     log_warn("cluster_node_dead", "node=%s epoch=%lld", node, (long long)epoch);
+    shared_gone(b->leases);
 }
 
 static size_t on_leases(void *arg)
@@ -125,7 +143,9 @@ static const struct store_news news = {.joined = on_joined,
                                        .certain = on_certain,
                                        .fenced = on_fenced,
                                        .adopt = on_adopt,
+                                       .missed = on_missed,
                                        .touched = on_touched,
+                                       .closed = on_closed,
                                        .gone = on_gone,
                                        .leases = on_leases};
 
@@ -181,6 +201,7 @@ void broker_drain(struct broker *b)
     if (b->draining)
         return;
     b->draining = true;
+    journal_resume(leases_journal(b->leases)); /* the last time at which a restart can be spared old rows */
     b->releases_on_stop = b->conf->gateway.release_on_stop && !is_other_alive(b);
     if (b->releases_on_stop)
         leases_close_all(b->leases);
@@ -259,6 +280,7 @@ void broker_state(const struct broker *b, struct broker_state *state)
                                    .oldest_overdue_ms = leases.oldest_overdue_ms,
                                    .checkouts = b->checkouts,
                                    .releases = b->releases,
+                                   .foreign_releases = b->foreign_releases,
                                    .lapsed = leases.lapsed,
                                    .cache_hits = lists.hits,
                                    .coalesced = lists.coalesced,
@@ -268,6 +290,11 @@ void broker_state(const struct broker *b, struct broker_state *state)
                                    .steps_refused = leases.refused_steps,
                                    .store_writable = leases.store_writable};
     memcpy(state->session_ends, b->session_ends, sizeof state->session_ends);
+}
+
+void broker_count_keys(const struct broker *b, const struct vault *vault, struct key_counts *counts)
+{
+    leases_count_keys(b->leases, vault, counts);
 }
 
 uint64_t broker_partial_answers(const struct broker *b, size_t vault)
@@ -292,11 +319,27 @@ bool broker_claim(struct broker *b, const struct audit_claim *claim)
     return leases_claim(b->leases, claim);
 }
 
+size_t broker_reconcile(struct broker *b, bool all_users)
+{
+    return leases_reconcile(b->leases, all_users);
+}
+
 /* Most code asks the configuration when it needs a value; the caches keep values of their own. */
+/* For the other gateways to see. */
+static void show_config(struct broker *b)
+{
+    struct store *store = leases_shared(b->leases);
+    char digest[CONF_DIGEST_SIZE];
+
+    if (store && !conf_cluster_digest(b->conf, digest))
+        store->ops->set_config(store, digest);
+}
+
 void broker_reload(struct broker *b)
 {
     const struct conf_gateway *g = &b->conf->gateway;
 
+    show_config(b);
     account_lists_reload(b->lists, g->list_cache_ms, g->catalogue_cache_ms);
     catalogue_cache_reload(b->catalogue_cache, g->catalogue_cache_ms, g->catalogue_max_age_ms);
 }

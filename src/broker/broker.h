@@ -41,6 +41,9 @@ struct broker *broker_new(const struct broker_opts *);
  * at the vault, and checked in if it has the gateway's mark. Before the first op. True = a row was lost.
  */
 bool broker_claim(struct broker *, const struct audit_claim *);
+/* The comparison with the vaults' lists begins now. `all_users`: of every user for whom this gateway has had
+ * a request, where the store is shared. How many of these are watched. */
+size_t broker_reconcile(struct broker *, bool all_users);
 /* Stops: no new ops (FAULT_DRAINING), ops in flight go on. With release_on_stop all leases are checked in,
  * unless another gateway is alive to which they go. */
 void broker_drain(struct broker *);
@@ -101,7 +104,8 @@ struct checkout_answer {
     const char *account, *domain;
     const struct secret *password, *private_key, *passphrase; /* NULL = not there */
     const char *lease_id;
-    int64_t request_id;
+    int64_t request_id;      /* 0 = there is none, or its name is no number */
+    const char *request_key; /* the vault's name of the request; NULL or "" = there is none */
     int64_t expires_wall_ms;
     bool adopted;
 };
@@ -235,6 +239,20 @@ void broker_pending(struct broker *, const struct session *,
 /* Ends one lease by its id, of any session: released 0 or 1, or FAULT_NOT_FOUND for an unknown id. */
 struct op *broker_release_lease(struct broker *, const char *lease_id, uint64_t timeout_ms, release_done *,
                                 void *arg);
+/* Gives up the check-in of what the vault does not end by itself (leases/keyed.h), by the lease id with which
+ * it is listed: its row goes, and no call is made for it any more. `pending`: a call is under way, after
+ * which that happens. FAULT_NOT_FOUND, or FAULT_VAULT_CONFLICT for what is not such. */
+struct op *broker_forget_lease(struct broker *, const char *lease_id, uint64_t timeout_ms, release_done *,
+                               void *arg);
+/*
+ * Checks a credential in of which the gateway has no row, at a vault whose keys come again: by hand, where
+ * the lease store was lost. It is a vault request from then on, that no lease has held: it has a row, is
+ * listed by `lease_id` and repeated until the vault confirms; `pending` = it has not yet.
+ * FAULT_VAULT_CONFLICT while the key has a row, FAULT_CREDENTIAL_NOT_FOUND, FAULT_UNSUPPORTED for another
+ * kind of vault, FAULT_STORE_UNAVAILABLE.
+ */
+struct op *broker_checkin_credential(struct broker *, const char *credential_id, uint64_t timeout_ms,
+                                     release_done *, void *arg);
 
 /*
  * Why a find came back as it did (broker/find/explain.h); NULL when there is no record, or no longer. Valid
@@ -252,14 +270,17 @@ struct broker_state {
     size_t leases_active, leases_releasing, leases_retrying;
     uint64_t oldest_overdue_ms; /* how long the oldest lease is past its end and not checked in; 0 = none */
     uint64_t checkouts, releases, lapsed, cache_hits, coalesced;
-    size_t leases_pending;  /* requests that wait for their approver */
-    size_t leases_intent;   /* requests under way, or of unknown outcome */
-    size_t journal_stuck;   /* rows that the store has not written yet */
-    uint64_t steps_refused; /* by the store, whose rows were not as the gateway had written them */
-    bool store_writable;    /* true without a store */
+    uint64_t foreign_releases; /* of a shared store: leases ended here on requests of other gateways */
+    size_t leases_pending;     /* requests that wait for their approver */
+    size_t leases_intent;      /* requests under way, or of unknown outcome */
+    size_t journal_stuck;      /* rows that the store has not written yet */
+    uint64_t steps_refused;    /* by the store, whose rows were not as the gateway had written them */
+    bool store_writable;       /* true without a store */
     struct session_ends session_ends[SESSION_END_NSOURCES];
 };
 void broker_state(const struct broker *, struct broker_state *);
+/* leases_count_keys(), there. */
+void broker_count_keys(const struct broker *, const struct vault *, struct key_counts *);
 /* Answers of find and endpoints without the rows of this vault, by its place among the vaults. */
 uint64_t broker_partial_answers(const struct broker *, size_t vault);
 

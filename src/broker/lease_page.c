@@ -72,23 +72,16 @@ static bool is_shown(const struct store_found *f)
     return f->request && (f->lease || f->request->state != REQUEST_HELD);
 }
 
-static bool is_of_node(const char *owner, const char *node)
-{
-    size_t n = strlen(node);
-
-    return strncmp(owner, node, n) == 0 && owner[n] == '@';
-}
-
 static const struct holder *holder_of(const struct store_found *f)
 {
     return f->lease ? &f->lease->holder : &f->request->asker;
 }
 
+/* The store has found those of the node that is wanted. */
 static bool is_wanted(const struct lease_filter *filter, const struct store_found *f)
 {
     return is_shown(f) && (!filter->user || person_same(filter->user, f->request->user)) &&
            (!filter->state || strcmp(filter->state, words[f->request->state]) == 0) &&
-           (!filter->node || is_of_node(f->request->owner, filter->node)) &&
            (!filter->session || strcmp(filter->session, holder_of(f)->session) == 0);
 }
 
@@ -127,7 +120,8 @@ static void fill_row(struct page_row *row, const struct store_found_list *found,
 
     (void)text_copy_n(row->node, sizeof(row->node), r->owner, strcspn(r->owner, "@"));
     row->view = (struct lease_view){.id = f->lease ? f->lease->id : r->mark,
-                                    .request_id = is_asked ? 0 : request_name_number(r->name),
+                                    .request_id = is_asked ? 0 : request_key_number(r->name),
+                                    .request_key = is_asked ? NULL : r->name,
                                     .user = r->user,
                                     .sessions = row->sessions,
                                     .nsessions = list_sessions(found, f, row->sessions),

@@ -54,6 +54,14 @@ struct vault *broker_vault(const struct broker *b, const char *name)
     return NULL;
 }
 
+struct vault *broker_vault_of_credential(const struct broker *b, const char *credential_id,
+                                         struct credential_ref *ref)
+{
+    struct vault *vault = credential_id_parse(credential_id, ref) ? broker_vault(b, ref->vault) : NULL;
+
+    return vault && vault_is_account_key(vault, ref->account_key) ? vault : NULL;
+}
+
 void op_vault_call(const struct op *op, struct vault_call *call, const char *user,
                    void (*done)(struct vault_call *))
 {

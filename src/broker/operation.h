@@ -9,6 +9,7 @@
 #define JG_BROKER_OPERATION_H
 
 #include "broker/broker.h"
+#include "broker/identity/credential_id.h"
 #include "broker/identity/usermap.h"
 #include "broker/lists/account_lists.h"
 
@@ -59,7 +60,7 @@ struct broker {
     /* release_work.h */
     LIST_HEAD(, release_work) works;
     size_t nworks;
-    uint64_t foreign_releases; /* leases that another gateway had opened */
+    uint64_t foreign_releases; /* of them on requests of other gateways */
 };
 
 struct lease;
@@ -96,6 +97,9 @@ void op_end(struct op *); /* off the list, deadline stopped; the caller frees */
 uint64_t op_time_left(const struct op *);
 /* NULL when there is no vault of that name. */
 struct vault *broker_vault(const struct broker *, const char *name);
+/* The vault of this id and the id's parts; NULL = it is not one that credentials/find gave out. */
+struct vault *broker_vault_of_credential(const struct broker *, const char *credential_id,
+                                         struct credential_ref *);
 
 /* The next vault call of an op: user and time left filled in, answer fields cleared. */
 void op_vault_call(const struct op *, struct vault_call *, const char *user,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * release.c - a session releases one credential, or all it has; an operator ends one lease.
+ * release.c - a session releases one credential, or all it has; an operator ends one lease, gives a check-in
+ * up, or checks a credential in by hand.
  *
  *   broker_release(): check-outs in flight and leases end at once
  *        --> vault requests without holders begin their check-in --> wait --> done
@@ -18,11 +19,15 @@
  *
  * A session's leases are found under (user, session), so a session id alone ends no other user's leases.
  */
+#include "broker/identity/credential_id.h"
+#include "broker/leases/by_hand.h"
 #include "broker/leases/checkin.h"
 #include "broker/leases/journal.h"
+#include "broker/leases/keyed.h"
 #include "broker/leases/lease_life.h"
 #include "broker/leases/leases.h"
 #include "broker/leases/pending.h"
+#include "broker/leases/request_identity.h"
 #include "broker/leases/request_states.h"
 #include "broker/leases/shared.h"
 #include "broker/operation.h"
@@ -33,6 +38,7 @@
 #include "base/text.h"
 #include "broker/audit.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -314,7 +320,7 @@ static struct release *end_session(struct broker *b, const struct session_leases
 
     end_overdue(b, probe);
     n = count_meant(session_leases_find(b->leases, probe), credential_id);
-    struct release *r = release_new(b, &args->by, n);
+    struct release *r = release_new(b, &args->by, n + 1);
 
     if (!r)
         return NULL;
@@ -323,6 +329,8 @@ static struct release *end_session(struct broker *b, const struct session_leases
 
     left = count_meant(s, credential_id);
     end_leases(r, s, left < n ? left : n, credential_id);
+    if (!r->nwaits) /* another operation may have ended them, and a restart could still bring them back */
+        await_end(r, NULL);
     if (credential_id) /* an approver acts later than a console closes: completion leaves it */
         pending_withdraw_of(b->leases, probe, credential_id);
     return r;
@@ -474,6 +482,79 @@ struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t
         refuse_release(r, FAULT_NOT_FOUND, "no lease has this id");
     else if (!b->draining)
         end_one(r, lease);
+    return begin_waiting(r, done, arg);
+}
+
+struct op *broker_forget_lease(struct broker *b, const char *lease_id, uint64_t timeout_ms,
+                               release_done *done, void *arg)
+{
+    const struct lease *lease = lease_by_id(b->leases, lease_id);
+    struct asked_by by = {.session = {.id = "", .username = ""}, .timeout_ms = timeout_ms};
+    struct release *r = release_new(b, &by, 1);
+
+    if (!r)
+        return NULL;
+    if (!lease)
+        refuse_release(r, FAULT_NOT_FOUND, "no lease has this id");
+    else if (!keyed_is_droppable(lease->request))
+        refuse_release(
+            r, FAULT_VAULT_CONFLICT,
+            "only what is being given back, to a vault that does not tell its check-outs, is forgotten");
+    else if (!b->draining)
+        r->answer.pending = keyed_drop(lease->request);
+    return begin_waiting(r, done, arg);
+}
+
+/* Sets the fault and returns false where there is nothing that may be checked in by hand. The handle is the
+ * caller's to free. */
+static bool identify_free_key(struct release *r, const char *credential_id, struct vault **vault,
+                              char key[REQUEST_KEY_SIZE], char **handle)
+{
+    struct broker *b = r->op.broker;
+    struct credential_ref ref;
+
+    *vault = broker_vault_of_credential(b, credential_id, &ref);
+    if (*vault && !(*vault)->ops->identify) {
+        refuse_release(r, FAULT_UNSUPPORTED,
+                       "this vault tells what is checked out: the gateway finds and returns it by itself");
+        return false;
+    }
+    int err = *vault ? (*vault)->ops->identify(*vault, ref.account_key, key, handle) : -EINVAL;
+
+    if (err == -EINVAL)
+        refuse_release(r, FAULT_CREDENTIAL_NOT_FOUND, "no vault of the configuration has this credential");
+    else if (err)
+        refuse_release(r, FAULT_INTERNAL, "out of memory");
+    else if (keyed_find(b->leases, *vault, key, (*vault)->principal))
+        refuse_release(r, FAULT_VAULT_CONFLICT,
+                       "the gateway has a row of this credential: release its leases instead");
+    else if (!journal_writable(leases_journal(b->leases)))
+        refuse_release(r, FAULT_STORE_UNAVAILABLE, "the lease store cannot write, so nothing was checked in");
+    return !r->answer.fault;
+}
+
+struct op *broker_checkin_credential(struct broker *b, const char *credential_id, uint64_t timeout_ms,
+                                     release_done *done, void *arg)
+{
+    struct asked_by by = {.session = {.id = "", .username = ""}, .timeout_ms = timeout_ms};
+    struct release *r = release_new(b, &by, 1);
+    char key[REQUEST_KEY_SIZE], *handle = NULL;
+    struct vault *vault;
+
+    if (!r)
+        return NULL;
+    if (!b->draining && identify_free_key(r, credential_id, &vault, key, &handle)) {
+        struct vault_request *request = return_by_hand(b->leases, vault, credential_id, key, handle);
+
+        handle = NULL;
+        if (request) {
+            memcpy(r->lease_id, request->asker->id, ID_SIZE);
+            await_end(r, request);
+        } else {
+            refuse_release(r, FAULT_INTERNAL, "out of memory");
+        }
+    }
+    free(handle);
     return begin_waiting(r, done, arg);
 }
 

@@ -5,8 +5,13 @@
  * The steps of one attempt are a list of waits. A step that another gateway was quicker with is REFUSED and
  * counts for nothing. After a fence the whole is done again: what has ended is not found any more.
  *
+ * A release of a credential that has ended no lease may mean a request that waits for its approver: it is
+ * known by vault user and credential, so the store is asked for it as each user that the session may be at
+ * the vault.
+ *
  * What the session has checked out after the release is not meant. Where the work comes late, after the store
- * was away, such leases are recognised by their time.
+ * was away, such leases are recognised by their time: by that of their vault, since each gateway has a clock
+ * of its own.
  */
 #include "broker/release_work.h"
 
@@ -14,8 +19,11 @@
 #include "base/log.h"
 #include "base/person.h"
 #include "base/text.h"
+#include "broker/identity/usermap.h"
+#include "broker/leases/clock_skew.h"
 #include "broker/leases/lease_table.h"
 #include "broker/leases/leases.h"
+#include "broker/leases/pending.h"
 #include "broker/leases/rows.h"
 #include "broker/leases/shared.h"
 #include "stores/store_rows.h"
@@ -26,12 +34,14 @@
 #define AGAIN_MS  500
 #define ASKING_MS 5000
 #define LATE_MS   3000 /* an attempt after this time looks at when leases were made */
+#define APART_MS  2000 /* two gateways know the time of a vault no better */
 
 struct work_step {
     struct shared_wait wait;
     struct release_work *work;
     STAILQ_ENTRY(work_step) link;
     struct lease_row *lease; /* NULL = an intent */
+    bool is_foreign;         /* it holds another gateway's request */
 };
 
 struct release_work {
@@ -41,7 +51,10 @@ struct release_work {
     void *arg; /* of the class; NULL = its caller has left */
     bool is_waited_for;
     struct store_question question;
-    bool is_asking, is_fenced, is_found;
+    struct request_row *expected; /* of a lease that this gateway has in its table; NULL = none */
+    bool is_asking, is_fenced, is_found, has_released;
+    bool is_withdrawing; /* all leases have ended: requests that wait are asked for */
+    struct usermap users;
     struct deadline again;
     STAILQ_HEAD(, work_step) steps;
     struct session *session; /* NULL = by lsid or lease */
@@ -50,7 +63,6 @@ struct release_work {
     const struct session_end *end;
     const char *why;
     uint64_t begun_ms;
-    int64_t begun_wall_ms;
 };
 
 static void ask(struct release_work *);
@@ -78,11 +90,13 @@ static void work_free(struct release_work *w)
         store_of(w)->ops->forget(store_of(w), &w->question);
     while ((s = STAILQ_FIRST(&w->steps)))
         step_free(s);
-    timer_stop(w->broker->timers, &w->again);
+    timer_unreserve(w->broker->timers, &w->again);
     LIST_REMOVE(w, link);
     w->broker->nworks--;
     free(w->session);
     free(w->credential_id);
+    free(w->expected);
+    usermap_free(&w->users);
     free(w);
 }
 
@@ -130,11 +144,29 @@ static void on_again(struct deadline *d)
         ask(w);
 }
 
-/* `again` runs from the beginning on, so that moving it needs no memory. */
 static void ask_in(struct release_work *w, uint64_t ms)
 {
-    if (timer_start(w->broker->timers, &w->again, ms, on_again))
-        log_error("release_stalled", "error=%s", "out of memory");
+    timer_set(w->broker->timers, &w->again, ms, on_again);
+}
+
+/* ---- requests that wait for their approver ---- */
+
+/* Without memory they end with their time. */
+static bool begin_withdrawing(struct release_work *w)
+{
+    struct credential_ref ref;
+    const struct vault *vault = w->session && w->credential_id && !w->has_released
+                                    ? broker_vault_of_credential(w->broker, w->credential_id, &ref)
+                                    : NULL;
+
+    w->is_withdrawing = true;
+    return vault && usermap_at(vault, w->session, &w->users) == 0 && usermap_user(&w->users);
+}
+
+/* All is done that was found: is there another question? */
+static bool asks_on(struct release_work *w)
+{
+    return w->is_withdrawing ? usermap_user(&w->users) && usermap_next(&w->users) : begin_withdrawing(w);
 }
 
 /* ---- ending ---- */
@@ -148,7 +180,7 @@ static void step_done(struct work_step *s)
         return;
     if (w->is_fenced)
         ask_in(w, AGAIN_MS);
-    else if (*w->question.cursor)
+    else if (*w->question.cursor || asks_on(w))
         ask(w);
     else
         finish(w);
@@ -161,7 +193,9 @@ static void on_outcome(struct shared_wait *wait, const struct shared_outcome *ou
 
     w->is_fenced |= outcome->word == SHARED_FENCED;
     if (outcome->word == SHARED_APPLIED && s->lease) {
+        w->has_released = true;
         w->broker->releases++;
+        w->broker->foreign_releases += s->is_foreign;
         if (w->is_waited_for)
             w->class->ended(w->arg, s->lease, outcome->step->holders, outcome->returned);
     }
@@ -189,13 +223,23 @@ static bool is_late(const struct release_work *w)
     return clock_now(w->broker->clock) - w->begun_ms > LATE_MS;
 }
 
-static bool is_meant(const struct release_work *w, const struct holder *h, const char *id)
+/* The release was asked for before it was made. `row`: of its request; NULL = there is none. */
+static bool is_newer(const struct release_work *w, const struct holder *h, const struct request_row *row)
+{
+    struct vault *vault = row ? broker_vault(w->broker, row->vault) : NULL;
+    uint64_t ago_ms = clock_now(w->broker->clock) - w->begun_ms;
+
+    return vault && h->created_wall_ms > leases_wall(w->broker->leases, vault) - (int64_t)ago_ms + APART_MS;
+}
+
+static bool is_meant(const struct release_work *w, const struct holder *h, const char *id,
+                     const struct request_row *row)
 {
     if (*w->lease_id)
         return strcmp(id, w->lease_id) == 0;
     if (w->credential_id && strcmp(h->credential, w->credential_id) != 0)
         return false;
-    return !is_late(w) || h->created_wall_ms <= w->begun_wall_ms;
+    return !is_late(w) || !is_newer(w, h, row);
 }
 
 static bool is_over(const struct release_work *w, const struct request_row *r)
@@ -205,6 +249,35 @@ static bool is_over(const struct release_work *w, const struct request_row *r)
     return r->state != REQUEST_HELD || (vault && leases_wall(w->broker->leases, vault) >= r->expires_wall_ms);
 }
 
+static bool is_asker(const struct release_work *w, const struct holder *h)
+{
+    const struct session *s = w->session;
+
+    return !s || (strcmp(s->id, h->session) == 0 && person_same(s->username, h->username) &&
+                  person_same(s->domain ? s->domain : "", h->domain));
+}
+
+/* False = out of memory. */
+static bool withdraw(struct release_work *w, const struct request_row *row)
+{
+    struct vault_request *own = row->mine ? pending_marked(w->broker->leases, row->mark) : NULL;
+
+    if (!is_asker(w, &row->asker))
+        return true;
+    if (own) {
+        if (own->state == VR_PENDING)
+            pending_withdraw(own);
+        return true;
+    }
+    struct work_step *s = step_new(w, NULL);
+
+    if (s && shared_withdraw_row(w->broker->leases, row, &s->wait))
+        return true;
+    if (s)
+        step_free(s);
+    return false;
+}
+
 /* One whose request has ended with its time is not released. False = out of memory. */
 static bool end_found(struct release_work *w, const struct store_found *f)
 {
@@ -212,15 +285,19 @@ static bool end_found(struct release_work *w, const struct store_found *f)
     bool is_intent = !f->lease;
     const struct holder *h = is_intent ? &f->request->asker : &f->lease->holder;
 
-    if (!is_meant(w, h, is_intent ? f->request->mark : f->lease->id))
+    if (!is_meant(w, h, is_intent ? f->request->mark : f->lease->id, f->request))
         return true;
     w->is_found = true;
+    if (is_intent && f->request->state == REQUEST_PENDING)
+        return withdraw(w, f->request);
     if (is_intent && (f->request->mine || f->request->state != REQUEST_ASKED))
         return true; /* what is in flight here has been ended */
     if (!is_intent && (!f->request || is_over(w, f->request)))
         return true;
     struct work_step *s = step_new(w, f->lease);
 
+    if (s)
+        s->is_foreign = !f->request->mine;
     if (s && (is_intent ? shared_cancel_row(ls, f->request, &s->wait)
                         : shared_release_row(ls, f, w->why, w->end, &s->wait)))
         return true;
@@ -249,7 +326,7 @@ static void on_answer(struct store_question *q, enum store_answer answer)
         return;
     if (!all)
         ask_in(w, AGAIN_MS);
-    else if (*q->cursor)
+    else if (*q->cursor || asks_on(w))
         ask_in(w, 0);
     else
         finish(w);
@@ -289,6 +366,32 @@ static bool end_known(struct release_work *w)
     return false;
 }
 
+static enum store_question_kind kind_of(const struct release_work *w)
+{
+    if (w->is_withdrawing)
+        return QUESTION_WAITING;
+    return w->session ? QUESTION_SESSION : *w->lsid ? QUESTION_LSID : QUESTION_LIST;
+}
+
+/* The vault request of a lease of the session that is meant. Without memory the store reads it later. */
+static struct request_row *expect(const struct release_work *w)
+{
+    struct session_leases *probe = w->session ? session_leases_probe(w->session) : NULL;
+    const struct session_leases *s = probe ? session_leases_find(w->broker->leases, probe) : NULL;
+    const struct lease *lease = s ? SLIST_FIRST(&s->leases) : NULL;
+    struct request_row *found = NULL;
+
+    while (lease && w->credential_id && strcmp(lease->credential_id, w->credential_id) != 0)
+        lease = SLIST_NEXT(lease, of_session);
+    if (lease) {
+        const struct request_row row = row_of_request(lease->request, REQUEST_HELD);
+
+        found = request_row_copy(&row);
+    }
+    free(probe);
+    return found;
+}
+
 static void ask(struct release_work *w)
 {
     char cursor[STORE_CURSOR_SIZE];
@@ -298,11 +401,13 @@ static void ask(struct release_work *w)
 
     memcpy(cursor, w->question.cursor, sizeof cursor);
     w->is_fenced = false;
-    w->question = (struct store_question){.kind = w->session ? QUESTION_SESSION
-                                                  : *w->lsid ? QUESTION_LSID
-                                                             : QUESTION_LIST,
+    free(w->expected);
+    w->expected = kind_of(w) == QUESTION_SESSION ? expect(w) : NULL;
+    w->question = (struct store_question){.kind = kind_of(w),
                                           .until_ms = clock_now(w->broker->clock) + ASKING_MS,
                                           .who = who_of(w),
+                                          .user = usermap_user(&w->users),
+                                          .expected = w->expected,
                                           .node = "",
                                           .limit = STORE_LIST_MAX,
                                           .done = on_answer};
@@ -335,15 +440,16 @@ struct release_work *release_work_new(struct broker *b, const struct release_wor
                                .is_waited_for = class != NULL,
                                .end = args->end,
                                .why = args->why,
-                               .begun_ms = clock_now(b->clock),
-                               .begun_wall_ms = clock_wall(b->clock)};
+                               .begun_ms = clock_now(b->clock)};
     STAILQ_INIT(&w->steps);
     LIST_INSERT_HEAD(&b->works, w, link);
     b->nworks++;
-    if (copy_args(w, args) && !timer_start(b->timers, &w->again, 0, on_again))
-        return w;
-    work_free(w);
-    return NULL;
+    if (!copy_args(w, args) || timer_reserve(b->timers, &w->again)) {
+        work_free(w);
+        return NULL;
+    }
+    ask_in(w, 0);
+    return w;
 }
 
 bool release_works_cover(const struct broker *b, const struct session *session, const char *credential_id)

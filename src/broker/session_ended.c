@@ -40,6 +40,8 @@ struct session_ended {
     struct release_work *work; /* of a shared store; NULL = it is done, or none is needed */
     struct fault fault;
     size_t ended;
+    size_t here; /* of a shared store: leases of this gateway, which are counted already */
+    bool known;  /* the session is counted already */
 };
 
 /* ---- the effect ---- */
@@ -68,14 +70,15 @@ static size_t end_leases(struct lsid_entry *entry, const struct session_end *end
     return n;
 }
 
-/* A session that nothing is known of costs no more than the look-up. */
+/* A session that nothing is known of costs no more than the look-up. *known = something is. */
 static size_t end_session(struct broker *b, const char *lsid, enum session_end_source source,
-                          const char *site)
+                          const char *site, bool *known)
 {
     struct leases *ls = b->leases;
     char key[LSID_SIZE];
     struct lsid_entry *entry = lsid_normal(lsid, key) ? lsid_entry_find(ls, key) : NULL;
 
+    *known = false;
     if (!entry)
         return 0;
     const struct session_end *end = session_end_get(ls, source, site);
@@ -85,7 +88,8 @@ static size_t end_session(struct broker *b, const char *lsid, enum session_end_s
     size_t leases = leases_shared(ls) ? count_leases(entry) : end_leases(entry, end);
 
     lsid_entry_unref(ls, entry);
-    if (!checkouts && !leases)
+    *known = checkouts || leases;
+    if (!*known)
         return 0;
     crash_point("pra.ended.put");
     b->session_ends[source].sessions++;
@@ -116,9 +120,11 @@ static bool is_lsid(const char *lsid)
 
 size_t broker_end_session(struct broker *b, const struct session_ended_args *args)
 {
+    bool known;
+
     if (leases_shared(b->leases) && is_lsid(args->lsid) && !end_everywhere(b, args, NULL, NULL))
         log_error("session_end_lost", "lsid=%s error=%s", args->lsid, "out of memory");
-    return end_session(b, args->lsid, args->source, args->site);
+    return end_session(b, args->lsid, args->source, args->site, &known);
 }
 
 /* ---- the operation ---- */
@@ -161,10 +167,17 @@ static void session_ended_expired(struct op *op)
 static void on_ended(void *arg, const struct lease_row *lease, unsigned others,
                      struct vault_request *returned)
 {
-    (void)arg;
+    struct session_ended *e = arg;
+    struct broker *b = e->op.broker;
+
     (void)lease;
     (void)others;
     (void)returned;
+    if (!e->known)
+        b->session_ends[e->source].sessions++;
+    e->known = true;
+    if (++e->ended > e->here)
+        b->session_ends[e->source].leases++;
 }
 
 static void on_done(void *arg, bool found)
@@ -231,8 +244,10 @@ struct op *broker_session_ended(struct broker *b, const struct session_ended_arg
         return NULL;
     }
     if (!refused)
-        e->ended = end_session(b, args->lsid, args->source, args->site);
+        e->ended = end_session(b, args->lsid, args->source, args->site, &e->known);
     if (!refused && leases_shared(b->leases) && is_lsid(args->lsid)) {
+        e->here = e->ended;
+        e->ended = 0; /* counted when the store has ended them */
         begin_work(b, e, args);
         return &e->op;
     }

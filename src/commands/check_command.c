@@ -14,9 +14,11 @@
  */
 #include "commands/commands.h"
 
+#include "backends/privileged_identity/check.h"
 #include "base/buf.h"
 #include "commands/conf_diff.h"
 #include "commands/line/findings.h"
+#include "commands/load_conf.h"
 #include "commands/run/preconditions.h"
 #include "commands/run/unprivileged.h"
 #include "commands/unit_command.h"
@@ -46,7 +48,7 @@ struct check {
 static void load_conf(struct check *c)
 {
     struct buf lines = BUF_INIT(ERRORS_MAX);
-    int err = conf_load(c->args->conf, &c->conf, &lines);
+    int err = load_usable_conf(c->args->conf, &c->conf, &lines);
 
     findings_take_lines(&c->found, c->args->conf, &lines);
     if (err && !c->found.mistakes)
@@ -170,6 +172,19 @@ static void hint_at_credentials(const struct check *c)
     unit_command_hint(c->args->conf, command);
 }
 
+static int print_provisional(const struct check *c)
+{
+    struct buf out = BUF_INIT(ERRORS_MAX);
+    int err = pi_check_print(c->conf, &out);
+
+    if (!err && out.len)
+        (void)fwrite(out.data, 1, out.len, stdout);
+    buf_free(&out);
+    if (err)
+        fputs("jumpgate: out of memory\n", stderr);
+    return err ? EXIT_FAILED : EXIT_DONE;
+}
+
 static int run_check(struct check *c)
 {
     bool diff = args_given(c->args, "--diff");
@@ -185,8 +200,10 @@ static int run_check(struct check *c)
         hint_at_credentials(c);
     if (!code && diff)
         code = print_difference(c);
-    else if (!code && !args_given(c->args, "--json"))
+    else if (!code && !args_given(c->args, "--json")) {
         printf("%s: ok\n", c->args->conf);
+        code = print_provisional(c);
+    }
     return code;
 }
 

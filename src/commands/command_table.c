@@ -22,10 +22,12 @@
 
 static const char *const lease_states[] = {"intent", "pending", "open", "releasing", "lapsed", NULL};
 
+static const char *const pi_profiles[] = {"json-v2", "rest", "json-v1", NULL};
+
 static const char *const only_open[] = {"open", NULL};
 
 #define LEASES_FILTERS \
-    { "--user", FLAG_TEXT, "USER", "only the leases of this vault user", NULL }, \
+    { "--user", FLAG_TEXT, "USER", "only the leases of this user, as the list shows it", NULL }, \
     { "--session", FLAG_TEXT, "ID", "only the leases of this PRA session", NULL }, \
     { "--vault", FLAG_TEXT, "NAME", "only the leases of the vault with this section", NULL }, \
     { "--older-than", FLAG_TEXT, "TIME", "only leases that began longer ago: 90s, 15m, 2h, 3d", NULL }, \
@@ -36,7 +38,7 @@ static const struct command leases_subs[] = {
     { .name = "list", .run = command_leases_list,
       .summary = "show the leases, oldest first",
       .about = "Account and system are shown by name, and as #NUMBER where the gateway has restarted since. Without a "
-               "running gateway the list is what its store holds.",
+               "running gateway the list is what its store holds, a file or etcd.",
       .flags = (const struct command_flag[]){
           CONF_ROW, LEASES_FILTERS,
           { "--state", FLAG_TEXT, "STATE", "only the leases in this state", lease_states },
@@ -59,15 +61,17 @@ static const struct command leases_subs[] = {
                "running gateway the leases are marked in its store, and the next start checks them in. A request that waits "
                "for its approver (pending) has no lease: a running gateway withdraws it by its ID.\n\n"
                "On a terminal --all asks first, with the number of leases; a script is not asked. Where several gateways share "
-               "a store, all means the leases of all of them; --node narrows it.",
+               "a store, all means the leases of all of them; --node narrows it. In etcd nothing is marked while one of them "
+               "runs: release the leases on its machine.",
       .forms = (const char *const[]){
-          "[-c FILE] ID [--terminate] [--json]",
+          "[-c FILE] ID [--terminate | --forget] [--json]",
           "[-c FILE] --all [--user USER] [--session ID] [--vault NAME] [--older-than TIME] [--overdue] [--node NAME] "
           "[--state open] "
           "[--yes] [--json]", NULL },
       .flags = (const struct command_flag[]){
           CONF_ROW,
           { "--terminate", FLAG_SWITCH, NULL, "end the session at the PRA site too; the gateway must be running", NULL },
+          { "--forget", FLAG_SWITCH, NULL, "give up the check-in of what the vault does not end by itself; the gateway must be running", NULL },
           { "--all", FLAG_SWITCH, NULL, "end every open lease that the filters leave", NULL },
           LEASES_FILTERS,
           { "--state", FLAG_TEXT, "STATE", "with --all only open leases are released", only_open },
@@ -85,17 +89,45 @@ static const struct command leases_subs[] = {
           { EXIT_NO_LEASE, "there is no such lease" },
           { EXIT_ONLY_RELEASED, "the lease is released, and its session was not ended" },
           END } },
+    { .name = "checkin", .run = command_leases_checkin, .operands = "CREDENTIAL_ID", .min_words = 1, .max_words = 1,
+      .summary = "check a credential in of which the gateway has no row",
+      .about = "For a vault that does not tell what is checked out: after its lease store was lost the gateway recognises "
+               "nothing there. Look at the vault first: a check-in may end what a person has under the same sign-in name. The "
+               "check-in is repeated until the vault confirms it, as any other. While the gateway has a row of the credential it "
+               "refuses; release its leases then. The gateway must be running.",
+      .forms = (const char *const[]){ "[-c FILE] CREDENTIAL_ID [--json]", NULL },
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--json", FLAG_SWITCH, NULL, "print JSON: whether the vault has confirmed", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "leases checkin j1.erpm.s.0a1b2c3d", "the id is in the answer to a find, in the audit trail and in the log" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "checked in, or the gateway goes on trying" },
+          { EXIT_FAILED, "nothing was sent; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
     END
 };
+
+#define CHANGE_EXITS \
+    (const struct command_exit[]){ \
+        { EXIT_DONE, "done, or there was nothing to do" }, \
+        { EXIT_FAILED, "not done; the reason is on standard error" }, \
+        { EXIT_USAGE, "the command line is wrong" }, \
+        { EXIT_ETCD_AWAY, "etcd does not answer, or has no quorum" }, \
+        END }
 
 static const struct command cluster_subs[] = {
     { .name = "list", .run = command_cluster_list,
       .summary = "show the gateways that share the store",
       .about = "What the running gateway on this machine knows: each gateway with its leases, how long it has been silent, "
-               "and whether its requests are being taken over; and how long this one may go on without a write.",
+               "and whether its requests are being taken over; and how long this one may go on without a write. Without a "
+               "running gateway the command reads etcd, twice within half of the ttl, to see who writes.",
       .flags = (const struct command_flag[]){
           CONF_ROW,
-          { "--json", FLAG_SWITCH, NULL, "print JSON: the member cluster of GET /status", NULL },
+          { "--json", FLAG_SWITCH, NULL, "print JSON: the member cluster of GET /status; without a gateway also gateway_running (false), schema, moved", NULL },
           END },
       .examples = (const struct command_example[]){
           { "cluster", NULL },
@@ -105,8 +137,97 @@ static const struct command cluster_subs[] = {
           { EXIT_DONE, "all are alive" },
           { EXIT_FAILED, "no answer, or the store is this gateway's alone; the reason is on standard error" },
           { EXIT_USAGE, "the command line is wrong" },
-          { EXIT_NOT_WHOLE, "one is silent or leaving, or requests are being taken over" },
+          { EXIT_NOT_WHOLE, "one is silent or leaving, requests are being taken over, or there is no gateway" },
           { EXIT_ETCD_AWAY, "etcd does not answer, or has no quorum" },
+          END } },
+    { .name = "forget", .run = command_cluster_forget, .operands = "NODE", .min_words = 1, .max_words = 1,
+      .summary = "count a silent gateway as dead",
+      .about = "The living gateways do so by themselves after the ttl. By hand it is for a name that is to be free at once "
+               "while none of them is alive. A gateway that writes is not forgotten: stop it. It works on etcd, with or "
+               "without a running gateway.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--yes", FLAG_SWITCH, NULL, "do not ask", NULL },
+          { "--json", FLAG_SWITCH, NULL, "print JSON: changed, detail", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "cluster forget gw2", NULL },
+          END },
+      .exits = CHANGE_EXITS },
+    { .name = "set-vault", .run = command_cluster_set_vault, .operands = "NAME", .min_words = 1, .max_words = 1,
+      .summary = "have the cluster agree in a vault as this configuration has it",
+      .about = "The gateways of a cluster agree in `type`, `url` and `minute` of each vault, and one that differs does not "
+               "start. To change them on purpose, stop all gateways, change all configurations, run this once, and start "
+               "them. It is refused while a gateway of the cluster runs.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--yes", FLAG_SWITCH, NULL, "do not ask", NULL },
+          { "--json", FLAG_SWITCH, NULL, "print JSON: changed, detail", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "cluster set-vault main", NULL },
+          END },
+      .exits = CHANGE_EXITS },
+    { .name = "upgrade", .run = command_cluster_upgrade,
+      .summary = "raise the schema of the cluster to the newest that all gateways know",
+      .about = "A newer version joins a cluster whose schema is older, and writes what stands there. When all gateways have "
+               "the newer version this raises the number, and older versions cannot join any more.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--yes", FLAG_SWITCH, NULL, "do not ask", NULL },
+          { "--json", FLAG_SWITCH, NULL, "print JSON: changed, detail", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "cluster upgrade", "after the last gateway was restarted with the newer version" },
+          END },
+      .exits = CHANGE_EXITS },
+    { .name = "reconcile", .run = command_cluster_reconcile,
+      .summary = "compare with the vaults' lists of live requests now",
+      .about = "The running gateway on this machine begins the comparison that it makes every `reconcile_every`. With "
+               "--all-users it asks for the lists of all vault users for whom it has had requests since its start, three "
+               "times within three minutes, and checks in what has the mark of the cluster and no row in etcd: after the "
+               "restore of a snapshot. Run it at each gateway.",
+      .flags = (const struct command_flag[]){
+          CONF_ROW,
+          { "--all-users", FLAG_SWITCH, NULL, "also users of whom no request is known any more", NULL },
+          { "--json", FLAG_SWITCH, NULL, "print JSON, as POST /v1/cluster/reconcile answers it", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "cluster reconcile --all-users", NULL },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "it has begun" },
+          { EXIT_FAILED, "no gateway runs, or it refuses; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
+          END } },
+    END
+};
+
+static const struct command store_subs[] = {
+    { .name = "copy", .run = command_store_copy,
+      .summary = "move the leases of a gateway from its file into etcd, or back",
+      .about = "One of the two configurations has `type = etcd` in [store], the other has not. No gateway may run at "
+               "either end; the target has to be empty. Every row is copied, read back and compared, then the source is "
+               "marked: a gateway that is started on it names the target and ends. A command that was killed goes on "
+               "where it was when it is run once more, and a move that is complete is not done twice. A file takes the "
+               "letters with which the cluster's lease ids begin along. Root becomes the gateway's user.",
+      .forms = (const char *const[]){ "[-c FILE] --to-config FILE [--dry-run] [--yes] [--json]", NULL },
+      .flags = (const struct command_flag[]){
+          { .name = "-c", .takes = FLAG_CONF, .value = "FILE",
+            .help = "the configuration of the source (default: /etc/jumpgate/jumpgate.conf)" },
+          { "--to-config", FLAG_FILE, "FILE", "the configuration of the target", NULL },
+          { "--dry-run", FLAG_SWITCH, NULL, "look at both ends, count, and change nothing", NULL },
+          { "--yes", FLAG_SWITCH, NULL, "do not ask", NULL },
+          { "--json", FLAG_SWITCH, NULL, "print JSON: the counts of the rows, and their digest", NULL },
+          END },
+      .examples = (const struct command_example[]){
+          { "store copy --to-config etcd.conf --dry-run", "would it work, and how many are there?" },
+          { "store copy --to-config etcd.conf", "then etcd.conf takes the place of jumpgate.conf" },
+          END },
+      .exits = (const struct command_exit[]){
+          { EXIT_DONE, "the leases are in the target, also where they were before" },
+          { EXIT_FAILED, "they are not, or not yet; the reason is on standard error" },
+          { EXIT_USAGE, "the command line is wrong" },
           END } },
     END
 };
@@ -248,18 +369,23 @@ const struct command command_table[] = {
                "fails; then the PRA site and the gateway's own listeners, certificates, state and disk. The exit code is that of the first stage that failed. It needs no running gateway and changes nothing. It reads the secrets, so it runs as root or as "
                "the gateway's user; where systemd runs, root takes the credentials of jumpgate.service.",
       .forms = (const char *const[]){ "[-c FILE] --user USER --host HOST [--vault NAME] [--json]",
-                                      "[-c FILE] --pra [--json]", NULL },
+                                      "[-c FILE] --pra [--json]",
+                                      "[-c FILE] --vault NAME --probe [--access SECTION --yes] [--json]", NULL },
       .flags = (const struct command_flag[]){
           CONF_ROW,
           { "--user", FLAG_TEXT, "USER", "the PRA user: NAME or DOMAIN\\NAME", NULL },
           { "--host", FLAG_TEXT, "HOST", "the machine, by a name or address as PRA knows it", NULL },
           { "--vault", FLAG_TEXT, "NAME", "the section of the vault, where there are several", NULL },
           { "--pra", FLAG_SWITCH, NULL, "look at the PRA site only", NULL },
+          { "--probe", FLAG_SWITCH, NULL, "fill in the checklist of a Privileged Identity", NULL },
+          { "--access", FLAG_TEXT, "SECTION", "with --probe: check this credential out and in, an idle test account", NULL },
+          { "--yes", FLAG_SWITCH, NULL, "with --access: it may be checked out and in", NULL },
           { "--json", FLAG_SWITCH, NULL, "print JSON", NULL },
           END },
       .examples = (const struct command_example[]){
           { "doctor --user 'CORP\\ann' --host web01", NULL },
           { "doctor --pra", NULL },
+          { "doctor --vault erpm --probe", NULL },
           END },
       .exits = (const struct command_exit[]){
           { EXIT_DONE, "all is well" },
@@ -281,8 +407,9 @@ const struct command command_table[] = {
           { 24, "store_quorum: leader, members, alarms" },
           { 25, "store_write: a transaction" },
           { 26, "store_history: compaction and quota" },
-          { 27, "cluster: tag and name of the node" },
+          { 27, "cluster: schema, vaults, name of the node, clocks" },
           { 20, "clock: the vault's clock against this machine's" },
+          { 50, "probe: an item of the checklist is refuted" },
           { 30, "pra_secret: the site's client secret" },
           { 31, "pra_dns: the site's name" },
           { 32, "pra_tcp: a connection to the site" },
@@ -339,6 +466,8 @@ const struct command command_table[] = {
       .summary = "show the gateways that share a store, and mend what they cannot" },
     { .name = "leases", .subs = leases_subs,
       .summary = "show or end the leases of the gateway" },
+    { .name = "store", .subs = store_subs, .sub_needed = true,
+      .summary = "move leases between a file and etcd" },
     { .name = "top", .run = command_top,
       .summary = "watch the gateway live: load, vaults, leases, errors",
       .about = "The command asks the running gateway over its control socket, as root or as the gateway's user. `?` "
@@ -362,14 +491,17 @@ const struct command command_table[] = {
       .summary = "find what was changed, removed or cut in the audit trail" },
     { .name = "config", .run = command_config,
       .summary = "print an annotated configuration, or its reference",
-      .forms = (const char *const[]){ "[--defaults]", "--doc", "--man", NULL },
+      .forms = (const char *const[]){ "[--defaults]", "--doc", "--man", "--profile NAME", NULL },
       .flags = (const struct command_flag[]){
           { "--defaults", FLAG_SWITCH, NULL, "every key with its help, commented out (this is the default)", NULL },
           { "--doc", FLAG_SWITCH, NULL, "the reference of all keys in Markdown", NULL },
           { "--man", FLAG_SWITCH, NULL, "the man page jumpgate.conf(5)", NULL },
+          { "--profile", FLAG_TEXT, "NAME",
+            "a built-in profile of Privileged Identity, in the form of a `profile_file`", pi_profiles },
           END },
       .examples = (const struct command_example[]){
           { "config > jumpgate.conf", "a configuration to begin with" },
+          { "config --profile json-v2", "the rows that a `profile_file` may replace" },
           END },
       .exits = (const struct command_exit[]){
           { EXIT_DONE, "printed" },

@@ -4,6 +4,7 @@
  */
 #include "commands/control_command.h"
 
+#include "base/memory/secret.h"
 #include "commands/line/terminal.h"
 #include "loop/upstream/upstream.h"
 
@@ -128,7 +129,7 @@ int control_command(const struct command_args *args, int (*work)(struct control_
     struct control_command c = {.args = args};
 
     json_init();
-    if (upstream_global_init())
+    if (secret_init() || upstream_global_init()) /* a command may go on with etcd's password */
         return command_failed("libcurl cannot be initialised");
     load_conf(&c);
     int code = c.conf ? run_with(&c, work) : EXIT_FAILED;

@@ -25,6 +25,7 @@
 static_assert(offsetof(struct conf_listener, name) == 0, "name comes first");
 static_assert(offsetof(struct conf_client, name) == 0, "name comes first");
 static_assert(offsetof(struct conf_vault, name) == 0, "name comes first");
+static_assert(offsetof(struct conf_access, name) == 0, "name comes first");
 static_assert(offsetof(struct conf_pra, name) == 0, "name comes first");
 
 static int default_audit_file(struct conf_gateway *g)
@@ -51,8 +52,9 @@ static int take_all(struct conf_draft *d, struct conf *conf)
     conf->listeners = conf_take_parts(d, SECTION_LISTENER, &conf->nlisteners);
     conf->clients = conf_take_parts(d, SECTION_CLIENT, &conf->nclients);
     conf->vaults = conf_take_parts(d, SECTION_VAULT, &conf->nvaults);
+    conf->accesses = conf_take_parts(d, SECTION_ACCESS, &conf->naccesses);
     conf->pras = conf_take_parts(d, SECTION_PRA, &conf->npras);
-    if (!conf->listeners || !conf->clients || !conf->vaults || !conf->pras)
+    if (!conf->listeners || !conf->clients || !conf->vaults || !conf->accesses || !conf->pras)
         return -ENOMEM;
     err = conf_store_default_node(&conf->store);
     return err ? err : default_audit_file(&conf->gateway);
@@ -80,6 +82,7 @@ void conf_free(struct conf *conf)
     free(conf->listeners);
     free(conf->clients);
     free(conf->vaults);
+    free(conf->accesses);
     free(conf->pras);
     free(conf);
 }

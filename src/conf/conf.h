@@ -34,6 +34,8 @@ enum conf_sandbox { SANDBOX_ON, SANDBOX_LOG, SANDBOX_OFF };
 enum conf_routes { ROUTES_ALL, ROUTES_EVENTS };
 enum conf_username_form { USERNAME_DOMAIN, USERNAME_UPN };
 enum conf_store_type { STORE_SQLITE, STORE_ETCD };
+enum conf_provisional { PROVISIONAL_NO, PROVISIONAL_YES, PROVISIONAL_GUESSED };
+enum conf_spin { SPIN_NO, SPIN_STORED, SPIN_SHARED, SPIN_ALL };
 
 struct conf_gateway {
     char *user; /* to become when root starts it; NULL = stay */
@@ -122,6 +124,28 @@ struct conf_vault {
     char *display;                         /* template; NULL or "" = the default */
     uint64_t credential_limit;             /* 0 = none */
     bool restrict_network;
+    /* Of Privileged Identity alone. */
+    enum conf_provisional provisional;
+    char *base_path, *profile, *profile_file; /* profile_file: NULL = none */
+    char *login_name, *login_password_file, *authenticator;
+    uint64_t token_max_age_ms, max_duration_ms, settle_ms;
+    uint64_t checkout_life_ms; /* 0 = unknown, or without end */
+    bool repeat_checkout, checkin_each;
+    enum conf_spin spin;
+    uint64_t spin_delay_ms;
+};
+
+/* Who may get which credential of Privileged Identity where: a stored one, or an entry of a shared list. */
+struct conf_access {
+    char name[CONF_NAME_MAX];
+    char *vault; /* NULL = the only one of this type */
+    char *stored_system, *stored_account, *stored_custom_type;
+    uint64_t stored_type;
+    char *shared_list, *shared_system, *shared_account;
+    struct conf_list users; /* as conf_access_user_refusal() lets them pass */
+    char *users_file;
+    struct conf_list hosts;
+    char *username, *label; /* NULL = derived */
 };
 
 struct conf_jumpoints {
@@ -168,6 +192,8 @@ struct conf {
     size_t nclients;
     struct conf_vault *vaults;
     size_t nvaults;
+    struct conf_access *accesses;
+    size_t naccesses;
     struct conf_pra *pras; /* none or one */
     size_t npras;
     char digest[65]; /* SHA-256 of the effective configuration, hex */
@@ -200,6 +226,13 @@ unsigned conf_line_of(const char *path, const char *section, const char *key);
 /* Does the file want its log as JSON? Whatever mistakes it has: they are to be said in that form. */
 bool conf_log_json(const char *path);
 void conf_free(struct conf *); /* NULL is fine */
+
+bool conf_is_privileged_identity(const struct conf_vault *);
+/* The vault of an [access] section; NULL = there is none. */
+const struct conf_vault *conf_access_vault(const struct conf *, const struct conf_access *);
+/* What keeps the text from naming users, as the end of a sentence that begins with it; NULL = it is
+ * `DOMAIN\user`, `user` or `DOMAIN\*`. */
+const char *conf_access_user_refusal(const char *text);
 
 #define CONF_DIGEST_SIZE 65
 /* SHA-256, in hex, of what all gateways of a cluster have alike where people are to see no difference; its

@@ -2,9 +2,10 @@
 /*
  * conf_change.c - compares two configurations of a gateway, and exchanges their values.
  *
- * The rule for sections is here: clients may be added and removed, listeners, vaults and the site may not.
+ * The rule for sections is here: clients and [access] sections may be added and removed, listeners, vaults
+ * and the site may not.
  *
- * The exchange swaps the structs of listeners, vaults and the site in place, and the array of clients.
+ * The exchange swaps the structs of listeners, vaults and the site in place, and the arrays of the others.
  *
  * Not here: how values are compared (table/conf_compare.h).
  */
@@ -31,6 +32,9 @@ int conf_compare(const struct conf *now, const struct conf *next, struct conf_ch
     if (!err)
         err = conf_compare_fixed(c, SECTION_VAULT, now->vaults, now->nvaults, next->vaults, next->nvaults);
     if (!err)
+        err = conf_compare_free(c, SECTION_ACCESS, now->accesses, now->naccesses, next->accesses,
+                                next->naccesses);
+    if (!err)
         err = conf_compare_fixed(c, SECTION_PRA, now->pras, now->npras, next->pras, next->npras);
     return err;
 }
@@ -55,5 +59,7 @@ void conf_exchange(struct conf *now, struct conf *next)
         EXCHANGE(struct conf_pra, now->pras[i], next->pras[i]);
     EXCHANGE(struct conf_client *, now->clients, next->clients);
     EXCHANGE(size_t, now->nclients, next->nclients);
+    EXCHANGE(struct conf_access *, now->accesses, next->accesses);
+    EXCHANGE(size_t, now->naccesses, next->naccesses);
     memcpy(now->digest, next->digest, sizeof(now->digest));
 }

@@ -8,8 +8,8 @@
  *
  *   - no file keeps a text of a configuration (a char *) for longer than one operation;
  *   - a file that has copied a value has a function that takes the next one;
- *   - clients may come and go: their array is exchanged whole. Listeners and vaults stay the same in number,
- *     name and order, since sockets and connections depend on them.
+ *   - clients and [access] sections may come and go: their arrays are exchanged whole. Listeners and vaults
+ * stay the same in number, name and order, since sockets and connections depend on them.
  */
 #ifndef JG_CONF_CONF_CHANGE_H
 #define JG_CONF_CONF_CHANGE_H

@@ -255,7 +255,8 @@ static bool same_sign_in(const struct conf_vault *a, const struct conf_vault *b)
 {
     return (a->api_key_file && conf_same_text(a->api_key_file, b->api_key_file)) ||
            (a->oauth_client_id && b->oauth_client_id &&
-            strcasecmp(a->oauth_client_id, b->oauth_client_id) == 0);
+            strcasecmp(a->oauth_client_id, b->oauth_client_id) == 0) ||
+           (a->login_name && b->login_name && strcasecmp(a->login_name, b->login_name) == 0);
 }
 
 void conf_vault_twin_error(struct conf_draft *d, const struct conf_part *part, const struct conf_part *other)
@@ -356,20 +357,6 @@ static void check_vault_directory(struct conf_draft *d, const struct conf_part *
 
 /* ---- the site ---- */
 
-static void check_site_url(struct conf_draft *d, const struct conf_part *part)
-{
-    const struct conf_pra *p = part->object;
-    unsigned line = conf_part_line(part, "url");
-    char why[ADDRESS_WHY_SIZE];
-    struct address_url url;
-
-    if (!p->url || address_split_url(p->url, &url, why))
-        return;
-    if (*url.path)
-        conf_error(d, line, "`url` must not have a path: https://site.example.com");
-    conf_check_https(d, line, &url, p->insecure_http);
-}
-
 static void check_site_times(struct conf_draft *d, const struct conf_part *part)
 {
     const struct conf_pra *p = part->object;
@@ -424,7 +411,7 @@ static void check_site(struct conf_draft *d, const struct conf_part *part)
                    first->name, first->line);
     if (p->client_id && strchr(p->client_id, ':'))
         conf_error(d, conf_part_line(part, "client_id"), "`client_id` must not hold a colon");
-    check_site_url(d, part);
+    conf_check_bare_url(d, part, p->url, p->insecure_http, "https://site.example.com");
     check_site_times(d, part);
     check_site_ends(d, part);
 }
@@ -522,15 +509,21 @@ void conf_check(struct conf_draft *d)
     CONF_FOR_EACH(d, SECTION_VAULT, vault)
     {
         conf_check_required(d, vault);
-        check_vault_login(d, vault);
-        check_vault_identity(d, vault);
-        check_vault_url(d, vault);
+        conf_check_vault_keys(d, vault);
+        if (conf_is_privileged_identity(vault->object)) {
+            conf_check_privileged_identity(d, vault);
+        } else {
+            check_vault_login(d, vault);
+            check_vault_identity(d, vault);
+            check_vault_url(d, vault);
+            check_vault_users(d, vault);
+        }
         conf_check_twins(d, vault, vault_twin);
         check_vault_times(d, vault);
-        check_vault_users(d, vault);
         check_vault_names(d, vault);
         check_vault_directory(d, vault);
     }
+    conf_check_accesses(d);
     CONF_FOR_EACH(d, SECTION_PRA, site)
     {
         conf_check_required(d, site);

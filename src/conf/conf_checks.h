@@ -12,6 +12,11 @@ void conf_check(struct conf_draft *);
 /* Two sections are one vault: the same `url` in any spelling; the message for two with one sign-in. */
 bool conf_same_vault_url(const struct conf_vault *, const struct conf_vault *);
 void conf_vault_twin_error(struct conf_draft *, const struct conf_part *, const struct conf_part *other);
+/* conf_access.c: a vault of Privileged Identity; the [access] sections; the keys of a vault of each type, and
+ * defaults that differ. */
+void conf_check_vault_keys(struct conf_draft *, struct conf_part *);
+void conf_check_privileged_identity(struct conf_draft *, const struct conf_part *);
+void conf_check_accesses(struct conf_draft *);
 /* conf_store.c: what the keys of [store] have to do with each other. */
 void conf_check_store(struct conf_draft *);
 /* The name of this host as a node's name. 0, -EINVAL where it is none, or -ENOMEM. */

@@ -89,6 +89,7 @@ static void check_part(struct conf_draft *d, const struct conf_part *part, enum 
         conf_check_line(d, part, sound, "api_key_file", "; ");
         conf_check_line(d, part, sound, "run_as_password_file", "");
         conf_check_line(d, part, sound, "oauth_client_secret_file", "");
+        conf_check_line(d, part, sound, "login_password_file", "");
     } else if (part->section == SECTION_PRA) {
         conf_check_authority(d, part, sound, "ca_file");
         conf_check_line(d, part, sound, "client_secret_file", "");

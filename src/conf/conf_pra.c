@@ -26,42 +26,6 @@ static void jumpoints_clear(const struct conf_row *row, void *object)
     *jumpoints = (struct conf_jumpoints){.all = false};
 }
 
-/* The next name of the list, without its quotes; moves on. NULL at the end, or with `why` at a mistake. */
-static const char *next_name(const char **list, size_t *len, bool *quoted, char *why)
-{
-    const char *name = *list + strspn(*list, " \t"), *end;
-
-    *quoted = *name == '"';
-    end = *quoted ? strchr(++name, '"') : name + strcspn(name, " \t");
-    if (!end || (*quoted && end[1] && end[1] != ' ' && end[1] != '\t') ||
-        (!*quoted && memchr(name, '"', (size_t)(end - name)))) {
-        (void)snprintf(why, CONF_WHY_SIZE,
-                       "needs names, each with blanks in it within double quotes (a # after a blank begins a "
-                       "comment even there)");
-        return NULL;
-    }
-    *len = (size_t)(end - name);
-    *list = end + *quoted;
-    return *len || *quoted ? name : NULL;
-}
-
-static int add_name(const struct conf_row *row, struct conf_list *names, const char *name, size_t len,
-                    char *why)
-{
-    for (size_t i = 0; i < names->n; i++)
-        if (strlen(names->item[i]) == len && memcmp(names->item[i], name, len) == 0)
-            return conf_refuse(why, "names `%.64s` twice", names->item[i]);
-    if (!len)
-        return conf_refuse(why, "holds an empty name");
-    if (names->n == row->max)
-        return conf_refuse(why, "takes at most %u names", (unsigned)row->max);
-    names->item[names->n] = strndup(name, len);
-    if (!names->item[names->n])
-        return -ENOMEM;
-    names->n++;
-    return 0;
-}
-
 static int jumpoints_parse(const struct conf_row *row, const char *text, void *object,
                            char why[CONF_WHY_SIZE])
 {
@@ -72,11 +36,11 @@ static int jumpoints_parse(const struct conf_row *row, const char *text, void *o
     int err = jumpoints.names.item ? 0 : -ENOMEM;
 
     *why = '\0';
-    while (!err && (name = next_name(&text, &len, &quoted, why))) {
+    while (!err && (name = conf_next_quoted(row, &text, &len, &quoted, why))) {
         if (!quoted && len == 3 && memcmp(name, "all", 3) == 0)
             jumpoints.all = true;
         else
-            err = add_name(row, &jumpoints.names, name, len, why);
+            err = conf_quoted_add(row, &jumpoints.names, name, len, why);
     }
     if (!err && jumpoints.all && jumpoints.names.n)
         (void)snprintf(why, CONF_WHY_SIZE, "names Jumpoints beside `all`");

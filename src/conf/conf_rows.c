@@ -28,6 +28,7 @@
 #define LISTENER(key, member) .section = SECTION_LISTENER, .name = (key), MEMBER(conf_listener, member)
 #define CLIENT(key, member)   .section = SECTION_CLIENT, .name = (key), MEMBER(conf_client, member)
 #define VAULT(key, member)    .section = SECTION_VAULT, .name = (key), MEMBER(conf_vault, member)
+#define ACCESS(key, member)   .section = SECTION_ACCESS, .name = (key), MEMBER(conf_access, member)
 #define PRA(key, member)      .section = SECTION_PRA, .name = (key), MEMBER(conf_pra, member)
 #define STORE(key, member)    .section = SECTION_STORE, .name = (key), MEMBER(conf_store, member)
 #define BETWEEN(low, high)    .min = (low), .max = (high)
@@ -62,9 +63,20 @@ static const struct conf_section_info sections[SECTION_N] = {
         .named = true,
         .size = sizeof(struct conf_vault),
         .example = "main",
-        .help = "The Password Safe instance that holds the accounts, at least one. The gateway signs in "
+        .help = "The vault that holds the accounts, at least one. At Password Safe the gateway signs in "
                 "with an API key and acts as the requesting user (`api_key_file`), or with OAuth client "
-                "credentials (`oauth_client_id` and `oauth_client_secret_file`).",
+                "credentials (`oauth_client_id` and `oauth_client_secret_file`). A vault of another `type` has keys of its "
+                "own.",
+    },
+    [SECTION_ACCESS] = {
+        .name = "access",
+        .named = true,
+        .many = true,
+        .size = sizeof(struct conf_access),
+        .example = "web-root",
+        .help = "Who may get which credential of a Privileged Identity vault, and on which endpoints. What is in no "
+                "section does not exist. One section for each stored credential or entry of a shared list; two for "
+                "one credential are one credential with both rights. Only such vaults have these sections.",
     },
     [SECTION_PRA] = {
         .name = "pra",
@@ -289,12 +301,13 @@ static const struct conf_row rows[] = {
               "are answered 429. off: no limit." },
 
     /* ---- [vault NAME] ---- */
-    { VAULT("type", type), .type = &conf_word, .choices = "password_safe", .fallback = "password_safe",
+    { VAULT("type", type), .type = &conf_word, .choices = "password_safe privileged_identity", .fallback = "password_safe",
       .flags = CONF_STATIC | CONF_SAME,
-      .help = "Kind of vault." },
+      .help = "Kind of vault. privileged_identity is provisional: docs/privileged-identity.md." },
     { VAULT("url", url), .type = &conf_url, .flags = CONF_REQUIRED | CONF_STATIC | CONF_SAME,
       .example = "https://vault.example.com/BeyondTrust/api/public/v3",
-      .help = "Base address of the public API. Must be https; see `insecure_http` for simulators." },
+      .help = "Base address of the public API; of Privileged Identity https://host[:port] without a path. Must be "
+              "https; see `insecure_http` for simulators." },
     { VAULT("insecure_http", insecure_http), .type = &conf_choice, .choices = "no yes", .fallback = "no",
       .flags = CONF_STATIC,
       .help = "Allows a plain http `url` on this machine's loopback addresses, for simulators only." },
@@ -412,11 +425,11 @@ static const struct conf_row rows[] = {
       .fallback = "", .example = "PRA session {session} of {user}", .flags = CONF_EMPTY, .unset = "none",
       .help = "Reason given to the vault when the caller sends none: a template over {user} {session} "
               "{jump_item} {lease}. While empty, an account whose policy wants a reason is answered "
-              "reason_required." },
+              "reason_required. With privileged_identity the default is the example." },
     { VAULT("session_idle", session_idle_ms), .type = &conf_duration, BETWEEN(10, 20 * MINUTE),
       .fallback = "10m",
       .help = "When an unused vault session is signed out. Must stay below 20m, when the vault ends it "
-              "itself." },
+              "itself. With privileged_identity the default is 5m." },
     { VAULT("sessions_per_user", sessions_per_user), .type = &conf_count, BETWEEN(1, 64), .fallback = "4",
       .help = "Vault sessions kept for one user. The vault serves the calls of one session one after the "
               "other; more sessions let one user's calls run side by side." },
@@ -430,7 +443,7 @@ static const struct conf_row rows[] = {
     { VAULT("connections", connections), .type = &conf_count, BETWEEN(1, 10000), .fallback = "64",
       .help = "Connections to this vault. Throughput is at most this number divided by the vault's latency. "
               "A connection carries the calls of one vault user; with more users at work than connections, "
-              "they are opened more often." },
+              "they are opened more often. With privileged_identity the default is 8." },
     { VAULT("connect_timeout", connect_timeout_ms), .type = &conf_duration, BETWEEN(10, 5 * MINUTE),
       .fallback = "5s",
       .help = "Time for name resolution, connect and TLS handshake with the vault." },
@@ -448,13 +461,14 @@ static const struct conf_row rows[] = {
       .help = "How often a failed call that is safe to repeat is repeated within its deadline." },
     { VAULT("max_answer", max_answer), .type = &conf_size, BETWEEN(4 * KILO, GIGA), .fallback = "16M",
       .help = "Largest answer accepted from the vault. A list takes about 1k for each account. At worst each "
-              "of `connections` holds one answer of this size." },
+              "of `connections` holds one answer of this size. With privileged_identity the default is 64k." },
     { VAULT("max_rows", max_rows), .type = &conf_count, BETWEEN(1, 10000000), .fallback = "100000",
       .help = "Most accounts kept of one list, over all its pages. A longer list is cut, with a warning in "
               "the log." },
     { VAULT("minute", minute_ms), .type = &conf_duration, BETWEEN(1, MINUTE), .fallback = "60s",
       .flags = CONF_STATIC | CONF_SAME,
       .help = "Length of a vault minute. For simulators only." },
+#include "conf/conf_rows_access.def"
 
     /* ---- [pra NAME] ---- */
     { PRA("url", url), .type = &conf_url, .flags = CONF_REQUIRED | CONF_STATIC,
@@ -527,7 +541,7 @@ static const struct conf_row rows[] = {
     { STORE("type", type), .type = &conf_choice, .choices = "sqlite etcd", .fallback = "sqlite",
       .flags = CONF_STATIC,
       .help = "sqlite: a file in `state_dir`. etcd: keys in an etcd of three or five members, version 3.4.16 to 3.6. "
-              "The rows of one do not move to the other: before it is changed all leases must have ended." },
+              "`jumpgate store copy` moves the leases from one to the other." },
     { STORE("endpoints", endpoints), .type = &conf_store_endpoints, .max = 8, .flags = CONF_STATIC,
       .example = "https://etcd1.example.com:2379 https://etcd2.example.com:2379 https://etcd3.example.com:2379",
       .unset = "needed with etcd",
@@ -588,6 +602,7 @@ static const struct conf_trap traps[] = {
     {SECTION_PRA, "secret", OWN_FILE("client_secret_file")},
     {SECTION_PRA, "events_token", EVENTS_HASH},
     {SECTION_PRA, "token", EVENTS_HASH},
+    {SECTION_VAULT, "login_password", OWN_FILE("login_password_file")},
     {SECTION_CLIENT, "token", HASH},
     {SECTION_CLIENT, "bearer", HASH},
     {SECTION_CLIENT, "password", HASH},
@@ -612,6 +627,8 @@ static int each_section(void *arg_conf, conf_object_fn *fn, void *arg)
         err = fn(arg, SECTION_CLIENT, conf->clients[i].name, &conf->clients[i]);
     for (size_t i = 0; i < conf->nvaults && !err; i++)
         err = fn(arg, SECTION_VAULT, conf->vaults[i].name, &conf->vaults[i]);
+    for (size_t i = 0; i < conf->naccesses && !err; i++)
+        err = fn(arg, SECTION_ACCESS, conf->accesses[i].name, &conf->accesses[i]);
     for (size_t i = 0; i < conf->npras && !err; i++)
         err = fn(arg, SECTION_PRA, conf->pras[i].name, &conf->pras[i]);
     return err ? err : fn(arg, SECTION_STORE, "", &conf->store);

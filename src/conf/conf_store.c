@@ -27,16 +27,6 @@
 
 /* ---- endpoints ---- */
 
-static void endpoints_clear(const struct conf_row *row, void *object)
-{
-    struct conf_list *list = conf_field(row, object);
-
-    for (size_t i = 0; i < list->n; i++)
-        free(list->item[i]);
-    free(list->item);
-    *list = (struct conf_list){.n = 0};
-}
-
 /* The one spelling of an endpoint into `out`. */
 static int normal_endpoint(const char *word, size_t len, char out[ADDRESS_HOST_SIZE + 32], char *why)
 {
@@ -80,39 +70,15 @@ static int add_endpoint(const struct conf_row *row, struct conf_list *list, cons
 static int endpoints_parse(const struct conf_row *row, const char *text, void *object,
                            char why[CONF_WHY_SIZE])
 {
-    struct {
-        struct conf_list list;
-    } fresh = {.list.item = calloc(row->max, sizeof(char *))};
-    struct conf_row at = {.offset = 0};
-    const char *word;
-    size_t len;
-    int err = fresh.list.item ? 0 : -ENOMEM;
-
-    while (!err && (word = conf_next_word(&text, &len)))
-        err = add_endpoint(row, &fresh.list, word, len, why);
-    if (err) {
-        endpoints_clear(&at, &fresh);
-        return err;
-    }
-    endpoints_clear(row, object);
-    memcpy(conf_field(row, object), &fresh.list, sizeof(fresh.list));
-    return 0;
-}
-
-static void endpoints_print(const struct conf_row *row, const void *object, struct buf *out)
-{
-    const struct conf_list *list = conf_field_const(row, object);
-
-    for (size_t i = 0; i < list->n; i++)
-        (void)buf_printf(out, "%s%s", i ? " " : "", list->item[i]);
+    return conf_list_parse(row, text, object, add_endpoint, why);
 }
 
 const struct conf_type conf_store_endpoints = {
     .what = "addresses",
     .shape = SHAPE_AT_MOST,
     .parse = endpoints_parse,
-    .print = endpoints_print,
-    .clear = endpoints_clear,
+    .print = conf_list_print,
+    .clear = conf_list_clear,
 };
 
 /* ---- prefix and node ---- */

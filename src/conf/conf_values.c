@@ -115,5 +115,7 @@ enum conf_change_kind conf_change_of(const char *section, const char *key, const
 
 enum conf_change_kind conf_section_change(const char *section)
 {
-    return section_of(section) == SECTION_CLIENT ? CONF_CHANGES : CONF_NEEDS_RESTART;
+    enum conf_section of = section_of(section);
+
+    return of == SECTION_CLIENT || of == SECTION_ACCESS ? CONF_CHANGES : CONF_NEEDS_RESTART;
 }

@@ -16,7 +16,7 @@ void capabilities_start(struct request_context *ctx, const union route_args *arg
     jsonw_str(w, "version", JG_VERSION);
     jsonw_object(w, "capabilities");
     jsonw_bool(w, "credentials_used", true);
-    jsonw_bool(w, "endpoint_search", true);
+    jsonw_bool(w, "endpoint_search", vaults_list_systems(ctx->gateway->vaults, ctx->gateway->nvaults));
     jsonw_bool(w, "health_check", true);
     jsonw_bool(w, "session_complete", true);
     jsonw_bool(w, "session_started", true);

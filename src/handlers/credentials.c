@@ -96,6 +96,7 @@ static void write_lease(struct jsonw *w, const struct checkout_answer *answer)
     jsonw_str(w, "id", answer->lease_id);
     /* null: direct access of which the vault keeps no request */
     jsonw_int_or_null(w, "request_id", answer->request_id, !answer->request_id);
+    jsonw_str(w, "request_key", answer->request_key && *answer->request_key ? answer->request_key : NULL);
     jsonw_str(w, "expires_at", clock_rfc3339_or_null(answer->expires_wall_ms, expires));
     if (answer->adopted)
         jsonw_bool(w, "adopted", true);

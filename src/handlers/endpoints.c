@@ -90,7 +90,13 @@ static void on_endpoints(void *arg, const struct endpoints_answer *answer)
 void endpoints_start(struct request_context *ctx, const union route_args *args)
 {
     const struct endpoints_args *a = &args->endpoints;
+    struct fault f;
 
+    if (!vaults_list_systems(ctx->gateway->vaults, ctx->gateway->nvaults)) {
+        fault_set(&f, FAULT_UNSUPPORTED, "no vault of this gateway lists systems; capabilities says so");
+        ctx_fail(ctx, &f);
+        return;
+    }
     if (a->rdp || a->shell)
         ctx_wait(ctx, broker_endpoints(ctx->gateway->broker, a, on_endpoints, ctx));
     else

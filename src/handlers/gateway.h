@@ -105,8 +105,15 @@ union route_args {
     struct {
         const char *id;
         bool terminate; /* the session too, at the site */
+        bool forget;    /* its check-in is given up */
     } lease;
+    const char *checked_in_id; /* of a credential */
     const char *explained_id;
+    bool reconcile_all_users;
+    struct {
+        int change; /* see cluster_actions.c */
+        const char *name;
+    } cluster_record;
 };
 
 struct request_context;
@@ -278,9 +285,13 @@ void gateway_render_metrics(struct gateway *, struct buf *);
 /* The rows' functions, one file per group. */
 route_start find_start, checkout_start, release_start, endpoints_start, session_start_start;
 route_start session_started_start, session_complete_start, leases_start, lease_release_start, explain_start;
-route_start pra_events_start, reload_start, configuration_start;
+route_start credential_checkin_start;
+route_start pra_events_start, reload_start, configuration_start, cluster_reconcile_start,
+    cluster_record_start;
 route_start capabilities_start, health_start, livez_start, readyz_start, status_start, metrics_start;
-route_read_body checkout_read, release_read, endpoints_read, session_started_read, lease_release_read;
-route_read_target leases_read_target, lease_release_read_target, explain_read_target;
+route_read_body checkout_read, release_read, endpoints_read, session_started_read, lease_release_read,
+    cluster_reconcile_read, cluster_record_read;
+route_read_target leases_read_target, lease_release_read_target, credential_checkin_read_target,
+    explain_read_target;
 
 #endif

@@ -9,7 +9,7 @@
  * One usable vault of several is enough for both: the vaults that are away are named all the same, and each
  * list says which it lacks (`partial`). A vault without a first answer counts as usable, so that a gateway
  * that has just started is ready. None of these waits. Not here: the states themselves (health_state.c), and
- * when a vault counts as away (each backend: reachability.c).
+ * when a vault counts as away (http_vault/reachability.c).
  */
 #include "handlers/certificates.h"
 #include "handlers/gateway.h"
@@ -42,7 +42,9 @@ static size_t write_vault_reasons(const struct gateway *gw, struct jsonw *w)
         const char *name = gw->vaults[i]->conf->name;
 
         health_vault(gw->vaults[i], &s);
-        if (!health_vault_usable(&s))
+        if (s.reachable && s.refuses)
+            (void)add_reason(w, "vault %s refuses the sign-in", name);
+        else if (!health_vault_usable(&s))
             (void)add_reason(w, "vault %s is not reachable: %s", name, s.detail);
         away += !certificates_vault_valid(gw, name, &s, w) || !health_vault_usable(&s);
     }

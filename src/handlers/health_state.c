@@ -15,7 +15,7 @@ void health_vault(const struct vault *v, struct vault_state *out)
 
 bool health_vault_usable(const struct vault_state *s)
 {
-    return s->reachable || !s->known;
+    return (s->reachable && !s->refuses) || !s->known;
 }
 
 bool health_store(const struct gateway *gw, struct store_state *out)

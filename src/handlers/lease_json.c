@@ -4,7 +4,8 @@
  *
  * The members and their order are the interface's. Unknown values are null: a request id before the vault has
  * answered, the names of a lease from before a restart, an error before the first one. `adopted` is written
- * only where it is true, `node` only where the store is shared.
+ * only where it is true, `node` only where the store is shared, `run_as` only where the vault does not know
+ * the user.
  */
 #include "handlers/lease_json.h"
 
@@ -24,7 +25,10 @@ void lease_json(struct jsonw *w, const struct lease_view *l)
     jsonw_object(w, NULL);
     jsonw_str(w, "id", l->id);
     jsonw_int_or_null(w, "request_id", l->request_id, !l->request_id);
+    jsonw_str(w, "request_key", l->request_key && *l->request_key ? l->request_key : NULL);
     jsonw_str(w, "user", l->user);
+    if (l->run_as)
+        jsonw_str(w, "run_as", l->run_as);
     jsonw_array(w, "sessions");
     for (size_t i = 0; i < l->nsessions; i++)
         jsonw_str(w, NULL, l->sessions[i]);

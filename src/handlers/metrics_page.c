@@ -37,6 +37,7 @@ struct page_state {
 
 struct page_vault {
     struct vault_state state;
+    struct key_counts keys; /* where they are not unique */
     double up, success_age_s, partial;
 };
 
@@ -132,6 +133,7 @@ static const struct gauge_row cluster_rows[] = {
     {"jumpgate_cluster_fenced_total", "Times this gateway was counted as dead, and joined again.", METRIC_COUNTER, PAGE(cluster.fences, 1)},
     {"jumpgate_cluster_adoptions_total", "Gateways whose requests this one has taken over.", METRIC_COUNTER, PAGE(cluster.adoptions, 1)},
     {"jumpgate_cluster_adopted_leases_total", "Requests that were taken over.", METRIC_COUNTER, PAGE(cluster.adopted, 1)},
+    {"jumpgate_cluster_foreign_releases_total", "Leases ended here that held a request of another gateway.", METRIC_COUNTER, PAGE(broker.foreign_releases, 1)},
     {"jumpgate_cluster_config_differs", "1 while a gateway has another configuration, and people see the difference.", METRIC_GAUGE, PAGE(config_differs, 1)},
     {"jumpgate_store_flights_total", "Transactions that etcd has applied; one carries many steps.", METRIC_COUNTER, PAGE(store.commits, 1)},
     {"jumpgate_store_endpoint_changes_total", "Times the gateway has gone to another member of etcd.", METRIC_COUNTER, PAGE(cluster.endpoint_changes, 1)},
@@ -162,6 +164,12 @@ static const struct gauge_row vault_rows[] = {
     {"jumpgate_vault_sessions", "Vault sessions signed in.", METRIC_GAUGE, VAULT(state.sessions, 1)},
     {"jumpgate_vault_users", "Vault users with a session.", METRIC_GAUGE, VAULT(state.users, 1)},
     {"jumpgate_vault_client_certificate_end_timestamp_seconds", "End of the certificate shown to the vault; 0 = none is shown.", METRIC_GAUGE, VAULT(state.certificate_end, 1)},
+};
+
+/* Of a vault whose keys are not unique. */
+static const struct gauge_row key_rows[] = {
+    {"jumpgate_vault_settling", "Credentials of which a call whose answer was lost may still take effect.", METRIC_GAUGE, VAULT(keys.settling, 1)},
+    {"jumpgate_vault_overdue_checkins", "Credentials whose check-in has failed, and is tried again.", METRIC_GAUGE, VAULT(keys.overdue, 1)},
 };
 /* clang-format on */
 
@@ -254,6 +262,8 @@ static void read_vault(const struct vault *vault, const struct broker *broker, s
     struct vault_state *s = &out->state;
 
     health_vault(vault, s);
+    if (!vault->can.keys_are_unique)
+        broker_count_keys(broker, vault, &out->keys);
     out->up = health_vault_usable(s);
     out->partial = (double)broker_partial_answers(broker, place);
     out->success_age_s = s->last_success_age_ms == UINT64_MAX ? -1 : (double)s->last_success_age_ms / 1000;
@@ -320,7 +330,7 @@ static void add_gauges(struct gateway_metrics *m, const struct gauge_row *rows, 
 struct gateway_metrics *gateway_metrics_new(struct gateway *gw)
 {
     size_t ngauges = COUNT(page_rows) + COUNT(store_rows) + COUNT(cluster_rows) + COUNT(audit_rows) +
-                     gw->nvaults * COUNT(vault_rows);
+                     gw->nvaults * (COUNT(vault_rows) + COUNT(key_rows));
     struct gateway_metrics *m = calloc(1, sizeof(*m) + gw->nvaults * sizeof(m->vaults[0]));
     bool shared = cluster_of(gw) != NULL;
 
@@ -344,8 +354,11 @@ struct gateway_metrics *gateway_metrics_new(struct gateway *gw)
         add_gauges(m, store_rows, COUNT(store_rows), &m->page, NULL);
     if (shared)
         add_gauges(m, cluster_rows, COUNT(cluster_rows), &m->page, NULL);
-    for (size_t v = 0; v < gw->nvaults; v++)
+    for (size_t v = 0; v < gw->nvaults; v++) {
         add_gauges(m, vault_rows, COUNT(vault_rows), &m->vaults[v], gw->vaults[v]->conf->name);
+        if (!gw->vaults[v]->can.keys_are_unique)
+            add_gauges(m, key_rows, COUNT(key_rows), &m->vaults[v], gw->vaults[v]->conf->name);
+    }
     return m;
 }
 

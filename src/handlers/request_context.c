@@ -11,6 +11,7 @@
  */
 #include "base/id.h"
 #include "base/log.h"
+#include "base/person.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "handlers/gateway.h"
@@ -100,11 +101,7 @@ static const char *endpoint_of(const struct session *s)
 
 void ctx_names(struct request_context *ctx, const struct session *s)
 {
-    bool domain = s->domain && *s->domain;
-
-    (void)snprintf(ctx->user, sizeof(ctx->user), "%s%s%s", domain ? s->domain : "", domain ? "\\" : "",
-                   s->username);
-    ctx->user[utf8_fit(ctx->user, sizeof(ctx->user) - 1)] = '\0';
+    person_write(ctx->user, sizeof(ctx->user), s->domain, s->username);
     (void)text_copy_n(ctx->endpoint, sizeof(ctx->endpoint), endpoint_of(s),
                       utf8_fit(endpoint_of(s), sizeof(ctx->endpoint) - 1));
 }

@@ -14,7 +14,32 @@
 
 #include <stdio.h>
 
-static void write_vault(struct jsonw *w, const struct vault *v)
+static const char *state_word(const struct vault *v, const struct vault_state *s)
+{
+    static const char *const usual[VAULT_NSTANDINGS] = {"unknown", "unreachable", "refused", "reachable"};
+    enum vault_standing is = !s->known       ? VAULT_UNKNOWN
+                             : !s->reachable ? VAULT_DOWN
+                             : s->refuses    ? VAULT_REFUSES
+                                             : VAULT_UP;
+
+    return (v->ops->standings ? v->ops->standings : usual)[is];
+}
+
+/* Where keys are unique /status has the leases as a whole. */
+static void write_keys(struct jsonw *w, const struct gateway *gw, const struct vault *v)
+{
+    struct key_counts n;
+
+    if (v->can.keys_are_unique)
+        return;
+    broker_count_keys(gw->broker, v, &n);
+    jsonw_int(w, "held", (int64_t)n.held);
+    jsonw_int(w, "returning", (int64_t)n.returning);
+    jsonw_int(w, "settling", (int64_t)n.settling);
+    jsonw_int(w, "overdue", (int64_t)n.overdue);
+}
+
+static void write_vault(struct jsonw *w, const struct gateway *gw, const struct vault *v)
 {
     struct vault_state s;
 
@@ -22,7 +47,7 @@ static void write_vault(struct jsonw *w, const struct vault *v)
     jsonw_object(w, NULL);
     jsonw_str(w, "name", v->conf->name);
     jsonw_str(w, "type", v->conf->type);
-    jsonw_str(w, "state", !s.known ? "unknown" : s.reachable ? "reachable" : "unreachable");
+    jsonw_str(w, "state", state_word(v, &s));
     jsonw_str(w, "detail", s.detail);
     jsonw_int_or_null(w, "last_success_age_ms", (int64_t)s.last_success_age_ms,
                       s.last_success_age_ms == UINT64_MAX);
@@ -35,6 +60,9 @@ static void write_vault(struct jsonw *w, const struct vault *v)
     jsonw_int(w, "sessions", (int64_t)s.sessions);
     jsonw_int(w, "sign_ins", (int64_t)s.sign_ins);
     jsonw_int(w, "users", (int64_t)s.users);
+    if (v->ops->describe)
+        v->ops->describe(v, w);
+    write_keys(w, gw, v);
     jsonw_end(w);
 }
 
@@ -119,7 +147,7 @@ void status_start(struct request_context *ctx, const union route_args *args)
     write_gateway(w, gw);
     jsonw_array(w, "dependencies");
     for (size_t i = 0; i < gw->nvaults; i++)
-        write_vault(w, gw->vaults[i]);
+        write_vault(w, gw, gw->vaults[i]);
     write_store(w, gw);
     write_audit(w, gw);
     if (gw->site)

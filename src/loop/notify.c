@@ -67,8 +67,7 @@ static void on_watchdog(struct deadline *deadline)
     struct notify *n = CONTAINER_OF(deadline, struct notify, watchdog);
 
     send_state(n, "WATCHDOG=1");
-    if (timer_start(loop_timers(n->loop), &n->watchdog, n->interval_ms, on_watchdog))
-        log_error("watchdog_stopped", "reason=%s", "out of memory");
+    timer_set(loop_timers(n->loop), &n->watchdog, n->interval_ms, on_watchdog);
 }
 
 struct notify *notify_new(struct loop *loop)
@@ -82,10 +81,11 @@ struct notify *notify_new(struct loop *loop)
     find_manager(n);
     if (sd_watchdog_enabled(0, &usec) > 0) {
         n->interval_ms = usec / 2000 ? usec / 2000 : 1;
-        if (timer_start(loop_timers(loop), &n->watchdog, n->interval_ms, on_watchdog)) {
+        if (timer_reserve(loop_timers(loop), &n->watchdog)) {
             notify_free(n);
             return NULL;
         }
+        timer_set(loop_timers(loop), &n->watchdog, n->interval_ms, on_watchdog);
     }
     return n;
 }
@@ -94,7 +94,7 @@ void notify_free(struct notify *n)
 {
     if (!n)
         return;
-    timer_stop(loop_timers(n->loop), &n->watchdog);
+    timer_unreserve(loop_timers(n->loop), &n->watchdog);
     if (n->fd >= 0)
         (void)close(n->fd);
     free(n);

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LARGE_BLOCK (1 << 20)
+
 /* A descriptor opened later must not become standard output or error by accident. */
 static bool fill_standard_streams(void)
 {
@@ -32,11 +34,22 @@ static void share_arenas(void)
 #endif
 }
 
+/* By default the first large block that is freed makes later ones part of the heap, which then keeps up to
+ * twice their size: 16 MiB of a password's check. With a limit that is said, each is given back. */
+static void give_back_large_blocks(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 1 || !fill_standard_streams())
         return EXIT_FAILED;
     share_arenas();
+    give_back_large_blocks();
     (void)umask(077); /* what is written is for its owner alone */
     log_identify(reports_program.name);
     return command_line(&reports_program, argv + 1);

@@ -60,7 +60,6 @@ static void store_free(struct etcd_store *s)
     free(s->node);
     free(s->instance);
     free(s->version);
-    free(s->config_digest);
     free(s);
 }
 
@@ -81,7 +80,7 @@ static void finish_close(struct etcd_store *s)
 
     timer_stop(timers, &s->turn);
     timer_stop(timers, &s->doubt);
-    timer_stop(timers, &s->status_again);
+    timer_unreserve(timers, &s->status_again);
     etcd_cancel(&s->status);
     buf_free(&s->status.body);
     etcd_join_cancel(&s->join);
@@ -105,11 +104,12 @@ static bool etcd_may_send(const struct store *store)
     return is_within(s, s->sent_ms, s->ttl_ms / 3);
 }
 
+/* An etcd that can be read and not be written (its quota is reached) confirms a lease whose release waits. */
 static bool etcd_is_fresh(const struct store *store, uint64_t sent_ms)
 {
     const struct etcd_store *s = const_etcd_of(store);
 
-    return is_within(s, sent_ms, s->ttl_ms / 3);
+    return s->state.writable && is_within(s, sent_ms, s->ttl_ms / 3);
 }
 
 static void start_join(struct etcd_store *s)
@@ -120,16 +120,18 @@ static void start_join(struct etcd_store *s)
 
 /* ---- fenced ---- */
 
-/* What this gateway was is over. */
+/* What this gateway was is over, also for steps that are given when others end. */
 static void end_incarnation(struct etcd_store *s, struct store_steps *steps, const char *why)
 {
     s->epoch = 0;
     s->restored = false;
     s->cluster.joined = false;
     etcd_cluster_cancel_adoptions(s);
-    STAILQ_CONCAT(steps, &s->waiting);
-    etcd_queue_away(s, steps, -ESTALE);
-    etcd_queue_cancel_closings(s, -ESTALE);
+    do {
+        STAILQ_CONCAT(steps, &s->waiting);
+        etcd_queue_away(s, steps, -ESTALE);
+        etcd_queue_cancel_closings(s, -ESTALE);
+    } while (!STAILQ_EMPTY(&s->waiting));
     etcd_cluster_set_certain(s, false, why);
 }
 
@@ -235,6 +237,7 @@ static void on_turn(struct deadline *d)
 
     etcd_queue_turn_in(s, s->flight.under_way || !s->epoch ? ETCD_AGAIN_MS : s->ttl_ms / 6);
     etcd_queue_expire(s);
+    etcd_cluster_doubt(s);
     if (s->must_tell_joined && s->news && s->epoch)
         etcd_cluster_tell_joined(s);
     if (s->restored && s->flight.under_way) {
@@ -293,6 +296,7 @@ static void etcd_state(const struct store *store, struct store_state *state)
     s->cluster.epoch = s->epoch;
     s->cluster.members = s->members.shown;
     s->cluster.nmembers = s->members.nshown;
+    s->cluster.config_digest = s->config_digest;
     s->cluster.endpoint_changes = etcd_client_changes(s->client);
     (void)text_copy(s->cluster.endpoint, sizeof s->cluster.endpoint, etcd_client_endpoint(s->client));
     s->cluster.revision = etcd_client_revision(s->client);
@@ -322,6 +326,13 @@ static void etcd_store_forget(struct store *store, struct store_question *q)
 {
     (void)store;
     etcd_forget(q);
+}
+
+static void etcd_set_config(struct store *store, const char *digest)
+{
+    struct etcd_store *s = etcd_of(store);
+
+    (void)text_copy(s->config_digest, sizeof s->config_digest, digest); /* the next flight has it */
 }
 
 static void etcd_leave(struct store *store, void (*done)(void *arg, bool taken), void *arg)
@@ -360,6 +371,7 @@ static const struct store_ops etcd_ops = {
     .forget = etcd_store_forget,
     .may_send = etcd_may_send,
     .is_fresh = etcd_is_fresh,
+    .set_config = etcd_set_config,
     .leave = etcd_leave,
 };
 
@@ -387,8 +399,7 @@ static void begin_incarnation(struct etcd_store *s, const struct etcd_join *j)
     s->must_tell_joined = true;
     etcd_cluster_on_doubt(&s->doubt);
     etcd_queue_turn_in(s, 0);
-    if (!s->status.client)
-        etcd_cluster_ask_status(&s->status_again);
+    etcd_cluster_ask_status(&s->status_again);
 }
 
 static void on_joined(struct etcd_join *j, const char *why)
@@ -435,8 +446,9 @@ static bool copy_texts(struct etcd_store *s, const struct etcd_store_opts *opts)
     s->node = strdup(opts->node);
     s->instance = strdup(opts->instance);
     s->version = copy_or_empty(opts->version);
-    s->config_digest = copy_or_empty(opts->config_digest);
-    return s->prefix && s->node && s->instance && s->version && s->config_digest && copy_vaults(s, opts);
+    (void)text_copy(s->config_digest, sizeof s->config_digest,
+                    opts->config_digest ? opts->config_digest : "");
+    return s->prefix && s->node && s->instance && s->version && copy_vaults(s, opts);
 }
 
 static void set_flight(struct etcd_store *s)
@@ -477,6 +489,7 @@ static void set_parts(struct etcd_store *s, bool has_vaults)
                                    .epoch = &s->epoch,
                                    .trip = etcd_cluster_note_trip,
                                    .arg = s};
+    etcd_read_line_init(&s->asker.line, s->client, s->prefix);
     s->status = (struct etcd_call){
         .path = "/v3/maintenance/status", .body = BUF_INIT(16), .done = etcd_cluster_on_status};
 }
@@ -517,7 +530,10 @@ struct store *etcd_store_open(struct loop *loop, const struct etcd_store_opts *o
     (void)text_copy(s->state.why, sizeof s->state.why, "it has not joined its cluster yet");
     s->turn.fire = on_turn;
     etcd_queue_turn_in(s, ETCD_AGAIN_MS);
-    int err = timer_running(&s->turn) ? etcd_join_start(&s->join) : -ENOMEM;
+    int err = timer_running(&s->turn) ? timer_reserve(loop_timers(loop), &s->status_again) : -ENOMEM;
+
+    if (!err)
+        err = etcd_join_start(&s->join);
 
     if (!err)
         return &s->store;

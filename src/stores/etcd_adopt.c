@@ -7,6 +7,7 @@
 #include "stores/etcd_adopt.h"
 
 #include "base/container_of.h"
+#include "base/crash_point.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "stores/etcd_flight.h"
@@ -21,7 +22,9 @@
 
 #define PAGE       500
 #define BATCH_ROWS 100
+#define BATCH_SIZE (512u << 10) /* of the body, from where on it takes no further row: etcd takes 1.5 MB */
 #define BODY_MAX   (2u << 20)
+#define NEXT_MAX   (1u << 20) /* also of a key that no gateway has written */
 #define AGAIN_MS   250
 
 enum adopt_state { ADOPT_FENCES, ADOPT_TAKES, ADOPT_SCANS, ADOPT_ENDS, ADOPT_LEAVES };
@@ -55,6 +58,7 @@ struct etcd_adoption_work {
     int64_t mod; /* of m/NODE or d/NODE@EPOCH as it was read */
     char owner[ETCD_OWNER_SIZE], lack[ETCD_LACK_SIZE];
     size_t part;
+    unsigned page;   /* rows to a page: half as many where the answer is larger than the client takes */
     struct buf next; /* key after the last page, without the prefix */
     bool last_page, must_rescan, must_leave;
     LIST_HEAD(, batch) batches;
@@ -127,7 +131,9 @@ static void write_guard(const struct etcd_adopter *by, const struct etcd_writer 
     buf_str(w->out, ",\"success\":[");
 }
 
-static void send_own(struct etcd_adoption *a, const char *compared, const struct etcd_op *ops, size_t n)
+/* `failed`: memory was short for a value. */
+static void send_own(struct etcd_adoption *a, const char *compared, const struct etcd_op *ops, size_t n,
+                     bool failed)
 {
     struct etcd_adoption_work *work = a->work;
     const struct etcd_writer w = {&work->call.body, a->by->prefix};
@@ -135,8 +141,10 @@ static void send_own(struct etcd_adoption *a, const char *compared, const struct
     buf_clear(&work->call.body);
     write_guard(a->by, &w, compared, work->mod);
     etcd_write_ops(&w, ops, n);
+    w.out->failed |= failed;
     buf_str(w.out, "]}");
     work->call.path = "/v3/kv/txn";
+    work->call.then = (int)n;
     if (work->call.body.failed || etcd_call(a->by->client, &work->call))
         try_later(a);
 }
@@ -158,10 +166,10 @@ static void send_own_state(struct etcd_adoption *a)
     const struct etcd_op drop = {.kind = ETCD_DELETE, .key = dead};
 
     switch (a->work->state) {
-    case ADOPT_FENCES: send_own(a, member, fence, 3); break;
-    case ADOPT_TAKES: send_own(a, dead, &put, 1); break;
-    case ADOPT_LEAVES: send_own(a, NULL, &put, 1); break;
-    default: send_own(a, NULL, &drop, 1); break;
+    case ADOPT_FENCES: send_own(a, member, fence, 3, value.failed); break;
+    case ADOPT_TAKES: send_own(a, dead, &put, 1, value.failed); break;
+    case ADOPT_LEAVES: send_own(a, NULL, &put, 1, value.failed); break;
+    default: send_own(a, NULL, &drop, 1, false); break;
     }
     buf_free(&value);
 }
@@ -179,57 +187,81 @@ static void finish_batch(struct batch *b)
         next_page(a);
 }
 
-/* The leases of one row that were read, into the list; they are to be freed. */
-static size_t take_leases(const struct batch *b, const struct batch_row *row, const char *mark,
-                          struct lease_row **leases)
+/* The leases of one row that were read, into the list; they are to be freed. False = out of memory. */
+static bool take_leases(const struct batch *b, const struct batch_row *row, const char *mark,
+                        struct lease_row **leases, size_t *n)
 {
-    size_t n = 0;
+    bool all = true;
 
-    for (size_t i = 0; i < row->nleases; i++) {
+    *n = 0;
+    for (size_t i = 0; i < row->nleases && all; i++) {
         struct etcd_kv kv;
         struct etcd_row lease;
 
         if (!etcd_kv_read(etcd_reads_at(&b->leases, row->first + i), 0, &kv))
             continue;
-        if (etcd_row_read(&lease, true, kv.value.data, kv.value.len) == 0) {
+        int err = etcd_row_read(&lease, true, kv.value.data, kv.value.len);
+
+        if (!err) {
             lease.lease.request = mark;
-            leases[n] = lease_row_copy(&lease.lease);
-            n += leases[n] != NULL;
+            leases[*n] = lease_row_copy(&lease.lease);
+            all = leases[*n] != NULL;
+            *n += all;
             etcd_row_free(&lease);
         }
-        etcd_kv_free(&kv);
+        all = all && err != -ENOMEM;
     }
-    return n;
+    return all;
 }
 
-static void give_row(struct batch *b, const struct batch_row *row)
+/* 0, -EUCLEAN or -ENOMEM. */
+static int give_row(struct batch *b, const struct batch_row *row)
 {
     struct etcd_adoption *a = b->a;
     struct etcd_row read;
     struct lease_row **leases = calloc(row->nleases + 1, sizeof *leases);
+    int err = leases ? etcd_row_read(&read, false, row->value, row->len) : -ENOMEM;
+    size_t n = 0;
 
-    if (!leases || etcd_row_read(&read, false, row->value, row->len)) {
-        log_error("store_adopt", "key=%s error=%s", row->key, leases ? "it cannot be read" : "out of memory");
+    if (err) {
         free(leases);
-        return;
+        return err;
     }
-    size_t n = take_leases(b, row, read.request.mark, leases);
-
     read.request.mine = true;
     a->rows++;
-    a->by->adopt(a->by->arg, &read.request, (const struct lease_row *const *)leases, n);
+    if (take_leases(b, row, read.request.mark, leases, &n))
+        a->by->adopt(a->by->arg, a->work->owner, &read.request, (const struct lease_row *const *)leases, n);
+    else
+        err = -ENOMEM;
     for (size_t i = 0; i < n; i++)
         free(leases[i]);
     free(leases);
     etcd_row_free(&read);
+    return err;
 }
 
-static void give_rows(struct batch *b)
+/* `missed`: some of them, or their leases, could not be read. */
+static void give_rows(struct batch *b, bool missed)
 {
+    const struct etcd_adopter *by = b->a->by;
+
     for (size_t i = 0; i < b->n; i++)
-        if (b->rows[i].is_ours)
-            give_row(b, &b->rows[i]);
+        if (b->rows[i].is_ours && !missed)
+            missed = give_row(b, &b->rows[i]) == -ENOMEM;
     finish_batch(b);
+    if (missed)
+        by->missed(by->arg);
+}
+
+static void send_batch(struct deadline *);
+
+/* The leases, or the answer, could not be read. The rows are written: the same transaction once more finds
+ * them so. */
+static void send_again(struct batch *b)
+{
+    etcd_reads_clear(&b->leases);
+    if (timer_start(b->a->by->timers, &b->again, AGAIN_MS, send_batch))
+        give_rows(b, true);
 }
 
 static void on_leases(struct etcd_reads *r, int err)
@@ -237,11 +269,12 @@ static void on_leases(struct etcd_reads *r, int err)
     struct batch *b = CONTAINER_OF(r, struct batch, leases);
 
     if (err)
-        log_warn("store_adopt", "error=%s", "leases could not be read; they are found when they are used");
-    give_rows(b);
+        send_again(b);
+    else
+        give_rows(b, false);
 }
 
-/* The holds of a row that were read with it: values are S/C. */
+/* The holds of a row that were read with it. */
 static int add_leases(struct batch *b, struct batch_row *row, const cJSON *holds)
 {
     struct etcd_kv kv;
@@ -250,11 +283,10 @@ static int add_leases(struct batch *b, struct batch_row *row, const cJSON *holds
     row->first = b->leases.n;
     for (int i = 0; !err && etcd_kv_read(holds, i, &kv); i++) {
         char key[ETCD_KEY_SIZE];
-        const char *holder = buf_cstr(&kv.value);
+        enum lease_answers answers;
 
-        if (holder && snprintf(key, sizeof key, "s/%s", holder) < (int)sizeof key)
+        if (etcd_held_lease_key(key, &kv.value, &answers))
             err = etcd_reads_add(&b->leases, key, NULL, 0);
-        etcd_kv_free(&kv);
     }
     row->nleases = b->leases.n - row->first;
     return err;
@@ -271,14 +303,26 @@ static bool is_written(const struct batch_row *row, const cJSON *answer)
         return false;
     bool same = kv.value.len == row->len && memcmp(kv.value.data, row->value, row->len) == 0;
 
-    etcd_kv_free(&kv);
     return same;
+}
+
+/* Has the row's part of the transaction its put or its read, and the holds, if it reads them? */
+static bool has_answers(const struct batch_row *row, const cJSON *answer)
+{
+    bool put = cJSON_IsTrue(json_get(answer, "succeeded"));
+
+    return etcd_responses(answer) == (row->is_held ? 2 : 1) &&
+           etcd_is_range(etcd_response(answer, 0)) == !put &&
+           (!row->is_held || etcd_is_range(etcd_response(answer, 1)));
 }
 
 static int read_written(struct batch *b, const cJSON *answer)
 {
     int err = 0;
 
+    for (size_t i = 0; i < b->n; i++)
+        if (!has_answers(&b->rows[i], etcd_response(answer, (int)i)))
+            return -EPROTO;
     for (size_t i = 0; i < b->n; i++) {
         const cJSON *own = etcd_response(answer, (int)i);
 
@@ -290,15 +334,22 @@ static int read_written(struct batch *b, const cJSON *answer)
     return err;
 }
 
+/* Rows may have been written. */
+static void give_up(struct etcd_adoption *a)
+{
+    const struct etcd_adopter *by = a->by;
+
+    end(a, false);
+    by->missed(by->arg);
+}
+
 static void send_batch(struct deadline *d)
 {
     struct batch *b = CONTAINER_OF(d, struct batch, again);
 
     if (etcd_call(b->a->by->client, &b->call) &&
-        timer_start(b->a->by->timers, &b->again, AGAIN_MS, send_batch)) {
-        b->a->work->must_rescan = true;
-        finish_batch(b);
-    }
+        timer_start(b->a->by->timers, &b->again, AGAIN_MS, send_batch))
+        give_up(b->a);
 }
 
 static void on_batch(struct etcd_call *call)
@@ -306,9 +357,10 @@ static void on_batch(struct etcd_call *call)
     struct batch *b = CONTAINER_OF(call, struct batch, call);
     struct etcd_adoption *a = b->a;
 
+    crash_point("etcd.adopt.answered");
     if (call->err) {
         if (timer_start(a->by->timers, &b->again, AGAIN_MS, send_batch))
-            end(a, false);
+            give_up(a);
         return;
     }
     if (!cJSON_IsTrue(json_get(call->answer, "succeeded"))) {
@@ -321,8 +373,10 @@ static void on_batch(struct etcd_call *call)
         err = etcd_reads(&b->leases);
     else if (!err)
         err = 1;
-    if (err)
-        give_rows(b);
+    if (err == 1)
+        give_rows(b, false);
+    else if (err)
+        send_again(b);
 }
 
 /* ---- writing rows ---- */
@@ -346,20 +400,33 @@ static void write_row(const struct etcd_writer *w, const struct batch_row *row, 
     buf_str(w->out, "]}}");
 }
 
-/* Appends the row's part of the batch's transaction. */
-static int add_row(struct batch *b, const char *key, const struct etcd_kv *kv, const struct request_row *r)
+/* The row's value with this gateway as its owner. Where that is more than another owner in the text, it is
+ * written as this version writes it: no gateway has written it so, and no step would find its mark. */
+static int reown(const struct etcd_adoption *a, const struct etcd_kv *kv, const struct request_row *r,
+                 struct buf *value)
 {
-    const struct etcd_adopter *by = b->a->by;
-    const struct etcd_writer w = {&b->call.body, by->prefix};
+    const char *owner = a->by->self->owner;
+
+    if (!etcd_value_reown(value, kv->value.data, kv->value.len, a->work->owner, owner)) {
+        buf_free(value);
+        *value = BUF_INIT(ETCD_VALUE_SIZE);
+        etcd_request_value(value, r, owner);
+    }
+    return value->failed || !buf_cstr(value) ? -ENOMEM : 0;
+}
+
+/* Appends the row's part of the batch's transaction. */
+static int add_row(struct batch *b, const char *key, const char *holds, const struct etcd_kv *kv,
+                   const struct request_row *r)
+{
+    const struct etcd_writer w = {&b->call.body, b->a->by->prefix};
     struct batch_row *row = &b->rows[b->n];
     struct buf value = BUF_INIT(ETCD_VALUE_SIZE);
-    char holds[ETCD_KEY_SIZE], holds_end[ETCD_KEY_SIZE];
-    int err = etcd_holds_key(holds, r);
+    char holds_end[ETCD_KEY_SIZE];
 
-    if (err || !etcd_value_reown(&value, kv->value.data, kv->value.len, b->a->work->owner, by->self->owner) ||
-        !buf_cstr(&value)) {
+    if (reown(b->a, kv, r, &value)) {
         buf_free(&value);
-        return err ? err : -ENOMEM;
+        return -ENOMEM;
     }
     etcd_key_end(holds_end, holds);
     *row =
@@ -396,6 +463,7 @@ static struct batch *batch_new(struct etcd_adoption *a)
 static int close_batch(struct batch *b)
 {
     buf_str(&b->call.body, "]}");
+    b->call.then = (int)b->n;
     return b->call.body.failed                                       ? -ENOMEM
            : timer_start(b->a->by->timers, &b->again, 0, send_batch) ? -ENOMEM
                                                                      : 0;
@@ -406,9 +474,14 @@ static int close_batch(struct batch *b)
 /* A row that is another's, or of a vault that this gateway lacks, stays. */
 static int on_row(struct etcd_adoption *a, const char *key, const struct etcd_kv *kv, struct batch **batch)
 {
+    char holds[ETCD_KEY_SIZE];
     struct etcd_row row;
     int err = etcd_row_read(&row, false, kv->value.data, kv->value.len);
 
+    if (!err && etcd_holds_key(holds, &row.request)) { /* what it names fits no key */
+        etcd_row_free(&row);
+        err = -EUCLEAN;
+    }
     if (err == -EUCLEAN) {
         log_error("store_row_unreadable", "key=%s", key);
         return 0;
@@ -424,8 +497,8 @@ static int on_row(struct etcd_adoption *a, const char *key, const struct etcd_kv
     if (is_its && !*batch && !(*batch = batch_new(a)))
         err = -ENOMEM;
     if (is_its && !err)
-        err = add_row(*batch, key, kv, &row.request);
-    if (!err && *batch && (*batch)->n == BATCH_ROWS) {
+        err = add_row(*batch, key, holds, kv, &row.request);
+    if (!err && *batch && ((*batch)->n == BATCH_ROWS || (*batch)->call.body.len > BATCH_SIZE)) {
         err = close_batch(*batch);
         *batch = NULL;
     }
@@ -443,11 +516,10 @@ static int take_page(struct etcd_adoption *a, const cJSON *answer, int *n)
 
     for (*n = 0; !err && etcd_kv_read(answer, *n, &kv); ++*n) {
         buf_clear(&w->next);
-        buf_append(&w->next, kv.key.data + skip, kv.key.len > skip ? kv.key.len - skip : 0);
-        const char *key = buf_cstr(&w->next);
+        err = buf_append(&w->next, kv.key.data + skip, kv.key.len > skip ? kv.key.len - skip : 0);
+        const char *key = err ? NULL : buf_cstr(&w->next);
 
         err = key ? on_row(a, key, &kv, &batch) : -ENOMEM;
-        etcd_kv_free(&kv);
     }
     if (!err && batch)
         err = close_batch(batch);
@@ -464,7 +536,7 @@ static void read_page(struct etcd_adoption *a)
     etcd_key_end(to, from);
     buf_clear(&w->call.body);
     etcd_write_range(&writer, w->next.len ? w->next.data : from, w->next.len ? w->next.len : strlen(from), to,
-                     PAGE);
+                     w->page);
     w->call.path = "/v3/kv/range";
     if (w->call.body.failed || etcd_call(a->by->client, &w->call))
         try_later(a);
@@ -511,7 +583,7 @@ static void on_page(struct etcd_adoption *a)
     struct etcd_adoption_work *w = a->work;
     int n, err = take_page(a, w->call.answer, &n);
 
-    w->last_page = n < PAGE;
+    w->last_page = n < (int)w->page;
     if (!err && !w->last_page)
         err = buf_char(&w->next, '\0'); /* the least key after the last one */
     if (err)
@@ -528,7 +600,10 @@ static void on_call(struct etcd_call *call)
     struct etcd_adoption_work *w = a->work;
     bool held = cJSON_IsTrue(json_get(call->answer, "succeeded"));
 
-    if (call->err && w->state >= ADOPT_SCANS) {
+    if (call->err == -EMSGSIZE && w->state == ADOPT_SCANS && w->page > 1) {
+        w->page /= 2;
+        read_page(a);
+    } else if (call->err && w->state >= ADOPT_SCANS) {
         try_later(a);
     } else if (call->err) {
         end(a, false); /* the next beat tells what has become of it */
@@ -563,7 +638,7 @@ static struct etcd_adoption *adoption_new(const struct etcd_adopter *by, enum ad
         free(a);
         return NULL;
     }
-    *w = (struct etcd_adoption_work){.state = state, .mod = mod, .next = BUF_INIT(ETCD_KEY_SIZE)};
+    *w = (struct etcd_adoption_work){.state = state, .mod = mod, .page = PAGE, .next = BUF_INIT(NEXT_MAX)};
     w->call = (struct etcd_call){.body = BUF_INIT(BODY_MAX), .done = on_call, .user = a};
     a->by = by;
     a->work = w;

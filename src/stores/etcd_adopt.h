@@ -34,7 +34,9 @@ struct etcd_adopter {
     int64_t epoch; /* of this gateway */
     /* Does this gateway have the vault? Rows of others stay with the dead one. NULL = it has all. */
     bool (*has_vault)(void *arg, const char *vault);
-    void (*adopt)(void *arg, const struct request_row *, const struct lease_row *const *leases, size_t n);
+    void (*adopt)(void *arg, const char *from, const struct request_row *,
+                  const struct lease_row *const *leases, size_t n);
+    void (*missed)(void *arg); /* rows that were written could not be given */
     /* The adoption is over and about to be freed; `done` = all rows were adopted. */
     void (*ended)(void *arg, struct etcd_adoption *, bool done);
     void *arg;

@@ -1,14 +1,15 @@
 /*
  * etcd_ask.h - questions to the store (store.h): reads that no flight has a part in.
  *
- * A question that gets no answer is asked again until its deadline. Each reads m/SELF besides: a gateway that
- * has been fenced learns it here as well.
+ * Questions of a few keys share their transactions (etcd_reads.h). A question that gets no answer is asked
+ * again until its deadline. Each reads m/SELF besides: a gateway that has been fenced learns it here as well.
  */
 #ifndef JG_STORES_ETCD_ASK_H
 #define JG_STORES_ETCD_ASK_H
 
 #include "base/timers.h"
 #include "stores/etcd_client.h"
+#include "stores/etcd_reads.h"
 #include "stores/etcd_steps.h"
 
 struct etcd_asking;
@@ -24,6 +25,7 @@ struct etcd_asker {
     void (*trip)(void *arg, uint64_t us); /* a round trip has taken so long */
     void *arg;
     LIST_HEAD(, etcd_asking) list;
+    struct etcd_read_line line;
 };
 
 /* As ask() and forget() of store.h. */

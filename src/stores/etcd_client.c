@@ -3,9 +3,14 @@
  * etcd_client.c - see etcd_client.h.
  *
  *   call --sent--> answered 200 ------------------------------------------> done(0)
- *     ^              | 401, once: sign in --token--> the call again
+ *     ^              | 401, once: waits for the sign-in --token--> the call again
  *     |              | other 4xx: etcd has refused it ---------------------> done(-EREMOTEIO)
- *     +--next member-+ 5xx, no answer, not reached; all have been tried ---> done(unknown if one was sent)
+ *     +--next member-+ 5xx, no answer, a broken one, not reached;
+ *                      all have been tried --------------------------------> done(unknown if one was sent)
+ *
+ * The sign-in is the client's: one at a time, begun by the first call that needs it, and gone on with when
+ * that one is cancelled. Without an answer it goes to the next member as a call does. Its end is that of all
+ * calls that wait for it.
  *
  * Every call asks its member to answer at once where it knows no leader (Grpc-Metadata-hasleader).
  *
@@ -20,6 +25,7 @@
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "stores/etcd_txn.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -34,6 +40,7 @@
 #define CONNECTIONS  4
 #define CALLS_MAX    256
 #define IDLE_MS      60000
+#define TOO_MANY     429 /* a member that has no time for it now */
 
 struct etcd_client {
     char *endpoints[ETCD_ENDPOINTS_MAX];
@@ -46,28 +53,34 @@ struct etcd_client {
     void *restored_arg;
     char *user;
     struct secret password, token;
+    uint64_t ntokens; /* that there have been */
+    struct {
+        struct call call;
+        struct buf body;
+        size_t endpoint, tries, misnamed;
+        bool under_way;
+        LIST_HEAD(etcd_calls, etcd_call) waiting;
+    } sign_in;
     void (*closed)(void *arg);
     void *closed_arg;
 };
 
 /* ---- one try ---- */
 
-static void on_answer(struct call *);
-static int sign_in(struct etcd_call *);
+#define HEADERS "Content-Type: application/json\r\nGrpc-Metadata-hasleader: true\r\n"
 
-static void free_texts(struct etcd_call *c)
-{
-    buf_free(&c->headers);
-    buf_free(&c->sign_in);
-}
+static void on_answer(struct call *);
+static int wait_for_sign_in(struct etcd_call *);
+static int sign_in_or_send(struct etcd_call *);
 
 static int write_headers(struct etcd_call *c)
 {
     const struct secret *token = &c->client->token;
 
     c->headers = BUF_SECRET(HEADERS_MAX);
-    buf_str(&c->headers, "Content-Type: application/json\r\nGrpc-Metadata-hasleader: true\r\n");
-    if (token->p && !c->signing_in) {
+    buf_str(&c->headers, HEADERS);
+    c->token = token->p ? c->client->ntokens : 0;
+    if (token->p) {
         buf_str(&c->headers, "Authorization: ");
         buf_append(&c->headers, token->p, token->len);
         buf_str(&c->headers, "\r\n");
@@ -75,23 +88,19 @@ static int write_headers(struct etcd_call *c)
     return buf_cstr(&c->headers) && !c->headers.failed ? 0 : -ENOMEM;
 }
 
-/* Sends what the call is at: itself, or its sign-in. */
 static int send_call(struct etcd_call *c)
 {
-    const struct buf *body = c->signing_in ? &c->sign_in : &c->body;
-
     buf_free(&c->headers);
     int err = write_headers(c);
 
     if (err)
         return err;
     c->call = (struct call){.method = "POST",
-                            .target = c->signing_in ? "/v3/auth/authenticate" : c->path,
+                            .target = c->path,
                             .headers = c->headers.data,
-                            .body = body->data,
-                            .body_len = body->len,
+                            .body = c->body.data,
+                            .body_len = c->body.len,
                             .safe = true,
-                            .secret = c->signing_in,
                             .timeout_ms = c->client->timeout_ms,
                             .done = on_answer};
     return upstream_call(c->client->upstreams[c->endpoint], &c->call);
@@ -104,7 +113,7 @@ static void finish(struct etcd_call *c, int err)
     cJSON *answer = c->answer;
 
     c->err = err;
-    free_texts(c);
+    buf_free(&c->headers);
     c->client = NULL;
     c->done(c); /* may start it again, or free it */
     cJSON_Delete(answer);
@@ -120,26 +129,23 @@ static void next_member(struct etcd_call *c, int err, const char *why)
 {
     struct etcd_client *client = c->client;
 
-    c->signing_in = false;
     if (++c->tries >= client->n) {
         fail(c, c->misnamed == client->n ? -EKEYREJECTED : err, why);
         return;
     }
     log_debug("etcd_member", "endpoint=%s error=%s", client->endpoints[c->endpoint], why);
     c->endpoint = (c->endpoint + 1) % client->n;
-    err = send_call(c);
+    err = sign_in_or_send(c);
     if (err)
         fail(c, err, strerror(-err));
 }
 
 /* ---- answers ---- */
 
-static void note_member(struct etcd_call *c)
+static void note_member(struct etcd_client *client, size_t endpoint)
 {
-    struct etcd_client *client = c->client;
-
-    client->changes += client->current != c->endpoint;
-    client->current = c->endpoint;
+    client->changes += client->current != endpoint;
+    client->current = endpoint;
 }
 
 /* A call is answered with the revision of its sending at least: reads are linearizable. */
@@ -155,7 +161,7 @@ static void note_history(struct etcd_call *c)
     if (is_other)
         log_error("store_restored", "endpoint=%s revision=%" PRId64 " before=%" PRId64 " hint=%s",
                   client->endpoints[c->endpoint], revision, c->revision,
-                  "etcd is not what it was; every gateway joins it anew");
+                  "etcd is not what it was; every gateway joins it again");
     if (is_other || revision > client->revision)
         client->revision = revision;
     if (*cluster)
@@ -164,57 +170,67 @@ static void note_history(struct etcd_call *c)
         client->restored(client->restored_arg);
 }
 
-static cJSON *parse(struct etcd_call *c, int *err)
+static cJSON *parse(const struct call *call, int *err)
 {
     struct json_outcome outcome;
-    cJSON *tree = json_read(c->call.body_in.data, c->call.body_in.len, ANSWER_DEPTH,
-                            JSON_EXACT | (c->signing_in ? JSON_SECRET : 0), &outcome);
+    cJSON *tree = json_read(call->body_in.data, call->body_in.len, ANSWER_DEPTH,
+                            JSON_EXACT | (call->secret ? JSON_SECRET : 0), &outcome);
 
     *err = tree ? 0 : outcome.err == -ENOMEM ? -ENOMEM : -EPROTO;
     return tree;
+}
+
+static const char not_etcds[] = "its answer is not etcd's";
+
+/* It was done, but what came of it cannot be read. */
+static void on_broken(struct etcd_call *c, int err)
+{
+    cJSON_Delete(c->answer);
+    c->answer = NULL;
+    c->unknown = true;
+    log_warn("store_answer", "endpoint=%s error=%s", c->client->endpoints[c->endpoint],
+             err == -ENOMEM ? strerror(ENOMEM) : not_etcds);
+    if (err == -ENOMEM)
+        fail(c, err, "out of memory for its answer");
+    else
+        next_member(c, err, not_etcds);
 }
 
 static void on_result(struct etcd_call *c)
 {
     int err;
 
-    c->answer = parse(c, &err);
+    c->answer = parse(&c->call, &err);
     call_free_answer(&c->call);
-    note_member(c);
-    c->unknown = err != 0; /* it was done, but what came of it cannot be read */
-    if (!err)
-        note_history(c);
-    if (err)
-        fail(c, err, "its answer is not JSON");
-    else
-        finish(c, 0);
+    if (!err && !c->plain && !etcd_answer_is_whole(c->answer, c->then, c->otherwise))
+        err = -EPROTO;
+    if (err) {
+        on_broken(c, err);
+        return;
+    }
+    note_member(c->client, c->endpoint);
+    note_history(c);
+    finish(c, 0);
 }
 
 /* etcd's own words, if there are any. */
-static void on_refusal(struct etcd_call *c, int err)
+static void read_refusal(struct call *call, const char *when, char words[140])
 {
-    char words[140] = "";
     int ignored;
-    cJSON *tree = parse(c, &ignored);
+    cJSON *tree = parse(call, &ignored);
 
-    (void)snprintf(words, sizeof words, "HTTP %d %.100s", c->call.status, json_text(tree, "message"));
+    (void)snprintf(words, 140, "HTTP %d%s %.90s", call->status, when, json_text(tree, "message"));
     cJSON_Delete(tree);
-    call_free_answer(&c->call);
-    note_member(c);
-    fail(c, err, words);
+    call_free_answer(call);
 }
 
-static bool take_token(struct etcd_call *c)
+static void on_refusal(struct etcd_call *c, int err)
 {
-    int err;
-    cJSON *tree = parse(c, &err);
-    const char *token = json_text(tree, "token");
-    bool good = *token && strcspn(token, "\r\n") == strlen(token) &&
-                secret_set(&c->client->token, token, strlen(token)) == 0;
+    char words[140];
 
-    cJSON_Delete(tree);
-    call_free_answer(&c->call);
-    return good;
+    read_refusal(&c->call, c->call.status == 401 && c->signed_in ? " just after a sign-in" : "", words);
+    note_member(c->client, c->endpoint);
+    fail(c, err, words);
 }
 
 static bool is_member_down(int status)
@@ -222,46 +238,198 @@ static bool is_member_down(int status)
     return status >= 500 || status == 408;
 }
 
-static void on_sign_in(struct etcd_call *c)
+/* ---- the sign-in ---- */
+
+static void on_signed_in(struct call *);
+
+static int send_sign_in(struct etcd_client *client)
 {
-    if (c->call.status != 200) {
-        on_refusal(c, -EACCES);
+    client->sign_in.call = (struct call){.method = "POST",
+                                         .target = "/v3/auth/authenticate",
+                                         .headers = HEADERS,
+                                         .body = client->sign_in.body.data,
+                                         .body_len = client->sign_in.body.len,
+                                         .safe = true,
+                                         .secret = true,
+                                         .timeout_ms = client->timeout_ms,
+                                         .done = on_signed_in};
+    return upstream_call(client->upstreams[client->sign_in.endpoint], &client->sign_in.call);
+}
+
+static int start_sign_in(struct etcd_client *client, size_t endpoint)
+{
+    const struct secret *password = &client->password;
+
+    client->sign_in.endpoint = endpoint;
+    client->sign_in.tries = client->sign_in.misnamed = 0;
+    client->sign_in.body = BUF_SECRET(SIGN_IN_MAX);
+    struct jsonw w = jsonw_start(&client->sign_in.body);
+
+    jsonw_object(&w, NULL);
+    jsonw_str(&w, "name", client->user);
+    jsonw_strn(&w, "password", password->p ? password->p : "", password->len);
+    jsonw_end(&w);
+    int err = client->sign_in.body.failed ? -ENOMEM : send_sign_in(client);
+
+    client->sign_in.under_way = !err;
+    if (err)
+        buf_free(&client->sign_in.body);
+    return err;
+}
+
+/* done() of one may cancel another, and may start a call that waits for the next sign-in. */
+static void end_sign_in(struct etcd_client *client, int err, const char *why)
+{
+    struct etcd_calls ended = client->sign_in.waiting;
+    size_t endpoint = client->sign_in.endpoint;
+    struct etcd_call *c;
+
+    buf_free(&client->sign_in.body);
+    client->sign_in.under_way = false;
+    LIST_INIT(&client->sign_in.waiting);
+    if (LIST_FIRST(&ended))
+        LIST_FIRST(&ended)->link.le_prev = &ended.lh_first;
+    while ((c = LIST_FIRST(&ended)) != NULL) {
+        LIST_REMOVE(c, link);
+        c->waiting = false;
+        c->endpoint = endpoint;
+        int failed = err ? err : send_call(c);
+
+        if (failed)
+            fail(c, failed, err ? why : strerror(-failed));
+    }
+}
+
+static void sign_in_elsewhere(struct etcd_client *client, int err, const char *why)
+{
+    log_debug("etcd_member", "endpoint=%s error=%s", client->endpoints[client->sign_in.endpoint], why);
+    if (++client->sign_in.tries >= client->n) {
+        end_sign_in(client, client->sign_in.misnamed == client->n ? -EKEYREJECTED : err, why);
         return;
     }
-    bool good = take_token(c);
+    client->sign_in.endpoint = (client->sign_in.endpoint + 1) % client->n;
+    err = send_sign_in(client);
+    if (err)
+        end_sign_in(client, err, strerror(-err));
+}
 
-    c->signing_in = false;
-    int err = good ? send_call(c) : -EPROTO;
+static int take_token(struct etcd_client *client)
+{
+    int err;
+    cJSON *tree = parse(&client->sign_in.call, &err);
+    const char *token = json_text(tree, "token");
+
+    if (!err)
+        err = *token && strcspn(token, "\r\n") == strlen(token)
+                  ? secret_set(&client->token, token, strlen(token))
+                  : -EPROTO;
+    cJSON_Delete(tree);
+    call_free_answer(&client->sign_in.call);
+    client->ntokens += !err;
+    return err;
+}
+
+static void on_signed_in(struct call *call)
+{
+    struct etcd_client *client = CONTAINER_OF(call, struct etcd_client, sign_in.call);
+    char why[140];
+
+    if (call->err) {
+        (void)text_copy(why, sizeof why, call->why);
+        client->sign_in.misnamed += call->fault == CALL_FAULT_WRONG_NAME;
+        sign_in_elsewhere(client, call->err, why);
+    } else if (is_member_down(call->status)) {
+        (void)snprintf(why, sizeof why, "HTTP %d", call->status);
+        call_free_answer(call);
+        sign_in_elsewhere(client, -EIO, why);
+    } else if (call->status == 200) {
+        int err = take_token(client);
+
+        if (err == -EPROTO)
+            sign_in_elsewhere(client, err, not_etcds);
+        else
+            end_sign_in(client, err, "sign-in failed");
+    } else {
+        int err = call->status == TOO_MANY ? -EREMOTEIO : -EACCES;
+
+        read_refusal(call, "", why);
+        note_member(client, client->sign_in.endpoint);
+        end_sign_in(client, err, why);
+    }
+}
+
+static int wait_for_sign_in(struct etcd_call *c)
+{
+    struct etcd_client *client = c->client;
+    int err = client->sign_in.under_way ? 0 : start_sign_in(client, c->endpoint);
 
     if (err)
-        fail(c, err, "sign-in failed");
+        return err;
+    c->signed_in = c->waiting = true;
+    LIST_INSERT_HEAD(&client->sign_in.waiting, c, link);
+    return 0;
 }
+
+/* ---- a call's answer ---- */
 
 static bool may_sign_in(const struct etcd_call *c)
 {
     return c->client->user && !c->signed_in;
 }
 
+static int sign_in_or_send(struct etcd_call *c)
+{
+    return c->client->user && !c->client->token.p ? wait_for_sign_in(c) : send_call(c);
+}
+
+/* Another call has signed in since this one was sent: it is repeated with that token. */
 static void sign_in_or_fail(struct etcd_call *c)
 {
-    int err = sign_in(c);
+    const struct etcd_client *client = c->client;
+    bool is_renewed = client->token.p && c->token != client->ntokens && !client->sign_in.under_way;
+    int err = is_renewed ? send_call(c) : wait_for_sign_in(c);
 
     if (err)
         fail(c, err, strerror(-err));
 }
 
-/* No answer: the vault of an old token may have closed the connection. */
+/*
+ * etcd keeps a call until its log has reached the place that the token names. A restored backup begins a log
+ * from its start, so that a token of before has no answer there. A call that has just signed in has a token
+ * of this etcd, and another cause.
+ */
+static void drop_token(struct etcd_call *c)
+{
+    if (c->token && c->token == c->client->ntokens && !c->signed_in)
+        secret_clear(&c->client->token);
+}
+
+/* No answer: etcd may have closed the connection of an old token. */
 static void on_silence(struct etcd_call *c)
 {
     int err = c->call.err;
 
-    c->unknown |= c->call.sent && !c->signing_in;
+    c->unknown |= c->call.sent;
     c->misnamed += c->call.fault == CALL_FAULT_WRONG_NAME;
+    if (err == -ETIMEDOUT && c->call.sent)
+        drop_token(c);
     if (err == -ECONNRESET && c->client->token.p && may_sign_in(c)) {
         sign_in_or_fail(c);
         return;
     }
-    next_member(c, err, c->call.why);
+    if (err == -EMSGSIZE)
+        fail(c, err, c->call.why); /* of any other member it is as large */
+    else
+        next_member(c, err, c->call.why);
+}
+
+/* A token that is refused just after its sign-in was of a member that has restarted since, or of another one:
+ * that passes. */
+static int refusal_of(const struct etcd_call *c)
+{
+    bool is_for_good = c->call.status == 403 || (c->call.status == 401 && !c->signed_in);
+
+    return is_for_good ? -EACCES : -EREMOTEIO;
 }
 
 static void on_answer(struct call *call)
@@ -274,35 +442,17 @@ static void on_answer(struct call *call)
         char why[40];
 
         (void)snprintf(why, sizeof why, "HTTP %d", call->status);
-        c->unknown |= !c->signing_in;
+        c->unknown = true;
         call_free_answer(call);
         next_member(c, -EIO, why);
-    } else if (c->signing_in) {
-        on_sign_in(c);
     } else if (call->status == 200) {
         on_result(c);
     } else if (call->status == 401 && may_sign_in(c)) {
         call_free_answer(call);
         sign_in_or_fail(c);
     } else {
-        on_refusal(c, call->status == 401 || call->status == 403 ? -EACCES : -EREMOTEIO);
+        on_refusal(c, refusal_of(c));
     }
-}
-
-static int sign_in(struct etcd_call *c)
-{
-    const struct secret *password = &c->client->password;
-
-    c->signed_in = c->signing_in = true;
-    buf_free(&c->sign_in);
-    c->sign_in = BUF_SECRET(SIGN_IN_MAX);
-    struct jsonw w = jsonw_start(&c->sign_in);
-
-    jsonw_object(&w, NULL);
-    jsonw_str(&w, "name", c->client->user);
-    jsonw_strn(&w, "password", password->p ? password->p : "", password->len);
-    jsonw_end(&w);
-    return c->sign_in.failed ? -ENOMEM : send_call(c);
 }
 
 /* ---- the caller's side ---- */
@@ -311,18 +461,17 @@ int etcd_call(struct etcd_client *client, struct etcd_call *c)
 {
     c->client = client;
     c->err = 0;
-    c->unknown = c->signed_in = c->signing_in = false;
+    c->unknown = c->signed_in = c->waiting = false;
     c->answer = NULL;
     c->why[0] = '\0';
     c->tries = c->misnamed = 0;
     c->endpoint = client->current;
     c->revision = client->revision;
     c->headers = BUF_SECRET(HEADERS_MAX);
-    c->sign_in = BUF_SECRET(SIGN_IN_MAX);
-    int err = client->user && !client->token.p ? sign_in(c) : send_call(c);
+    int err = sign_in_or_send(c);
 
     if (err) {
-        free_texts(c);
+        buf_free(&c->headers);
         c->client = NULL;
     }
     return err;
@@ -332,8 +481,11 @@ void etcd_cancel(struct etcd_call *c)
 {
     if (!c->client)
         return;
-    upstream_cancel(&c->call);
-    free_texts(c);
+    if (c->waiting)
+        LIST_REMOVE(c, link);
+    else
+        upstream_cancel(&c->call);
+    buf_free(&c->headers);
     c->client = NULL;
 }
 
@@ -381,6 +533,10 @@ void etcd_client_close(struct etcd_client *client, void (*closed)(void *arg), vo
 {
     size_t n = client->n;
 
+    if (client->sign_in.under_way)
+        upstream_cancel(&client->sign_in.call);
+    client->sign_in.under_way = false;
+    buf_free(&client->sign_in.body);
     client->closed = closed;
     client->closed_arg = arg;
     client->open++; /* held here, so that the end comes once */

@@ -5,20 +5,22 @@
 #include "stores/etcd_close.h"
 
 #include "base/container_of.h"
+#include "base/json.h"
 #include "stores/etcd_flight.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #define LEASES_MAX 20 /* to a transaction; the next ones follow with the next try of the step */
 #define BODY_MAX   (256u << 10)
+#define AGAIN_MS   250
 
 void etcd_close_cancel(struct etcd_closing *c)
 {
     etcd_reads_clear(&c->holds);
     etcd_reads_clear(&c->leases);
     etcd_cancel(&c->call);
+    timer_stop(c->timers, &c->again);
     buf_free(&c->call.body);
 }
 
@@ -28,55 +30,136 @@ static void finish(struct etcd_closing *c, int err)
     c->done(c, err); /* may free it */
 }
 
+/* The lease of the n-th hold, as it was read. -ENOENT: the session's lease is another one by now, or none;
+ * -EUCLEAN or -ENOMEM. */
+static int read_lease(struct etcd_closing *c, size_t n, struct etcd_kv *hold, struct etcd_row *row)
+{
+    const char *key = buf_cstr(&hold->key), *id = key ? strrchr(key, '/') : NULL;
+    struct etcd_kv kv;
+
+    if (!etcd_kv_read(etcd_reads_at(&c->leases, n), 0, &kv))
+        return -ENOENT;
+    int err = etcd_row_read(row, true, kv.value.data, kv.value.len);
+
+    if (!err && (!id || strcmp(row->lease.id, id + 1) != 0)) {
+        etcd_row_free(row);
+        return -ENOENT;
+    }
+    return err;
+}
+
+/* The answer about the n-th hold; NULL = its lease has an lsid that was not known, and nothing was done. */
+static const cJSON *closed_hold(const cJSON *answer, bool may_lack_lsid)
+{
+    bool held;
+    size_t n;
+    const cJSON *ops = etcd_chain_answer(answer, &held, &n);
+
+    return ops && !(may_lack_lsid && held && n == 0) ? etcd_response(ops, 0) : NULL;
+}
+
+/* Another gateway may have been quicker: what the transaction has not deleted it has not ended, unless an
+ * earlier sending of it may have. */
+static void tell_closed(struct etcd_closing *c)
+{
+    const cJSON *one, *hold;
+    struct etcd_kv kv;
+    struct etcd_row row;
+
+    for (int n = 0; (one = etcd_response(c->call.answer, n)); n++) {
+        if (!etcd_kv_read(etcd_reads_at(&c->holds, 0), n, &kv) || read_lease(c, (size_t)n, &kv, &row))
+            continue;
+        hold = closed_hold(one, !*row.lease.holder.lsid);
+        if (hold && (json_number(hold, "deleted") > 0 || c->in_doubt))
+            c->closed(c, &row.lease);
+        etcd_row_free(&row);
+    }
+}
+
+static void on_again(struct deadline *d)
+{
+    struct etcd_closing *c = CONTAINER_OF(d, struct etcd_closing, again);
+    int err = etcd_call(c->client, &c->call);
+
+    if (err)
+        finish(c, err);
+}
+
+/* Where the answer is lost the same bytes go again: the rows are not there any more that said what ended. */
 static void on_call(struct etcd_call *call)
 {
     struct etcd_closing *c = CONTAINER_OF(call, struct etcd_closing, call);
 
+    c->in_doubt |= call->unknown;
+    if (call->err && c->in_doubt && timer_start(c->timers, &c->again, AGAIN_MS, on_again) == 0)
+        return;
+    if (!call->err && cJSON_IsTrue(json_get(call->answer, "succeeded")))
+        tell_closed(c);
     finish(c, call->err);
 }
 
-/* s/ goes where it is of this lease, h/ in any case. */
-static void write_lease(const struct etcd_writer *w, const struct etcd_row *row, const char *lease,
-                        const char *hold)
+/* Values of the lease, from the first one to without the last. */
+static bool lease_range(char from[ETCD_KEY_SIZE], char to[ETCD_KEY_SIZE], const char *id)
 {
-    char from[ETCD_KEY_SIZE], to[ETCD_KEY_SIZE], lsid[ETCD_KEY_SIZE] = "", tail[ETCD_KEY_SIZE];
-    const struct etcd_op drop = {.kind = ETCD_DELETE, .key = hold};
-    struct etcd_alternative a = {.ops = {{.kind = ETCD_DELETE, .key = lease}}, .nops = 1, .ncompares = 1};
+    return etcd_put_texts(from, (const char *const[]){"O{\"i\":\"", id, "\"", NULL}) &&
+           etcd_put_texts(to, (const char *const[]){from, "-", NULL});
+}
 
-    etcd_write_ops(w, &drop, 1);
-    if (!row)
-        return;
-    (void)snprintf(from, sizeof from, "O{\"i\":\"%s\"", row->lease.id);
-    (void)snprintf(to, sizeof to, "O{\"i\":\"%s\"-", row->lease.id);
-    a.compares[0] = (struct etcd_compare){.kind = ETCD_VALUE, .key = lease, .from = from, .to = to};
-    if (*row->lease.holder.lsid && etcd_lsid_key(lsid, row->lease.holder.lsid) == 0 &&
-        snprintf(tail, sizeof tail, "%s%s", lsid, row->lease.id) < (int)sizeof tail)
-        a.ops[a.nops++] = (struct etcd_op){.kind = ETCD_DELETE, .key = tail};
-    buf_char(w->out, ',');
-    etcd_write_chain(w, &a, 1, NULL, 0);
+/*
+ * As one operation: a read alone where the lease has an lsid by now that was not read, and the next try reads
+ * it; h/, s/ and e/ go where s/ is of this lease; else h/ alone.
+ */
+static int write_lease(const struct etcd_writer *w, const struct etcd_row *row, const char *lease,
+                       const char *hold)
+{
+    char from[ETCD_KEY_SIZE], to[ETCD_KEY_SIZE], named_from[ETCD_KEY_SIZE], named_to[ETCD_KEY_SIZE];
+    char lsid[ETCD_KEY_SIZE], tail[ETCD_KEY_SIZE];
+    const struct etcd_op drop = {.kind = ETCD_DELETE, .key = hold};
+    struct etcd_alternative chain[2] = {0}, *a = chain;
+
+    if (row && !(lease_range(from, to, row->lease.id) &&
+                 etcd_named_lease_range(named_from, named_to, row->lease.id)))
+        return -EUCLEAN;
+    if (row && !*row->lease.holder.lsid)
+        *a++ = (struct etcd_alternative){
+            .compares = {{.kind = ETCD_VALUE, .key = lease, .from = named_from, .to = named_to}},
+            .ncompares = 1,
+            .ops = {{.kind = ETCD_GET, .key = lease}},
+            .nops = 1};
+    if (row) {
+        *a = (struct etcd_alternative){
+            .compares = {{.kind = ETCD_VALUE, .key = lease, .from = from, .to = to}},
+            .ncompares = 1,
+            .ops = {drop, {.kind = ETCD_DELETE, .key = lease}},
+            .nops = 2};
+        if (*row->lease.holder.lsid && etcd_lsid_key(lsid, row->lease.holder.lsid) == 0 &&
+            etcd_put_texts(tail, (const char *const[]){lsid, row->lease.id, NULL}))
+            a->ops[a->nops++] = (struct etcd_op){.kind = ETCD_DELETE, .key = tail};
+        a++;
+    }
+    etcd_write_chain(w, chain, (size_t)(a - chain), &drop, 1);
+    return 0;
 }
 
 static int write_one(struct etcd_closing *c, const struct etcd_writer *w, size_t n, struct etcd_kv *hold)
 {
     char lease[ETCD_KEY_SIZE];
-    const char *key = buf_cstr(&hold->key), *holder = buf_cstr(&hold->value);
-    const char *id = key ? strrchr(key, '/') : NULL;
+    enum lease_answers answers;
     struct etcd_row row;
-    struct etcd_kv kv;
-    bool there = false;
 
-    if (!id || !holder || snprintf(lease, sizeof lease, "s/%s", holder) >= (int)sizeof lease)
+    if (!buf_cstr(&hold->key) || !etcd_held_lease_key(lease, &hold->value, &answers))
         return -EUCLEAN;
-    if (etcd_kv_read(etcd_reads_at(&c->leases, n), 0, &kv)) {
-        there = etcd_row_read(&row, true, kv.value.data, kv.value.len) == 0;
-        etcd_kv_free(&kv);
-    }
+    int err = read_lease(c, n, hold, &row);
+
+    if (err == -ENOMEM)
+        return err; /* without its hold the lease would stay for good */
     if (n)
         buf_char(w->out, ',');
-    write_lease(w, there && strcmp(row.lease.id, id + 1) == 0 ? &row : NULL, lease, key + strlen(c->prefix));
-    if (there)
+    int written = write_lease(w, err ? NULL : &row, lease, hold->key.data + strlen(c->prefix));
+
+    if (!err)
         etcd_row_free(&row);
-    return 0;
+    return written;
 }
 
 static void on_leases(struct etcd_reads *r, int err)
@@ -93,7 +176,6 @@ static void on_leases(struct etcd_reads *r, int err)
     buf_str(w.out, ",\"success\":[");
     for (int n = 0; !err && n < LEASES_MAX && etcd_kv_read(etcd_reads_at(&c->holds, 0), n, &kv); n++) {
         err = write_one(c, &w, (size_t)n, &kv);
-        etcd_kv_free(&kv);
     }
     buf_str(w.out, "]}");
     if (!err)
@@ -110,12 +192,10 @@ static void on_holds(struct etcd_reads *r, int err)
 
     for (; !err && n < LEASES_MAX && etcd_kv_read(etcd_reads_at(r, 0), n, &kv); n++) {
         char key[ETCD_KEY_SIZE];
-        const char *holder = buf_cstr(&kv.value);
+        enum lease_answers answers;
 
-        err = holder && snprintf(key, sizeof key, "s/%s", holder) < (int)sizeof key
-                  ? etcd_reads_add(&c->leases, key, NULL, 0)
-                  : -EUCLEAN;
-        etcd_kv_free(&kv);
+        err = etcd_held_lease_key(key, &kv.value, &answers) ? etcd_reads_add(&c->leases, key, NULL, 0)
+                                                            : -EUCLEAN;
     }
     if (!err && n)
         err = etcd_reads(&c->leases);
@@ -130,7 +210,8 @@ int etcd_close_leases(struct etcd_closing *c)
 
     c->holds = (struct etcd_reads){.client = c->client, .prefix = c->prefix, .done = on_holds};
     c->leases = (struct etcd_reads){.client = c->client, .prefix = c->prefix, .done = on_leases};
-    c->call = (struct etcd_call){.path = "/v3/kv/txn", .body = BUF_INIT(BODY_MAX), .done = on_call};
+    c->call = (struct etcd_call){
+        .path = "/v3/kv/txn", .body = BUF_INIT(BODY_MAX), .done = on_call, .then = ETCD_ANY};
     if (!err)
         etcd_key_end(to, from);
     if (!err)

@@ -1,15 +1,16 @@
 /*
  * etcd_close.h - the leases of a request that has ended at the vault: they go before its row does.
  *
- * A request whose time is over is RETURNING while leases hold it (STEP_END). STEP_CLOSE of it is refused by
- * etcd until they are gone. Their h/ keys are read, their s/ keys, and then both go, some at a time, where s/
- * is still of that lease.
+ * A request whose time is over is RETURNING while leases hold it (STEP_END). STEP_CLOSE and STEP_LAPSE of
+ * it are refused by etcd until they are gone. Their h/ keys are read, their s/ keys, and then both go, some
+ * at a time, with e/, where s/ is still of that lease; one that has got an lsid since is read once more.
  *
  * No lease joins a RETURNING request, so that this ends.
  */
 #ifndef JG_STORES_ETCD_CLOSE_H
 #define JG_STORES_ETCD_CLOSE_H
 
+#include "base/timers.h"
 #include "stores/etcd_reads.h"
 #include "stores/etcd_steps.h"
 
@@ -22,13 +23,17 @@ struct etcd_closing {
     struct etcd_client *client;
     const char *prefix;
     const struct etcd_self *self;
+    struct timers *timers;
     int64_t epoch;
-    void (*done)(struct etcd_closing *, int err); /* 0 = the step can be tried again */
+    void (*closed)(struct etcd_closing *, const struct lease_row *); /* this lease has gone */
+    void (*done)(struct etcd_closing *, int err);                    /* 0 = the step can be tried again */
     void *user;
 
     /* private */
     struct etcd_reads holds, leases;
     struct etcd_call call;
+    struct deadline again;
+    bool in_doubt; /* a sending of the transaction had no answer, and may have been done */
 };
 
 int etcd_close_leases(struct etcd_closing *) __attribute__((warn_unused_result)); /* 0 or -errno */

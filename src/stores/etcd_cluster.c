@@ -40,17 +40,23 @@ void etcd_cluster_set_certain(struct etcd_store *s, bool certain, const char *wh
         s->news->certain(s->news_arg, certain);
 }
 
+void etcd_cluster_doubt(struct etcd_store *s)
+{
+    const char *why = s->flight.call.why[0] ? s->flight.call.why : "etcd has not answered";
+
+    if (s->cluster.certain && clock_now(s->clock) - s->sent_ms >= s->ttl_ms / 3 * 2)
+        etcd_cluster_set_certain(s, false, why);
+}
+
 void etcd_cluster_on_doubt(struct deadline *d)
 {
     struct etcd_store *s = CONTAINER_OF(d, struct etcd_store, doubt);
     uint64_t certain_ms = s->ttl_ms / 3 * 2, passed_ms = clock_now(s->clock) - s->sent_ms;
-    const char *why = s->flight.call.why[0] ? s->flight.call.why : "etcd has not answered";
 
     if (timer_start(loop_timers(s->loop), d, passed_ms < certain_ms ? certain_ms - passed_ms : s->ttl_ms,
                     etcd_cluster_on_doubt))
-        log_error("store_timer", "error=%s", strerror(ENOMEM));
-    if (passed_ms >= certain_ms && s->cluster.certain)
-        etcd_cluster_set_certain(s, false, why);
+        log_error("store_timer", "error=%s", strerror(ENOMEM)); /* the turns doubt as well */
+    etcd_cluster_doubt(s);
 }
 
 /* A flight that was sent then was applied. */
@@ -74,13 +80,22 @@ void etcd_cluster_note_trip(void *arg, uint64_t us)
 
 /* ---- the others ---- */
 
-static void adopt_row(void *arg, const struct request_row *r, const struct lease_row *const *leases, size_t n)
+static void adopt_row(void *arg, const char *from, const struct request_row *r,
+                      const struct lease_row *const *leases, size_t n)
 {
     struct etcd_store *s = arg;
 
     s->cluster.adopted++;
     if (s->news && s->news->adopt)
-        s->news->adopt(s->news_arg, r, leases, n);
+        s->news->adopt(s->news_arg, from, r, leases, n);
+}
+
+static void on_missed(void *arg)
+{
+    const struct etcd_store *s = arg;
+
+    if (s->news && s->news->missed)
+        s->news->missed(s->news_arg);
 }
 
 static void on_adoption_ended(void *arg, struct etcd_adoption *a, bool done)
@@ -160,28 +175,32 @@ static void on_touched(void *arg, const char *mark)
         s->news->touched(s->news_arg, mark);
 }
 
+/* Out of memory: the next beat reads them all. */
 static void read_hints(struct etcd_store *s, const cJSON *hints)
 {
     int64_t seen = s->hints_seen;
     struct etcd_kv kv;
+    bool all = true;
 
     for (int i = 0; etcd_kv_read(hints, i, &kv); i++) {
         if (kv.mod > s->hints_seen)
-            etcd_hints_read(kv.value.data, kv.value.len, on_touched, s);
+            all = etcd_hints_read(kv.value.data, kv.value.len, on_touched, s) && all;
         seen = kv.mod > seen ? kv.mod : seen;
-        etcd_kv_free(&kv);
     }
-    s->hints_seen = seen;
+    s->hints_seen = all ? seen : s->hints_seen;
 }
 
-/* After a gap in this gateway's own flights everybody's silence begins again. */
+/* After a gap in what this gateway's own beats have brought everybody's silence begins again. A beat may have
+ * been sent long ago, and again and again since: what counts is when its answer has come. */
 void etcd_cluster_on_beat(struct etcd_flight *f, const cJSON *members, const cJSON *dead, const cJSON *hints)
 {
     struct etcd_store *s = CONTAINER_OF(f, struct etcd_store, flight);
-    bool fresh = f->sent_ms - s->sent_ms > s->ttl_ms / 3;
+    uint64_t now_ms = clock_now(s->clock);
+    bool fresh = now_ms - s->saw_ms > s->ttl_ms / 2;
 
     s->beat_ms = f->sent_ms;
-    etcd_members_read(&s->members, s->node, members, dead, clock_now(s->clock), fresh, on_gone, s);
+    s->saw_ms = now_ms;
+    etcd_members_read(&s->members, s->node, members, dead, now_ms, fresh, on_gone, s);
     read_hints(s, hints);
 }
 
@@ -213,6 +232,7 @@ void etcd_cluster_set_adopter(struct etcd_store *s, bool has_vaults)
                                        .self = &s->flight.self,
                                        .has_vault = has_vaults ? has_vault : NULL,
                                        .adopt = adopt_row,
+                                       .missed = on_missed,
                                        .ended = on_adoption_ended,
                                        .arg = s};
 }
@@ -244,12 +264,15 @@ void etcd_cluster_ask_status(struct deadline *d)
 {
     struct etcd_store *s = CONTAINER_OF(d, struct etcd_store, status_again);
 
+    if (s->status.client)
+        return; /* its answer sets the deadline */
     buf_clear(&s->status.body);
     buf_str(&s->status.body, "{}");
-    if (s->epoch && etcd_call(s->client, &s->status) == 0)
+    if (s->epoch && !s->status.body.failed && etcd_call(s->client, &s->status) == 0) {
+        timer_stop(loop_timers(s->loop), d);
         return;
-    if (timer_start(loop_timers(s->loop), d, STATUS_EVERY_MS, etcd_cluster_ask_status))
-        log_error("store_timer", "error=%s", strerror(ENOMEM));
+    }
+    timer_set(loop_timers(s->loop), d, STATUS_EVERY_MS, etcd_cluster_ask_status);
 }
 
 void etcd_cluster_on_status(struct etcd_call *call)
@@ -260,6 +283,5 @@ void etcd_cluster_on_status(struct etcd_call *call)
         s->cluster.db_bytes = json_number(call->answer, "dbSize");
         (void)text_copy(s->cluster.leader, sizeof s->cluster.leader, json_text(call->answer, "leader"));
     }
-    if (timer_start(loop_timers(s->loop), &s->status_again, STATUS_EVERY_MS, etcd_cluster_ask_status))
-        log_error("store_timer", "error=%s", strerror(ENOMEM));
+    timer_set(loop_timers(s->loop), &s->status_again, STATUS_EVERY_MS, etcd_cluster_ask_status);
 }

@@ -7,9 +7,11 @@
 #include "stores/etcd_flight.h"
 
 #include "base/container_of.h"
+#include "base/crash_point.h"
 #include "base/json.h"
 #include "base/jsonw.h"
 #include "base/log.h"
+#include "stores/etcd_move.h"
 #include "stores/store_rows.h"
 
 #include <errno.h>
@@ -46,10 +48,11 @@ void etcd_self_value(struct buf *out, const struct etcd_me *me)
         jsonw_str(&w, "w", me->version);
     if (me->config_digest && *me->config_digest)
         jsonw_str(&w, "h", me->config_digest);
+    jsonw_int(&w, "c", ETCD_SCHEMA_NEWEST);
     jsonw_end(&w);
 }
 
-bool etcd_self_read(const char *value, size_t n, const char *instance, uint64_t *sequence)
+int etcd_self_read(const char *value, size_t n, const char *instance, uint64_t *sequence)
 {
     struct json_outcome outcome;
     cJSON *tree = json_read(value, n, SELF_DEPTH, JSON_EXACT, &outcome);
@@ -57,7 +60,7 @@ bool etcd_self_read(const char *value, size_t n, const char *instance, uint64_t 
 
     *sequence = (uint64_t)json_number(tree, "q");
     cJSON_Delete(tree);
-    return same;
+    return same ? 0 : outcome.err == -ENOMEM ? -ENOMEM : -ENOENT;
 }
 
 /* ---- which steps fly together ---- */
@@ -186,7 +189,7 @@ static int write_step(struct etcd_flight *f, const struct etcd_writer *w, const 
     if (!err)
         buf_char(w->out, ',');
     if (!err)
-        err = etcd_step_write(w, &f->self, step, &keys);
+        err = etcd_step_write(w, &f->self, step, &keys, &f->shapes[f->n]);
     if (!err && f->n && w->out->len > FLIGHT_SIZE)
         err = 1;
     if (err) {
@@ -224,12 +227,17 @@ static int write_flight(struct etcd_flight *f, struct store_steps *waiting)
 {
     const struct etcd_writer w = {&f->body, f->prefix};
 
+    (void)buf_reserve(&f->body, f->usual_len);
     f->me.sequence++;
     write_head(f, &w);
     int err = write_steps(f, &w, waiting);
 
-    etcd_hints_write(f->hints, &w, f->self.node, clock_now(f->clock));
+    f->responses = f->beat ? BEAT_END : BEAT_MEMBERS;
+    for (size_t i = 0; i < f->n; i++)
+        f->responses += !f->errors[i];
+    f->responses += etcd_hints_write(f->hints, &w, f->self.node, clock_now(f->clock));
     write_tail(f, &w);
+    f->usual_len = f->body.len;
     return f->body.failed ? -ENOMEM : err;
 }
 
@@ -238,21 +246,34 @@ static int write_flight(struct etcd_flight *f, struct store_steps *waiting)
 static void on_answer(struct etcd_call *);
 static void send_again(struct etcd_flight *);
 static void show(struct etcd_flight *);
+static void look(struct etcd_flight *);
 
 static int send_body(struct etcd_flight *f)
 {
     f->call.body = f->body;
-    return etcd_call(f->client, &f->call);
+    f->call.then = f->responses;
+    f->call.otherwise = f->looking ? f->responses : 1;
+    crash_point("etcd.flight.before");
+    int err = etcd_call(f->client, &f->call);
+
+    if (!err)
+        crash_point("etcd.flight.sent");
+    return err;
+}
+
+static void free_shown_keys(struct etcd_shown *shown)
+{
+    free(shown->request_key);
+    free(shown->hold_key);
+    shown->request_key = shown->hold_key = NULL;
 }
 
 static void land(struct etcd_flight *f, int err)
 {
     timer_stop(f->timers, &f->again);
     buf_free(&f->body);
-    for (size_t i = 0; i < f->n; i++) {
-        free(f->shown[i].request_key);
-        f->shown[i].request_key = NULL;
-    }
+    for (size_t i = 0; i < f->n; i++)
+        free_shown_keys(&f->shown[i]);
     f->under_way = f->looking = false;
     f->landed(f, err); /* may start the next one */
 }
@@ -265,6 +286,8 @@ static void on_again(struct deadline *d)
         land(f, -EIO);
     else if (f->showing)
         show(f);
+    else if (f->looking)
+        look(f);
     else if (send_body(f))
         send_again(f);
 }
@@ -290,37 +313,97 @@ static void read_outcomes(struct etcd_flight *f, const cJSON *answer, int first,
             const cJSON *own = etcd_response(answer, first++);
 
             f->errors[i] = revision ? etcd_step_judge(&f->self, step, own, revision, &f->shown[i])
-                                    : etcd_step_read(&f->self, step, own, &f->shown[i]);
+                                    : etcd_step_read(&f->self, step, &f->shapes[i], own, &f->shown[i]);
         }
         i++;
     }
 }
 
+static void forget_shown(struct store_step *step, struct etcd_shown *shown)
+{
+    free_shown_keys(shown);
+    free(step->now);
+    free(step->lease_now);
+    free(step->lsid_now);
+    step->now = NULL;
+    step->lease_now = NULL;
+    step->lsid_now = NULL;
+    step->cancelled = step->kept = false;
+    step->holders = 0;
+}
+
+/* Memory was short for what a step shows, or its answer is a broken one: it is read once more, from the keys.
+ */
+static bool is_unread(int err)
+{
+    return err == -ENOMEM || err == -EPROTO;
+}
+
+static bool must_read_again(struct etcd_flight *f)
+{
+    struct store_step *step;
+    bool must = false;
+    size_t i = 0;
+
+    for (size_t k = 0; k < f->n; k++)
+        must = must || is_unread(f->errors[k]);
+    if (!must)
+        return false;
+    STAILQ_FOREACH(step, &f->steps, link)
+    {
+        forget_shown(step, &f->shown[i]);
+        f->errors[i] = is_unread(f->errors[i]) ? 0 : f->errors[i];
+        i++;
+    }
+    return true;
+}
+
 /* ---- the requests of leases that were shown ---- */
 
-/* The lease has the mark of its request then. */
-static int show_request(struct etcd_flight *f, struct store_step *step, const cJSON *range)
+static bool shows_lease(const struct etcd_shown *s, const struct store_step *step)
 {
-    struct lease_row lease = *step->lease_now, *copy;
+    return s->request_key && s->hold_key && step->lease_now;
+}
+
+/* How many check-outs answer with the lease. */
+static void show_answers(struct store_step *step, const cJSON *range)
+{
+    char key[ETCD_KEY_SIZE];
+    struct etcd_kv kv;
+
+    if (!etcd_kv_read(range, 0, &kv))
+        return;
+    (void)etcd_held_lease_key(key, &kv.value, &step->lease_now->answers);
+}
+
+/* The lease has the mark of its request then. */
+static int show_request(struct etcd_flight *f, struct store_step *step, const cJSON *range, const cJSON *hold)
+{
+    struct lease_row lease, *copy;
     struct etcd_kv kv;
     struct etcd_row row;
     int err = 0;
 
+    show_answers(step, hold);
+    lease = *step->lease_now;
     free(step->now);
     step->now = NULL;
     if (!etcd_kv_read(range, 0, &kv))
         return 0;
     err = etcd_row_read(&row, false, kv.value.data, kv.value.len);
-    etcd_kv_free(&kv);
     if (err)
         return err;
     lease.request = row.request.mark;
     copy = lease_row_copy(&lease);
     err = copy ? etcd_row_show(&f->self, &row.request, &step->now) : -ENOMEM;
     etcd_row_free(&row);
+    if (err) {
+        free(copy);
+        return err;
+    }
     free(step->lease_now);
     step->lease_now = copy;
-    return err;
+    return 0;
 }
 
 static void on_requests(struct etcd_reads *r, int err)
@@ -328,20 +411,22 @@ static void on_requests(struct etcd_reads *r, int err)
     struct etcd_flight *f = CONTAINER_OF(r, struct etcd_flight, requests);
     struct store_step *step;
     size_t i = 0, n = 0;
+    bool again = err != 0;
 
-    if (err && !f->given_up) {
-        etcd_reads_clear(r);
-        send_again(f);
-        return;
-    }
     STAILQ_FOREACH(step, &f->steps, link)
     {
-        if (f->shown[i].request_key && step->lease_now)
-            f->errors[i] = err ? err : show_request(f, step, etcd_reads_at(r, n++));
+        if (shows_lease(&f->shown[i], step)) {
+            f->errors[i] = err ? err : show_request(f, step, etcd_reads_at(r, n), etcd_reads_at(r, n + 1));
+            again = again || f->errors[i] == -ENOMEM;
+            n += 2;
+        }
         i++;
     }
     etcd_reads_clear(r);
-    land(f, 0);
+    if (again && !f->given_up)
+        send_again(f);
+    else
+        land(f, 0);
 }
 
 /* 0 = they are being read; 1 = there is none; -ENOMEM. */
@@ -353,10 +438,12 @@ static int read_requests(struct etcd_flight *f)
 
     STAILQ_FOREACH(step, &f->steps, link)
     {
-        const char *key = f->shown[i++].request_key;
+        const struct etcd_shown *s = &f->shown[i++];
 
-        if (key && step->lease_now && !err)
-            err = etcd_reads_add(&f->requests, key, NULL, 0);
+        if (!err && shows_lease(s, step))
+            err = etcd_reads_add(&f->requests, s->request_key, NULL, 0);
+        if (!err && shows_lease(s, step))
+            err = etcd_reads_add(&f->requests, s->hold_key, NULL, 0);
     }
     if (!err && !f->requests.n)
         return 1;
@@ -387,10 +474,13 @@ static void on_look(struct etcd_flight *f)
         return;
     }
     read_outcomes(f, f->call.answer, 0, f->revision);
-    show(f);
+    if (must_read_again(f))
+        send_again(f);
+    else
+        show(f);
 }
 
-/* The flight was applied, its answer was lost: reads what its steps have written. */
+/* The flight was applied, and its answer was lost or could not be read: reads what its steps have written. */
 static int write_look(struct etcd_flight *f)
 {
     const struct etcd_writer w = {&f->body, f->prefix};
@@ -403,20 +493,24 @@ static int write_look(struct etcd_flight *f)
     {
         struct etcd_keys keys;
 
-        if (f->errors[i++] || etcd_keys_of(&keys, step, f->self.node))
+        if (f->errors[i++])
             continue;
+        int err = etcd_keys_of(&keys, step, f->self.node);
+
+        if (err)
+            return err; /* each step that is looked for has its answer */
         if (written++)
             buf_char(&f->body, ',');
         etcd_step_write_look(&w, step, &keys);
     }
     buf_str(&f->body, "]}");
+    f->responses = (int)written;
     return f->body.failed ? -ENOMEM : 0;
 }
 
 static void look(struct etcd_flight *f)
 {
     f->looking = true;
-    log_info("store_answer_lost", "sequence=%" PRIu64 " steps=%zu", f->me.sequence, f->n);
     if (write_look(f) || send_body(f))
         send_again(f);
 }
@@ -424,21 +518,28 @@ static void look(struct etcd_flight *f)
 /* m/NODE was not as the flight expects. */
 static void on_other_self(struct etcd_flight *f)
 {
+    const cJSON *self = etcd_response(f->call.answer, 0);
     uint64_t sequence = 0;
     struct etcd_kv kv;
-    bool ours = etcd_kv_read(etcd_response(f->call.answer, 0), 0, &kv);
 
-    if (ours) {
-        ours = etcd_self_read(kv.value.data, kv.value.len, f->me.instance, &sequence) &&
-               sequence == f->me.sequence;
-        if (ours)
-            f->revision = kv.mod;
-        etcd_kv_free(&kv);
+    if (!etcd_is_range(self)) {
+        send_again(f);
+        return;
     }
-    if (ours)
-        look(f);
-    else
+    int err = etcd_kv_read(self, 0, &kv)
+                  ? etcd_self_read(kv.value.data, kv.value.len, f->me.instance, &sequence)
+                  : -ENOENT;
+
+    if (err == -ENOMEM) {
+        send_again(f); /* and is answered the same */
+    } else if (err || sequence != f->me.sequence) {
         land(f, -ESTALE);
+    } else {
+        f->revision = kv.mod;
+        f->beat = false; /* what it has read is lost */
+        log_info("store_answer_lost", "sequence=%" PRIu64 " steps=%zu", f->me.sequence, f->n);
+        look(f);
+    }
 }
 
 static void on_applied(struct etcd_flight *f)
@@ -450,16 +551,28 @@ static void on_applied(struct etcd_flight *f)
     if (f->beat)
         f->saw(f, etcd_response(answer, BEAT_MEMBERS), etcd_response(answer, BEAT_DEAD),
                etcd_response(answer, BEAT_HINTS));
-    show(f);
+    if (must_read_again(f))
+        look(f);
+    else
+        show(f);
+}
+
+/* Etcd has answered, and has not taken these bytes now. Where it has taken them before, the next flight finds
+ * m/NODE changed, and the gateway is fenced. */
+static bool is_refused(const struct etcd_call *call)
+{
+    return !call->unknown && (call->err == -EREMOTEIO || call->err == -EACCES);
 }
 
 static void on_answer(struct etcd_call *call)
 {
     struct etcd_flight *f = CONTAINER_OF(call, struct etcd_flight, call);
 
+    crash_point("etcd.flight.answered");
+    f->unknown |= call->unknown;
     if (f->looking) {
         on_look(f);
-    } else if (call->err && call->unknown) {
+    } else if (call->err && f->unknown && !is_refused(call)) {
         send_again(f);
     } else if (call->err) {
         land(f, call->err);
@@ -477,7 +590,7 @@ int etcd_flight_start(struct etcd_flight *f, struct store_steps *waiting, bool b
     STAILQ_INIT(&f->steps);
     f->n = 0;
     f->beat = beat;
-    f->looking = f->showing = f->given_up = false;
+    f->looking = f->showing = f->given_up = f->unknown = false;
     f->requests = (struct etcd_reads){.client = f->client, .prefix = f->prefix, .done = on_requests};
     f->body = BUF_INIT(BODY_MAX);
     f->call = (struct etcd_call){.path = "/v3/kv/txn", .done = on_answer};

@@ -10,8 +10,8 @@
  *            | ^ \--m/NODE is of this flight: applied, -look-/
  *            | |  \                its answer was lost
  *            | |   \--m/NODE is of another, or gone----------------> landed(-ESTALE): fenced
- *            | +--a member may have it, or may get it yet: the same bytes again
- *            +----no member was reached, or etcd has refused it-----> landed(-errno): not applied
+ *            | +--a member may have it, or may get it yet, of this try or of one before: the same bytes again
+ *            +----no member was ever reached, or etcd has refused it-> landed(-errno): not applied
  *
  * A flight is also the gateway's sign of life. One that is a `beat` reads besides the members of the cluster,
  * the dead ones whose rows are being adopted, and what others have changed of this gateway's rows. Where a
@@ -58,23 +58,29 @@ struct etcd_flight {
     struct store_steps steps; /* that fly */
     size_t n;
     struct etcd_shown shown[ETCD_FLIGHT_STEPS];
+    struct etcd_shape shapes[ETCD_FLIGHT_STEPS];
     uint64_t sent_ms; /* monotonic: the first time */
-    /* Of each step: it has no part in the transaction (-ENAMETOOLONG), or its answer could not be read. */
+    /* Of each step: it has no part in the transaction (-ENAMETOOLONG), or a row in its answer could not be
+     * read (-EUCLEAN). */
     int errors[ETCD_FLIGHT_STEPS];
 
     /* private */
     struct etcd_call call;
     struct buf body;
+    size_t usual_len; /* of the one before */
     struct deadline again;
     struct etcd_reads requests; /* of leases that were shown */
-    bool under_way, beat, looking, showing, given_up;
+    int responses;              /* of the transaction, where it is applied */
+    bool under_way, looking, showing, given_up;
+    bool beat;    /* it reads the others; false again where that reading is lost */
+    bool unknown; /* of a try, this one or one before: a member may have done it */
 };
 
 /* m/NODE: its key, and its value. */
 void etcd_self_key(char key[ETCD_KEY_SIZE], const char *node);
 void etcd_self_value(struct buf *out, const struct etcd_me *);
-/* Is the value of this instance? Then *sequence. */
-bool etcd_self_read(const char *value, size_t n, const char *instance, uint64_t *sequence);
+/* 0 = the value is of this instance, and *sequence; -ENOENT = it is not; -ENOMEM. */
+int etcd_self_read(const char *value, size_t n, const char *instance, uint64_t *sequence);
 
 /* Takes steps from the list, which may be empty, and sends them. 0 or -errno: then it has taken none. */
 int etcd_flight_start(struct etcd_flight *, struct store_steps *waiting, bool beat)

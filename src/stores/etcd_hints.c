@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "stores/etcd_rows.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@
 static bool changes_others(const struct store_step *step)
 {
     switch (step->kind) {
+    case STEP_OPEN:
     case STEP_RELEASE:
     case STEP_END:
     case STEP_CANCEL:
@@ -75,9 +77,10 @@ static void write_value(struct buf *out, const struct etcd_hint_node *node, uint
     jsonw_end(&w);
 }
 
-void etcd_hints_write(struct etcd_hints *h, const struct etcd_writer *w, const char *self, uint64_t now_ms)
+int etcd_hints_write(struct etcd_hints *h, const struct etcd_writer *w, const char *self, uint64_t now_ms)
 {
     char key[ETCD_KEY_SIZE];
+    int written = 0;
 
     for (size_t i = 0; i < ETCD_HINT_NODES; i++) {
         struct etcd_hint_node *node = &h->nodes[i];
@@ -95,10 +98,12 @@ void etcd_hints_write(struct etcd_hints *h, const struct etcd_writer *w, const c
         w->out->failed |= value.failed;
         buf_free(&value);
         node->changed = false;
+        written++;
     }
+    return written;
 }
 
-void etcd_hints_read(const char *value, size_t n, void (*touched)(void *arg, const char *mark), void *arg)
+bool etcd_hints_read(const char *value, size_t n, void (*touched)(void *arg, const char *mark), void *arg)
 {
     struct json_outcome outcome;
     const cJSON *mark;
@@ -107,4 +112,5 @@ void etcd_hints_read(const char *value, size_t n, void (*touched)(void *arg, con
     if (cJSON_IsArray(tree))
         cJSON_ArrayForEach(mark, tree) if (cJSON_IsString(mark)) touched(arg, mark->valuestring);
     cJSON_Delete(tree);
+    return outcome.err != -ENOMEM;
 }

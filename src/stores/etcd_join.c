@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "stores/etcd_members.h"
+#include "stores/etcd_move.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,8 +21,9 @@
 #include <string.h>
 
 #define AGAIN_MS   1000
+#define SOON_MS    100
 #define BODY_MAX   (256u << 10)
-#define SCHEMA     "1"
+#define SCHEMA_KEY "c/schema"
 #define DEPTH      4
 #define VAULTS_MAX 64 /* that are written with the entrance; etcd takes 128 operations to a transaction */
 
@@ -55,8 +57,11 @@ static void end(struct etcd_join *j, const char *why)
     j->done(j, text);
 }
 
-static void send_call(struct etcd_join *j)
+/* `then` and `otherwise`: as in etcd_client.h. */
+static void send_call(struct etcd_join *j, int then, int otherwise)
 {
+    j->call.then = then;
+    j->call.otherwise = otherwise;
     if (j->call.body.failed || etcd_call(j->client, &j->call))
         join_failed(j, "out of memory");
 }
@@ -69,20 +74,21 @@ static struct etcd_writer writer(struct etcd_join *j)
 
 /* ---- look, leave ---- */
 
-enum { LOOK_SELF, LOOK_SCHEMA, LOOK_VAULTS };
+enum { LOOK_SELF, LOOK_SCHEMA, LOOK_VAULTS, LOOK_MOVED, NLOOKS };
 
 static void look(struct etcd_join *j)
 {
     char key[ETCD_KEY_SIZE];
-    const struct etcd_op gets[] = {[LOOK_SELF] = {.kind = ETCD_GET, .key = key},
-                                   [LOOK_SCHEMA] = {.kind = ETCD_GET, .key = "c/schema"},
-                                   [LOOK_VAULTS] = {.kind = ETCD_GET, .key = "c/v/", .to = "c/v0"}};
+    const struct etcd_op gets[NLOOKS] = {[LOOK_SELF] = {.kind = ETCD_GET, .key = key},
+                                         [LOOK_SCHEMA] = {.kind = ETCD_GET, .key = SCHEMA_KEY},
+                                         [LOOK_VAULTS] = {.kind = ETCD_GET, .key = "c/v/", .to = "c/v0"},
+                                         [LOOK_MOVED] = {.kind = ETCD_GET, .key = ETCD_MOVED_KEY}};
     struct etcd_writer w = writer(j);
 
     j->state = JOIN_LOOKS;
     etcd_self_key(key, j->node);
-    etcd_write_reads(&w, gets, 3);
-    send_call(j);
+    etcd_write_reads(&w, gets, NLOOKS);
+    send_call(j, NLOOKS, NLOOKS);
 }
 
 /* The incarnation before is dead; the next one of this node takes its rows, as epoch 0 says. */
@@ -113,7 +119,7 @@ static void leave(struct etcd_join *j, const struct etcd_kv *kv)
     buf_str(w.out, "]}");
     w.out->failed |= value.failed;
     buf_free(&value);
-    send_call(j);
+    send_call(j, 3, 0);
 }
 
 /* ---- enter ---- */
@@ -148,32 +154,42 @@ static void write_vault(const struct etcd_writer *w, const struct etcd_vault *v)
 }
 
 /* The reads come last: etcd does the operations in their order. Their number is known from the end. */
-enum { ENTER_TAG = 4, ENTER_SCHEMA = 3, ENTER_VAULTS = 2, ENTER_CURSORS = 1 };
+enum { ENTER_TAG = 4, ENTER_SCHEMA = 3, ENTER_VAULTS = 2, ENTER_CURSORS = 1, ENTER_READS = 4 };
 
 static void write_enter(const struct etcd_join *j, const struct etcd_writer *w, const char *key,
                         const char *self, const char *tag)
 {
-    char cursors[ETCD_KEY_SIZE], cursors_end[ETCD_KEY_SIZE];
-    const struct etcd_compare absent = {.kind = ETCD_ABSENT, .key = key};
+    char cursors[ETCD_KEY_SIZE], cursors_end[ETCD_KEY_SIZE], schema[8];
+    /* A schema that is raised, or a move of rows that begins, is seen before or fails this transaction. */
+    const struct etcd_compare as_looked[] = {{.kind = ETCD_ABSENT, .key = key},
+                                             {.kind = ETCD_ABSENT, .key = ETCD_MOVED_KEY},
+                                             {.kind = ETCD_MOD, .key = SCHEMA_KEY, .mod = j->schema_mod}};
     const struct etcd_op put = {.kind = ETCD_PUT, .key = key, .value = self};
     const struct etcd_op gets[] = {{.kind = ETCD_GET, .key = "c/tag"},
-                                   {.kind = ETCD_GET, .key = "c/schema"},
+                                   {.kind = ETCD_GET, .key = SCHEMA_KEY},
                                    {.kind = ETCD_GET, .key = "c/v/", .to = "c/v0"},
                                    {.kind = ETCD_GET, .key = cursors, .to = cursors_end}};
 
     (void)snprintf(cursors, sizeof cursors, "p/%s/", j->node);
     etcd_key_end(cursors_end, cursors);
     buf_char(w->out, '{');
-    etcd_write_compares(w, &absent, 1);
+    etcd_write_compares(w, as_looked, sizeof as_looked / sizeof *as_looked);
     buf_str(w->out, ",\"success\":[");
     etcd_write_ops(w, &put, 1);
     buf_char(w->out, ',');
     write_if_absent(w, "c/tag", tag);
-    write_if_absent(w, "c/schema", SCHEMA);
+    (void)snprintf(schema, sizeof schema, "%d", ETCD_SCHEMA_NEWEST);
+    write_if_absent(w, SCHEMA_KEY, schema);
     for (size_t i = 0; i < j->nvaults && i < VAULTS_MAX; i++)
         write_vault(w, &j->vaults[i]);
-    etcd_write_ops(w, gets, 4);
+    etcd_write_ops(w, gets, ENTER_READS);
     buf_str(w->out, "]}");
+}
+
+/* m/NODE, tag, schema, vaults and the reads. */
+static int enter_responses(const struct etcd_join *j)
+{
+    return 3 + (int)(j->nvaults < VAULTS_MAX ? j->nvaults : VAULTS_MAX) + ENTER_READS;
 }
 
 static void enter(struct etcd_join *j)
@@ -194,7 +210,7 @@ static void enter(struct etcd_join *j)
     } else {
         write_enter(j, &w, key, text, tag);
         j->sent_ms = clock_now(j->clock);
-        send_call(j);
+        send_call(j, enter_responses(j), 0);
     }
     buf_free(&self);
 }
@@ -209,53 +225,83 @@ static const struct etcd_vault *vault_named(const struct etcd_join *j, const cha
     return NULL;
 }
 
-static bool vault_agrees(const struct etcd_join *j, struct etcd_kv *kv, char why[ETCD_JOIN_WHY])
+/* 0; -EINVAL and why; -ENOMEM. */
+static int vault_agrees(const struct etcd_join *j, struct etcd_kv *kv, char why[ETCD_JOIN_WHY])
 {
-    struct json_outcome outcome;
+    struct json_outcome outcome = {.err = 0};
     char name[ETCD_KEY_SIZE];
     const char *key = buf_cstr(&kv->key), *at = key ? strrchr(key, '/') : NULL;
 
     if (!at || !text_copy(name, sizeof name, at + 1) || !text_url_decode(name, false))
-        return true; /* it is of no gateway */
+        return 0; /* it is of no gateway */
     const struct etcd_vault *v = vault_named(j, name);
     cJSON *tree = v ? json_read(kv->value.data, kv->value.len, DEPTH, JSON_EXACT, &outcome) : NULL;
     bool agrees = !v || (tree && strcmp(json_text(tree, "d"), v->digest) == 0);
+    int err = agrees ? 0 : outcome.err == -ENOMEM ? -ENOMEM : -EINVAL;
 
-    if (!agrees)
+    if (err == -EINVAL)
         (void)snprintf(
             why, ETCD_JOIN_WHY,
             "[vault %.40s] differs from that of the cluster (url there: %.80s); make `type`, `url` and "
             "`minute` equal at all gateways",
             name, tree ? json_text(tree, "u") : "not readable");
     cJSON_Delete(tree);
-    return agrees;
+    return err;
 }
 
-/* Does the gateway fit into the cluster? False and why, if waiting cannot help. */
-static bool fits(const struct etcd_join *j, const cJSON *schema, const cJSON *vaults, char why[ETCD_JOIN_WHY])
+/* Does the gateway fit into the cluster? 0; -EINVAL and why: waiting cannot help; -ENOMEM. */
+static int fits(const struct etcd_join *j, const cJSON *schema, const cJSON *vaults, char why[ETCD_JOIN_WHY])
 {
     char text[8];
     struct etcd_kv kv;
-    bool agrees = true;
+    int err = 0;
 
     etcd_small_value(schema, text, sizeof text);
-    if (*text && strcmp(text, SCHEMA) != 0) {
+    if (!etcd_schema_is_known(text)) {
         (void)snprintf(why, ETCD_JOIN_WHY,
-                       "the cluster's schema is %.7s, and this version knows %s; use the "
+                       "the cluster's schema is %.7s, and this version knows %d to %d; use the "
                        "version of the other gateways",
-                       text, SCHEMA);
-        return false;
+                       text, ETCD_SCHEMA_OLDEST, ETCD_SCHEMA_NEWEST);
+        return -EINVAL;
     }
-    for (int i = 0; agrees && etcd_kv_read(vaults, i, &kv); i++) {
-        agrees = vault_agrees(j, &kv, why);
-        etcd_kv_free(&kv);
+    for (int i = 0; !err && etcd_kv_read(vaults, i, &kv); i++) {
+        err = vault_agrees(j, &kv, why);
     }
-    return agrees;
+    return err;
+}
+
+/* Are the rows another store's, or about to be? Then -EINVAL and why; 0; -ENOMEM. */
+static int is_moved(const cJSON *range, char why[ETCD_JOIN_WHY])
+{
+    struct etcd_moved moved = {.kind = ETCD_MOVED_OUT};
+    struct etcd_kv kv;
+
+    if (!etcd_kv_read(range, 0, &kv))
+        return 0;
+    int err = etcd_moved_read(kv.value.data, kv.value.len, &moved);
+
+    if (err == -ENOMEM)
+        return err;
+    if (err)
+        (void)text_copy(moved.peer, sizeof moved.peer, "a place that this version does not know");
+    etcd_moved_explain(&moved, why);
+    return -EINVAL;
+}
+
+/* The last change of a key that was read; 0 = it is absent. */
+static int64_t mod_of(const cJSON *range)
+{
+    struct etcd_kv kv;
+
+    if (!etcd_kv_read(range, 0, &kv))
+        return 0;
+    return kv.mod;
 }
 
 /* ---- answers ---- */
 
-/* Another gateway has the name: is it alive? It counts as dead as any other does. */
+/* Another gateway has the name: is it alive? It counts as dead as any other does: its silence begins again
+ * after a gap between two looks. */
 static void on_other(struct etcd_join *j, const struct etcd_kv *kv)
 {
     uint64_t now_ms = clock_now(j->clock);
@@ -269,13 +315,23 @@ static void on_other(struct etcd_join *j, const struct etcd_kv *kv)
         end(j, why);
         return;
     }
-    if (!j->other_mod)
+    if (!j->other_mod || now_ms - j->looked_ms > j->ttl_ms / 2)
         j->other_ms = now_ms;
+    j->looked_ms = now_ms;
     j->other_mod = kv->mod;
     if (now_ms - j->other_ms >= j->ttl_ms)
         leave(j, kv);
     else
         try_in(j, j->ttl_ms / 6);
+}
+
+/* -ENOMEM passes; anything else is the end, and why. */
+static void misfits(struct etcd_join *j, int err, const char *why)
+{
+    if (err == -ENOMEM)
+        join_failed(j, "out of memory");
+    else
+        end(j, why);
 }
 
 static void on_looked(struct etcd_join *j)
@@ -284,20 +340,26 @@ static void on_looked(struct etcd_join *j)
     char why[ETCD_JOIN_WHY];
     uint64_t sequence;
     struct etcd_kv kv;
+    int err = is_moved(etcd_response(answer, LOOK_MOVED), why);
 
-    if (!fits(j, etcd_response(answer, LOOK_SCHEMA), etcd_response(answer, LOOK_VAULTS), why)) {
-        end(j, why);
+    if (!err)
+        err = fits(j, etcd_response(answer, LOOK_SCHEMA), etcd_response(answer, LOOK_VAULTS), why);
+    if (err) {
+        misfits(j, err, why);
         return;
     }
+    j->schema_mod = mod_of(etcd_response(answer, LOOK_SCHEMA));
     if (!etcd_kv_read(etcd_response(answer, LOOK_SELF), 0, &kv)) {
         enter(j);
         return;
     }
-    if (etcd_self_read(kv.value.data, kv.value.len, j->me->instance, &sequence))
-        leave(j, &kv);
-    else
+    err = etcd_self_read(kv.value.data, kv.value.len, j->me->instance, &sequence);
+    if (err == -ENOMEM)
+        join_failed(j, "out of memory");
+    else if (err)
         on_other(j, &kv);
-    etcd_kv_free(&kv);
+    else
+        leave(j, &kv);
 }
 
 static int keep_cursor(struct etcd_join *j, struct etcd_kv *kv)
@@ -325,9 +387,20 @@ static int keep_cursors(struct etcd_join *j, const cJSON *range)
     etcd_join_free_cursors(j);
     for (int i = 0; !err && etcd_kv_read(range, i, &kv); i++) {
         err = keep_cursor(j, &kv);
-        etcd_kv_free(&kv);
     }
     return err;
+}
+
+/* A cursor that cannot be read stays so: it is for the operator. Without it ends of sessions would be missed.
+ */
+static void end_with_cursors(struct etcd_join *j, const cJSON *range)
+{
+    int err = keep_cursors(j, range);
+
+    if (err == -ENOMEM)
+        join_failed(j, "out of memory");
+    else
+        end(j, err ? "a cursor of this gateway, below p/, is damaged" : "");
 }
 
 static void on_entered(struct etcd_join *j)
@@ -337,19 +410,21 @@ static void on_entered(struct etcd_join *j)
     char why[ETCD_JOIN_WHY];
 
     if (!cJSON_IsTrue(json_get(answer, "succeeded"))) {
-        join_failed(j, "the name was taken meanwhile");
+        log_info("store_join", "node=%s error=%s", j->node,
+                 "the name was taken, or the schema was written, meanwhile");
+        try_in(j, SOON_MS);
         return;
     }
     j->revision = etcd_revision(answer);
     etcd_small_value(etcd_response(answer, n - ENTER_TAG), j->tag, sizeof j->tag);
+    int err = fits(j, etcd_response(answer, n - ENTER_SCHEMA), etcd_response(answer, n - ENTER_VAULTS), why);
+
     if (strlen(j->tag) != ID_TAG_SIZE - 1)
         end(j, "the cluster's tag c/tag is damaged");
-    else if (!fits(j, etcd_response(answer, n - ENTER_SCHEMA), etcd_response(answer, n - ENTER_VAULTS), why))
-        end(j, why);
-    else if (keep_cursors(j, etcd_response(answer, n - ENTER_CURSORS)))
-        join_failed(j, "a cursor of this gateway cannot be read");
+    else if (err)
+        misfits(j, err, why);
     else
-        end(j, "");
+        end_with_cursors(j, etcd_response(answer, n - ENTER_CURSORS));
 }
 
 /* Waiting cannot help. */

@@ -10,7 +10,7 @@
  * The key m/NODE is made again, so that its create revision, the epoch, names the incarnation. The one before
  * is left as dead, and as adopted by the next incarnation of this node. Who enters first draws the cluster's
  * tag, and writes the number of the schema. What the cluster's gateways must agree in of each vault is
- * written once, and compared at every start.
+ * written once, and compared at every start. A cluster whose rows are moved (etcd_move.h) is not entered.
  */
 #ifndef JG_STORES_ETCD_JOIN_H
 #define JG_STORES_ETCD_JOIN_H
@@ -59,8 +59,10 @@ struct etcd_join {
     bool running;
     struct etcd_call call;
     struct deadline again;
-    int64_t other_mod; /* of another instance's m/NODE at the last look; 0 = none */
-    uint64_t other_ms; /* since when it is so */
+    int64_t schema_mod; /* of c/schema at the last look; 0 = absent */
+    int64_t other_mod;  /* of another instance's m/NODE at the last look; 0 = none */
+    uint64_t other_ms;  /* since when it is so */
+    uint64_t looked_ms; /* monotonic: at the last look */
 };
 
 int etcd_join_start(struct etcd_join *); /* 0 or -ENOMEM. Once more after done() */

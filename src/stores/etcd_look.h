@@ -12,7 +12,8 @@ enum etcd_look_place {
     LOOK_INTENT,
     LOOK_PENDING,
     LOOK_ROWS,                /* so far the request, wherever it is */
-    LOOK_SESSION = LOOK_ROWS, /* s/ of ASK and OPEN */
+    LOOK_SESSION = LOOK_ROWS, /* s/ of ASK and OPEN, and where etcd_may_lack_lsid() */
+    LOOK_INSTEAD,             /* of OPEN */
     LOOK_HOLD,                /* of the step's lease */
     LOOK_HOLDERS,             /* of RELEASE and CLOSE: all h/ */
     LOOK_NREADS
@@ -29,6 +30,8 @@ void etcd_look_plan(struct etcd_look *, const struct store_step *, const struct 
                     const char *holds_end, bool lost);
 /* OTHERWISE shows the lease that the session has. */
 bool etcd_shows_session(const struct store_step *);
+/* The step ends a lease without its lsid: another gateway, or a step before, may have given it one. */
+bool etcd_may_lack_lsid(const struct store_step *);
 /* What is absent anyway needs neither change nor deletion. */
 bool etcd_cannot_fail(const struct store_step *);
 /* The vault keeps no such request, or it is the person's own: there is nothing to check in. */

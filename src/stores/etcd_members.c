@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,16 +60,20 @@ static struct etcd_member *find_member(struct etcd_members *m, const char *node)
     return NULL;
 }
 
-static void read_member_value(struct etcd_member *at, const struct buf *value)
+/* False = out of memory: nothing was read. */
+static bool read_member_value(struct etcd_member *at, const struct buf *value)
 {
     struct json_outcome outcome;
     cJSON *tree = json_read(value->data, value->len, DEPTH, JSON_EXACT, &outcome);
 
+    if (outcome.err == -ENOMEM)
+        return false;
     at->leaving = json_number(tree, "g") != 0;
     at->leases = (uint64_t)json_number(tree, "l");
     (void)text_copy(at->version, sizeof at->version, json_text(tree, "w"));
     (void)text_copy(at->config_digest, sizeof at->config_digest, json_text(tree, "h"));
     cJSON_Delete(tree);
+    return true;
 }
 
 static void read_member(struct etcd_members *m, const char *self, struct etcd_kv *kv, uint64_t now_ms)
@@ -76,8 +81,8 @@ static void read_member(struct etcd_members *m, const char *self, struct etcd_kv
     const char *node = last_part(&kv->key);
     struct etcd_member *at = find_member(m, node);
 
-    if (!*node || strcmp(node, self) == 0)
-        return;
+    if (!*node || strlen(node) >= sizeof at->node || strcmp(node, self) == 0)
+        return; /* the key of no other gateway */
     if (!at && m->n == ETCD_MEMBERS_MAX) {
         log_error("cluster_member", "node=%s error=%s", node, "the cluster has too many members");
         return;
@@ -89,12 +94,12 @@ static void read_member(struct etcd_members *m, const char *self, struct etcd_kv
         log_info("cluster_member", "node=%s epoch=%" PRId64, node, kv->created);
     }
     at->listed = true;
-    if (at->mod != kv->mod) {
-        at->mod = kv->mod;
-        at->epoch = kv->created;
-        at->seen_ms = now_ms;
-        read_member_value(at, &kv->value);
-    }
+    if (at->mod == kv->mod)
+        return;
+    at->epoch = kv->created;
+    at->seen_ms = now_ms;
+    if (read_member_value(at, &kv->value))
+        at->mod = kv->mod; /* else the next beat reads it */
 }
 
 static struct etcd_dead *find_dead(struct etcd_members *m, const char *node, int64_t epoch)
@@ -105,6 +110,17 @@ static struct etcd_dead *find_dead(struct etcd_members *m, const char *node, int
     return NULL;
 }
 
+static struct etcd_dead *add_dead(struct etcd_members *m, const char *node, int64_t epoch, uint64_t now_ms)
+{
+    struct etcd_dead *at = &m->dead[m->ndead++];
+
+    *at = (struct etcd_dead){.epoch = epoch, .seen_ms = now_ms};
+    (void)text_copy(at->node, sizeof at->node, node);
+    return at;
+}
+
+/* What there is no room or memory for is read by a later beat: a dead one whose adopter is not known would
+ * be taken from it. */
 static void read_dead(struct etcd_members *m, struct etcd_kv *kv, uint64_t now_ms)
 {
     struct json_outcome outcome;
@@ -113,21 +129,19 @@ static void read_dead(struct etcd_members *m, struct etcd_kv *kv, uint64_t now_m
 
     if (!read_owner(last_part(&kv->key), node, &epoch))
         return;
+    cJSON *tree = json_read(kv->value.data, kv->value.len, DEPTH, JSON_EXACT, &outcome);
+    bool is_read = outcome.err != -ENOMEM;
     struct etcd_dead *at = find_dead(m, node, epoch);
 
-    if (!at && m->ndead == ETCD_MEMBERS_MAX)
-        return; /* it is seen when others are done with */
-    if (!at) {
-        at = &m->dead[m->ndead++];
-        *at = (struct etcd_dead){.epoch = epoch, .seen_ms = now_ms};
-        (void)text_copy(at->node, sizeof at->node, node);
+    if (!at && is_read && m->ndead < ETCD_MEMBERS_MAX)
+        at = add_dead(m, node, epoch, now_ms);
+    if (at)
+        at->listed = true;
+    if (at && is_read) {
+        at->mod = kv->mod;
+        (void)text_copy(at->adopter, sizeof at->adopter, json_text(tree, "a"));
+        (void)text_copy(at->lack, sizeof at->lack, json_text(tree, "x"));
     }
-    cJSON *tree = json_read(kv->value.data, kv->value.len, DEPTH, JSON_EXACT, &outcome);
-
-    at->listed = true;
-    at->mod = kv->mod;
-    (void)text_copy(at->adopter, sizeof at->adopter, json_text(tree, "a"));
-    (void)text_copy(at->lack, sizeof at->lack, json_text(tree, "x"));
     cJSON_Delete(tree);
 }
 
@@ -167,11 +181,9 @@ void etcd_members_read(struct etcd_members *m, const char *self, const cJSON *me
         m->dead[i].listed = false;
     for (int i = 0; etcd_kv_read(members, i, &kv); i++) {
         read_member(m, self, &kv, now_ms);
-        etcd_kv_free(&kv);
     }
     for (int i = 0; etcd_kv_read(dead, i, &kv); i++) {
         read_dead(m, &kv, now_ms);
-        etcd_kv_free(&kv);
     }
     drop_unlisted(m, gone, arg);
 }

@@ -2,8 +2,9 @@
  * etcd_members.h - who is in the cluster: what a gateway's beats have read of m/ and d/.
  *
  * A member is alive while its key m/NODE changes. Silence is measured by this gateway's own clock, from the
- * beat that has shown the last change, and only while this gateway's own flights go through: after a gap in
- * these everybody's silence begins again (`fresh`).
+ * beat that has shown the last change, and only while this gateway's own beats are answered: after a gap of
+ * half a ttl between two answers everybody's silence begins again (`fresh`). So whoever cannot write any more
+ * than this gateway could has a whole ttl to come back.
  *
  * A dead incarnation has a key d/NODE@EPOCH until its rows are adopted. Its value names the adopter. Epoch 0
  * in it means the next incarnation of that node, which is on its way.

@@ -24,6 +24,33 @@ bool etcd_shows_session(const struct store_step *step)
     return step->kind == STEP_OPEN || (step->kind == STEP_ASK && step->request.state == REQUEST_ASKED);
 }
 
+/* Where a check-out is undone the lease may stay as it is. */
+static bool ends_lease(const struct store_step *step)
+{
+    switch (step->kind) {
+    case STEP_PEND:
+    case STEP_LEAVE:
+    case STEP_RETURN:
+    case STEP_CLOSE:
+    case STEP_CLEAR: return true;
+    case STEP_RELEASE: return !step->undo;
+    default: return false;
+    }
+}
+
+bool etcd_may_lack_lsid(const struct store_step *step)
+{
+    const struct lease_row *l = &step->lease;
+
+    return ends_lease(step) && *l->id && !step->lsid_now && !(l->holder.lsid && *l->holder.lsid);
+}
+
+/* Of a request that is RETURNING: etcd_close.c, and then the step again. */
+static bool takes_leases_along(const struct store_step *step)
+{
+    return step->kind == STEP_CLOSE || step->kind == STEP_LAPSE;
+}
+
 void etcd_look_plan(struct etcd_look *r, const struct store_step *step, const struct etcd_keys *k,
                     const char *holds_end, bool lost)
 {
@@ -36,11 +63,13 @@ void etcd_look_plan(struct etcd_look *r, const struct store_step *step, const st
     add_read(r, LOOK_REQUEST, k->request, NULL);
     add_read(r, LOOK_INTENT, k->intent, NULL);
     add_read(r, LOOK_PENDING, k->pending, NULL);
-    if (etcd_shows_session(step))
+    if (etcd_shows_session(step) || (lost && etcd_may_lack_lsid(step)))
         add_read(r, LOOK_SESSION, step->kind == STEP_ASK ? k->asker : k->lease, NULL);
-    if (lost && step->kind == STEP_OPEN)
+    if (step->kind == STEP_OPEN && *step->instead)
+        add_read(r, LOOK_INSTEAD, k->instead, NULL);
+    if (lost && step->kind == STEP_REPEAT)
         add_read(r, LOOK_HOLD, k->hold, NULL);
-    if (step->kind == STEP_CLOSE || (lost && step->kind == STEP_RELEASE))
+    if (takes_leases_along(step) || (lost && step->kind == STEP_RELEASE))
         add_read(r, LOOK_HOLDERS, k->holds, holds_end);
 }
 
@@ -70,7 +99,6 @@ static int read_row(const cJSON *range, bool is_lease, struct etcd_row *row)
         return 1;
     int err = etcd_row_read(row, is_lease, kv.value.data, kv.value.len);
 
-    etcd_kv_free(&kv);
     return err;
 }
 
@@ -84,39 +112,45 @@ int etcd_row_show(const struct etcd_self *self, const struct request_row *r, str
     return 0;
 }
 
-/* The request as these reads have found it, into step->now. The row at w/ may be of another request. */
+/* The request as these reads have found it, into step->now. The rows at i/ and w/ may be of another request.
+ */
 static int show_request(const struct etcd_self *self, struct store_step *step, const cJSON *reads)
 {
     struct etcd_row row;
     int at = 0, err;
 
-    while ((err = read_row(etcd_response(reads, at), false, &row)) == 1)
-        if (++at == LOOK_ROWS)
-            return 0;
-    if (err)
-        return err;
-    if (at != LOOK_PENDING || strcmp(row.request.mark, step->request.mark) == 0)
-        err = etcd_row_show(self, &row.request, &step->now);
-    etcd_row_free(&row);
-    return err;
+    for (; at < LOOK_ROWS && !step->now; at++) {
+        err = read_row(etcd_response(reads, at), false, &row);
+        if (err == 1)
+            continue;
+        if (err)
+            return err;
+        if (at == LOOK_REQUEST || strcmp(row.request.mark, step->request.mark) == 0)
+            err = etcd_row_show(self, &row.request, &step->now);
+        etcd_row_free(&row);
+        if (err)
+            return err;
+    }
+    return 0;
 }
 
-static bool is_cancelled(const cJSON *range)
+static int show_cancelled(struct store_step *step, const cJSON *range)
 {
     struct etcd_row row;
+    int err = read_row(range, false, &row);
 
-    if (read_row(range, false, &row))
-        return false;
-    bool cancelled = row.request.cancelled;
-
+    if (err)
+        return err == -ENOMEM ? err : 0;
+    step->cancelled |= row.request.cancelled;
     etcd_row_free(&row);
-    return cancelled;
+    return 0;
 }
 
-/* The session's lease, where that is another one; its request is read afterwards (etcd_flight.c). */
-static int show_lease(struct store_step *step, const cJSON *range, char **request_key)
+/* The session's lease, where that is another one; its request and its hold are read afterwards
+ * (etcd_flight.c). */
+static int show_lease(struct store_step *step, const cJSON *range, struct etcd_shown *shown)
 {
-    char key[ETCD_KEY_SIZE];
+    char key[ETCD_KEY_SIZE], hold[ETCD_KEY_SIZE];
     struct etcd_row row;
     int err = read_row(range, true, &row);
 
@@ -124,13 +158,24 @@ static int show_lease(struct store_step *step, const cJSON *range, char **reques
         return err == 1 ? 0 : err;
     if (step->kind == STEP_ASK || strcmp(row.lease.id, step->lease.id) != 0) {
         err = etcd_request_key(key, &row.request);
+        err = err ? err : etcd_hold_key(hold, &row.request, row.lease.id);
         step->lease_now = err ? NULL : lease_row_copy(&row.lease);
-        *request_key = err ? NULL : strdup(key);
-        if (!err && (!step->lease_now || !*request_key))
+        shown->request_key = err ? NULL : strdup(key);
+        shown->hold_key = err ? NULL : strdup(hold);
+        if (!err && (!step->lease_now || !shown->request_key || !shown->hold_key))
             err = -ENOMEM;
     }
     etcd_row_free(&row);
     return err;
+}
+
+static bool has_all_reads(const cJSON *answer, const struct etcd_look *r)
+{
+    bool has = etcd_responses(answer) == (int)r->n;
+
+    for (int i = 0; has && i < (int)r->n; i++)
+        has = etcd_is_range(etcd_response(answer, i));
+    return has;
 }
 
 static int count_rows(const cJSON *range)
@@ -144,12 +189,32 @@ static int otherwise(const struct etcd_self *self, struct store_step *step, cons
     int err = show_request(self, step, reads);
 
     if (!err && step->kind == STEP_OPEN)
-        step->cancelled = is_cancelled(read_at(reads, r, LOOK_INTENT));
+        err = show_cancelled(step, read_at(reads, r, LOOK_INTENT));
+    if (!err && step->kind == STEP_OPEN)
+        err = show_cancelled(step, read_at(reads, r, LOOK_INSTEAD));
     if (!err && etcd_shows_session(step))
-        err = show_lease(step, read_at(reads, r, LOOK_SESSION), &shown->request_key);
+        err = show_lease(step, read_at(reads, r, LOOK_SESSION), shown);
     shown->outcome = step->kind == STEP_CLOSE && !step->now ? STORE_APPLIED : STORE_OTHERWISE;
-    if (step->kind == STEP_CLOSE && step->now && step->now->state == REQUEST_RETURNING)
+    if (takes_leases_along(step) && step->now && step->now->state == REQUEST_RETURNING)
         shown->holders = count_rows(read_at(reads, r, LOOK_HOLDERS)) > 0;
+    return err;
+}
+
+/* ---- a lease with an lsid that the step lacks ---- */
+
+static int show_lsid(struct store_step *step, const cJSON *range, struct etcd_shown *shown)
+{
+    struct etcd_row row;
+    int err = read_row(range, true, &row);
+
+    if (err)
+        return err == 1 ? 0 : err;
+    if (strcmp(row.lease.id, step->lease.id) == 0 && *row.lease.holder.lsid) {
+        step->lsid_now = strdup(row.lease.holder.lsid);
+        shown->again = step->lsid_now != NULL;
+        err = shown->again ? 0 : -ENOMEM;
+    }
+    etcd_row_free(&row);
     return err;
 }
 
@@ -189,16 +254,33 @@ static int show_own(const struct etcd_self *self, struct store_step *step)
     return etcd_row_show(self, &r, &step->now);
 }
 
-/* OPEN and RETURN: the request of another mark, where there is one. */
+/* OPEN and RETURN: the request of another mark, where there is one; OPEN of another gateway's: as it is now.
+ */
 static int show_joined(const struct etcd_self *self, struct store_step *step, const cJSON *range)
 {
     int err = show_row(self, range, step);
+    const char *owner = step->kind == STEP_OPEN && step->request.owner ? step->request.owner : "";
+    bool is_anothers = *owner && strcmp(owner, self->owner) != 0;
 
-    if (step->now && strcmp(step->now->mark, step->request.mark) == 0) {
+    if (step->now && !is_anothers && strcmp(step->now->mark, step->request.mark) == 0) {
         free(step->now);
         step->now = NULL;
     }
     return err;
+}
+
+/* The lease that was to end holds its request still. */
+static bool is_kept(const struct store_step *step, const cJSON *holders)
+{
+    bool is = false;
+    struct etcd_kv kv;
+
+    for (int n = 0; !is && etcd_kv_read(holders, n, &kv); n++) {
+        const char *key = buf_cstr(&kv.key), *at = key ? strrchr(key, '/') : NULL;
+
+        is = at && strcmp(at + 1, step->lease.id) == 0;
+    }
+    return is;
 }
 
 static int show_released(const struct etcd_self *self, struct store_step *step, const cJSON *answer)
@@ -206,7 +288,8 @@ static int show_released(const struct etcd_self *self, struct store_step *step, 
     const cJSON *holders = nth_range(answer, 1);
 
     step->holders = (unsigned)count_rows(holders);
-    if (holders)
+    step->kept = step->undo && is_kept(step, holders);
+    if (holders || step->request.state == REQUEST_PENDING)
         return show_row(self, nth_range(answer, 0), step);
     return etcd_needs_no_checkin(&step->request) ? 0 : show_own(self, step);
 }
@@ -214,6 +297,7 @@ static int show_released(const struct etcd_self *self, struct store_step *step, 
 static int show_applied(const struct etcd_self *self, struct store_step *step, const cJSON *answer)
 {
     switch (step->kind) {
+    case STEP_ASK: return show_row(self, nth_range(answer, 0), step);
     case STEP_OPEN:
     case STEP_RETURN: return show_joined(self, step, nth_range(answer, 0));
     case STEP_RELEASE: return show_released(self, step, answer);
@@ -222,19 +306,27 @@ static int show_applied(const struct etcd_self *self, struct store_step *step, c
     }
 }
 
-int etcd_step_read(const struct etcd_self *self, struct store_step *step, const cJSON *answer,
-                   struct etcd_shown *shown)
+int etcd_step_read(const struct etcd_self *self, struct store_step *step, const struct etcd_shape *shape,
+                   const cJSON *answer, struct etcd_shown *shown)
 {
     bool held = false;
-    const cJSON *reads = etcd_chain_answer(answer, &held);
+    size_t n;
+    const cJSON *reads = etcd_chain_answer(answer, &held, &n);
     struct etcd_look r;
 
     *shown = (struct etcd_shown){.outcome = STORE_APPLIED};
     if (!reads)
         return -EPROTO;
+    if (held && n + 1 == shape->named) {
+        shown->outcome = STORE_OTHERWISE;
+        return etcd_is_range(etcd_response(reads, 0)) ? show_lsid(step, etcd_response(reads, 0), shown)
+                                                      : -EPROTO;
+    }
     if (etcd_cannot_fail(step))
         return 0;
     etcd_look_plan(&r, step, NULL, NULL, false);
+    if (held ? n >= shape->n || etcd_responses(reads) != (int)shape->nops[n] : !has_all_reads(reads, &r))
+        return -EPROTO;
     return held ? show_applied(self, step, reads) : otherwise(self, step, reads, &r, shown);
 }
 
@@ -262,7 +354,8 @@ void etcd_step_write_look(const struct etcd_writer *w, const struct store_step *
 static enum etcd_look_place written_key(const struct store_step *step)
 {
     switch (step->kind) {
-    case STEP_OPEN: return LOOK_HOLD;
+    case STEP_OPEN: return LOOK_SESSION;
+    case STEP_REPEAT: return LOOK_HOLD;
     case STEP_PEND: return LOOK_PENDING;
     case STEP_CANCEL: return LOOK_INTENT;
     case STEP_ASK:
@@ -282,16 +375,16 @@ static bool is_of_revision(const cJSON *read, int64_t revision)
         return false;
     bool is = kv.mod == revision || kv.created == revision;
 
-    etcd_kv_free(&kv);
     return is;
 }
 
-/* The lease is gone, by this step or before. */
+/* The lease is gone, by this step or before; or others answer with it. */
 static int judge_release(const struct etcd_self *self, struct store_step *step, const cJSON *answer,
                          const struct etcd_look *r)
 {
     step->holders = (unsigned)count_rows(read_at(answer, r, LOOK_HOLDERS));
-    return show_row(self, read_at(answer, r, LOOK_REQUEST), step);
+    step->kept = step->undo && is_kept(step, read_at(answer, r, LOOK_HOLDERS));
+    return show_request(self, step, answer);
 }
 
 /* An intent that others' request has replaced has left nothing that shows it. */
@@ -309,15 +402,27 @@ int etcd_step_judge(const struct etcd_self *self, struct store_step *step, const
     struct etcd_look r;
 
     *shown = (struct etcd_shown){.outcome = STORE_APPLIED};
+    etcd_look_plan(&r, step, NULL, NULL, true);
+    if (etcd_may_lack_lsid(step)) {
+        int err =
+            has_all_reads(answer, &r) ? show_lsid(step, read_at(answer, &r, LOOK_SESSION), shown) : -EPROTO;
+
+        if (err || shown->again)
+            return err;
+    }
     if (etcd_cannot_fail(step))
         return 0;
-    etcd_look_plan(&r, step, NULL, NULL, true);
+    if (!has_all_reads(answer, &r))
+        return -EPROTO;
     if (step->kind == STEP_RELEASE)
         return judge_release(self, step, answer, &r);
     if (step->kind != STEP_CLOSE && is_of_revision(read_at(answer, &r, written_key(step)), revision)) {
-        if (step->kind == STEP_END)
-            return show_own(self, step);
-        return step->kind == STEP_OPEN ? show_joined(self, step, read_at(answer, &r, LOOK_REQUEST)) : 0;
+        switch (step->kind) {
+        case STEP_END: return show_own(self, step);
+        case STEP_ASK: return show_row(self, read_at(answer, &r, LOOK_PENDING), step);
+        case STEP_OPEN: return show_joined(self, step, read_at(answer, &r, LOOK_REQUEST));
+        default: return 0;
+        }
     }
     int err = otherwise(self, step, answer, &r, shown);
 

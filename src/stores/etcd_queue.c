@@ -36,6 +36,7 @@ static void finish_step(struct etcd_store *s, struct store_step *step, enum stor
 {
     struct request_row *now = step->now;
     struct lease_row *lease_now = step->lease_now;
+    char *lsid_now = step->lsid_now;
 
     s->state.queued--;
     s->state.steps += !err;
@@ -44,6 +45,7 @@ static void finish_step(struct etcd_store *s, struct store_step *step, enum stor
     step->done(step, outcome);
     free(now);
     free(lease_now);
+    free(lsid_now);
 }
 
 void etcd_queue_away(struct etcd_store *s, struct store_steps *steps, int err)
@@ -57,6 +59,14 @@ void etcd_queue_away(struct etcd_store *s, struct store_steps *steps, int err)
 }
 
 /* ---- CLOSE of a request that leases hold still ---- */
+
+static void on_lease_closed(struct etcd_closing *c, const struct lease_row *lease)
+{
+    struct etcd_store *s = c->user;
+
+    if (s->news && s->news->closed)
+        s->news->closed(s->news_arg, &c->step->request, lease);
+}
 
 static void on_leases_closed(struct etcd_closing *c, int err)
 {
@@ -81,7 +91,9 @@ static void close_leases(struct etcd_store *s, struct store_step *step)
                                    .client = s->client,
                                    .prefix = s->prefix,
                                    .self = &s->flight.self,
+                                   .timers = loop_timers(s->loop),
                                    .epoch = s->epoch,
+                                   .closed = on_lease_closed,
                                    .done = on_leases_closed,
                                    .user = s};
         LIST_INSERT_HEAD(&s->closings, c, link);
@@ -122,7 +134,9 @@ void etcd_queue_applied(struct etcd_store *s, struct store_steps *steps)
         STAILQ_REMOVE_HEAD(steps, link);
         note_unread(step, err);
         step->sent_ms = s->flight.sent_ms;
-        if (s->flight.shown[i].holders)
+        if (s->flight.shown[i].again)
+            STAILQ_INSERT_HEAD(&s->waiting, step, link); /* no other one of the flight has a key of its */
+        else if (s->flight.shown[i].holders)
             close_leases(s, step);
         else
             finish_step(s, step, outcome, 0);
@@ -169,8 +183,10 @@ int etcd_queue_steps(struct store *store, struct store_steps *steps)
     {
         step->now = NULL;
         step->lease_now = NULL;
+        step->lsid_now = NULL;
         step->cancelled = false;
         step->holders = 0;
+        step->kept = false;
         s->state.queued++;
     }
     STAILQ_CONCAT(&s->waiting, steps);

@@ -11,9 +11,12 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/jsonw.h"
+#include "base/lsid.h"
+#include "base/person.h"
 #include "base/text.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define SESSION_HASH    16 /* bytes */
 #define CREDENTIAL_HASH 8
@@ -45,8 +48,7 @@ static void base64url(char *to, const unsigned char *from, size_t n)
     *to = '\0';
 }
 
-/* The parts one after the other, up to NULL. False = they do not fit. */
-static bool put_key(char key[ETCD_KEY_SIZE], const char *const *parts)
+bool etcd_put_texts(char key[ETCD_KEY_SIZE], const char *const *parts)
 {
     size_t len = 0;
 
@@ -62,16 +64,33 @@ static bool put_key(char key[ETCD_KEY_SIZE], const char *const *parts)
     return true;
 }
 
-#define PUT_KEY(key, ...) put_key(key, (const char *const[]){__VA_ARGS__, NULL})
+#define PUT_KEY(key, ...) etcd_put_texts(key, (const char *const[]){__VA_ARGS__, NULL})
 
-/* Of texts that end with their NUL each, so that "ab","c" is not "a","bc". */
-static int hash_texts(char out[HASH_TEXT_SIZE], size_t bytes, const char *const *texts, size_t n)
+/* As the same in each spelling of the name. */
+static void append_person(struct buf *out, const char *name)
+{
+    char *key = malloc(strlen(name) + 1);
+
+    if (key)
+        buf_append(out, key, (size_t)(person_key(key, name) - key));
+    out->failed |= !key;
+    free(key);
+}
+
+/* Of texts that end with their NUL each, so that "ab","c" is not "a","bc". The first ones are names of people
+ * and domains. */
+static int hash_texts(char out[HASH_TEXT_SIZE], size_t bytes, const char *const *texts, size_t n,
+                      size_t npersons)
 {
     unsigned char digest[DIGEST_SIZE];
     struct buf all = BUF_INIT(ETCD_VALUE_SIZE);
 
-    for (size_t i = 0; i < n; i++)
-        buf_append(&all, texts[i], strlen(texts[i]) + 1);
+    for (size_t i = 0; i < n; i++) {
+        if (i < npersons)
+            append_person(&all, texts[i]);
+        else
+            buf_append(&all, texts[i], strlen(texts[i]) + 1);
+    }
     int err = all.failed ? -ENOMEM : digest_sha256(all.data, all.len, digest);
 
     buf_free(&all);
@@ -82,7 +101,12 @@ static int hash_texts(char out[HASH_TEXT_SIZE], size_t bytes, const char *const 
 
 static int hash_text(char out[HASH_TEXT_SIZE], const char *text)
 {
-    return hash_texts(out, CREDENTIAL_HASH, &text, 1);
+    return hash_texts(out, CREDENTIAL_HASH, &text, 1, 0);
+}
+
+static int hash_user(char out[HASH_TEXT_SIZE], const char *user)
+{
+    return hash_texts(out, CREDENTIAL_HASH, &user, 1, 1);
 }
 
 /* "S/C" */
@@ -90,13 +114,25 @@ static int holder_key(char key[ETCD_KEY_SIZE], const struct holder *h)
 {
     char session[HASH_TEXT_SIZE], credential[HASH_TEXT_SIZE];
     const char *const who[] = {h->username, h->domain, h->session};
-    int err = hash_texts(session, SESSION_HASH, who, 3);
+    int err = hash_texts(session, SESSION_HASH, who, 3, 2);
 
     if (!err)
         err = hash_text(credential, h->credential);
     if (err)
         return err;
     return PUT_KEY(key, session, "/", credential) ? 0 : -ENAMETOOLONG;
+}
+
+int etcd_waiting_key(char key[ETCD_KEY_SIZE], const char *user, const char *credential)
+{
+    char user_hash[HASH_TEXT_SIZE], credential_hash[HASH_TEXT_SIZE] = "";
+    int err = hash_user(user_hash, user);
+
+    if (!err && credential)
+        err = hash_text(credential_hash, credential);
+    if (err)
+        return err;
+    return PUT_KEY(key, "w/", user_hash, "/", credential_hash) ? 0 : -ENAMETOOLONG;
 }
 
 /* "VAULT" and "R", with no '/' in either. */
@@ -117,7 +153,7 @@ int etcd_request_key(char key[ETCD_KEY_SIZE], const struct request_row *r)
     int err = vault_and_name(vault, name, r);
 
     if (!err)
-        err = hash_text(user, r->user);
+        err = hash_user(user, r->user);
     if (err)
         return err;
     return PUT_KEY(key, "r/", vault, "/", user, "/", name) ? 0 : -ENAMETOOLONG;
@@ -129,6 +165,36 @@ int etcd_holds_key(char key[ETCD_KEY_SIZE], const struct request_row *r)
     int err = vault_and_name(vault, name, r);
 
     return err || PUT_KEY(key, "h/", vault, "/", name, "/") ? err : -ENAMETOOLONG;
+}
+
+int etcd_hold_key(char key[ETCD_KEY_SIZE], const struct request_row *r, const char *lease_id)
+{
+    char holds[ETCD_KEY_SIZE];
+    int err = etcd_holds_key(holds, r);
+
+    return err || PUT_KEY(key, holds, lease_id) ? err : -ENAMETOOLONG;
+}
+
+/* A space is in no S/C. */
+static const char *const answers_ends[] = {[ANSWERS_ONE] = "", [ANSWERS_TWO] = " 2", [ANSWERS_MANY] = " *"};
+
+bool etcd_hold_value(char value[ETCD_KEY_SIZE], const char *holder, enum lease_answers answers)
+{
+    return PUT_KEY(value, holder, answers_ends[answers]);
+}
+
+bool etcd_held_lease_key(char key[ETCD_KEY_SIZE], const struct buf *value, enum lease_answers *answers)
+{
+    const char *space = value->len ? memchr(value->data, ' ', value->len) : NULL;
+    size_t len = space ? (size_t)(space - value->data) : value->len;
+
+    *answers = !space ? ANSWERS_ONE : value->len == len + 2 && space[1] == '2' ? ANSWERS_TWO : ANSWERS_MANY;
+    if (!len || len >= ETCD_KEY_SIZE - 2)
+        return false;
+    memcpy(key, "s/", 2);
+    memcpy(key + 2, value->data, len);
+    key[len + 2] = '\0';
+    return true;
 }
 
 int etcd_session_key(char key[ETCD_KEY_SIZE], const char *kind, const struct holder *h, bool with_credential)
@@ -149,8 +215,10 @@ int etcd_session_key(char key[ETCD_KEY_SIZE], const char *kind, const struct hol
 
 int etcd_lsid_key(char key[ETCD_KEY_SIZE], const char *lsid)
 {
-    char encoded[ETCD_KEY_SIZE];
+    char encoded[ETCD_KEY_SIZE], normal[LSID_SIZE];
 
+    if (lsid_normal(lsid, normal)) /* one key for all forms */
+        lsid = normal;
     return text_url_encode(encoded, sizeof encoded, lsid) && PUT_KEY(key, "e/", encoded, "/") ? 0
                                                                                               : -ENAMETOOLONG;
 }
@@ -164,46 +232,56 @@ void etcd_key_end(char to[ETCD_KEY_SIZE], const char *key)
 }
 
 /* e/LSID/ID; "" where the lsid is not known. An lsid too long for a key is not looked for by it. */
-static void lsid_key(char key[ETCD_KEY_SIZE], const struct holder *h, const char *id)
+static void lsid_key(char key[ETCD_KEY_SIZE], const char *lsid, const char *id)
 {
-    char lsid[ETCD_KEY_SIZE];
+    char begin[ETCD_KEY_SIZE];
 
     key[0] = '\0';
-    if (h->lsid && *h->lsid && etcd_lsid_key(lsid, h->lsid) == 0 && !PUT_KEY(key, lsid, id))
+    if (lsid && *lsid && etcd_lsid_key(begin, lsid) == 0 && !PUT_KEY(key, begin, id))
         key[0] = '\0';
 }
 
 static int request_keys(struct etcd_keys *k, const struct request_row *r)
 {
-    char vault[ETCD_KEY_SIZE / 2], name[ETCD_KEY_SIZE / 2], asker[ETCD_KEY_SIZE], user[HASH_TEXT_SIZE];
+    char vault[ETCD_KEY_SIZE / 2], name[ETCD_KEY_SIZE / 2], user[HASH_TEXT_SIZE];
+    char *asker = k->asker_value;
     int err = vault_and_name(vault, name, r);
 
     if (!err)
-        err = etcd_request_key(k->request, r);
-    if (!err)
         err = holder_key(asker, &r->asker);
     if (!err)
-        err = hash_text(user, r->user);
+        err = hash_user(user, r->user);
     if (err)
         return err;
-    bool fits = PUT_KEY(k->intent, "i/", asker, "/", r->mark) && PUT_KEY(k->asker, "s/", asker) &&
+    bool fits = PUT_KEY(k->request, "r/", vault, "/", user, "/", name) &&
+                PUT_KEY(k->intent, "i/", asker, "/", r->mark) && PUT_KEY(k->asker, "s/", asker) &&
                 PUT_KEY(k->holds, "h/", vault, "/", name, "/") &&
-                PUT_KEY(k->pending, "w/", user, strchr(asker, '/')) && PUT_KEY(k->asker_value, asker);
+                PUT_KEY(k->pending, "w/", user, strchr(asker, '/'));
 
-    lsid_key(k->asker_lsid, &r->asker, r->mark);
+    lsid_key(k->asker_lsid, r->asker.lsid, r->mark);
     return fits ? 0 : -ENAMETOOLONG;
 }
 
+static bool is_same_holder(const struct holder *a, const struct holder *b)
+{
+    return strcmp(a->username, b->username) == 0 && strcmp(a->domain, b->domain) == 0 &&
+           strcmp(a->session, b->session) == 0 && strcmp(a->credential, b->credential) == 0;
+}
+
+/* After request_keys(): most leases are the asker's own. */
 static int lease_keys(struct etcd_keys *k, const struct store_step *step)
 {
     const struct lease_row *l = &step->lease;
-    int err = holder_key(k->holder, &l->holder);
+    bool is_askers = is_same_holder(&l->holder, &step->request.asker);
+    int err = is_askers ? 0 : holder_key(k->holder, &l->holder);
 
     if (err)
         return err;
+    if (is_askers)
+        memcpy(k->holder, k->asker_value, sizeof k->holder);
     bool fits = PUT_KEY(k->lease, "s/", k->holder) && PUT_KEY(k->hold, k->holds, l->id);
 
-    lsid_key(k->lease_lsid, &l->holder, l->id);
+    lsid_key(k->lease_lsid, step->lsid_now ? step->lsid_now : l->holder.lsid, l->id);
     if (step->kind == STEP_OPEN && *step->instead)
         fits = fits && PUT_KEY(k->instead, "i/", k->holder, "/", step->instead);
     return fits ? 0 : -ENAMETOOLONG;
@@ -241,12 +319,12 @@ static void add_number(struct jsonw *w, const char *name, int64_t number)
         jsonw_int(w, name, number);
 }
 
+/* All but its lsid. */
 static void add_holder(struct jsonw *w, const struct holder *h)
 {
     add_text(w, "p", h->username);
     add_text(w, "d", h->domain);
     add_text(w, "s", h->session);
-    add_text(w, "k", h->lsid);
     add_text(w, "c", h->credential);
     add_text(w, "y", h->system);
     add_text(w, "z", h->account);
@@ -270,10 +348,12 @@ void etcd_request_value(struct buf *out, const struct request_row *r, const char
     add_number(&w, "t", r->attempts);
     add_number(&w, "x", r->next_wall_ms);
     add_text(&w, "l", r->last_error);
+    add_text(&w, "k", r->asker.lsid);
     add_holder(&w, &r->asker);
     jsonw_end(&w);
 }
 
+/* The id comes first and the lsid second: whether a lease has one is a range of values. */
 void etcd_lease_value(struct buf *out, const struct lease_row *l, const struct request_row *r)
 {
     struct jsonw w = jsonw_start(out);
@@ -281,6 +361,7 @@ void etcd_lease_value(struct buf *out, const struct lease_row *l, const struct r
     buf_char(out, LEASE_LETTER);
     jsonw_object(&w, NULL);
     jsonw_str(&w, "i", l->id);
+    add_text(&w, "k", l->holder.lsid);
     add_text(&w, "m", *r->name ? "" : r->mark);
     add_text(&w, "v", r->vault);
     add_text(&w, "u", r->user);
@@ -289,6 +370,11 @@ void etcd_lease_value(struct buf *out, const struct lease_row *l, const struct r
     add_text(&w, "j", l->ended_site);
     add_holder(&w, &l->holder);
     jsonw_end(&w);
+}
+
+bool etcd_named_lease_range(char from[ETCD_KEY_SIZE], char to[ETCD_KEY_SIZE], const char *id)
+{
+    return PUT_KEY(from, "O{\"i\":\"", id, "\",\"k\"") && PUT_KEY(to, "O{\"i\":\"", id, "\",\"l\"");
 }
 
 /* ---- reading values ---- */
@@ -387,11 +473,15 @@ void etcd_row_free(struct etcd_row *row)
 /* The mark comes first and the owner second, and neither has a letter that JSON escapes. */
 bool etcd_value_reown(struct buf *out, const char *value, size_t n, const char *from, const char *to)
 {
-    static const char member[] = "\",\"o\":\"";
-    const char *at = memmem(value, n, member, sizeof member - 1);
+    static const char first[] = "{\"m\":\"", member[] = "\",\"o\":\"";
+    const size_t skip = sizeof first; /* and the letter of the state */
     size_t len = strlen(from);
 
-    if (!at)
+    if (n < skip || memcmp(value + 1, first, sizeof first - 1) != 0)
+        return false;
+    const char *at = memchr(value + skip, '"', n - skip); /* the end of the mark */
+
+    if (!at || n - (size_t)(at - value) < sizeof member || memcmp(at, member, sizeof member - 1) != 0)
         return false;
     at += sizeof member - 1;
     size_t head = (size_t)(at - value);
@@ -401,5 +491,5 @@ bool etcd_value_reown(struct buf *out, const char *value, size_t n, const char *
     buf_append(out, value, head);
     buf_str(out, to);
     buf_append(out, at + len, n - head - len);
-    return true;
+    return !out->failed;
 }

@@ -7,15 +7,17 @@
  *   r/VAULT/U/R request that the vault has made: R is its name there, "=" and L where the vault keeps none
  *   w/U/C       request that waits for its approver
  *   s/S/C       lease: one for a session and a credential
- *   h/VAULT/R/L the lease L holds the request
+ *   h/VAULT/R/L the lease L holds the request, and how many check-outs answer with it
  *   e/LSID/L    the lease or intent L is of the PRA session with this lsid; its value is S/C
  *   p/NODE/SITE cursor of a PRA site
  *
- * S is a hash of person and session, C of the credential id, U of the vault user. So a session finds its
+ * S is a hash of person and session, C of the credential id, U of the vault user; names of people and domains
+ * are the same in ASCII case (base/person.h). So a session finds its
  * lease, and a gateway the request that another one has made, without an index.
  *
  * A value is one letter, which is the state, and JSON whose members are one letter each. A comparison of
- * values can read the letter. The value of h/ is S/C.
+ * values can read the letter. The value of h/ is S/C, and behind that " 2" or " *" where several check-outs
+ * answer with the lease (store.h, lease_answers).
  *
  * Not here: transactions (etcd_txn.h), which keys a step compares and writes (etcd_steps.c).
  */
@@ -36,7 +38,7 @@ struct etcd_keys {
     char asker[ETCD_KEY_SIZE]; /* s/ of the session for which the request was asked */
     char holds[ETCD_KEY_SIZE]; /* what all h/ keys of the request begin with */
     char lease[ETCD_KEY_SIZE], hold[ETCD_KEY_SIZE];
-    char holder[ETCD_KEY_SIZE];  /* value of `hold` */
+    char holder[ETCD_KEY_SIZE];  /* value of `hold`, of one check-out */
     char instead[ETCD_KEY_SIZE]; /* intent that ends with STEP_OPEN */
     char asker_lsid[ETCD_KEY_SIZE],
         asker_value[ETCD_KEY_SIZE]; /* e/ of the asker, and its value; "" = none */
@@ -44,6 +46,8 @@ struct etcd_keys {
     char cursor[ETCD_KEY_SIZE];
 };
 
+/* The texts one after the other, up to NULL. False = they do not fit. */
+bool etcd_put_texts(char key[ETCD_KEY_SIZE], const char *const *texts);
 /* 0, -ENAMETOOLONG or -ENOMEM. */
 int etcd_keys_of(struct etcd_keys *, const struct store_step *, const char *node);
 /* r/VAULT/U/R of a request without its other keys, as etcd_keys_of(). */
@@ -52,8 +56,16 @@ int etcd_request_key(char key[ETCD_KEY_SIZE], const struct request_row *);
 /* s/S/ and i/S/ of a PRA session, or with /C of one credential; e/LSID/. As above. */
 int etcd_session_key(char key[ETCD_KEY_SIZE], const char *kind, const struct holder *, bool with_credential);
 int etcd_lsid_key(char key[ETCD_KEY_SIZE], const char *lsid);
+/* w/USER/ of a vault user, or with /C of one credential (not NULL); as above. */
+int etcd_waiting_key(char key[ETCD_KEY_SIZE], const char *user, const char *credential);
 /* h/VAULT/R/ of a request; as above. */
 int etcd_holds_key(char key[ETCD_KEY_SIZE], const struct request_row *);
+/* h/VAULT/R/L; as above. */
+int etcd_hold_key(char key[ETCD_KEY_SIZE], const struct request_row *, const char *lease_id);
+/* The value of an h/ key: that of one check-out with this many. False = it does not fit. */
+bool etcd_hold_value(char value[ETCD_KEY_SIZE], const char *holder, enum lease_answers);
+/* s/S/C from the value of an h/ key. False = it is none. */
+bool etcd_held_lease_key(char key[ETCD_KEY_SIZE], const struct buf *value, enum lease_answers *);
 /* What comes after all keys that begin with `key`, which ends with '/'. */
 void etcd_key_end(char to[ETCD_KEY_SIZE], const char *key);
 
@@ -61,6 +73,8 @@ void etcd_key_end(char to[ETCD_KEY_SIZE], const char *key);
 void etcd_request_value(struct buf *out, const struct request_row *, const char *owner);
 /* Vault, user and name of the request are kept with the lease: they are its key. */
 void etcd_lease_value(struct buf *out, const struct lease_row *, const struct request_row *);
+/* Values of the lease of this id that have an lsid are from `from` up to, without, `to`. False = no room. */
+bool etcd_named_lease_range(char from[ETCD_KEY_SIZE], char to[ETCD_KEY_SIZE], const char *id);
 
 /* A value that was read. Texts are valid until etcd_row_free(). */
 struct etcd_row {
@@ -74,7 +88,8 @@ struct etcd_row {
 int etcd_row_read(struct etcd_row *, bool is_lease, const char *value, size_t n);
 void etcd_row_free(struct etcd_row *);
 /* The value of an i/, r/ or w/ key with another owner, appended to `out`. All its members stay, those that
- * this version does not know included. False = its owner is not `from`. */
+ * this version does not know included. False = its owner is not `from`, or mark and owner are not the first
+ * members: no gateway has written it so. */
 bool etcd_value_reown(struct buf *out, const char *value, size_t n, const char *from, const char *to);
 
 #endif

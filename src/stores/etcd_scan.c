@@ -23,7 +23,8 @@
 #include <stdlib.h>
 
 #define PAGE     500
-#define BODY_MAX 16384
+#define NEXT_MAX (1u << 20) /* also of a key that no gateway has written */
+#define BODY_MAX (2u << 20)
 
 enum scan_part { PART_REQUESTS, PART_INTENTS, PART_PENDING, PART_LEASES, PART_CURSORS, NPARTS };
 
@@ -148,7 +149,7 @@ static int read_page(struct etcd_scan *s)
     bounds(s, from, to);
     buf_clear(&s->call.body);
     etcd_write_range(&w, s->next.len ? s->next.data : from, s->next.len ? s->next.len : strlen(from), to,
-                     PAGE);
+                     s->page);
     return s->call.body.failed ? -ENOMEM : etcd_call(s->client, &s->call);
 }
 
@@ -167,11 +168,10 @@ static int take_page(struct etcd_scan *s, int *n)
 
     for (*n = 0; !err && etcd_kv_read(s->call.answer, *n, &kv); ++*n) {
         buf_clear(&s->next);
-        buf_append(&s->next, kv.key.data + skip, kv.key.len > skip ? kv.key.len - skip : 0);
-        const char *key = buf_cstr(&s->next);
+        err = buf_append(&s->next, kv.key.data + skip, kv.key.len > skip ? kv.key.len - skip : 0);
+        const char *key = err ? NULL : buf_cstr(&s->next);
 
         err = key ? on_row(s, key, &kv) : -ENOMEM;
-        etcd_kv_free(&kv);
     }
     return err;
 }
@@ -181,7 +181,10 @@ static void on_page(struct etcd_call *call)
     struct etcd_scan *s = CONTAINER_OF(call, struct etcd_scan, call);
     int n = 0, err = call->err ? call->err : take_page(s, &n);
 
-    if (!err && n < PAGE) {
+    if (err == -EMSGSIZE && s->page > 1) {
+        s->page /= 2;
+        err = 0;
+    } else if (!err && n < (int)s->page) {
         s->part++;
         buf_clear(&s->next);
     } else if (!err) {
@@ -197,8 +200,9 @@ int etcd_scan(struct etcd_client *client, struct etcd_scan *s)
 {
     s->client = client;
     s->part = PART_REQUESTS;
+    s->page = PAGE;
     s->requests = NULL;
-    s->next = BUF_INIT(ETCD_KEY_SIZE);
+    s->next = BUF_INIT(NEXT_MAX);
     s->call = (struct etcd_call){.path = "/v3/kv/range", .body = BUF_INIT(BODY_MAX), .done = on_page};
     int err = read_page(s);
 

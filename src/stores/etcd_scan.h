@@ -26,6 +26,7 @@ struct etcd_scan {
     struct etcd_client *client;
     struct etcd_call call;
     size_t part;
+    unsigned page;   /* rows to a page: half as many where the answer is larger than the client takes */
     struct buf next; /* key after the last page, without the prefix */
     struct etcd_scan_request *requests;
 };

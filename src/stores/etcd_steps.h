@@ -13,20 +13,29 @@ struct etcd_self {
     const char *owner; /* NODE@EPOCH */
 };
 
-/* What became of a step. Its rows are in the step itself: now, lease_now, holders, cancelled. */
+/* What a step's operation consists of: the operations of each of its alternatives. */
+#define ETCD_ALTERNATIVES_MAX 6
+struct etcd_shape {
+    size_t nops[ETCD_ALTERNATIVES_MAX], n;
+    size_t named; /* which of them, from 1, holds where the lease has an lsid that the step lacks; 0 = none */
+};
+
+/* What became of a step. Its rows are in the step itself: now, lease_now, holders, kept, cancelled. */
 struct etcd_shown {
     enum store_outcome outcome;
-    char *request_key; /* OTHERWISE with lease_now: where its request is, which is not in `now` yet. To be
-                          freed */
-    bool holders;      /* OTHERWISE of CLOSE: the request is RETURNING, and leases hold it still */
+    /* OTHERWISE with lease_now: where its request is, which is not in `now` yet, and its hold. To be freed */
+    char *request_key, *hold_key;
+    bool again;   /* nothing was done: the step is to be given again, with its `lsid_now` */
+    bool holders; /* OTHERWISE of CLOSE and LAPSE: the request is RETURNING, and leases hold it still */
 };
 
 /* Appends the step's operation. 0; -ENAMETOOLONG: its texts fit no key; -ENOMEM. */
 int etcd_step_write(const struct etcd_writer *, const struct etcd_self *, const struct store_step *,
-                    const struct etcd_keys *);
-/* Reads the answer to that operation. 0; -EPROTO, -EUCLEAN or -ENOMEM: the outcome stands, and `now` is not
- * known. */
-int etcd_step_read(const struct etcd_self *, struct store_step *, const cJSON *answer, struct etcd_shown *);
+                    const struct etcd_keys *, struct etcd_shape *);
+/* Reads the answer to that operation. 0; -EUCLEAN: the outcome stands, and `now` is not known; -ENOMEM, or
+ * -EPROTO (it is no answer to an operation of this shape): the step's keys are to be read. */
+int etcd_step_read(const struct etcd_self *, struct store_step *, const struct etcd_shape *,
+                   const cJSON *answer, struct etcd_shown *);
 
 /* After a lost answer: appends the operation that reads the step's keys, and judges by them. `revision` is
  * that of the transaction, which was applied. Of RELEASE, CLEAR and CLOSE it cannot be seen whether the step

@@ -20,7 +20,8 @@ struct etcd_store {
     struct loop *loop;
     const struct clock *clock;
     struct etcd_client *client;
-    char *prefix, *node, *instance, *version, *config_digest;
+    char *prefix, *node, *instance, *version;
+    char config_digest[72];
     struct etcd_vault *vaults;
     size_t nvaults;
     uint64_t ttl_ms;
@@ -40,12 +41,13 @@ struct etcd_store {
     struct etcd_flight flight;
     struct store_steps waiting;
     struct deadline turn;
-    uint64_t sent_us, beat_ms;
-    bool refused; /* etcd has refused the last flight */
+    uint64_t sent_us, beat_ms; /* the last beat that was answered: when it was sent first */
+    bool refused;              /* etcd has refused the last flight */
     LIST_HEAD(, etcd_closing) closings;
 
     /* the cluster */
     struct etcd_members members;
+    uint64_t saw_ms; /* when they were read last */
     struct etcd_hints hints;
     int64_t hints_seen; /* revision */
     struct etcd_adopter adopter;
@@ -84,6 +86,8 @@ int etcd_queue_steps(struct store *, struct store_steps *);
 /* A flight that was sent then was applied. */
 void etcd_cluster_applied(struct etcd_store *, uint64_t sent_ms);
 void etcd_cluster_on_doubt(struct deadline *);
+/* Is it certain no longer? */
+void etcd_cluster_doubt(struct etcd_store *);
 /* Says why the store cannot write, if it cannot. */
 void etcd_cluster_note_writable(struct etcd_store *, const char *why);
 void etcd_cluster_set_certain(struct etcd_store *, bool certain, const char *why);

@@ -17,10 +17,10 @@
 #define REQUEST_COLUMNS                                                                                      \
     "state, vault, url, name, adopted, expires_ms, attempts, next_ms, last_error, lsid, mark, user, "        \
     "username,"                                                                                              \
-    " domain, session, credential, system, account, created_ms"
+    " domain, session, credential, system, account, created_ms, handle"
 #define LEASE_COLUMNS                                                                                        \
     "lsid, ended, ended_site, request, id, username, domain, session, credential, system, account, "         \
-    "created_ms"
+    "created_ms, expires_ms"
 
 /* clang-format off */
 static const char *const texts[SQL_NSTATEMENTS] = {
@@ -29,7 +29,7 @@ static const char *const texts[SQL_NSTATEMENTS] = {
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_PROBE] = "UPDATE probe SET n = n + 1",
     [SQL_INSERT_REQUEST] = "INSERT OR IGNORE INTO vault_request (" REQUEST_COLUMNS ") VALUES "
-                           "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)",
+                           "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)",
     [SQL_UPDATE_REQUEST] = "UPDATE vault_request SET state = ?1, vault = ?2, url = ?3, name = ?4, adopted = ?5,"
                            " expires_ms = ?6, attempts = ?7, next_ms = ?8, last_error = ?9, lsid = ?10"
                            " WHERE mark = ?11 AND (?12 >> state) & 1"
@@ -39,7 +39,7 @@ static const char *const texts[SQL_NSTATEMENTS] = {
     [SQL_DELETE_ASKED] = "DELETE FROM vault_request WHERE mark = ?1 AND state = 0",
     [SQL_READ_REQUEST] = "SELECT " REQUEST_COLUMNS " FROM vault_request WHERE mark = ?1",
     [SQL_INSERT_LEASE] = "INSERT OR REPLACE INTO lease (" LEASE_COLUMNS ") VALUES "
-                         "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
+                         "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
     [SQL_UPDATE_LEASE] = "UPDATE lease SET lsid = ?1, ended = ?2, ended_site = ?3 WHERE request = ?4 AND id = ?5",
     [SQL_DELETE_LEASE] = "DELETE FROM lease WHERE request = ?1 AND id = ?2",
     [SQL_PUT_CURSOR] = "INSERT OR REPLACE INTO pra_cursor (site, cursor_ms) VALUES (?1,?2)",
@@ -201,6 +201,7 @@ static int read_request(sqlite3_stmt *s, struct request_row *r)
         .mark = text_at(&from, 10),
         .user = text_at(&from, 11),
         .asker = holder_at(&from, 9, 12),
+        .handle = text_at(&from, 19),
     };
     return from.err || *r->mark ? from.err : -EUCLEAN;
 }
@@ -218,6 +219,7 @@ static int read_lease(sqlite3_stmt *s, struct lease_row *l)
         .request = text_at(&from, 3),
         .id = text_at(&from, 4),
         .holder = holder_at(&from, 0, 5),
+        .expires_wall_ms = sqlite3_column_int64(s, 12),
     };
     return from.err || (*l->request && *l->id) ? from.err : -EUCLEAN;
 }
@@ -312,6 +314,7 @@ static int change_request(struct sqlite_file *f, const struct store_step *step, 
     if (rule->request == ROW_INSERTED) {
         bind_text(&b, r->user);
         bind_holder(&b, &r->asker);
+        bind_text(&b, r->handle ? r->handle : "");
     } else {
         bind_number(&b, rule->from ? rule->from : 1U << r->state);
         bind_number(&b, rule->alone);
@@ -337,8 +340,10 @@ static int change_lease(struct sqlite_file *f, const struct store_step *step)
         return run(&b, &changed);
     }
     bind_lease(&b, l);
-    if (change == ROW_INSERTED)
+    if (change == ROW_INSERTED) {
         bind_holder(&b, &l->holder);
+        bind_number(&b, l->expires_wall_ms);
+    }
     return run(&b, &changed);
 }
 
@@ -384,4 +389,21 @@ int sqlite_file_step(struct sqlite_file *f, struct store_step *step, enum store_
 {
     *outcome = STORE_APPLIED;
     return step->kind == STEP_CURSOR ? put_cursor(f, &step->cursor) : change_rows(f, step, outcome);
+}
+
+/* ---- rows without a step ---- */
+
+int sqlite_file_add_request(struct sqlite_file *f, const struct request_row *row)
+{
+    const struct store_step step = {.kind = STEP_ASK, .request = *row};
+    int changed = 0, err = change_request(f, &step, &changed);
+
+    return err || changed ? err : -EEXIST;
+}
+
+int sqlite_file_add_lease(struct sqlite_file *f, const struct lease_row *row)
+{
+    const struct store_step step = {.kind = STEP_OPEN, .lease = *row};
+
+    return change_lease(f, &step);
 }

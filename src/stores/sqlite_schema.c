@@ -75,6 +75,13 @@ static const char *const migrations[] = {
      "INSERT INTO lease SELECT m.mark, id, lsid, ended, ended_site, username, domain, session, credential,"
      " system, account, created_ms FROM old JOIN mark_of m USING (id) WHERE old.state = 1;"
      "DROP TABLE mark_of; DROP TABLE old;"),
+    /* At most one row: where the rows have been moved to, or where they came from. */
+    "CREATE TABLE store_move (state INTEGER NOT NULL, id TEXT NOT NULL, tag TEXT NOT NULL, peer TEXT NOT "
+    "NULL)"
+    " STRICT;",
+    /* Requests whose key comes again: what names them besides, and leases with an end of their own. */
+    "ALTER TABLE vault_request ADD COLUMN handle TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE lease ADD COLUMN expires_ms INTEGER NOT NULL DEFAULT 0;",
 };
 enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
 
@@ -430,5 +437,59 @@ int sqlite_file_set_tag(sqlite3 *db, const char tag[ID_TAG_SIZE])
 
     if (rc != SQLITE_OK)
         (void)execute(db, "ROLLBACK");
+    return sqlite_errno(rc);
+}
+
+/* ---- moved, or not ---- */
+
+/* SQLite's result: no column may be NULL. */
+static int copy_column(sqlite3_stmt *s, int column, char *to, size_t size)
+{
+    const char *text = (const char *)sqlite3_column_text(s, column);
+
+    (void)snprintf(to, size, "%s", text ? text : "");
+    return text ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+int sqlite_file_move(sqlite3 *db, struct store_move *m)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(db, "SELECT state, id, tag, peer FROM store_move", -1, &s, NULL);
+
+    *m = (struct store_move){.state = MOVE_NONE};
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        int state = sqlite3_column_int(s, 0);
+
+        m->state = state == MOVE_GONE || state == MOVE_CAME ? (enum move_state)state : MOVE_BEGUN;
+        rc = copy_column(s, 1, m->id, sizeof(m->id));
+        if (rc == SQLITE_OK)
+            rc = copy_column(s, 2, m->tag, sizeof(m->tag));
+        if (rc == SQLITE_OK)
+            rc = copy_column(s, 3, m->peer, sizeof(m->peer));
+    }
+    (void)sqlite3_finalize(s);
+    return sqlite_errno(rc);
+}
+
+int sqlite_file_set_move(sqlite3 *db, const struct store_move *m)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = execute(db, "DELETE FROM store_move");
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(db, "INSERT INTO store_move VALUES (?1,?2,?3,?4)", -1, &s, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int(s, 1, (int)m->state);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(s, 2, m->id, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(s, 3, m->tag, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(s, 4, m->peer, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(s);
+    (void)sqlite3_finalize(s);
     return sqlite_errno(rc);
 }

@@ -6,6 +6,7 @@
 #ifndef JG_STORES_SQLITE_SCHEMA_H
 #define JG_STORES_SQLITE_SCHEMA_H
 
+#include "stores/move.h"
 #include "stores/store.h"
 
 #include <sqlite3.h>
@@ -61,7 +62,17 @@ int sqlite_file_make_readable(sqlite3 **db);
 /* The store's tag, "" = none. 0 or -errno. */
 int sqlite_file_tag(sqlite3 *db, char tag[ID_TAG_SIZE]);
 int sqlite_file_set_tag(sqlite3 *db, const char tag[ID_TAG_SIZE]);
+/* Whether its rows were moved, or came from elsewhere. 0 or -errno. The second within a transaction. */
+int sqlite_file_move(sqlite3 *db, struct store_move *);
+int sqlite_file_set_move(sqlite3 *db, const struct store_move *);
 int sqlite_errno(int rc); /* SQLite's result as -errno */
+
+/* ---- its place: sqlite_open.c ---- */
+
+/* Locks the state directory, and opens the file in it, or makes one; as sqlite_store_open(). 0, or -errno,
+ * `why` and no lock. */
+int sqlite_file_take(struct sqlite_file *, int *lock, const char *state_dir, bool rebuild, bool *rebuilt,
+                     char why[320]);
 
 /* ---- rows: sqlite_rows.c ---- */
 
@@ -71,5 +82,8 @@ int sqlite_file_run(struct sqlite_file *, enum sqlite_statement); /* without val
 /* Within a transaction. *outcome APPLIED or OTHERWISE, with step->now; or -errno, and the transaction is to
  * be rolled back. */
 int sqlite_file_step(struct sqlite_file *, struct store_step *, enum store_outcome *outcome);
+/* Within a transaction: a row that is not there. 0 or -errno; -EEXIST = there is one of that mark. */
+int sqlite_file_add_request(struct sqlite_file *, const struct request_row *);
+int sqlite_file_add_lease(struct sqlite_file *, const struct lease_row *);
 
 #endif

@@ -18,25 +18,21 @@
 
 #define PATH_BYTES 4096
 
-int state_lock(const char *dir, bool *made, char why[STATE_LOCK_WHY])
+/* A descriptor with the lock, or -errno and why. */
+static int open_locked(const char *dir, int flags, char why[STATE_LOCK_WHY])
 {
-    char path[PATH_BYTES], mark = 0;
+    char path[PATH_BYTES];
 
-    int err = durable_directory(dir);
-
-    if (err) {
-        (void)snprintf(why, STATE_LOCK_WHY, "cannot make the state directory %.200s: %.60s", dir,
-                       strerror(-err));
-        return err;
-    }
     if (snprintf(path, sizeof(path), "%s/lock", dir) >= (int)sizeof(path) - 32) {
         (void)snprintf(why, STATE_LOCK_WHY, "the name of the state directory is too long");
         return -ENAMETOOLONG;
     }
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
     if (fd < 0) {
-        (void)snprintf(why, STATE_LOCK_WHY, "cannot open %.200s: %.80s", path, strerror(errno));
-        return -errno;
+        int err = -errno;
+
+        (void)snprintf(why, STATE_LOCK_WHY, "cannot open %.200s: %.80s", path, strerror(-err));
+        return err;
     }
     if (flock(fd, LOCK_EX | LOCK_NB)) {
         (void)snprintf(
@@ -45,6 +41,22 @@ int state_lock(const char *dir, bool *made, char why[STATE_LOCK_WHY])
         (void)close(fd);
         return -EBUSY;
     }
+    return fd;
+}
+
+int state_lock(const char *dir, bool *made, char why[STATE_LOCK_WHY])
+{
+    char mark = 0;
+    int err = durable_directory(dir);
+
+    if (err) {
+        (void)snprintf(why, STATE_LOCK_WHY, "cannot make the state directory %.200s: %.60s", dir,
+                       strerror(-err));
+        return err;
+    }
+    int fd = open_locked(dir, O_CREAT, why);
+    if (fd < 0)
+        return fd;
     ssize_t n = pread(fd, &mark, 1, 0);
     err = n < 0 ? -errno : 0;
 
@@ -52,9 +64,21 @@ int state_lock(const char *dir, bool *made, char why[STATE_LOCK_WHY])
         *made = n == 1;
     if (!err)
         return fd;
-    (void)snprintf(why, STATE_LOCK_WHY, "cannot read %.200s: %.80s", path, strerror(-err));
+    (void)snprintf(why, STATE_LOCK_WHY, "cannot read the lock of %.200s: %.80s", dir, strerror(-err));
     (void)close(fd);
     return err;
+}
+
+int state_lock_try(const char *dir, char why[STATE_LOCK_WHY])
+{
+    int fd = open_locked(dir, 0, why);
+
+    if (fd >= 0)
+        (void)close(fd);
+    if (fd < 0 && fd != -ENOENT)
+        return fd;
+    why[0] = '\0';
+    return 0;
 }
 
 int state_lock_mark(int lock)

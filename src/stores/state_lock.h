@@ -14,6 +14,8 @@
  * interest. A descriptor, or -errno and why; -EBUSY: another process has the directory.
  */
 int state_lock(const char *dir, bool *made, char why[STATE_LOCK_WHY]);
+/* Would state_lock() have it? Makes and changes nothing. 0, or -errno and why. */
+int state_lock_try(const char *dir, char why[STATE_LOCK_WHY]);
 /* Keeps in the file that a store has been made here: durable on return. 0 or -EIO. */
 int state_lock_mark(int lock);
 

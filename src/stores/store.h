@@ -46,11 +46,14 @@
  *     OTHERWISE. An old lease is left before a new one is asked for
  *   - a lease ends by STEP_RELEASE, and not by LEAVE or RETURN: others may hold its request
  *   - a secret goes out only while is_fresh() says so of a confirmation of its lease (QUESTION_CONFIRM, or
- * the STEP_OPEN that was applied)
+ * the STEP_OPEN or STEP_REPEAT that was applied)
  *   - steps on rows of another gateway have the rows as a question has shown them
  *
  * A list of steps to a shared store is taken apart as etcd wants it. Its steps wait for an etcd that does not
- * answer until their `until_ms`, or for ever.
+ * answer until their `until_ms`, or for ever. A CLOSE that takes leases along may be done later than steps
+ * that follow it.
+ *
+ * A shared store keeps neither a request's handle nor a lease's own end.
  *
  * Not here: which steps are given and when (broker/leases/rows.h, journal.h); copies of rows (store_rows.h).
  */
@@ -75,6 +78,9 @@ enum request_state {
     REQUEST_NSTATES
 };
 
+/* Their words in logs and commands. */
+extern const char *const request_state_words[REQUEST_NSTATES];
+
 /* Who asks, for what. Texts are never NULL: "" = none, or not known. */
 struct holder {
     const char *username, *domain; /* PRA user */
@@ -96,7 +102,8 @@ struct request_row {
     const char *url;   /* the vault's address, in one spelling; "" = the row is of a version that kept none */
     const char *user;  /* mapped vault user (run-as) */
     const char *name;  /* the vault's; "" = not known yet, or the vault keeps no request */
-    bool adopted;      /* the person's own request: never checked in */
+    const char *handle; /* with which a check-in names it besides; "" = none. Set by ASK, and stays */
+    bool adopted;       /* the person's own request: never checked in */
     int64_t expires_wall_ms;
     int64_t attempts;       /* check-ins tried */
     int64_t next_wall_ms;   /* next check-in, 0 = at once; LAPSED, PENDING: the end of waiting */
@@ -113,10 +120,16 @@ enum session_end_source {
     SESSION_END_NSOURCES
 };
 
+/* How many check-outs answer their session with a lease: the one that has made it, and one that found it at
+ * another gateway, from when it says so (STEP_REPEAT) until it fails. */
+enum lease_answers { ANSWERS_ONE, ANSWERS_TWO, ANSWERS_MANY };
+
 struct lease_row {
     const char *request; /* mark of the vault request that it holds */
     const char *id;
     struct holder holder;
+    int64_t expires_wall_ms;    /* its own end; 0 = its request's. Set by OPEN, and stays */
+    enum lease_answers answers; /* of a shared store, in store_step.lease_now */
     /* The PRA session has ended, the lease as yet has not: its check-out was in flight. The next start ends
      * it. */
     enum session_end_source ended;
@@ -147,6 +160,7 @@ enum store_step_kind {
     STEP_END,     /* the request is to be checked in, whoever holds it: its time is over, or it has gone */
     STEP_CANCEL,  /* the session of an ASKED request has ended: it may not be opened any more */
     STEP_CLEAR,   /* a lease goes whose request has ended */
+    STEP_REPEAT,  /* one check-out more answers with the lease, which another gateway has made */
     STEP_NKINDS,
     STEP_FIRST_SHARED = STEP_RELEASE
 };
@@ -162,20 +176,32 @@ enum row_change { ROW_AS_IS, ROW_INSERTED, ROW_UPDATED, ROW_DELETED };
  *
  * In a shared store:
  *
- *   ASK      expects besides that the asker's session has no open lease of the credential
- *   OPEN     expects besides that the lease's session has none, and of an ASKED request that it is not
- *            cancelled. Where another gateway holds the request of that name, the lease joins that one, whose
- *            row stays as it is; where none does and the step is `reused`, it is OTHERWISE
+ *   ASK      expects besides that the asker's session has no open lease of the credential; shows the
+ *            PENDING request of its user and credential
+ *   OPEN     expects besides that the lease's session has none, and of an ASKED request, and of `instead`,
+ *            that it is not cancelled. Where another gateway holds the request of that name, the lease joins
+ *            that one, whose row stays as it is; where none does and the step is `reused`, it is OTHERWISE. A
+ *            PENDING request of another gateway becomes this one's. What is described as this gateway's own,
+ *            and is another's by now, is OTHERWISE
+ *   EDIT     expects an ASKED request not to be cancelled
  *   RETURN   of an ASKED request that others hold by its name: the ASKED row goes, theirs stays
  *   CLOSE    of a RETURNING request: leases that still hold it (STEP_END) go with it
+ *   LAPSE    the same: leases that still hold it go
  *   RELEASE  expects the lease. The step's request is RETURNING, and becomes so where no other lease holds
  *            it; then this gateway is its owner, and checks it in. A request that is `adopted` or has no name
- *            goes instead. `holders` = the leases that are left
+ *            goes instead. `holders` = the leases that are left. Where the step's request is PENDING, the
+ *            request waits instead, and is this gateway's; or is RETURNING where its user and credential have
+ *            another one that waits
  *   END      HELD -> RETURNING with its leases, of which this gateway becomes the owner
- *   CANCEL   expects it ASKED, keeps its owner
+ *   CANCEL   expects it ASKED, and not cancelled before; keeps its owner
  *   CLEAR    expects the lease, and its request absent, RETURNING or LAPSED
+ *   REPEAT   expects the lease, and its request HELD
  *
- * RELEASE, END, CANCEL, RETURN and CLOSE of another's request let its owner know (store_news.touched).
+ * A check-out that fails undoes the lease: RELEASE with `undo`. As long as others answer with the lease it
+ * stays, counts one less, and `kept` says so. The count ends at ANSWERS_MANY, which never becomes less: such
+ * a lease ends with its session or its time.
+ *
+ * OPEN, RELEASE, END, CANCEL, RETURN and CLOSE of another's request let its owner know (store_news.touched).
  */
 struct store_step_rule {
     const char *name;
@@ -191,6 +217,7 @@ struct store_step {
     enum store_step_kind kind;
     /* Of a shared store. OPEN: the vault has not made the request for this lease, it had it. */
     bool reused;
+    bool undo; /* Of a shared store. RELEASE: a check-out that was to answer with the lease has failed. */
     /* Of a shared store, monotonic, 0 = none: a step that has not been sent by then is AWAY (-ETIMEDOUT),
      * alone. One that has been sent waits for its outcome. */
     uint64_t until_ms;
@@ -203,15 +230,19 @@ struct store_step {
     int err; /* AWAY: -ENOSPC, -EIO, -ENOMEM */
     /*
      * OTHERWISE: the request as it is now, NULL = there is none of this description. APPLIED: STEP_OPEN on a
-     * request that another gateway has made meanwhile shows that one; its own, asked for, has ended. RELEASE
-     * and END show what has become of the request, NULL = it has gone. Freed by the store after `done`.
+     * request that another gateway has made meanwhile shows that one; its own, asked for, has ended. One that
+     * describes another gateway's request shows it as it is now. ASK shows the request that waits, NULL =
+     * none does. RELEASE and END show what has become of the request, NULL = it has gone. Freed by the store
+     * after `done`.
      */
     struct request_row *now;
     /* Of a shared store, OTHERWISE of ASK and OPEN: the session has this lease already, and `now` is the
      * request that this one holds, NULL = it has gone. Freed as `now`. */
     struct lease_row *lease_now;
+    char *lsid_now;                /* the store's: lsid of the lease that ends, which `lease` does not have */
     bool cancelled;                /* OTHERWISE of OPEN: STEP_CANCEL has been here */
     unsigned holders;              /* APPLIED RELEASE: leases that hold the request still */
+    bool kept;                     /* APPLIED RELEASE with `undo`: the lease is among them */
     uint64_t sent_ms;              /* APPLIED, of a shared store: monotonic, when it was sent */
     STAILQ_ENTRY(store_step) link; /* the caller's until steps() */
 };
@@ -223,8 +254,9 @@ STAILQ_HEAD(store_steps, store_step);
 enum store_question_kind {
     QUESTION_CONFIRM, /* is the lease open, its request HELD, this gateway not fenced? */
     QUESTION_SESSION, /* all leases and ASKED requests of a PRA session: username, domain, session */
-    QUESTION_LSID,    /* the same, by the lsid */
-    QUESTION_REQUEST, /* a vault request by vault, user and name, and its holders */
+    QUESTION_LSID,    /* the same, by the lsid, in whatever form */
+    QUESTION_REQUEST, /* a vault request by vault, user and name, and its holders; PENDING ones as well */
+    QUESTION_WAITING, /* the PENDING request of a vault user and a credential: user, who.credential */
     QUESTION_MARK,    /* the ASKED request of this mark, whoever asks: while it is there the request may be
                          opened    by the gateway that has made it, and by no other */
     QUESTION_LIST     /* all requests and leases, page by page */
@@ -260,9 +292,12 @@ struct store_question {
     struct holder who; /* CONFIRM: username, domain, session, credential. SESSION, LSID: see there */
     const char *lease; /* CONFIRM: its id */
     const char *mark;  /* MARK; CONFIRM: of a request without a name */
-    const char *vault, *user, *name; /* CONFIRM, REQUEST */
-    const char *node;                /* LIST: of this owner alone; "" = of all */
-    unsigned limit;                  /* LIST: requests to a page, at most STORE_LIST_MAX */
+    const char *vault, *user, *name; /* CONFIRM, REQUEST; WAITING: user */
+    /* SESSION: the request that one of the leases is thought to hold, NULL = not known: it saves the time of
+     * reading it afterwards, and decides nothing. */
+    const struct request_row *expected;
+    const char *node; /* LIST: of this owner alone; "" = of all */
+    unsigned limit;   /* LIST: requests to a page, at most STORE_LIST_MAX */
     char
         cursor[STORE_CURSOR_SIZE]; /* LIST: "" = from the beginning; in done() for the next page, "" = none */
     void (*done)(struct store_question *, enum store_answer);
@@ -290,10 +325,15 @@ struct store_news {
      * again by itself. */
     void (*fenced)(void *arg);
     /* A request that is this gateway's from now on, in any state, and the leases that hold it: of another
-     * gateway that has died or has left, or of this gateway as it was before. */
-    void (*adopt)(void *arg, const struct request_row *, const struct lease_row *const *leases, size_t n);
+     * gateway that has died or has left, or of this gateway as it was before: `from`, node@epoch. */
+    void (*adopt)(void *arg, const char *from, const struct request_row *,
+                  const struct lease_row *const *leases, size_t n);
+    /* Requests that are this gateway's could not be given so, for want of memory: QUESTION_LIST has them. */
+    void (*missed)(void *arg);
     /* Another gateway has changed a request that is, or was, this gateway's. A hint, which may be lost. */
     void (*touched)(void *arg, const char *mark);
+    /* A lease has gone with its request, which CLOSE or LAPSE of this gateway has ended (see STEP_END). */
+    void (*closed)(void *arg, const struct request_row *, const struct lease_row *);
     /* A gateway is counted as dead, by whomever. */
     void (*gone)(void *arg, const char *node, int64_t epoch);
     /* How many leases this gateway has, for the others to see. */
@@ -330,6 +370,7 @@ struct store_cluster {
     uint64_t certain_left_ms; /* for so long it is certain without a further write */
     char node[64];
     int64_t epoch;
+    const char *config_digest;          /* of this gateway; NULL = it has none */
     const struct store_member *members; /* without this gateway */
     size_t nmembers;
     uint64_t fences;                                 /* of this gateway, so far */
@@ -384,8 +425,11 @@ struct store_ops {
     void (*forget)(struct store *, struct store_question *); /* any number of times, also after done() */
     /* May a request be made at the vault at this moment? Judged by the clock as it is, not by the loop's. */
     bool (*may_send)(const struct store *);
-    /* May an answer go out whose confirmation was sent then (sent_ms)? As may_send(). */
+    /* May an answer go out whose confirmation was sent then (sent_ms)? As may_send(). Not while the store
+     * cannot be written: releases wait then, and no confirmation shows them. */
     bool (*is_fresh)(const struct store *, uint64_t sent_ms);
+    /* The digest of the configuration is another one now (store_member.config_digest). Copied. */
+    void (*set_config)(struct store *, const char *digest);
     /* Hands all rows of this gateway over to another one. `done`: `taken` = that has happened; false = no
      * other gateway is alive. Until close() the store takes no more steps. */
     void (*leave)(struct store *, void (*done)(void *arg, bool taken), void *arg);

@@ -9,6 +9,11 @@
 
 #define IN(state) (1U << REQUEST_##state)
 
+const char *const request_state_words[REQUEST_NSTATES] = {
+    [REQUEST_ASKED] = "asked",   [REQUEST_HELD] = "held",       [REQUEST_RETURNING] = "returning",
+    [REQUEST_LAPSED] = "lapsed", [REQUEST_PENDING] = "pending",
+};
+
 /* clang-format off */
 const struct store_step_rule store_step_rules[STEP_NKINDS] = {
     [STEP_ASK]    = {"ask",    ROW_INSERTED, ROW_AS_IS,    0, false},
@@ -26,6 +31,7 @@ const struct store_step_rule store_step_rules[STEP_NKINDS] = {
     [STEP_END]     = {"end",     ROW_UPDATED, ROW_AS_IS,    IN(HELD), false},
     [STEP_CANCEL]  = {"cancel",  ROW_UPDATED, ROW_AS_IS,    IN(ASKED), false},
     [STEP_CLEAR]   = {"clear",   ROW_AS_IS,   ROW_DELETED,  IN(RETURNING) | IN(LAPSED), false},
+    [STEP_REPEAT]  = {"repeat",  ROW_AS_IS,   ROW_UPDATED,  IN(HELD), false},
 };
 /* clang-format on */
 
@@ -57,6 +63,7 @@ static void add_request(struct row_texts *t, struct request_row *r)
     add(t, &r->name);
     add(t, &r->last_error);
     add(t, &r->user);
+    add(t, &r->handle);
     add_holder(t, &r->asker);
 }
 

@@ -8,7 +8,7 @@
 #include "stores/store.h"
 
 /* The addresses of all texts in a step, so that they can be read and replaced. */
-#define ROW_TEXTS_MAX 26
+#define ROW_TEXTS_MAX 27
 struct row_texts {
     const char **at[ROW_TEXTS_MAX];
     size_t n;

@@ -12,7 +12,7 @@ here of the gateway that was named last with at(), of the first one otherwise. s
 """
 
 from harness import Gateway, eventually
-from etcd_server import Etcd
+from etcd_server import PASSWORD, USER, Etcd
 from stack import PEOPLE, Stack
 
 PREFIX = "/jg/"
@@ -20,12 +20,18 @@ TTL = 3  # seconds: the shortest one, so that a death is seen soon
 
 
 class Node(Gateway):
-    """A gateway with a name in the cluster."""
+    """A gateway with a name in the cluster; on the machine of this name, if there is a network (network.py)."""
 
     def __init__(self, vault, etcd, name, sections=None):
         store = {"type": "etcd", "endpoints": etcd.endpoints, "node": name, "prefix": PREFIX, "ttl": f"{TTL}s"}
         super().__init__(vault, {**(sections or {}), "store": {**store, **(sections or {}).get("store", {})}})
         self.name = name
+        if etcd.token:
+            self.sections["store"].update(user=USER, password_file=self.secret("etcd-password", PASSWORD))
+        if etcd.network:
+            self.starter = etcd.network.starter(name)
+            self.sections["store"]["insecure_http"] = "yes"
+            self.sections["listener main"]["address"] = f"unix:{self.path}/socket"
 
     def ready(self):
         """Is it one that a load balancer would send requests to?"""
@@ -44,17 +50,24 @@ class Node(Gateway):
 
 
 class Cluster(Stack):
-    """Vault, etcd, gateways g1, g2, …"""
+    """Vault, etcd, gateways g1, g2, …; with `network` etcd's members and the gateways are on its machines, with `users` etcd
+    wants a sign-in."""
 
-    def __init__(self, gateways=3, members=1, sections=None, arguments=()):
-        super().__init__({"gateway": {"list_cache": "0s", "catalogue_cache": "0s"}, **(sections or {})}, arguments)
-        self.etcd = Etcd(members)
+    def __init__(self, gateways=3, members=1, sections=None, arguments=(), network=None, tls=None, users=False,
+                 etcd_arguments=()):
+        if network:
+            arguments = ["--listen", f"{network.address()}:0", *arguments]
+        super().__init__({"gateway": {"list_cache": "0s", "catalogue_cache": "0s"}, **(sections or {})}, arguments, tls)
+        self.etcd = Etcd(members, network=network, arguments=etcd_arguments)
+        self.users = users
         self.names = [f"g{i + 1}" for i in range(gateways)]
         self.gateways = []
 
     def __enter__(self):
         self.etcd.__enter__()
         try:
+            if self.users:
+                self.etcd.with_users(PREFIX)
             self.vault.start()
         except BaseException:
             self.etcd.__exit__(None, None, None)
@@ -114,6 +127,22 @@ class Cluster(Stack):
         kept = ("c/", "m/", "p/", "n/")
         return {key[len(PREFIX):]: value for key, value in self.etcd.keys(PREFIX).items()
                 if not key[len(PREFIX):].startswith(kept)}
+
+    def all_there(self):
+        """Starts the gateways that are not running, and waits until each is ready."""
+        for gateway in self.gateways:
+            if not gateway.lives():
+                gateway.restart()
+            gateway.joined()
+        return self
+
+    def swept(self):
+        """Ends all sessions of the test; nothing may be left."""
+        for opened in self.opened:
+            answer = self.living()[0].complete(opened)
+            assert answer.status == 200, answer.body
+        self.opened = []
+        self.settled()
 
     def settled(self, seconds=60):
         """No request live in the vault, no row of a lease or request in etcd, nothing in flight at the gateways that live.

@@ -61,9 +61,10 @@ def after(prefix):
 
 
 class Etcd:
-    """`tls` is (certificate pair of the server, authority), both as certificates.py makes them."""
+    """`tls` is (certificate pair of the server, authority), both as certificates.py makes them. With `network` (network.py)
+    the members are its machines e0, e1, …"""
 
-    def __init__(self, members=1, tls=None, arguments=()):
+    def __init__(self, members=1, tls=None, arguments=(), network=None):
         self.program = program()
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.folder = tempfile.TemporaryDirectory(prefix="jumpgate-etcd-", dir=memory)
@@ -71,14 +72,18 @@ class Etcd:
         ports = free_ports(2 * members)
         self.client_ports, self.peer_ports = ports[:members], ports[members:]
         self.tls = tls
+        self.network = network
         self.arguments = list(arguments)
         self.processes = [None] * members
         self.token = None
 
     # ---- life ----
 
+    def host(self, member):
+        return self.network.address(f"e{member}") if self.network else "127.0.0.1"
+
     def url(self, member):
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.client_ports[member]}"
+        return f"{'https' if self.tls else 'http'}://{self.host(member)}:{self.client_ports[member]}"
 
     @property
     def endpoints(self):
@@ -86,8 +91,9 @@ class Etcd:
 
     def start_member(self, member):
         """Starts the process; it keeps what it has had."""
-        peers = [f"http://127.0.0.1:{port}" for port in self.peer_ports]
-        command = [self.program, "--name", f"m{member}", "--data-dir", str(self.path / f"m{member}"),
+        peers = [f"http://{self.host(other)}:{port}" for other, port in enumerate(self.peer_ports)]
+        starter = self.network.starter(f"e{member}") if self.network else []
+        command = [*starter, self.program, "--name", f"m{member}", "--data-dir", str(self.path / f"m{member}"),
                    "--listen-client-urls", self.url(member), "--advertise-client-urls", self.url(member),
                    "--listen-peer-urls", peers[member], "--initial-advertise-peer-urls", peers[member],
                    "--initial-cluster", ",".join(f"m{i}={peer}" for i, peer in enumerate(peers)),
@@ -134,9 +140,9 @@ class Etcd:
     def ask(self, path, body, member=0, token=None):
         """(status, JSON); None where the member does not answer."""
         context = ssl.create_default_context(cafile=self.tls[1].certificate) if self.tls else None
-        port = self.client_ports[member]
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context) if context \
-            else http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        host, port = self.host(member), self.client_ports[member]
+        connection = http.client.HTTPSConnection(host, port, timeout=5, context=context) if context \
+            else http.client.HTTPConnection(host, port, timeout=5)
         try:
             connection.request("POST", path, json.dumps(body), {"Authorization": token} if token else {})
             answer = connection.getresponse()
@@ -150,9 +156,16 @@ class Etcd:
         """The answer of the first member that has one."""
         for member in range(len(self.processes)):
             answer = self.ask(path, body, member, self.token)
+            if answer and answer[0] == 401 and self.token:
+                self.sign_in(member)
+                answer = self.ask(path, body, member, self.token)
             if answer and answer[0] == 200:
                 return answer[1]
         return None
+
+    def sign_in(self, member=0):
+        answer = self.ask("/v3/auth/authenticate", {"name": "root", "password": ROOT_PASSWORD}, member)
+        self.token = answer[1]["token"] if answer and answer[0] == 200 else self.token
 
     def serves(self):
         """Is there a quorum?"""
@@ -197,5 +210,4 @@ class Etcd:
                            ("auth/enable", {})):
             path = path if path.startswith("auth/") else f"auth/{path}"
             assert self.any(f"/v3/{path}", body) is not None, path
-        answer = self.ask("/v3/auth/authenticate", {"name": "root", "password": ROOT_PASSWORD})
-        self.token = answer[1]["token"]
+        self.sign_in()

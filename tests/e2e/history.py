@@ -5,13 +5,16 @@ A history is a list of events, one JSON object a line in a file, so that any pro
 1970 on one clock.
 
     {"kind": "checkout", "node", "begun", "done", "status", "user", "session", "credential", "lease", "request", "expires"}
-    {"kind": "release",  "node", "begun", "done", "status", "user", "session", "credential", "released"}
-    {"kind": "complete", "node", "begun", "done", "status", "user", "session", "released"}
-    {"kind": "fence",    "node", "at"}             others have counted the gateway as dead
+    {"kind": "release",  "node", "begun", "done", "status", "user", "session", "credential", "released",
+                 "pending"}
+    {"kind": "complete", "node", "begun", "done", "status", "user", "session", "released", "pending"}
+    {"kind": "fence",    "node", "at", "until"}    others have counted the gateway as dead; `until` then it was cut off
+    {"kind": "outage",   "begun", "done"}          a part was dead, cut off or stopped
     {"kind": "listing",  "begun", "done", "requests": [id, …]}    all pages of GET /v1/leases
     {"kind": "request",  "id", "user", "account", "start", "ended"}    of the vault; `ended` null = it is live
 
-`status` 0: the answer was lost, so that it is not known what has become of it. `request` and `expires` of a check-out are
+`status` 0: the answer was lost, so that it is not known what has become of it. `pending`: it is done when etcd is back,
+and takes along what the session was given meanwhile of the lease that it ends. `request` and `expires` of a check-out are
 null where the vault keeps no request.
 
     offences(events)    a list of sentences; none = the history is sound
@@ -22,6 +25,8 @@ A second later than a rule allows is no offence at the end of a lease (`SLACK`):
 
 import calendar
 import collections
+import contextlib
+import http.client
 import json
 import sys
 import threading
@@ -45,10 +50,10 @@ def offences(events, within=None):
     found += one_request_at_a_time(requests.values())
     found += one_lease_one_id(answered)
     found += one_lease_at_all_gateways(answered, ends)
-    found += released_once(by_kind["release"], answered)
+    found += released_once(by_kind["release"], by_kind["checkout"])
     found += all_are_listed(by_kind["listing"], requests.values())
     if within is not None:
-        found += gone_in_time(answered, ends, requests, within)
+        found += gone_in_time(by_kind["checkout"], ends, requests, within, by_kind["outage"])
     return found
 
 
@@ -57,11 +62,12 @@ def whose(event):
 
 
 def ends_of(checkout, ends):
-    """The releases and completions that may have ended this check-out's lease: all that were not over before it began."""
+    """The releases and completions that may have ended this check-out's lease: all that were not over before it began.
+    One that was pending may be carried out later."""
     return [end for end in ends
             if (end["user"], end["session"]) == (checkout["user"], checkout["session"])
             and end.get("credential") in (None, checkout["credential"])
-            and (end["status"] != 200 or end["done"] >= checkout["begun"])]
+            and (end["status"] != 200 or end.get("pending") or end["done"] >= checkout["begun"])]
 
 
 def held_to_the_end(answered, ends, requests):
@@ -85,10 +91,11 @@ def secrets_of_the_living(answered, requests):
 
 
 def silent_after_a_fence(answered, fences):
-    """No secret from a gateway that was asked before its fence, and answers after it."""
+    """No secret from a gateway that was asked before its fence, and answers after it, nor from one that is cut off."""
     for fence in fences:
         for one in answered:
-            if one["node"] == fence["node"] and one["begun"] < fence["at"] < one["done"]:
+            if one["node"] == fence["node"] and one["done"] > fence["at"] and \
+                    (one["begun"] < fence["at"] or one["done"] < fence.get("until", 0)):
                 yield f"{one['node']} handed out lease {one['lease']} after it was fenced"
 
 
@@ -131,12 +138,14 @@ def groups(answered):
     return of_whom
 
 
-def released_once(releases, answered):
-    """The answers of all gateways together release no more leases than were handed out."""
-    given = {who: len({one["lease"] for one in mine}) for who, mine in groups(answered).items()}
+def released_once(releases, checkouts):
+    """The answers of all gateways together release no more leases than were handed out, or may have been: answers are lost.
+    What is pending may be released by another answer before."""
+    given = {who: len({one["lease"] for one in mine if one["status"] == 200}) + sum(one["status"] == 0 for one in mine)
+             for who, mine in groups(checkouts).items()}
     taken = collections.Counter()
     for one in releases:
-        taken[whose(one)] += one.get("released") or 0
+        taken[whose(one)] += 0 if one.get("pending") else one.get("released") or 0
     for who, n in taken.items():
         if n > given.get(who, 0):
             yield f"{who[1]} has had {given.get(who, 0)} leases of {who[2]}, and {n} were released"
@@ -151,28 +160,36 @@ def all_are_listed(listings, requests):
                 yield f"request {one['id']} of {one['user']} is live, and in no row of the listing"
 
 
-def gone_in_time(answered, ends, requests, within):
-    """A request ends soon after its last holder."""
+def gone_in_time(checkouts, ends, requests, within, outages=()):
+    """A request ends soon after its last holder, or after the check-outs that may have made it where none of them was
+    answered. The time begins with the end of an outage that it touches."""
     last = {}
-    for one in answered:
-        if one["request"] is None:
-            continue
-        over = min([one["expires"], *(end["done"] for end in ends_of(one, ends) if end["status"] == 200)])
-        last[one["request"]] = max(last.get(one["request"], 0), over)
-    for number, over in last.items():
-        ended = requests.get(number, {}).get("ended")
-        if number in requests and (ended is None or ended > over + within):
+    for one in checkouts:
+        if one["status"] == 200 and one["request"] is not None:
+            over = min([one["expires"], *(end["done"] for end in ends_of(one, ends)
+                                          if end["status"] == 200 and end["done"] >= one["begun"])])
+            last[one["request"]] = max(last.get(one["request"], 0), over)
+    for number, request in requests.items():
+        over = last.get(number) or max([request["start"], *(one["done"] for one in checkouts if one["user"] == request["user"]
+                                                            and one["begun"] <= request["start"])])
+        for outage in sorted(outages, key=lambda one: one["begun"]):
+            if outage["begun"] < over + within:
+                over = max(over, outage["done"])
+        if request["ended"] is None or request["ended"] > over + within:
             yield f"request {number} was not gone {within} s after its last holder"
 
 
 # ---- making one ----
 
 class Recorder:
-    """Asks gateways, and keeps what was asked and answered. Any number of threads."""
+    """Asks gateways, and keeps what was asked and answered. Any number of threads: `failed.error` is of each one's own.
+    The vault's clock is `ahead` by so many seconds."""
 
-    def __init__(self):
+    def __init__(self, ahead=0):
+        self.ahead = ahead
         self.events = []
         self.lock = threading.Lock()
+        self.failed = threading.local()
 
     def add(self, **event):
         with self.lock:
@@ -181,35 +198,58 @@ class Recorder:
 
     def _ask(self, call):
         begun = time.time()
+        answer = self.failed.error = None
         try:
             answer = call()
-        except OSError:
-            answer = None
+        except (OSError, http.client.HTTPException, KeyError) as error:  # KeyError: between two lives it has no address
+            self.failed.error = error
         return answer, {"begun": begun, "done": time.time(), "status": answer.status if answer else 0}
+
+    def _own(self, text):
+        """A time of the vault's in the time of the record."""
+        at = seconds(text)
+        return at if at is None else at - self.ahead
 
     @staticmethod
     def _who(node, session):
         return {"node": node.name, "session": session["id"],
                 "user": f"{session['user'].get('domain', '')}\\{session['user']['username']}"}
 
-    def checkout(self, node, session, credential, **members):
-        answer, event = self._ask(lambda: node.checkout(session, credential, members))
+    @staticmethod
+    def _ended(answer):
+        body = answer.json if answer and answer.status == 200 else {}
+        return {"released": body.get("released"), "pending": body.get("pending", False)}
+
+    def checkout(self, node, session, credential, timeout=30, **members):
+        answer, event = self._ask(lambda: node.checkout(session, credential, members, timeout=timeout))
         lease = answer.json["lease"] if answer and answer.status == 200 else {}
         self.add(kind="checkout", credential=credential, lease=lease.get("id"), request=lease.get("request_id"),
-                 expires=seconds(lease.get("expires_at")), **event, **self._who(node, session))
+                 expires=self._own(lease.get("expires_at")), **event, **self._who(node, session))
         return answer
 
-    def release(self, node, session, credential):
-        answer, event = self._ask(lambda: node.release(session, credential))
-        self.add(kind="release", credential=credential, **event, **self._who(node, session),
-                 released=answer.json.get("released") if answer and answer.status == 200 else None)
+    def release(self, node, session, credential, timeout=30):
+        answer, event = self._ask(lambda: node.release(session, credential, timeout=timeout))
+        self.add(kind="release", credential=credential, **event, **self._who(node, session), **self._ended(answer))
         return answer
 
-    def complete(self, node, session):
-        answer, event = self._ask(lambda: node.complete(session))
-        self.add(kind="complete", **event, **self._who(node, session),
-                 released=answer.json.get("released") if answer and answer.status == 200 else None)
+    def complete(self, node, session, timeout=30):
+        answer, event = self._ask(lambda: node.complete(session, timeout=timeout))
+        self.add(kind="complete", **event, **self._who(node, session), **self._ended(answer))
         return answer
+
+    def death(self):
+        """Something has died now."""
+        at = time.time()
+        self.add(kind="outage", begun=at, done=at)
+
+    @contextlib.contextmanager
+    def outage(self):
+        """What happens within is an outage, until its end."""
+        event = self.add(kind="outage", begun=time.time(), done=None)
+        try:
+            yield
+        finally:
+            event["done"] = time.time()
 
     def listing(self, cluster, node=None):
         begun = time.time()
@@ -220,8 +260,8 @@ class Recorder:
         """The vault's own record, as it is now."""
         state = simulator.state(100000)
         for one in state["active"] + state["finished"]:
-            self.add(kind="request", id=one["id"], user=one["user"], account=one["account"], start=seconds(one["start"]),
-                     ended=seconds(one.get("ended")))
+            self.add(kind="request", id=one["id"], user=one["user"], account=one["account"], start=self._own(one["start"]),
+                     ended=self._own(one.get("ended")))
 
     def write(self, path):
         with open(path, "w", encoding="utf-8") as out:

@@ -18,7 +18,7 @@ import time
 import urllib.parse
 
 from certificates import Authority
-from harness import BIN, Answer, Gateway
+from harness import BIN, Answer, Gateway, eventually
 
 BINARY = BIN / "jumpgate-reports"
 PASSWORD = "correct horse"
@@ -182,6 +182,11 @@ class Reports(Gateway):
         return Browser(self, **more)
 
     def records(self, event):
+        """The records of an event, of which there is one: not every answer waits for its record."""
+        eventually(lambda: self._records(event))
+        return self._records(event)
+
+    def _records(self, event):
         trail = self.state / "audit.127.0.0.1:0" / "audit.jsonl"  # of a page alone, by its address
         lines = trail.read_text().splitlines() if trail.exists() else []
         return [record for record in map(json.loads, lines) if record["event"] == event]

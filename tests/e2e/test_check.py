@@ -55,6 +55,11 @@ def test_good(gateway):
     both_take(gateway)  # on its own store and trail
 
 
+def test_privileged_identity_is_provisional(gateway):
+    gateway.sections["vault main"] = {"type": "privileged_identity", "url": "https://erpm.example", "login_name": "svc"}
+    both_refuse(gateway, "`type` = privileged_identity is provisional, since no server with a licence has been seen", "type")
+
+
 def test_missing_state_dir_is_made(gateway):
     (gateway.path / "state").rmdir()
     both_take(gateway)

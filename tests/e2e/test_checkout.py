@@ -54,7 +54,8 @@ def test_password_members_and_their_order(stack):
     assert secret["credential_id"] == credential
     assert (secret["kind"], secret["username"], secret["account"]) == ("password", "root", "root")
     assert (secret["domain"], secret["password"]) == (None, "s3cret")
-    assert list(secret["lease"]) == ["id", "request_id", "expires_at"]
+    assert list(secret["lease"]) == ["id", "request_id", "request_key", "expires_at"]
+    assert secret["lease"]["request_key"] == str(secret["lease"]["request_id"])
     (live,) = stack.live()
     assert (live["id"], live["user"], live["access"]) == (secret["lease"]["request_id"], "CORP\\ann", "View")
     assert abs(moment(secret["lease"]["expires_at"]) - vault_moment(live["expires"])) <= 2
@@ -275,7 +276,7 @@ def test_request_of_the_person_is_adopted_and_never_checked_in(stack):
     ann = stack.session("ann", box)
     credential = stack.credential(ann)
     secret = good(stack.checkout(ann, credential))
-    assert list(secret["lease"]) == ["id", "request_id", "expires_at", "adopted"]
+    assert list(secret["lease"]) == ["id", "request_id", "request_key", "expires_at", "adopted"]
     assert secret["lease"]["request_id"] == own and secret["lease"]["adopted"] is True
     checkins = stack.vault.calls(CHECKIN)
     assert stack.gateway.release(ann, credential).json == {"released": 1, "remaining_holders": 0}

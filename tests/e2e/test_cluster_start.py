@@ -129,7 +129,7 @@ def test_leases_in_its_file_are_not_forgotten():
         assert stack.checkout(session).status == 200
         gateway.kill()
         gateway.sections["store"] = {"type": "etcd", "endpoints": etcd.endpoints, "prefix": PREFIX, "node": "g1"}
-        words = "leases.db still has 1 vault request, which a gateway on etcd would forget; start with type = sqlite"
+        words = "leases.db still has 1 vault request, which a gateway on etcd would forget; move them (jumpgate store copy)"
         code, text = checked(gateway)
         assert code == 1 and "`type`" in text and words in text, text
         gateway.launch()

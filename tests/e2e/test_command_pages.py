@@ -124,7 +124,7 @@ def test_bash_completes_commands_and_flags(tmp_path):
     assert complete_bash(tmp_path, "leases", "-c", "list", "release", "--t") == {"--terminate"}
     assert complete_bash(tmp_path, "leases", "list", "--user", "a") == set()
     assert complete_bash(tmp_path, "help", "") >= commands
-    assert complete_bash(tmp_path, "help", "leases", "") == {"list", "release"}
+    assert complete_bash(tmp_path, "help", "leases", "") == {"checkin", "list", "release"}
     for row in all_rows():
         shown = jumpgate("help", *row).stdout
         if "\noptions:\n" in shown:

@@ -51,7 +51,7 @@ def test_none_is_left_and_the_lease_ends_here(stack):
     answer = stack.checkout(ann)
     assert answer.status == 200, answer.body
     lease = answer.json["lease"]
-    assert lease["request_id"] is None and lease["expires_at"]
+    assert lease["request_id"] is None and lease["request_key"] is None and lease["expires_at"]
     (row,) = stack.gateway.call("GET", "/v1/leases").json["leases"]
     assert (row["id"], row["request_id"], row["state"]) == (lease["id"], None, "open")
     assert stack.checkout(ann).json["lease"] == lease

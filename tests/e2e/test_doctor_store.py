@@ -61,6 +61,7 @@ def test_all_is_well_and_nothing_is_left(etcd, node):
     assert list(found) == STAGES
     assert set(states(found)) <= {"ok", "warning"}  # one member is warned of, and a slow disk
     assert found["store_quorum"]["state"] == "warning"
+    assert "a leader, and 1 member" in found["store_quorum"]["detail"]
     assert "no gateway has used" in found["cluster"]["detail"]
     assert etcd.keys(PREFIX + "doctor/") == {}
 
@@ -109,8 +110,11 @@ def test_users_of_etcd(node):
         failed_at(examine(node), "store_sign_in", "lacks the prefix")
 
 
-def test_there_is_no_leader(node):
+def test_three_members_and_then_no_leader(node):
     with Etcd(3) as etcd:
+        node.sections["store"]["endpoints"] = etcd.endpoints
+        found = examine(node)["store_quorum"]
+        assert (found["state"], found["detail"]) == ("ok", "there is a leader, and 3 members")
         etcd.kill(1)
         etcd.kill(2)
         eventually(lambda: not etcd.serves(), 60)
@@ -130,3 +134,50 @@ def test_a_name_of_another_gateway(etcd, node):
         found = examine(node)
         assert "this gateway's" in found["cluster"]["detail"]
         assert any("lease ids of this cluster begin with" in note for note in found["cluster"]["notes"])
+
+
+def test_a_vault_that_the_cluster_has_otherwise(node):
+    with Etcd() as etcd, Node(VAULT, etcd, "g2") as other:
+        eventually(lambda: etcd.keys(PREFIX + "m/"), 60)
+        node.sections["store"]["endpoints"] = etcd.endpoints
+        found = examine(node)
+        assert found["cluster"]["state"] == "ok" and "has agreed in 1 vault" in json.dumps(found["cluster"]["notes"])
+        assert "the schema is 1" in json.dumps(found["cluster"]["notes"])
+        node.sections["vault main"]["minute"] = "30s"
+        failed_at(examine(node), "cluster", "[vault main] differs", "set-vault", other.sections["vault main"]["url"])
+
+
+@pytest.mark.parametrize("key, value, words", (
+    ("c/schema", "7", ("schema is 7", "knows 1 to 1", "upgrade")),
+    ("c/moved", '{"k":"gone","i":"0","w":"/var/lib/other"}', ("moved to /var/lib/other", "store copy")),
+    ("c/moved", '{"k":"in","i":"0","w":"/var/lib/other"}', ("from /var/lib/other is not complete",)),
+))
+def test_a_cluster_that_cannot_be_joined(etcd, node, key, value, words):
+    etcd.put(PREFIX + key, value)
+    try:
+        failed_at(examine(node), "cluster", *words)
+    finally:
+        etcd.remove(PREFIX + key)
+
+
+def test_the_clock_of_a_member(etcd, node):
+    """A proxy before the member that gives another date."""
+    class Page(socketserver.StreamRequestHandler):
+        def handle(self):
+            line, length = self.rfile.readline(), 0
+            while (header := self.rfile.readline().strip()):
+                length = int(header.split(b":")[1]) if header.lower().startswith(b"content-length") else length
+            status, answer = etcd.ask(line.split()[1].decode(), json.loads(self.rfile.read(length)))
+            body = json.dumps(answer).encode()
+            self.wfile.write(b"HTTP/1.1 %d OK\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT\r\nContent-Length: %d\r\n"
+                             b"Connection: close\r\n\r\n" % (status, len(body)) + body)
+
+    etcd.put(PREFIX + "c/tag", "abcde")
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        node.sections["store"]["endpoints"] = f"http://127.0.0.1:{server.server_address[1]}"
+        node.sections["store"]["node"] = "g8"
+        found = examine(node)["cluster"]
+        server.shutdown()
+    etcd.remove(PREFIX + "c/tag")
+    assert found["state"] == "warning" and "behind this machine's" in found["detail"] and found["remedy"]

@@ -43,6 +43,7 @@ OFFENCES = {
     "handed out after its end": ([checkout(1, 2), request(0.1, 0.5)], "which had ended"),
     "not the vault's": ([checkout(1, 2), request(1, None, id=9)], "the vault knows nothing"),
     "after a fence": ([checkout(1, 9), request(2, None), {"kind": "fence", "node": "g1", "at": 5}], "after it was fenced"),
+    "cut off": ([checkout(6, 9), request(2, None), {"kind": "fence", "node": "g1", "at": 5, "until": 10}], "after it was fenced"),
     "two at once": ([request(1, 9), request(5, 12, id=8)], "live at once"),
     "one id for two": ([checkout(1, 2), checkout(3, 4, request=8), request(1, None), request(1, None, id=8, account=4)],
                        "lease L1 is"),
@@ -65,6 +66,25 @@ def test_what_is_not_gone_in_time():
     assert history.offences(late) == []
     assert "was not gone" in history.offences(late, within=15)[0]
     assert "was not gone" in history.offences([checkout(1, 2), release(5, 6), request(1.5, None)], within=15)[0]
+    lost = [checkout(1, 9, status=0, lease=None, request=None, expires=None), request(1.5, 22)]
+    assert history.offences(lost, within=15) == []
+    assert "was not gone" in history.offences([*lost, request(3, 26, id=8, account=4)], within=15)[0]
+
+
+def test_a_release_that_is_pending_is_carried_out_later():
+    """It takes along what the session was given in the meantime. It does not count as done before that."""
+    rest = [checkout(7, 9, node="g2"), checkout(10, 11, lease="L2", request=8), request(1.5, 9.5), request(10.5, None, id=8)]
+    assert "got L2" in " ".join(history.offences([checkout(1, 2), release(5, 6), *rest]))
+    assert history.offences([checkout(1, 2), release(5, 6, pending=True), *rest]) == []
+    late = [checkout(1, 2), release(5, 6, pending=True), checkout(7, 9), release(30, 31), request(1.5, 32)]
+    assert history.offences(late, within=15) == []
+
+
+def test_an_outage_gives_time():
+    late = [checkout(1, 2), release(5, 6), request(1.5, 30)]
+    assert history.offences([*late, {"kind": "outage", "begun": 4, "done": 16}], within=15) == []
+    for begun, done in ((4, 14), (22, 28)):
+        assert "was not gone" in history.offences([*late, {"kind": "outage", "begun": begun, "done": done}], within=15)[0]
 
 
 def test_what_is_no_offence():
@@ -72,6 +92,14 @@ def test_what_is_no_offence():
     assert history.offences([checkout(1, 2), release(5, 6, status=0, released=None), request(1.5, 6)]) == []  # lost answer
     assert history.offences([checkout(1, 2), {"kind": "complete", "node": "g2", "begun": 3, "done": 4, "status": 200,
                                               "user": WHO["user"], "session": "S-1", "released": 1}, request(1.5, 3.5)]) == []
+
+
+def test_an_answer_after_it_was_cut_off():
+    assert history.offences([checkout(6, 11), request(2, None), {"kind": "fence", "node": "g1", "at": 5, "until": 10}]) == []
+
+
+def test_a_lease_of_a_lost_answer_is_released():
+    assert history.offences([checkout(1, 2, status=0, lease=None, request=None, expires=None), release(5, 6)]) == []
 
 
 def test_check_outs_at_once_have_no_order():

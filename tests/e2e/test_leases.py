@@ -19,10 +19,10 @@ import pytest
 from harness import BIN, SANITIZER, TOKEN, Gateway, UnixConnection, eventually
 from stack import CHECKIN, Stack, problem
 
-MEMBERS = ["id", "request_id", "user", "sessions", "lsid", "credential_id", "system", "account", "state", "created_at", "expires_at",
-           "attempts", "last_error"]
+MEMBERS = ["id", "request_id", "request_key", "user", "sessions", "lsid", "credential_id", "system", "account", "state", "created_at",
+           "expires_at", "attempts", "last_error"]
 TITLES = ["ID", "STATE", "ACCOUNT", "SYSTEM", "USER", "START", "LEFT", "SESSIONS", "LAST ERROR"]
-WIDE = ["REQUEST", "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LSID"]
+WIDE = ["REQUEST", "EXPIRES", "ATTEMPTS", "CREDENTIAL", "LSID", "RUN AS"]
 NO_VAULT = "http://127.0.0.1:9/BeyondTrust/api/public/v3"  # a vault that is never there
 LONG_AGO, FAR_OFF = 1700000000000, 4000000000000
 
@@ -188,7 +188,7 @@ def test_command_lists_what_the_interface_lists(stack):
                    "LAST ERROR": "-"}
     lines, _ = command(stack.gateway, "list", "--wide")
     assert cells(lines[0]) == TITLES + WIDE
-    assert cells(lines[1])[9:] == [str(first["request_id"]), first["expires_at"], "0", credential, "-"]
+    assert cells(lines[1])[9:] == [str(first["request_id"]), first["expires_at"], "0", credential, "-", "CORP\\ann"]
     lines, _ = command(stack.gateway, "list", "--json")
     assert json.loads("".join(lines)) == {"leases": every_lease(stack.gateway), "next": None}
 

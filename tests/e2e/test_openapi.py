@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from api_document import PROBLEM, Document, document, offences, types
-from harness import ROOT, TOKEN, session, token_hash
+from harness import ROOT, TOKEN, UnixConnection, session, token_hash
 from pra_stack import EVENT_TOKEN, EVENTS, PraStack
 from stack import DIRECTORY
 
@@ -262,7 +262,7 @@ def test_check_sees_a_change_of_the_document():
     text = (ROOT / "docs" / "openapi.yaml").read_text(encoding="utf-8")
     method, target, status, headers, members = success()
     for before, after in (("        passphrase: {type: string,", "        phrase: {type: string,"),
-                          ("required: [id, request_id, expires_at]", "required: [id, request_id, expires_at, more]"),
+                          ("required: [id, request_id, request_key, expires_at]", "required: [id, request_id, request_key, expires_at, more]"),
                           ("\n        account: {type: string}\n", "\n")):
         assert before in text
         changed = Document(text.replace(before, after))
@@ -325,9 +325,10 @@ BEFORE = {
     ("releaseLease", "plain"): checked_out,
     ("releaseLease", "terminate"): terminable,
 }
+OVER_CONTROL = {"clusterRecord"}  # for the commands of the machine alone
 AFTER = {("checkoutCredential", "adopted"): lambda stack: stack.person.put(f"Requests/{stack.own}/Checkin")}
-FREE = {"request_id", "id", "expires_at", "created_at", "at", "started_at", "age_ms", "took_ms", "last_success_age_ms",
-        "version", "build", "config_digest", "secret_sha256", "count"}
+FREE = {"request_id", "request_key", "id", "expires_at", "created_at", "at", "started_at", "age_ms", "took_ms",
+        "last_success_age_ms", "version", "build", "config_digest", "secret_sha256", "count"}
 # Of these the example shows some; what a user has used is up to the tests before.
 SOME = {"configuration", "calls", "names", "filters", "dependencies", "checks", "last_errors", "leases", "endpoints"}
 
@@ -378,7 +379,11 @@ def test_example_of_a_request_is_answered_as_shown(stack, path, method, kind, na
     if "session" in value:
         stack.opened.append(example_session())
     body = urllib.parse.urlencode(value).encode() if kind == FORM else value
-    answer = stack.gateway.call(method.upper(), target, body, headers={"Content-Type": kind})
+    over = UnixConnection(str(stack.gateway.path / "state" / "control.sock"), 30) \
+        if operation["operationId"] in OVER_CONTROL else None
+    answer = stack.gateway.call(method.upper(), target, body, headers={"Content-Type": kind}, connection=over)
+    if over:
+        over.close()
     AFTER.get((operation["operationId"], name), lambda stack: None)(stack)
     shown = expected(operation, name)
     assert shown, "no answer of that name is shown"

@@ -8,7 +8,7 @@ import pytest
 from harness import eventually
 from stack import Stack, problem
 
-SLOW = {"vault main": {"connections": "2"}, "gateway": {"request_timeout": "6s"}}
+SLOW = {"vault main": {"connections": "2"}, "gateway": {"request_timeout": "10s"}}
 USERS = ("ann", "bob")
 REFUSALS = 'jumpgate_vault_refusals_total{vault="main",reason="%s"}'
 

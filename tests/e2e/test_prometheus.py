@@ -17,6 +17,7 @@ import pytest
 from alert_cases import CASES
 from certificates import Authority
 from harness import ROOT, Gateway, eventually, token_hash
+from pi_stack import PiStack
 from pra_site import PraSite
 from test_conf_files import DASHBOARD, alerts
 
@@ -76,12 +77,14 @@ def _own(gateway):
 
 @pytest.fixture(scope="module", name="page")
 def _page(own):
-    """All metrics that there are: those of the gateway, and those that only a shared store has."""
+    """All metrics that there are: those of the gateway, and those that only a shared store or another vault has."""
     page = own
     sections = {"store": {"type": "etcd", "endpoints": "http://127.0.0.1:9", "node": "g1"}}
     with Gateway("http://127.0.0.1:9/BeyondTrust/api/public/v3", sections) as other:
         shared = blocks(other.call("GET", "/metrics").body.decode())
-    return page + "".join(text for name, text in shared.items() if name not in blocks(page))
+    with PiStack() as stack:
+        keyed = blocks(stack.gateway.call("GET", "/metrics").body.decode())
+    return page + "".join(text for name, text in {**shared, **keyed}.items() if name not in blocks(page))
 
 
 # ---- the tools ----

@@ -27,6 +27,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 SESSION = f"/api/sessions/{ONE}/{lsid(1)}"
+FAILED = {"host_name": ONE, "lsid": lsid(77), "tries": 5, "next_at": "2096-10-02T07:06:40Z", "error": "too large"}
 BEARER = {"Authorization": f"Bearer {FEED_TOKEN}"}
 OBSERVE = {"Authorization": f"Bearer {OBSERVE_TOKEN}"}
 
@@ -76,6 +77,8 @@ def test_a_site_that_is_removed_or_disabled_is_off():
     with sqlite3.connect(reports.database) as database:
         database.execute("INSERT INTO jg_site (host_name, name, state, since, skew_ms, last_success, enabled) "
                          "VALUES ('gone.example.com', 'three', 'Connected', 86400, 0, 86401, 1)")
+        database.execute("INSERT INTO jg_todo (host_name, lsid, why, tries, next_at, error) VALUES (?, ?, 'listed', 5, 4000000000, 'too large')",
+                         (ONE, lsid(77)))
     database.close()
     with reports:
         ann = reports.browser().sign_in("ann")
@@ -88,6 +91,8 @@ def test_a_site_that_is_removed_or_disabled_is_off():
         assert gone["state"] == "Off" and gone["name"] == "three" and gone["last_success"] == "1970-01-02T00:00:01Z"
         assert gone["sources"] == {} and gone["todo"] == gone["failed"] == 0
         assert sites()[TWO]["state"] == "Off" and sites()[ONE]["state"] != "Off"
+        eventually(lambda: sites()[ONE]["failed"] == 1)
+        assert ann.get("/api/collector").json["failed_sessions"] == [FAILED]
 
 
 def test_every_answer_has_the_headers(reports, ann):

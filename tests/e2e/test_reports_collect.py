@@ -137,6 +137,14 @@ def test_a_source_that_fails_for_a_while(site, collector, call):
     assert collector.once() == 0, collector.errors
 
 
+def test_a_round_does_not_wait_out_a_site_that_asks_for_a_long_pause(site, collector):
+    site.fault("status", status=429, headers={"Retry-After": "1000000000000000000000"}, call="AccessSessionListing", count=1)
+    assert collector.once() == 3, collector.errors
+    site.clear_faults()
+    settle(collector)
+    complete(collector, site)
+
+
 def test_what_the_account_may_not_do(site, collector):
     site.permit(perm_reporting_vault="0", perm_command="deny")
     assert collector.once() == 3

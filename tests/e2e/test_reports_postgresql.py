@@ -363,7 +363,7 @@ def test_a_changed_password_is_taken_by_a_reload(program, server, database):
             put = ann.ask("PUT", "/api/layout", {"tiles": []}, {"If-Match": '"0"'})
             assert put.status == 200, put
             locks = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE objid = 1246908240 AND datname = "
-            eventually(lambda: server.value("postgres", f"{locks}'{database}'") == "1")  # the collector's
+            eventually(lambda: server.value("postgres", f"{locks}'{database}'") == "1", seconds=120)  # the collector's
             assert not re.search("changed (writer|reader)", program.error)
     finally:
         for login, password in PASSWORDS.items():

@@ -153,7 +153,7 @@ def test_a_new_state_directory(tmp_path, authority, site):
         assert not (program.state / made).exists()
         with program:
             assert (program.state / made).stat().st_mode & 0o777 == 0o700
-            assert "sandbox mode=on" in program.error
+            eventually(lambda: "sandbox mode=on" in program.error, 10)  # after its listeners are there
 
 
 def test_a_state_directory_that_cannot_be_made_is_named(tmp_path, authority):

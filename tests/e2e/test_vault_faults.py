@@ -101,7 +101,7 @@ def test_pending_request_that_was_never_answered_is_withdrawn(stack):
 def test_request_that_the_vault_wrongly_calls_gone_is_checked_in(stack, fresh):
     asked, credential = fresh
     stack.vault.fault("status", call=CREDENTIAL, status=404, body='"Request has been released or is expired"')
-    problem(stack.checkout(asked, credential), 404, "credential_not_found")
+    problem(stack.checkout(asked, credential), 409, "vault_conflict")
     eventually(lambda: stack.live() == [], 10)
     assert stack.vault.state()["finished"][-1]["state"] == "checked_in"
 

@@ -76,13 +76,13 @@ static void read_answer(struct ps_call *call, enum reader which)
     enum ps_next next;
 
     call->op = &ps_operations[operations[which]];
-    call->out = &out;
+    call->call.call.out = &out;
     next = call->op->read(call);
     if (next == PS_DONE && out.result != VAULT_OK && fault_is_set(&out.fault))
         check_words(&out);
     FUZZ_ASSERT(next == PS_MORE || out.result == VAULT_OK || fault_is_set(&out.fault));
     check_rows(out.accounts);
-    FUZZ_ASSERT(which != REQUEST || out.result != VAULT_OK || request_name_number(out.request_name) > 0);
+    FUZZ_ASSERT(which != REQUEST || out.result != VAULT_OK || request_key_number(out.request_key) > 0);
     FUZZ_ASSERT(which != CREDENTIAL || out.result != VAULT_OK ||
                 (out.secret.len && !out.secret.p[out.secret.len]));
     vault_call_free(&out);
@@ -95,14 +95,14 @@ static void read_refusal(struct ps_call *call, unsigned char kind)
     uint64_t delay = 0;
 
     call->op = &ps_operations[operations[kind % REFUSAL]];
-    call->out = &out;
-    ps_error_text_read(&call->http.body_in, &words);
+    call->call.call.out = &out;
+    ps_error_text_read(&call->call.call.http.body_in, &words);
     FUZZ_ASSERT(utf8_valid(words.text, strlen(words.text)));
-    ps_error_status(call->ps, call->op, &call->http, &out);
+    ps_error_status(call->ps, call->op, &call->call.call.http, &out);
     if (out.result != VAULT_OK && out.result != VAULT_GONE)
         check_words(&out);
-    FUZZ_ASSERT(!ps_is_html(&call->http) || out.result == VAULT_FAILED);
-    (void)ps_error_is_retryable(call->ps, &call->http, &delay);
+    FUZZ_ASSERT(!http_vault_is_page(&call->call.call.http) || out.result == VAULT_FAILED);
+    (void)http_vault_is_retryable(&call->ps->http, &call->call.call.http, &delay);
     vault_call_free(&out);
 }
 
@@ -125,18 +125,18 @@ static void make_page(struct call *http, unsigned char kind)
 
 static void read_page(struct ps_call *call, unsigned char kind)
 {
-    make_page(&call->http, kind);
-    FUZZ_ASSERT(!ps_is_signin_success(&call->http) && !ps_is_signin_refusal(&call->http));
+    make_page(&call->call.call.http, kind);
+    FUZZ_ASSERT(!ps_is_signin_success(&call->call.call.http) && !ps_is_signin_refusal(&call->call.call.http));
     for (int i = PS_SIGN_IN + 1; i < PS_NOPERATIONS; i++) {
         struct vault_call out = {.user = "u", .result = VAULT_OK};
 
         call->op = &ps_operations[i];
-        call->out = &out;
-        call->may_have_happened = false;
+        call->call.call.out = &out;
+        call->call.call.may_have_happened = false;
         FUZZ_ASSERT(ps_call_read(call) == PS_DONE);
-        FUZZ_ASSERT(out.result == VAULT_FAILED && call->may_have_happened == call->op->effects);
+        FUZZ_ASSERT(out.result == VAULT_FAILED && call->call.call.may_have_happened == call->op->effects);
         FUZZ_ASSERT(!out.accounts && !out.directory && !out.secret.len && !out.active.rows &&
-                    !*out.request_name);
+                    !*out.request_key);
         check_words(&out);
         vault_call_free(&out);
     }
@@ -185,15 +185,15 @@ static void dispatch(struct ps_call *call, unsigned char which, struct fuzz_inpu
     } else if (reader == REFUSAL) {
         read_refusal(call, which / NREADERS);
     } else if (reader == TOKEN) {
-        (void)ps_auth_token_keep(call->ps, &call->http);
+        (void)ps_auth_token_keep(call->ps, &call->call.call.http);
     } else if (reader == COOKIES) {
         jar = fuzz_text(in, &len);
-        merge(jar, len, &call->http.cookies);
+        merge(jar, len, &call->call.call.http.cookies);
         free(jar);
     } else if (reader == PAGE) {
         read_page(call, which / NREADERS);
     } else {
-        unescape(&call->http.body_in);
+        unescape(&call->call.call.http.body_in);
     }
 }
 
@@ -203,16 +203,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                    429, 500, 503, 302, 303, 307, 408, 410};
     struct fuzz_input in = fuzz_input(data, size);
     unsigned char which = fuzz_byte(&in), status = fuzz_byte(&in);
-    struct ps ps = {.vault = {&password_safe_ops, &conf}, .clock = &clock_still, .random = 1};
+    struct ps ps = {.http = {.vault = {&password_safe_ops, &conf}, .clock = &clock_still, .random = 1}};
     struct ps_call call = {.ps = &ps};
 
-    call.http.status = statuses[status % (sizeof(statuses) / sizeof(statuses[0]))];
-    call.http.body_in = BUF_INIT(1U << 22);
-    call.http.cookies = BUF_INIT(1U << 22);
-    take(&call.http.body_in, &in);
-    take(&call.http.cookies, &in);
+    call.call.http.status = statuses[status % (sizeof(statuses) / sizeof(statuses[0]))];
+    call.call.http.body_in = BUF_INIT(1U << 22);
+    call.call.http.cookies = BUF_INIT(1U << 22);
+    take(&call.call.http.body_in, &in);
+    take(&call.call.http.cookies, &in);
     dispatch(&call, which, &in);
     secret_clear(&ps.token);
-    call_free_answer(&call.http);
+    call_free_answer(&call.call.http);
     return 0;
 }

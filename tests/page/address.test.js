@@ -41,9 +41,9 @@ test("what the API is asked, unknown parameters left out", () => {
   assert.equal(firstPage(params("after=a&before=b&row=5&limit=25")).toString(), "limit=25");
 });
 
-test("after signing in only paths of our own", () => {
+test("after signing in only pages of our own", () => {
   const next = (path) => nextPath(`?next=${encodeURIComponent(path)}`);
-  assert.equal(next("/records/sessions?user=a&f.x=eq:1"), "/records/sessions?user=a&f.x=eq:1");
-  for (const path of ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "/\t/evil.example", "", "/sign-in", "/sign-in?next=/", "/a\\b"]) assert.equal(next(path), "/", path);
+  for (const path of ["/records/sessions?user=a&f.x=eq:1", "/?range=7d", "/collector", "/sessions/pra.example/00ff?type=a", "/records/team#x"]) assert.equal(next(path), path);
+  for (const path of ["/nothing", "/records/nothing", "/records/sessions/x", "/api/export/sessions.csv?range=all", "/assets/x/app.js", "/sessions/pra.example/%ff", "javascript:alert(1)/records/sessions", "http:evil.example/records/sessions", "records/sessions", "/sessions/\\evil.example/x", "//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "/\t/evil.example", "", "/sign-in", "/sign-in?next=/", "/a\\b"]) assert.equal(next(path), "/", path);
   assert.equal(nextPath(""), "/");
 });

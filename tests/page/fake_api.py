@@ -538,11 +538,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         source = lambda state, error=None: {"state": state, "cursor": when, "lag_seconds": 42, "error": error}  # noqa: E731
         sites = [
             {"name": "east", "host_name": fake_data.SITES[0], "state": "Connected", "reason": None, "since": when, "last_success": when, "skew_ms": -120,
-             "sources": {"closed": source("idle"), "running": source("idle"), "syslog": source("off", None)}, "todo": 0, "failed": 0},
+             "sources": {"closed": {**source("idle"), "cursor": "1796023451"}, "running": source("idle"), "syslog": source("off", None)}, "todo": 0, "failed": 0},
             {"name": "west", "host_name": fake_data.SITES[1], "state": "Action Required", "reason": "credentials", "since": when, "last_success": None, "skew_ms": 900,
              "sources": {"closed": source("failing", "the site refuses the client's secret")}, "todo": 1234, "failed": 2},
         ]
-        self.json({"sites": sites, "gateways": [{"name": "gw1", "state": "ok", "seq": 40123}], "database": {"type": "sqlite", "bytes": 1532000000}})
+        failed = [{"host_name": fake_data.SITES[1], "lsid": "ab" * 16, "tries": 5, "next_at": when, "error": "a session of more than 64M"},
+                  {"host_name": fake_data.SITES[1], "lsid": "cd" * 16, "tries": 1005, "next_at": when, "error": None}]
+        self.json({"sites": sites, "failed_sessions": failed, "gateways": [{"name": "gw1", "state": "ok", "seq": 40123}], "database": {"type": "sqlite", "bytes": 1532000000}})
 
     def api_export(self, me, _):
         if "export" not in me["allow"]:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import test from "node:test";
-import { age, bytes, clock, count, counted, duration, hours, offset, time, title, visible } from "../../src/reports/page/format.js";
+import { age, bytes, clock, count, counted, duration, hours, offset, position, time, title, visible } from "../../src/reports/page/format.js";
 
 const cases = (name, call, rows) => test(name, () => rows.forEach(([wanted, ...given]) => assert.equal(call(...given), wanted)));
 
@@ -13,6 +13,11 @@ cases("hours", hours, [["1.5 h", 5400], ["0 min", 0], ["5 min", 300], ["1 h", 35
 cases("age", age, [["0 s", -5], ["59 s", 59999], ["1 min", 60000], ["47 h", 47.5 * 3600000], ["2 d", 48 * 3600000]]);
 cases("time", time, [
   ["2026-11-28 14:00:03", "2026-11-28T14:00:03+01:00"], ["2026-11-28 14:00:03", "2026-11-28T14:00:03.123Z"], ["2026-11-28 14:00", "2026-11-28T14:00:03Z", true], ["soon", "soon"],
+]);
+cases("position", position, [
+  ["–", null], ["–", ""], ["2026-11-30 07:24:11", "1796023451"], ["2026-11-28", "2026-11-28"], ["archive 345440add438…", `345440add438${"0".repeat(52)}`],
+  ["2026-11-30 07:21:26, all since 2026-10-31 07:21:26", "1796023286 1796023286 1793431286"], ["2026-10-31 07:21:26, of up to 2026-11-30 07:21:26", "1793431286 1796023286 1793431286"],
+  ["2026-10-31 07:21:26, of up to 2026-11-30 07:21:26", "1793431286 1796023286"], ["2026-11-30 07:21:26", "1796023286 1796023286 1796023286"], ["2026-11-30 07:21:26", "1796023286 1796023286"], ["[U+202E]7", "\u202e7"], ["123", "123"],
 ]);
 cases("offset", offset, [["UTC", "2026-11-28T14:00:03Z"], ["UTC", "2026-11-28T14:00:03+00:00"], ["UTC-03:30", "2026-11-28T14:00:03-03:30"], ["", "x"]]);
 cases("bytes", bytes, [["999 B", 999], ["1.5 kB", 1500], ["153 MB", 153200000], ["1.5 GB", 1532000000]]);

@@ -92,4 +92,6 @@ def test_collector(signed_in, fake):
         browser.find("region", name)
     browser.find("table", "sources of east")
     text = browser.js("return document.querySelector('main').innerText")
-    assert "Action Required" in text and "Check client_id and its secret." in text and "1,234 sessions" in text
+    assert "Action Required" in text and "Check client_id and its secret." in text and "1,234 sessions" in text and "2026-11-30 07:24:11" in text
+    browser.find("table", "sessions of west that cannot be read")
+    assert "ab" * 16 in text and "a session of more than 64M" in text and "1,005" in text

@@ -34,6 +34,7 @@ struct caller_conn {
     struct virtual_socket socket; /* first */
     TAILQ_ENTRY(caller_conn) link;
     struct callers *callers;
+    struct node *node;
     TAILQ_HEAD(, caller_op) ops; /* without an answer, oldest first */
     unsigned session;
     uint64_t way_ms;  /* when the last byte on its way arrives */
@@ -98,13 +99,13 @@ static void conn_over(struct caller_conn *c, const char *why)
     buf_free(&c->socket.in);
 }
 
-void callers_cut(struct callers *cs)
+void callers_cut(struct callers *cs, const struct node *n)
 {
     struct caller_conn *c;
 
     TAILQ_FOREACH(c, &cs->conns, link)
     {
-        if (c->closed)
+        if (c->closed || c->node != n)
             continue;
         c->socket.lost = true; /* the dead process finds it so */
         conn_over(c, "gateway-killed");
@@ -135,6 +136,12 @@ static void count_answer(struct world *w, const struct caller_op *op, const cJSO
     counts_add(w->counts, 1, "answer.%s.%d%s%s", op_name(op), op->status, code ? "." : "", code ? code : "");
 }
 
+/* While it was asked. */
+static bool was_paused(const struct caller_op *op)
+{
+    return op->node->paused_ms >= op->started_ms && op->node->paused_ms;
+}
+
 static void on_due(void *arg)
 {
     struct caller_op *op = arg;
@@ -143,7 +150,7 @@ static void on_due(void *arg)
     if (!op->conn)
         return;
     w = op->conn->callers->world;
-    if (!op->conn->left && gateway_run_serves(w->gateway))
+    if (!op->conn->left && gateway_run_serves(op->node->gateway) && !was_paused(op))
         world_fail(w, "request %u %s has no answer in its time", op->number, op_name(op));
 }
 
@@ -158,6 +165,34 @@ static void begin_first(struct caller_conn *c)
     op->begun_ms = c->callers->world->now_ms;
     op->due_ms = c->callers->world->now_ms + REQUEST_MS + LATE_MS;
     world_after(c->callers->world, REQUEST_MS + LATE_MS, on_due, op);
+}
+
+static void note_listed(struct caller_op *list, const cJSON *body)
+{
+    const cJSON *row, *id;
+
+    cJSON_ArrayForEach(row, cJSON_GetObjectItem(body, "leases"))
+    {
+        id = cJSON_GetObjectItem(row, "request_id");
+        if (cJSON_IsNumber(id) && list->nlisted < CALLER_LISTED_MAX)
+            list->listed[list->nlisted++] = (unsigned)id->valuedouble;
+    }
+}
+
+static void ask_next_page(void *arg);
+
+static void take_page(const struct callers *cs, struct caller_op *op, const cJSON *body)
+{
+    const char *next = cJSON_GetStringValue(cJSON_GetObjectItem(body, "next"));
+    struct caller_op *list = op->list ? op->list : op;
+
+    if (op->kind != ACT_LIST)
+        return;
+    note_listed(list, body);
+    if (!next)
+        return;
+    (void)snprintf(list->next, sizeof list->next, "%s", next);
+    world_after(cs->world, WAY_MS, ask_next_page, list);
 }
 
 static void take_answer(struct caller_conn *c, const char *text, size_t head, size_t all)
@@ -176,9 +211,12 @@ static void take_answer(struct caller_conn *c, const char *text, size_t head, si
     if (!op->begun_order) /* answered before it was whole */
         op->begun_order = ++c->callers->order;
     op->answered_order = ++c->callers->order;
+    op->ended_ms = w->now_ms;
+    op->pending = cJSON_IsTrue(cJSON_GetObjectItem(body, "pending"));
     count_answer(w, op, body);
     op_over(op);
     begin_first(c);
+    take_page(c->callers, op, body);
     oracle_on_answer(w->oracle, op, body);
     cJSON_Delete(body);
     if (op->over)
@@ -190,7 +228,7 @@ static void on_sent(struct virtual_socket *s, const char *bytes, size_t n)
     struct caller_conn *c = CONTAINER_OF(s, struct caller_conn, socket);
     size_t head, all;
 
-    if (c->closed || c->callers->world->dead)
+    if (c->closed || c->node->dead)
         return;
     if (buf_append(&c->reply, bytes, n))
         abort();
@@ -201,7 +239,8 @@ static void on_sent(struct virtual_socket *s, const char *bytes, size_t n)
     }
 }
 
-/* The server may close a connection that it has answered, and one whose request never came whole. */
+/* The server may close a connection that it has answered, one whose request never came whole, and one that
+ * has been idle for too long for a gateway that was paused. */
 static void on_closed(struct virtual_socket *s, bool reset)
 {
     struct caller_conn *c = CONTAINER_OF(s, struct caller_conn, socket);
@@ -211,9 +250,11 @@ static void on_closed(struct virtual_socket *s, bool reset)
     (void)reset;
     if (c->closed)
         return;
-    if (op && !c->left && gateway_run_serves(w->gateway) && w->now_ms >= c->way_ms)
+    if (op && !c->left && gateway_run_serves(c->node->gateway) && w->now_ms >= c->way_ms && !was_paused(op))
         world_fail(w, "request %u %s has no answer, its connection is closed", op->number, op_name(op));
-    conn_over(c, c->left ? "client-left" : gateway_run_serves(w->gateway) ? "closed-early" : "gateway-ends");
+    conn_over(c, c->left                                ? "client-left"
+                 : gateway_run_serves(c->node->gateway) ? "closed-early"
+                                                        : "gateway-ends");
 }
 
 /* ---- bytes out ---- */
@@ -284,7 +325,8 @@ static struct caller_conn *conn_new(struct callers *cs, unsigned session)
     c->socket = (struct virtual_socket){.in = BUF_INIT(BYTES_MAX), .sent = on_sent, .closed = on_closed};
     TAILQ_INIT(&c->ops);
     TAILQ_INSERT_TAIL(&cs->conns, c, link);
-    c->connected = gateway_run_connect(cs->world->gateway, &c->socket, session);
+    c->node = cs->world->to;
+    c->connected = gateway_run_connect(c->node->gateway, &c->socket, session);
     c->closed = !c->connected;
     return c;
 }
@@ -294,7 +336,7 @@ static struct caller_conn *open_conn(struct callers *cs, unsigned session)
     struct caller_conn *c;
 
     TAILQ_FOREACH_REVERSE(c, &cs->conns, conns_head, link)
-    if (c->session == session && !c->closed && !c->left && !c->socket.eof)
+    if (c->session == session && c->node == cs->world->to && !c->closed && !c->left && !c->socket.eof)
         return c;
     return NULL;
 }
@@ -316,6 +358,8 @@ static struct caller_op *op_new(struct callers *cs, struct caller_conn *c, const
     if (!op)
         abort();
     op->conn = c;
+    op->callers = cs;
+    op->node = c->node;
     op->kind = act->kind;
     op->number = ++cs->last_op;
     op->session = act->a;
@@ -390,8 +434,9 @@ static void write_request(struct buf *text, const struct caller_op *op, const ch
     (void)buf_append(text, body->data ? body->data : "", body->len);
 }
 
-static void send_request(struct callers *cs, const struct act *act, const char *method, const char *path,
-                         bool has_body, unsigned flags)
+/* NULL = the gateway takes no connection. */
+static struct caller_op *send_request(struct callers *cs, const struct act *act, const char *method,
+                                      const char *path, bool has_body, unsigned flags)
 {
     struct world *w = cs->world;
     struct caller_conn *c = flags & SEND_ON_OPEN ? open_conn(cs, act->a) : NULL;
@@ -402,7 +447,7 @@ static void send_request(struct callers *cs, const struct act *act, const char *
     struct caller_op *op = op_new(cs, c, act);
     if (!c->connected) {
         op_lost(op, "refused");
-        return;
+        return NULL;
     }
     op->hurried = flags & SEND_SHORT_TIME;
     op->named = flags & SEND_LSID;
@@ -415,6 +460,21 @@ static void send_request(struct callers *cs, const struct act *act, const char *
     world_after(w, c->way_ms - w->now_ms + REQUEST_MS + KEEP_OPEN_MS, on_keep_over, c);
     buf_free(&body);
     buf_free(&text);
+    return op;
+}
+
+static void ask_next_page(void *arg)
+{
+    struct caller_op *list = arg, *op;
+    const struct act act = {.kind = ACT_LIST, .a = list->session};
+    char path[sizeof list->next + 32];
+    struct callers *cs = list->callers;
+
+    (void)snprintf(path, sizeof path, "/v1/leases?cursor=%s", list->next);
+    cs->world->to = list->node;
+    op = send_request(cs, &act, "GET", path, false, 0);
+    if (op)
+        op->list = list;
 }
 
 /* Bytes that are no request, or one that no client sends. */
@@ -461,6 +521,7 @@ static void leave(struct callers *cs, const struct act *act)
         return;
     struct caller_conn *c = op->conn;
     c->left = true;
+    op->left = true;
     struct piece *p = piece_new(c, "", 0, WAY_MS);
     p->end = !act->b;
     p->reset = act->b;
@@ -506,7 +567,7 @@ static void ask_status(struct callers *cs, const struct act *act)
 {
     static const char *const paths[] = {"/status", "/metrics", "/v1/health", "/readyz"};
 
-    send_request(cs, act, "GET", paths[act->a % 4], false, 0);
+    (void)send_request(cs, act, "GET", paths[act->a % 4], false, 0);
 }
 
 void callers_act(struct callers *cs, const struct act *act)
@@ -520,12 +581,22 @@ void callers_act(struct callers *cs, const struct act *act)
     switch (act->kind) {
     case ACT_OPERATOR_RELEASE:
     case ACT_END_SESSION: operator_release(cs, act); break;
-    case ACT_LIST: send_request(cs, act, "GET", "/v1/leases", false, act->b); break;
+    case ACT_LIST: (void)send_request(cs, act, "GET", "/v1/leases", false, act->b); break;
     case ACT_STATUS: ask_status(cs, act); break;
     case ACT_GARBAGE: send_garbage(cs, act); break;
     case ACT_LEAVE: leave(cs, act); break;
-    default: send_request(cs, act, "POST", paths[act->kind], true, act->b);
+    default: (void)send_request(cs, act, "POST", paths[act->kind], true, act->b);
     }
+}
+
+bool callers_any(const struct callers *cs, bool (*fn)(void *arg, const struct caller_op *), void *arg)
+{
+    const struct caller_op *op;
+
+    TAILQ_FOREACH(op, &cs->ops, by_time)
+    if (fn(arg, op))
+        return true;
+    return false;
 }
 
 void callers_check_end(const struct callers *cs)

@@ -11,14 +11,18 @@
 #include "world.h"
 
 #include "base/id.h"
+#include "stores/store.h"
 
 #include <cJSON.h>
 #include <sys/queue.h>
+
+#define CALLER_LISTED_MAX 128
 
 struct caller_op {
     TAILQ_ENTRY(caller_op) link;    /* of its connection */
     TAILQ_ENTRY(caller_op) by_time; /* all of the world */
     struct caller_conn *conn;       /* NULL = over */
+    struct node *node;              /* of the gateway that is asked */
     enum act_kind kind;
     unsigned number, session, user, account;
     unsigned minutes;    /* asked for; 0 = not named */
@@ -33,8 +37,16 @@ struct caller_op {
     char lease[ID_SIZE];                         /* the one it releases, of those with an operator; else "" */
     void (*over)(struct caller_op *, void *arg); /* NULL, or called once: answered, or lost */
     void *over_arg;
-    bool lost;  /* it ended without an answer: its effect is not known */
-    int status; /* of its answer; 0 = none */
+    bool lost;    /* it ended without an answer: its effect is not known */
+    bool left;    /* its client has gone */
+    bool pending; /* its answer says that it is done later */
+    int status;   /* of its answer; 0 = none */
+    /* A list of leases comes in pages. */
+    struct callers *callers;
+    struct caller_op *list;             /* the request for the first page; NULL = it is that one */
+    unsigned listed[CALLER_LISTED_MAX]; /* of the first page's: the vault requests of all pages */
+    size_t nlisted;
+    char next[2 * STORE_CURSOR_SIZE]; /* cursor of the next page */
 };
 
 struct callers *callers_new(struct world *);
@@ -44,8 +56,10 @@ void callers_act(struct callers *, const struct act *);
 void callers_post(struct callers *, const struct act *, const char *target, const char *type,
                   const char *body, void (*over)(struct caller_op *, void *arg), void *arg);
 /* The process has been killed: every connection is reset. */
-void callers_cut(struct callers *);
+void callers_cut(struct callers *, const struct node *);
 
+/* Does fn say so of any request that ever was? */
+bool callers_any(const struct callers *, bool (*fn)(void *arg, const struct caller_op *), void *arg);
 /* The world ends: nothing waits for an answer. */
 void callers_check_end(const struct callers *);
 /* Every check-out of this user and account that ended after `since_ms` was answered, and none is open. */

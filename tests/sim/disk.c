@@ -39,6 +39,7 @@ struct side {
 
 struct disk {
     struct world *world;
+    struct node *node;
     struct vdisk *vdisk;
     struct seen_store *store;
     struct seen_trail *trail;
@@ -57,10 +58,10 @@ static struct side *side_of(struct disk *d, const char *path)
 
 static void count_down(struct disk *d, const char *path)
 {
-    if (!d->crash_in || d->world->dead || --d->crash_in)
+    if (!d->crash_in || d->node->dead || --d->crash_in)
         return;
     counts_add(d->world->counts, 1, "crash.%s.loss_%u", side_of(d, path)->name, d->crash_loss);
-    world_kill(d->world, d->crash_restart_ms);
+    node_kill(d->node, d->crash_restart_ms);
 }
 
 /* ---- faults ---- */
@@ -99,7 +100,7 @@ static int on_operation(void *arg, enum vdisk_op op, const char *path, uint64_t 
     if (op == VDISK_SYNC)
         wait_for_disk(d, s);
     count_down(d, path);
-    if (d->world->dead)
+    if (d->node->dead)
         return 0;
     int err = d->world->now_ms < s->fails_ms ? failure_of(d, s, op, grows) : 0;
 
@@ -149,7 +150,7 @@ struct store *disk_open_store(struct disk *d, struct loop *loop)
     char why[320] = "";
     struct store *store = seen_store_open(d->store, loop, DISK_STATE_DIR, why);
 
-    if (!store && !d->world->dead && d->world->now_ms >= d->store_side.fails_ms)
+    if (!store && !d->node->dead && d->world->now_ms >= d->store_side.fails_ms)
         world_fail(d->world, "a start is refused: %s", why);
     counts_add(d->world->counts, !store, "gateway.not_started");
     return store;
@@ -157,7 +158,7 @@ struct store *disk_open_store(struct disk *d, struct loop *loop)
 
 void disk_started(struct disk *d)
 {
-    if (!d->world->dead && d->world->now_ms >= d->trail_side.fails_ms)
+    if (!d->node->dead && d->world->now_ms >= d->trail_side.fails_ms)
         disk_check_trail(d);
 }
 
@@ -177,7 +178,7 @@ void disk_cut(struct disk *d)
 void disk_bury(struct disk *d)
 {
     vdisk_reboot(d->vdisk);
-    ends_process(d->world->ends);
+    ends_process(d->world->ends, d->node->dead || disk_fails(d));
     seen_store_closed(d->store);
     d->crash_in = 0;
     d->crash_loss = rng_below(&d->rng, VDISK_LOSS_KINDS); /* of a kill without an act of its own */
@@ -186,11 +187,11 @@ void disk_bury(struct disk *d)
 /* A thread that still waits for the disk ends with its process. */
 static void end_threads(struct disk *d)
 {
-    if (!virtual_threads_wait())
+    if (!virtual_threads_wait(d->node))
         return;
     counts_add(d->world->counts, 1, "gateway.left_thread");
     vdisk_cut(d->vdisk, VDISK_LOSE_NONE);
-    while (virtual_threads_hurry())
+    while (virtual_threads_hurry(d->node))
         ;
     vdisk_reboot(d->vdisk);
 }
@@ -198,7 +199,7 @@ static void end_threads(struct disk *d)
 void disk_closed(struct disk *d)
 {
     end_threads(d);
-    ends_process(d->world->ends);
+    ends_process(d->world->ends, d->node->dead || disk_fails(d));
     vdisk_exit(d->vdisk);
     seen_store_closed(d->store);
     d->crash_in = 0;
@@ -281,29 +282,36 @@ bool disk_fails(const struct disk *d)
 
 /* ---- life ---- */
 
-struct disk *disk_new(struct world *w)
+void disk_use(struct disk *d, const struct clock *clock)
 {
+    virtual_libc_use(d->vdisk, clock);
+}
+
+struct disk *disk_new(struct node *n)
+{
+    struct world *w = n->world;
     struct disk *d = calloc(1, sizeof *d);
+    uint64_t seed = w->script->seed ^ (uint64_t)n->number << 32;
     struct vdisk_hooks hooks = {on_operation, after_operation, on_durable, on_found, d};
 
     if (!d)
         abort();
     d->world = w;
+    d->node = n;
     d->store_side.name = "store";
     d->trail_side.name = "trail";
-    d->rng = (struct rng){w->script->seed ^ UINT64_C(0x4641554C54)};
+    d->rng = (struct rng){seed ^ UINT64_C(0x4641554C54)};
     d->crash_loss = rng_below(&d->rng, VDISK_LOSS_KINDS);
-    d->vdisk = vdisk_new(w->script->seed, &hooks);
-    d->store = seen_store_new(w);
-    d->trail = seen_trail_new(w);
-    virtual_libc_use(d->vdisk, &w->clock);
-    vfs_use(d->vdisk, &w->clock, w->script->seed);
+    d->vdisk = vdisk_new(seed, &hooks);
+    d->store = seen_store_new(n);
+    d->trail = seen_trail_new(n);
+    disk_use(d, &n->clock);
+    vfs_use(d->vdisk, &n->clock, seed);
     return d;
 }
 
 void disk_free(struct disk *d)
 {
-    virtual_libc_use(NULL, NULL);
     seen_store_free(d->store);
     seen_trail_free(d->trail);
     vdisk_free(d->vdisk);

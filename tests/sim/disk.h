@@ -17,7 +17,9 @@ struct disk;
 
 #define DISK_STATE_DIR "/jumpgate-disk/state"
 
-struct disk *disk_new(struct world *);
+struct disk *disk_new(struct node *);
+/* The disk and the clock of what the program does from here on. */
+void disk_use(struct disk *, const struct clock *);
 void disk_free(struct disk *);
 void disk_act(struct disk *, const struct act *);
 void disk_heal(struct disk *);

@@ -2,7 +2,7 @@
 /* ends.c - see the header. */
 #include "ends.h"
 
-#include "disk.h"
+#include "oracle.h"
 
 #include "base/id.h"
 #include "base/uthash_nofail.h"
@@ -11,13 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_SIZE     (ID_SIZE + 8)
+#define KEY_SIZE     (ID_SIZE + 96)
+#define LEARNT_MS    60000 /* after it was counted as dead a gateway has found that out */
 #define OUTCOME_SIZE 16
 
-/* What ended, and when the trail had it last. */
+/* What ended or was adopted, and when a trail had it last. */
 struct seen {
-    char key[KEY_SIZE]; /* "lease ID", "request N", "release rN" */
+    char key[KEY_SIZE]; /* "lease ID", "request N", "release rN", "lease ID of NODE@E" */
     char outcome[OUTCOME_SIZE];
+    const struct node *node; /* whose trail that is */
+    uint64_t at_ms;
     size_t process; /* how many were killed before */
     UT_hash_handle hh;
 };
@@ -53,7 +56,25 @@ static bool read_member(const char *line, size_t n, const char *name, char *to, 
     return true;
 }
 
-static void put(struct ends *e, const char *key, const char *outcome)
+static bool was_fenced(const struct world *w, const struct node *n)
+{
+    uint64_t from_ms = n->paused_ms > n->last_fenced_ms ? n->paused_ms : n->last_fenced_ms;
+
+    return n->last_fenced_ms && w->now_ms < from_ms + LEARNT_MS;
+}
+
+/* A gateway does not know yet that it was counted as dead; one whose flight has lost its answer cannot see
+ * who has ended the lease; a restored etcd has what has ended since. */
+static bool may_be_repeated(const struct ends *e, const struct seen *seen, const struct node *n)
+{
+    const struct world *w = e->world;
+
+    return seen->process != e->nkilled || w->restored_ms ||
+           (seen->node != n &&
+            (was_fenced(w, n) || was_fenced(w, seen->node) || world_calm_ms(w) < LEARNT_MS));
+}
+
+static void put(struct ends *e, const struct node *n, const char *key, const char *outcome)
 {
     struct seen *seen = find(e, key);
 
@@ -65,11 +86,17 @@ static void put(struct ends *e, const char *key, const char *outcome)
         HASH_ADD_STR(e->table, key, seen);
         if (!seen->hh.tbl)
             abort();
-    } else if (*seen->outcome && seen->process == e->nkilled) {
-        world_fail(e->world, "the audit trail has a second end of %s: %s, after %s", key, outcome,
-                   seen->outcome);
+    } else if (*seen->outcome &&
+               strcmp(outcome, "already_gone") == 0) { /* looked for once more, and it ended nothing */
+        return;
+    } else if (*seen->outcome && !may_be_repeated(e, seen, n)) {
+        world_fail(e->world, "the audit trail has a second end of %s: %s, after %s (g%u, g%u)", key, outcome,
+                   seen->outcome, n->number, seen->node->number);
     }
+    counts_add(e->world->counts, *seen->outcome && seen->node != n, "trail.ended_twice");
     seen->process = e->nkilled;
+    seen->node = n;
+    seen->at_ms = e->world->now_ms;
     (void)snprintf(seen->outcome, sizeof seen->outcome, "%s", outcome);
 }
 
@@ -82,20 +109,26 @@ static void forget(struct ends *e, const char *key)
         seen->outcome[0] = '\0';
 }
 
-void ends_record(struct ends *e, const char *line, size_t n)
+void ends_record(struct ends *e, const struct node *node, const char *line, size_t n)
 {
-    char event[24] = "", outcome[OUTCOME_SIZE] = "", id[ID_SIZE] = "", key[KEY_SIZE];
+    char event[24] = "", outcome[OUTCOME_SIZE] = "", id[ID_SIZE] = "", key[KEY_SIZE], from[64];
 
     (void)read_member(line, n, "event", event, sizeof event);
     if (strcmp(event, "lease_end") == 0 && read_member(line, n, "lease_id", id, sizeof id)) {
         (void)snprintf(key, sizeof key, "lease %s", id);
         (void)read_member(line, n, "reason", outcome, sizeof outcome);
-        put(e, key, outcome);
+        put(e, node, key, outcome);
         return;
     }
     if (strcmp(event, "release") == 0 && read_member(line, n, "request_id", id, sizeof id)) {
         (void)snprintf(key, sizeof key, "release %s", id);
-        put(e, key, event);
+        put(e, node, key, event);
+        return;
+    }
+    if (strcmp(event, "adopted") == 0 && read_member(line, n, "lease_id", id, sizeof id) &&
+        read_member(line, n, "from", from, sizeof from)) {
+        (void)snprintf(key, sizeof key, "lease %s of %s", id, from);
+        put(e, node, key, event);
         return;
     }
     if (!read_member(line, n, "vault_request_id", id, sizeof id))
@@ -106,10 +139,12 @@ void ends_record(struct ends *e, const char *line, size_t n)
         forget(e, key);
     if (strcmp(event, "checkin") == 0 && read_member(line, n, "outcome", outcome, sizeof outcome) &&
         strcmp(outcome, "forgotten") != 0)
-        put(e, key, outcome);
+        put(e, node, key, outcome);
+    if (strcmp(outcome, "lapsed") == 0)
+        oracle_on_lapse(e->world->oracle, (unsigned)strtoul(id, NULL, 10));
 }
 
-void ends_durable(struct ends *e, const char *line, size_t n)
+void ends_durable(struct ends *e, const struct node *node, const char *line, size_t n)
 {
     char event[24] = "", id[ID_SIZE] = "", key[KEY_SIZE];
 
@@ -118,12 +153,12 @@ void ends_durable(struct ends *e, const char *line, size_t n)
         return;
     (void)snprintf(key, sizeof key, "lease %s", id);
     if (!find(e, key))
-        put(e, key, "");
+        put(e, node, key, "");
 }
 
-void ends_process(struct ends *e)
+void ends_process(struct ends *e, bool killed)
 {
-    if (!e->world->dead && !disk_fails(e->world->disk))
+    if (!killed)
         return;
     if (e->nkilled == e->cap) {
         e->cap = e->cap ? 2 * e->cap : 16;

@@ -11,6 +11,7 @@
 
 #include "callers.h"
 #include "disk.h"
+#include "etcd_sim.h"
 #include "site_sim.h"
 
 #include "backends/password_safe/password_safe.h"
@@ -24,6 +25,7 @@
 #include "commands/run/audit.h"
 #include "commands/run/reload.h"
 #include "commands/run/site.h"
+#include "commands/run/store.h"
 #include "handlers/routes.h"
 #include "loop/server/connection.h"
 
@@ -41,6 +43,7 @@ enum run_state { RUN_NONE, RUN_SERVING, RUN_DRAINING, RUN_FLUSHING, RUN_CLOSING,
 
 struct gateway_run {
     struct world *world;
+    struct node *node;
     struct conf *conf;
     enum run_state state;
     unsigned starts;
@@ -48,6 +51,7 @@ struct gateway_run {
     struct loop *loop;
     struct loop_hook hook;
     struct store *store;
+    struct run_store shared; /* of several gateways: it has `store` then */
     struct run_audit audit;
     struct vault *vault;
     struct broker *broker;
@@ -63,7 +67,7 @@ struct gateway_run {
 /* ---- the configuration ---- */
 
 static struct {
-    char dir[32], conf[64], key[64], site_secret[64], log[64];
+    char dir[32], conf[64], key[64], site_secret[64], etcd_password[64], log[64];
     bool debug;
 } files;
 
@@ -104,8 +108,23 @@ static void add_site(struct buf *to, const struct setup *s)
         (void)buf_printf(to, "events_token_sha256 = %s\n", hex);
 }
 
+static void add_store(struct buf *to, const struct node *n)
+{
+    const struct setup *s = &n->world->setup;
+
+    if (!world_is_cluster(n->world))
+        return;
+    (void)buf_printf(to,
+                     "[store]\ntype = etcd\nnode = g%u\nttl = %us\n"
+                     "endpoints = https://" ETCD_HOST ":2379 https://" ETCD_HOST ":2379 https://" ETCD_HOST
+                     ":2379\n",
+                     n->number, s->ttl_s, 0U, 1U, 2U);
+    if (s->etcd_users)
+        (void)buf_printf(to, "user = " ETCD_USER "\npassword_file = %s\n", files.etcd_password);
+}
+
 /* `vault`: the name of its section. */
-static void write_conf(const struct setup *s, const char *vault)
+static void write_conf(const struct node *n, const struct setup *s, const char *vault)
 {
     struct buf text = BUF_INIT(1 << 16);
     char hex[65];
@@ -128,6 +147,7 @@ static void write_conf(const struct setup *s, const char *vault)
                      vault, files.key, s->full_name ? "@example.test" : "", s->approval_wait_s,
                      s->session_idle_minutes, s->connections, s->sessions_per_user, yes_or_no(s->ask_policy));
     add_site(&text, s);
+    add_store(&text, n);
     write_file(files.conf, buf_cstr(&text));
     buf_free(&text);
 }
@@ -141,8 +161,10 @@ void gateway_run_configure(void)
     (void)snprintf(files.conf, sizeof files.conf, "%s/conf", files.dir);
     (void)snprintf(files.key, sizeof files.key, "%s/key", files.dir);
     (void)snprintf(files.site_secret, sizeof files.site_secret, "%s/site-secret", files.dir);
+    (void)snprintf(files.etcd_password, sizeof files.etcd_password, "%s/etcd-password", files.dir);
     write_file(files.key, "0123456789abcdef\n");
     write_file(files.site_secret, "secret-of-the-simulated-site\n");
+    write_file(files.etcd_password, ETCD_PASSWORD "\n");
 }
 
 void gateway_run_log(bool debug, const char *file)
@@ -158,15 +180,16 @@ void gateway_run_unconfigure(void)
     (void)unlink(files.conf);
     (void)unlink(files.key);
     (void)unlink(files.site_secret);
+    (void)unlink(files.etcd_password);
     (void)rmdir(files.dir);
 }
 
-static struct conf *load_conf(const struct setup *setup)
+static struct conf *load_conf(const struct node *n)
 {
     struct buf errors = BUF_INIT(1 << 20);
     struct conf *conf = NULL;
 
-    write_conf(setup, "main");
+    write_conf(n, &n->world->setup, "main");
     if (conf_load(files.conf, &conf, &errors)) {
         (void)fprintf(stderr, "%.*s\n", (int)errors.len, errors.data);
         abort();
@@ -208,7 +231,8 @@ static void on_server_closed(void *arg)
     g->vault = NULL;
     g->store = NULL;
     password_safe_close(vault, on_part_closed, g);
-    store->ops->close(store, on_part_closed, g);
+    if (!run_store_close(&g->shared, on_part_closed, g))
+        store->ops->close(store, on_part_closed, g);
     run_audit_close(&g->audit, on_part_closed, g);
     on_part_closed(g);
 }
@@ -217,6 +241,7 @@ void gateway_run_close(struct gateway_run *g)
 {
     if (g->state == RUN_NONE || g->state >= RUN_CLOSING)
         return;
+    node_enter(g->node);
     g->state = RUN_CLOSING;
     timer_stop(loop_timers(g->loop), &g->drain_end);
     http_server_close(g->server, on_server_closed, g);
@@ -232,6 +257,8 @@ static void on_iteration(struct loop_hook *hook)
 {
     struct gateway_run *g = CONTAINER_OF(hook, struct gateway_run, hook);
 
+    if (g->state == RUN_DRAINING && !http_busy(g->server))
+        broker_hand_over(g->broker);
     if (g->state == RUN_DRAINING && !http_busy(g->server) && broker_idle(g->broker))
         start_flushing(g);
     if (g->state == RUN_FLUSHING && !http_connections(g->server) && broker_idle(g->broker))
@@ -252,17 +279,31 @@ static void on_drain_end(struct deadline *d)
     start_flushing(g);
 }
 
+/* With release_on_stop leases are given back only where it is alone. */
+static bool is_another_alive(const struct gateway_run *g)
+{
+    const struct world *w = g->world;
+
+    for (unsigned k = 0; k < w->nnodes; k++)
+        if (w->node[k].gateway != g && gateway_run_serves(w->node[k].gateway) && !node_is_paused(&w->node[k]))
+            return true;
+    return false;
+}
+
 void gateway_run_stop(struct gateway_run *g, unsigned restart_ms)
 {
     if (g->state == RUN_NONE)
         return;
-    world_disturbed(g->world);
+    node_enter(g->node);
+    if (!world_is_cluster(g->world))
+        world_disturbed(g->world);
+    g->node->killed_ms = g->world->now_ms;
     if (g->state != RUN_SERVING) { /* a second signal */
         gateway_run_close(g);
         return;
     }
     g->restart_ms = restart_ms;
-    g->world->gives_up |= g->world->setup.release_on_stop;
+    g->world->gives_up |= g->world->setup.release_on_stop && !is_another_alive(g);
     g->state = RUN_DRAINING;
     gateway_drain(g->gateway);
     broker_drain(g->broker);
@@ -277,12 +318,24 @@ static void on_restart(void *arg)
     gateway_run_start(arg);
 }
 
+static bool is_another_up(const struct gateway_run *g)
+{
+    const struct world *w = g->world;
+
+    for (unsigned k = 0; k < w->nnodes; k++)
+        if (w->node[k].gateway != g && gateway_run_up(w->node[k].gateway))
+            return true;
+    return false;
+}
+
 /* Nothing of the process may be left. */
 static void check_gone(struct gateway_run *g)
 {
     struct arena_state memory;
 
     secret_state(&memory);
+    if (is_another_up(g))
+        memory.blocks = 0; /* they may be that one's */
     if (timers_count(loop_timers(g->loop)))
         world_fail(g->world, "%zu deadlines run after the end", timers_count(loop_timers(g->loop)));
     if (memory.blocks)
@@ -301,11 +354,11 @@ static void forget_process(struct gateway_run *g)
     g->conf = NULL;
     g->loop = NULL;
     g->state = RUN_NONE;
-    if (w->dead)
+    if (g->node->dead)
         return;
-    world_note(w, "gateway stopped");
+    node_note(g->node, "gateway stopped");
     counts_add(w->counts, 1, "gateway.stopped");
-    disk_closed(w->disk);
+    disk_closed(g->node->disk);
     if (g->restart_ms != UINT32_MAX)
         world_after(w, g->restart_ms, on_restart, g);
 }
@@ -391,8 +444,8 @@ static void prepare_reload(struct gateway_run *g)
 
 static void open_loop(struct gateway_run *g)
 {
-    g->conf = load_conf(&g->world->setup);
-    g->loop = loop_new_clock(&g->world->clock);
+    g->conf = load_conf(g->node);
+    g->loop = loop_new_clock(&g->node->clock);
     if (!g->loop)
         abort();
     g->hook = (struct loop_hook){.iteration = on_iteration};
@@ -413,9 +466,36 @@ static void open_audit(struct gateway_run *g)
 /* A start that fails, as a service manager tries it again. */
 static void give_up_start(struct gateway_run *g)
 {
-    world_note(g->world, "gateway not started");
+    node_note(g->node, "gateway not started");
     g->restart_ms = RESTART_MS;
     forget_process(g);
+}
+
+static void on_store_failed(void *arg, const char *why)
+{
+    struct gateway_run *g = arg;
+
+    world_fail(g->world, "g%u may not join: %s", g->node->number, why);
+}
+
+static struct store *open_store(struct gateway_run *g)
+{
+    char why[RUN_STORE_WHY] = "";
+
+    if (!world_is_cluster(g->world))
+        return disk_open_store(g->node->disk, g->loop);
+    g->shared = (struct run_store){.failed = on_store_failed, .arg = g};
+    if (!run_store_open(&g->shared, g->loop, g->conf, false, why) && !g->node->dead &&
+        !disk_fails(g->node->disk))
+        world_fail(g->world, "a start is refused: %s", why);
+    return g->shared.store;
+}
+
+/* What the oracle is to know of the configuration. */
+static void note_conf(struct node *n)
+{
+    n->release_minutes = n->world->setup.release_minutes;
+    n->approval_wait_s = n->world->setup.approval_wait_s;
 }
 
 void gateway_run_start(struct gateway_run *g)
@@ -424,22 +504,27 @@ void gateway_run_start(struct gateway_run *g)
 
     if (g->state != RUN_NONE)
         return;
+    node_enter(g->node);
     g->state = RUN_SERVING;
-    world_note(w, "gateway starts");
+    node_note(g->node, "gateway starts");
+    g->node->started_ms = w->now_ms;
+    note_conf(g->node);
+    g->node->fenced_ms = 0;
     if (w->gives_up)
         w->gave_up_ms = w->now_ms;
     w->gives_up = false;
     counts_add(w->counts, 1, "gateway.started");
-    world_disturbed(w);
+    if (!world_is_cluster(w))
+        world_disturbed(w);
     g->starts++;
     open_loop(g);
-    g->store = disk_open_store(w->disk, g->loop);
+    g->store = open_store(g);
     if (!g->store) {
         give_up_start(g);
         return;
     }
     open_audit(g);
-    disk_started(w->disk);
+    disk_started(g->node->disk);
     open_vault(g);
     open_broker(g);
     open_gateway(g);
@@ -448,7 +533,8 @@ void gateway_run_start(struct gateway_run *g)
 
 void gateway_run_rotate(struct gateway_run *g)
 {
-    disk_rotate_trail(g->world->disk);
+    node_enter(g->node);
+    disk_rotate_trail(g->node->disk);
     if (gateway_run_serves(g))
         run_audit_rotate(&g->audit);
 }
@@ -458,6 +544,8 @@ void gateway_run_rotate(struct gateway_run *g)
 /* False = the change is one that a reload refuses. */
 static bool change_setup(struct setup *s, const struct act *act)
 {
+    if (act->a == RELOAD_FOLLOW)
+        return true;
     switch ((enum reload_change)(act->a % RELOAD_NCHANGES)) {
     case RELOAD_DURATION: s->release_minutes = 1 + act->b; break;
     case RELOAD_LIST_CACHE: s->list_cache_ms = act->b % 2 ? act->b * 150 : 0; break;
@@ -477,7 +565,7 @@ static bool change_setup(struct setup *s, const struct act *act)
     return true;
 }
 
-static void write_refused(const struct setup *s, const struct act *act)
+static void write_refused(const struct node *n, const struct setup *s, const struct act *act)
 {
     struct setup wrong = *s;
 
@@ -485,7 +573,7 @@ static void write_refused(const struct setup *s, const struct act *act)
         wrong.reconcile_minutes++;
     if (act->a % RELOAD_NCHANGES == RELOAD_MISTAKE)
         wrong.connections = 0;
-    write_conf(&wrong, act->a % RELOAD_NCHANGES == RELOAD_VAULT_GONE ? "other" : "main");
+    write_conf(n, &wrong, act->a % RELOAD_NCHANGES == RELOAD_VAULT_GONE ? "other" : "main");
 }
 
 void gateway_run_reload(struct gateway_run *g, const struct act *act)
@@ -493,18 +581,20 @@ void gateway_run_reload(struct gateway_run *g, const struct act *act)
     struct world *w = g->world;
     struct reload_report report;
 
-    if (!gateway_run_serves(g))
+    if (!gateway_run_serves(g) || node_is_paused(g->node))
         return;
+    node_enter(g->node);
     bool good = change_setup(&w->setup, act);
 
     if (good)
-        w->reloaded_ms = w->now_ms;
+        g->node->reloaded_ms = w->now_ms;
+    note_conf(g->node);
     if (w->setup.list_cache_ms > w->list_cache_ms)
         w->list_cache_ms = w->setup.list_cache_ms;
     if (good)
-        write_conf(&w->setup, "main");
+        write_conf(g->node, &w->setup, "main");
     else
-        write_refused(&w->setup, act);
+        write_refused(g->node, &w->setup, act);
     bool done = reload_now(g->reload, &report);
 
     gateway_reloaded(g->gateway, &report);
@@ -517,13 +607,14 @@ void gateway_run_reload(struct gateway_run *g, const struct act *act)
 
 /* ---- the world's side ---- */
 
-struct gateway_run *gateway_run_new(struct world *w)
+struct gateway_run *gateway_run_new(struct node *n)
 {
     struct gateway_run *g = calloc(1, sizeof *g);
 
     if (!g)
         abort();
-    g->world = w;
+    g->world = n->world;
+    g->node = n;
     return g;
 }
 
@@ -539,13 +630,14 @@ bool gateway_run_up(const struct gateway_run *g)
 
 bool gateway_run_serves(const struct gateway_run *g)
 {
-    return g->state == RUN_SERVING && !g->world->dead;
+    return g->state == RUN_SERVING && !g->node->dead;
 }
 
 bool gateway_run_iterate(struct gateway_run *g)
 {
     if (g->state == RUN_NONE)
         return false;
+    node_enter(g->node);
     (void)loop_iterate(g->loop);
     if (g->state == RUN_GONE && !virtual_uv_pending(loop_uv(g->loop))) {
         forget_process(g);
@@ -568,9 +660,10 @@ bool gateway_run_connect(struct gateway_run *g, struct virtual_socket *s, unsign
 {
     struct sockaddr_in from = {.sin_family = AF_INET, .sin_port = htons(40000)};
 
-    if (g->world->dead || g->state == RUN_NONE || g->state >= RUN_FLUSHING)
+    if (g->node->dead || g->state == RUN_NONE || g->state >= RUN_FLUSHING)
         return false;
     from.sin_addr.s_addr = htonl(0x0A000001U + host);
+    node_enter(g->node);
     virtual_uv_offer(loop_uv(g->loop), s);
     conn_accept(&g->listener, s->fd, (struct sockaddr *)&from, PLACE_COUNTED);
     return true;

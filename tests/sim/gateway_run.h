@@ -14,10 +14,10 @@ struct gateway_run;
 /* The configuration that all worlds share, from a file that it writes and removes. Once for the program. */
 void gateway_run_configure(void);
 void gateway_run_unconfigure(void);
-/* Where its log goes, now and after reloads; "-" = stderr. */
+/* Where the log of all gateways goes, now and after reloads; "-" = stderr. */
 void gateway_run_log(bool debug, const char *file);
 
-struct gateway_run *gateway_run_new(struct world *);
+struct gateway_run *gateway_run_new(struct node *);
 void gateway_run_free(struct gateway_run *);
 
 void gateway_run_start(struct gateway_run *);

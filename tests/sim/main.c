@@ -23,7 +23,7 @@
 struct options {
     uint64_t first, last;
     double seconds; /* CPU; 0 = no limit */
-    bool trace, twice, no_shrink, go_on, log;
+    bool trace, twice, no_shrink, go_on, log, cluster;
     const char *save;
     const char *const *replay; /* files */
     int nreplay;
@@ -44,14 +44,15 @@ static double cpu_seconds(void)
 
 static int usage(FILE *to)
 {
-    (void)fputs("usage: jumpgate-sim [--seed N | --seeds A..B | --seconds S [--seeds A..]] [--trace] [--log] "
-                "[--twice]\n"
-                "                    [--save FILE] [--no-shrink] [--go-on]\n"
+    (void)fputs("usage: jumpgate-sim [--seed N | --seeds A..B | --seconds S [--seeds A..]] [--cluster] "
+                "[--trace]\n"
+                "                    [--log] [--twice] [--save FILE] [--no-shrink] [--go-on]\n"
                 "       jumpgate-sim [--trace] --replay FILE...\n\n"
                 "Runs the gateway in simulated worlds. docs/simulation.md says what is simulated.\n\n"
                 "  --seed N       one world\n"
                 "  --seeds A..B   the worlds of these seeds; A.. has no end\n"
                 "  --seconds S    as many as fit into S seconds of CPU time\n"
+                "  --cluster      worlds of several gateways with one etcd\n"
                 "  --trace        every line of what happens\n"
                 "  --twice        each world twice: both runs must be the same\n"
                 "  --replay FILE  the scripts of these files\n"
@@ -80,7 +81,7 @@ static void report(struct script *s, const struct options *o)
     char failure[512];
 
     if (!o->no_shrink && shrink_fails(s, failure))
-        shrink(s);
+        shrink(s, failure);
     (void)printf("\n--- the script, %zu acts ---\n", s->n);
     script_write(s, stdout);
     save(s, o->save);
@@ -130,7 +131,7 @@ static bool run_seeds(const struct options *o, struct totals *t)
          seed++) {
         struct script s;
 
-        script_make(&s, seed);
+        (o->cluster ? script_make_cluster : script_make)(&s, seed);
         bool good = run_script(&s, o, t);
         script_free(&s);
         all &= good;
@@ -188,6 +189,8 @@ static bool read_option(int argc, char **argv, int *i, struct options *o)
 
     if (strcmp(name, "--trace") == 0)
         return o->trace = true;
+    if (strcmp(name, "--cluster") == 0)
+        return o->cluster = true;
     if (strcmp(name, "--log") == 0)
         return o->log = true;
     if (strcmp(name, "--twice") == 0)

@@ -9,64 +9,33 @@
 
 #include "disk.h"
 #include "ends.h"
+#include "etcd_sim.h"
 #include "gateway_run.h"
+#include "oracle_seen.h"
 #include "site_sim.h"
 
 #include "broker/identity/request_reason.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MINUTE        UINT64_C(60000)
-#define APART_MS      2000 /* whole seconds, and the time of a call */
-#define SHORT_MS      3000 /* of a lease that is as good as over */
-#define TICK_MS       MINUTE
-#define EXPIRED_MS    (3 * MINUTE)
-#define PROMPT_MS     MINUTE        /* for a check-in that nothing keeps */
-#define SETTLED_MS    (5 * MINUTE)  /* until what went wrong has no effect on what begins now */
-#define ON_THE_WAY_MS 100           /* from its arrival until a check-out is in the broker */
-#define STATUS_MS     100           /* for an answer about the gateway's state */
-#define UNDER_WAY_MS  MINUTE        /* a check-out, at most */
-#define SHOWN_MS      (3 * MINUTE)  /* of a listing, until its ends are taken */
-#define LEARNT_MS     (30 * MINUTE) /* after the end of a request, until the gateway knows of it */
-#define CALM_MS       (20 * MINUTE) /* longer than every retry and the longest reconcile_every */
-
-/* What a client was answered: a lease. */
-struct seen_lease {
-    STAILQ_ENTRY(seen_lease) link;
-    char id[ID_SIZE];
-    unsigned session, user, account, request;
-    uint64_t order, at_ms; /* of the answer */
-    int64_t expires_wall_ms;
-    uint64_t released_ms; /* 0 = it is not */
-    bool named;           /* its lsid is known */
-    bool end_seen;        /* in the trail; or it will not come */
-};
-
-/* A release or completion that was answered: check-outs that began before it give nothing any more. */
-struct seen_release {
-    STAILQ_ENTRY(seen_release) link;
-    unsigned number, session, account;
-    bool whole_session;
-    uint64_t sent_order, answered_order, at_ms;
-};
-
-/* An end of a session that the gateway has accepted. */
-struct seen_end {
-    STAILQ_ENTRY(seen_end) link;
-    unsigned session;
-    uint64_t begun_ms; /* of its request */
-};
-
-struct oracle {
-    struct world *world;
-    STAILQ_HEAD(, seen_end) ends;
-    bool timed[SETUP_SESSIONS]; /* a check-out of the session has asked for a duration */
-    bool named[SETUP_SESSIONS]; /* a request has named the lsid of the session */
-    STAILQ_HEAD(, seen_lease) leases;
-    STAILQ_HEAD(, seen_release) releases;
-    bool ending[SETUP_SESSIONS]; /* something has ended a lease of the session, or tried to */
-};
+#define MINUTE          UINT64_C(60000)
+#define APART_MS        2000 /* whole seconds, and the time of a call */
+#define SHORT_MS        3000 /* of a lease that is as good as over */
+#define TICK_MS         MINUTE
+#define CLUSTER_TICK_MS 1000
+#define EXPIRED_MS      (3 * MINUTE)
+#define DELAYED_MS      100           /* until the end of a lease is durable */
+#define PROMPT_MS       MINUTE        /* for a check-in that nothing keeps */
+#define SETTLED_MS      (5 * MINUTE)  /* until what went wrong has no effect on what begins now */
+#define ON_THE_WAY_MS   100           /* from its arrival until a check-out is in the broker */
+#define STATUS_MS       100           /* for an answer about the gateway's state */
+#define UNDER_WAY_MS    MINUTE        /* a check-out, at most */
+#define SHOWN_MS        (3 * MINUTE)  /* of a listing, until its ends are taken */
+#define LEARNT_MS       (30 * MINUTE) /* after the end of a request, until the gateway knows of it */
+#define CALM_MS         (20 * MINUTE) /* longer than every retry and the longest reconcile_every */
+#define CLUSTER_CALM_MS (4 * MINUTE)  /* the same, with the shorter intervals of several gateways */
 
 static void mark_of(const struct vault_entry *e, char mark[ID_SIZE])
 {
@@ -76,7 +45,10 @@ static void mark_of(const struct vault_entry *e, char mark[ID_SIZE])
 
 /* ---- secrets ---- */
 
-/* A read of this request since the check-out began, that no other answer came of. */
+/*
+ * A read of this request since the check-out began, that no other answer came of. Direct access returns no
+ * request: where it has ended before the list is read, none is known.
+ */
 static struct vault_read *find_read(const struct oracle *o, const struct caller_op *op, unsigned version,
                                     unsigned request)
 {
@@ -84,7 +56,7 @@ static struct vault_read *find_read(const struct oracle *o, const struct caller_
 
     STAILQ_FOREACH(r, &o->world->vault->reads, link)
     if (r->at_ms >= op->started_ms && !r->answered && r->user == op->user && r->account == op->account &&
-        r->version == version && r->entry->id == request)
+        r->version == version && (r->entry->id == request || (!request && r->entry->state == VAULT_ENDED)))
         return r;
     return NULL;
 }
@@ -109,7 +81,7 @@ static void check_secret(struct oracle *o, const struct caller_op *op, const cha
         return;
     if (e->user != op->user || e->account != op->account)
         world_fail(w, "request %u holds request %u of another user or account", op->number, request);
-    if (e->end == VAULT_END_CHECKIN && !e->own)
+    if (e->end == VAULT_END_CHECKIN && !e->own && !world_is_cluster(w))
         world_fail(w, "request %u got a secret after request %u was checked in", op->number, request);
 }
 
@@ -138,9 +110,12 @@ static int64_t check_expiry(struct oracle *o, const struct caller_op *op, const 
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(lease, "expires_at"));
     const struct vault_entry *e = vault_find(w->vault, request);
     int64_t expires = text ? clock_vault_date(text) : 0;
-    int64_t apart = llabs((long long)w->wall_ahead_ms) + llabs((long long)w->vault->ahead_ms);
+    int64_t apart = world_lease_apart(w) + llabs((long long)w->vault->ahead_ms);
 
-    if (expires < clock_wall(&w->clock) + SHORT_MS) /* keeps its length, and the answer is rounded up */
+    if (e && world_is_cluster(w))
+        apart += cluster_apart_ms(o, e->made_ms);
+
+    if (expires < world_lease_wall(w) + SHORT_MS) /* keeps its length, and the answer is rounded up */
         apart += 1000;
 
     if (e && expires > e->expires_wall_ms + apart)
@@ -155,10 +130,24 @@ static void note_end_on_the_way(const struct oracle *o, const struct caller_op *
     const struct seen_end *end;
 
     STAILQ_FOREACH(end, &o->ends, link)
-    if (end->session == op->session && op->named && op->begun_ms + ON_THE_WAY_MS < end->begun_ms) {
+    if (end->session == op->session && end->node == op->node && op->named &&
+        op->begun_ms + ON_THE_WAY_MS < end->begun_ms) {
         lease->released_ms = o->world->now_ms;
         counts_add(o->world->counts, 1, "end.on_the_way");
     }
+}
+
+/* What release_duration is at most, at all gateways; 0 = one has been given another since. */
+static unsigned release_minutes(const struct world *w, uint64_t since_ms)
+{
+    unsigned most = 0;
+
+    for (unsigned k = 0; k < w->nnodes; k++) {
+        if (w->node[k].reloaded_ms >= since_ms)
+            return 0;
+        most = w->node[k].release_minutes > most ? w->node[k].release_minutes : most;
+    }
+    return most;
 }
 
 /* The request of a session that asks for no duration has that of the configuration. */
@@ -166,14 +155,21 @@ static void check_minutes(struct oracle *o, const struct caller_op *op, const ch
 {
     struct world *w = o->world;
     const struct vault_entry *e = vault_find(w->vault, request);
+    unsigned most = release_minutes(w, op->begun_ms);
     char mark[ID_SIZE] = "";
 
     if (e)
         mark_of(e, mark);
     if (strcmp(mark, id) == 0 && !o->timed[op->session % SETUP_SESSIONS] && e->made_ms >= op->begun_ms &&
-        op->begun_ms > w->reloaded_ms && e->minutes > w->setup.release_minutes)
-        world_fail(w, "request %u lasts %u minutes, release_duration is %u", request, e->minutes,
-                   w->setup.release_minutes);
+        most && e->minutes > most)
+        world_fail(w, "request %u lasts %u minutes, release_duration is %u", request, e->minutes, most);
+}
+
+static uint64_t made_ms(const struct world *w, unsigned request)
+{
+    const struct vault_entry *e = vault_find(w->vault, request);
+
+    return e ? e->made_ms : w->now_ms;
 }
 
 static void on_checkout(struct oracle *o, const struct caller_op *op, const cJSON *body)
@@ -187,7 +183,10 @@ static void on_checkout(struct oracle *o, const struct caller_op *op, const cJSO
     if (!seen)
         abort();
     check_secret(o, op, cJSON_GetStringValue(cJSON_GetObjectItem(body, "password")), request);
-    check_release_before(o, op);
+    if (world_is_cluster(w))
+        cluster_check_secret(o, op, id ? id : "", request);
+    else
+        check_release_before(o, op);
     int64_t expires = check_expiry(o, op, lease, request);
     if (!id || strlen(id) >= sizeof seen->id) {
         world_fail(w, "request %u got a secret without a lease", op->number);
@@ -195,7 +194,7 @@ static void on_checkout(struct oracle *o, const struct caller_op *op, const cJSO
         return;
     }
     check_minutes(o, op, id, request);
-    if (w->setup.strict && !disk_has_checkout(w->disk, id))
+    if (w->setup.strict && !disk_has_checkout(op->node->disk, id))
         world_fail(w, "request %u got a secret whose audit record is not on the disk", op->number);
     *seen = (struct seen_lease){.session = op->session,
                                 .user = op->user,
@@ -204,8 +203,14 @@ static void on_checkout(struct oracle *o, const struct caller_op *op, const cJSO
                                 .at_ms = w->now_ms,
                                 .expires_wall_ms = expires,
                                 .named = op->named,
+                                .op = op,
+                                .made_ms = made_ms(w, request),
                                 .order = op->answered_order};
     (void)snprintf(seen->id, sizeof seen->id, "%s", id);
+    if (world_is_cluster(w)) {
+        seen->named = etcd_sim_has_lsid(w->etcd, id); /* a repeat at another gateway does not add it */
+        cluster_check_lease(o, seen);
+    }
     STAILQ_INSERT_TAIL(&o->leases, seen, link);
     note_end_on_the_way(o, op, seen);
     counts_add(w->counts, 1, "secret.given");
@@ -213,13 +218,87 @@ static void on_checkout(struct oracle *o, const struct caller_op *op, const cJSO
 
 /* ---- releases ---- */
 
+static unsigned account_bit(unsigned account)
+{
+    return 1U << account % SETUP_ACCOUNTS;
+}
+
+/* Something has ended the session's lease of the account, or tried to. */
+static bool is_ending(const struct oracle *o, unsigned session, unsigned account)
+{
+    return o->ending[session % SETUP_SESSIONS] & account_bit(account);
+}
+
 static bool covers(const struct seen_release *r, const struct seen_lease *l)
 {
     return l->session == r->session && (r->whole_session || l->account == r->account) &&
            l->order < r->sent_order;
 }
 
-static void on_release(struct oracle *o, const struct caller_op *op)
+/* Another session was given a lease of the request, and has not released it. */
+static bool others_hold(const struct oracle *o, const struct seen_lease *lease)
+{
+    const struct seen_lease *l;
+
+    STAILQ_FOREACH(l, &o->leases, link)
+    if (l->request == lease->request && l->session != lease->session && !l->released_ms)
+        return true;
+    return false;
+}
+
+/* The vault request of a lease that the release has ended; NULL = of one that it has not, or had ended
+ * before. */
+static const struct vault_entry *ended_by(const struct oracle *o, const struct caller_op *op,
+                                          const struct seen_release *r, const struct seen_lease *l)
+{
+    const struct vault_entry *e =
+        covers(r, l) && !l->released_ms ? vault_find(o->world->vault, l->request) : NULL;
+
+    return e && (vault_live(e) || e->ended_ms >= op->started_ms) ? e : NULL;
+}
+
+/* So many leases it has ended, if no other answer came since it was sent; -1 = that is not known. */
+static int count_ended(const struct oracle *o, const struct caller_op *op, const struct seen_release *r)
+{
+    const struct seen_lease *l;
+    int n = 0;
+
+    STAILQ_FOREACH(l, &o->leases, link)
+    {
+        if (l->session == r->session && l->order >= r->sent_order)
+            return -1;
+        n += ended_by(o, op, r, l) != NULL;
+    }
+    return n;
+}
+
+/* What the answer says of other holders, and of the vault, which has confirmed unless it is pending. */
+static void check_release(struct oracle *o, const struct caller_op *op, const struct seen_release *r,
+                          const cJSON *body)
+{
+    struct world *w = o->world;
+    const struct seen_lease *l;
+
+    if (number_of(body, "released") != count_ended(o, op, r)) /* some have ended otherwise */
+        return;
+    STAILQ_FOREACH(l, &o->leases, link)
+    {
+        const struct vault_entry *e = ended_by(o, op, r, l);
+
+        if (!e || e->own || e->isa || e->stray || others_hold(o, l) ||
+            !callers_certain(w->callers, e->user, e->account, e->made_ms))
+            continue;
+        counts_add(w->counts, 1, "release.%s", r->pending ? "pending" : "confirmed");
+        if (number_of(body, "remaining_holders"))
+            world_fail(w, "request %u is a release that counts other holders of request %u, which has none",
+                       r->number, e->id);
+        else if (!r->pending && vault_live(e))
+            world_fail(w, "request %u is a release that is not pending, and request %u is still live",
+                       r->number, e->id);
+    }
+}
+
+static void on_release(struct oracle *o, const struct caller_op *op, const cJSON *body)
 {
     struct seen_release *r = calloc(1, sizeof *r);
     struct seen_lease *l;
@@ -231,12 +310,46 @@ static void on_release(struct oracle *o, const struct caller_op *op)
                                .session = op->session,
                                .account = op->account,
                                .whole_session = op->kind == ACT_COMPLETE,
+                               .pending = op->pending,
+                               .node = op->node,
                                .sent_order = op->sent_order,
                                .answered_order = op->answered_order};
     STAILQ_INSERT_TAIL(&o->releases, r, link);
+    if (!world_is_cluster(o->world))
+        check_release(o, op, r, body);
+    else if (op->pending) /* done later */
+        return;
     STAILQ_FOREACH(l, &o->leases, link)
-    if (covers(r, l))
-        l->released_ms = l->released_ms ? l->released_ms : o->world->now_ms;
+    if (covers(r, l) && !l->released_ms) {
+        l->released_ms = o->world->now_ms;
+        l->hurried = op->hurried && op->pending;
+    }
+}
+
+/* Its lease ends by another release, or with its time. */
+static void forget_release(struct oracle *o, struct seen_lease *l)
+{
+    l->released_ms = 0;
+    l->hurried = false;
+    counts_add(o->world->counts, 1, "release.forgotten");
+}
+
+void oracle_on_lost_steps(struct oracle *o, uint64_t since_ms)
+{
+    struct seen_lease *l;
+
+    STAILQ_FOREACH(l, &o->leases, link)
+    if (l->released_ms >= since_ms)
+        forget_release(o, l);
+}
+
+void oracle_on_kill(struct oracle *o)
+{
+    struct seen_lease *l;
+
+    STAILQ_FOREACH(l, &o->leases, link)
+    if (l->hurried && l->released_ms + DELAYED_MS > o->world->now_ms)
+        forget_release(o, l);
 }
 
 /* ---- ends of sessions ---- */
@@ -264,7 +377,7 @@ static void on_event(struct oracle *o, const struct caller_op *op, const cJSON *
     end = calloc(1, sizeof *end);
     if (!end)
         abort();
-    *end = (struct seen_end){.session = op->session, .begun_ms = op->begun_ms};
+    *end = (struct seen_end){.session = op->session, .begun_ms = op->begun_ms, .node = op->node};
     STAILQ_INSERT_TAIL(&o->ends, end, link);
     end_leases(o, op->session, op->sent_order, "event");
 }
@@ -294,13 +407,22 @@ static void on_shown(void *arg, unsigned session, uint64_t at_ms)
     }
 }
 
+/* Nothing has gone wrong for longer than every retry. */
+static bool is_calm(const struct oracle *o)
+{
+    const struct world *w = o->world;
+
+    return world_is_cluster(w) ? cluster_is_calm(o, CLUSTER_CALM_MS) : world_calm_ms(w) > CALM_MS;
+}
+
 /* Listings are read: what they show has ended. */
 static void take_shown(struct oracle *o)
 {
     const struct world *w = o->world;
 
-    if ((w->setup.site == SITE_POLL || w->setup.site == SITE_BOTH) && site_sim_calm_ms(w->site) > CALM_MS &&
-        world_calm_ms(w) > CALM_MS && gateway_run_serves(w->gateway))
+    if ((w->setup.site == SITE_POLL || w->setup.site == SITE_BOTH) &&
+        site_sim_calm_ms(w->site) > (world_is_cluster(w) ? CLUSTER_CALM_MS : CALM_MS) && is_calm(o) &&
+        world_serves(w))
         site_sim_shown(w->site, SHOWN_MS, on_shown, o);
 }
 
@@ -337,10 +459,16 @@ static bool may_repeat(const struct oracle *o, const struct caller_op *op)
 
         if (l->session == op->session && l->account == op->account && !l->released_ms && e &&
             e->state == VAULT_ACTIVE && l->at_ms < op->started_ms &&
-            l->expires_wall_ms > clock_wall(&w->clock) + APART_MS)
+            l->expires_wall_ms > world_lease_wall(w) + APART_MS)
             return true;
     }
     return false;
+}
+
+/* The calls of a few operations, one after the other, take longer than a client waits. */
+static bool is_narrow(const struct setup *s)
+{
+    return (uint64_t)s->latency_ms * 16 / s->connections > 10000;
 }
 
 static void on_refusal(struct oracle *o, const struct caller_op *op, const char *code)
@@ -354,10 +482,16 @@ static void on_refusal(struct oracle *o, const struct caller_op *op, const char 
     if (!w->setup.strict && strcmp(code, "audit_unavailable") == 0)
         world_fail(w, "request %u is refused for its audit record, and the policy is not strict", op->number);
     if (strcmp(code, "overloaded") ==
-        0) /* a slow call may have the only connection for longer than max_wait */
+            0 || /* a slow call may have the only connection for longer than max_wait */
+        (strcmp(code, "deadline_exceeded") == 0 && is_narrow(&w->setup)))
         return;
-    if (op->kind == ACT_CHECKOUT && !op->hurried && !op->minutes && gateway_run_serves(w->gateway) &&
-        may_repeat(o, op) && world_calm_ms(w) > SETTLED_MS && !o->ending[op->session % SETUP_SESSIONS] &&
+    if (world_is_cluster(w)) {
+        if (op->kind == ACT_CHECKOUT && !op->hurried && cluster_may_repeat(o, op))
+            world_fail(w, "request %u is refused (%s), and its session has a lease", op->number, code);
+        return;
+    }
+    if (op->kind == ACT_CHECKOUT && !op->hurried && !op->minutes && world_serves(w) && may_repeat(o, op) &&
+        world_calm_ms(w) > SETTLED_MS && !is_ending(o, op->session, op->account) &&
         !site_sim_ended(w->site, op->session) && vault_entitles(w->vault, op->user, op->account))
         world_fail(w, "request %u is refused (%s), and its session has a lease", op->number, code);
 }
@@ -367,7 +501,7 @@ static void check_status(struct oracle *o, const struct caller_op *op, const cha
 {
     struct world *w = o->world;
 
-    if (w->now_ms > op->begun_ms + STATUS_MS)
+    if (w->now_ms > op->begun_ms + STATUS_MS && op->node->paused_ms < op->started_ms)
         world_fail(w, "request %u status is answered after %u ms", op->number,
                    (unsigned)(w->now_ms - op->begun_ms));
     if (code && strcmp(code, "overloaded") == 0)
@@ -389,20 +523,22 @@ void oracle_on_answer(struct oracle *o, const struct caller_op *op, const cJSON 
     } else if (op->kind == ACT_CHECKOUT) {
         on_checkout(o, op, body);
     } else if (op->kind == ACT_RELEASE || op->kind == ACT_COMPLETE) {
-        on_release(o, op);
+        on_release(o, op, body);
     } else if (op->kind == ACT_FIND) {
         check_found(o, op, body);
     } else if (op->kind == ACT_SESSION_END) {
         on_event(o, op, body);
+    } else if (op->kind == ACT_LIST && world_is_cluster(o->world)) {
+        cluster_check_list(o, op, body);
     }
 }
 
 void oracle_on_start(struct oracle *o, const struct caller_op *op)
 {
-    bool ends = op->kind == ACT_RELEASE || op->kind == ACT_COMPLETE || op->kind == ACT_OPERATOR_RELEASE ||
-                op->kind == ACT_END_SESSION;
-
-    o->ending[op->session % SETUP_SESSIONS] |= ends;
+    if (op->kind == ACT_RELEASE)
+        o->ending[op->session % SETUP_SESSIONS] |= account_bit(op->account);
+    if (op->kind == ACT_COMPLETE || op->kind == ACT_OPERATOR_RELEASE || op->kind == ACT_END_SESSION)
+        o->ending[op->session % SETUP_SESSIONS] = UINT_MAX;
     o->named[op->session % SETUP_SESSIONS] |= op->named;
     o->timed[op->session % SETUP_SESSIONS] |= op->minutes != 0;
 }
@@ -443,15 +579,21 @@ static void check_only_one(struct oracle *o, const struct vault_entry *e)
                    e->account);
 }
 
+static bool has_row(const struct world *w, const char *mark, const char *name)
+{
+    return world_is_cluster(w) ? etcd_sim_has_request(w->etcd, mark, name)
+                               : disk_has_request(w->node[0].disk, mark, name);
+}
+
 static void check_has_row(struct oracle *o, const struct vault_entry *e)
 {
     char mark[ID_SIZE], name[16];
 
-    if (e->own || e->stray || !vault_live(e))
+    if (e->own || e->stray || !vault_live(e) || (world_is_cluster(o->world) && cluster_may_lack_row(o, e)))
         return;
     mark_of(e, mark);
     (void)snprintf(name, sizeof name, "%u", e->id);
-    if (!disk_has_request(o->world->disk, mark, name))
+    if (!has_row(o->world, mark, name))
         world_fail(o->world, "orphan: request %u of user %u for account %u has no row", e->id, e->user,
                    e->account);
 }
@@ -467,10 +609,12 @@ static bool may_have_ended(const struct oracle *o, const struct seen_lease *l)
 {
     const struct world *w = o->world;
 
-    return l->released_ms || o->ending[l->session % SETUP_SESSIONS] ||
+    if (world_is_cluster(w))
+        return cluster_may_have_ended(o, l);
+    return l->released_ms || is_ending(o, l->session, l->account) ||
            (o->named[l->session % SETUP_SESSIONS] && site_sim_ended(w->site, l->session)) ||
-           l->expires_wall_ms <= clock_wall(&w->clock) + APART_MS + llabs((long long)w->wall_ahead_ms) ||
-           w->gives_up || w->gave_up_ms >= l->at_ms;
+           l->expires_wall_ms <= world_lease_wall(w) + APART_MS + world_lease_apart(w) || w->gives_up ||
+           w->gave_up_ms >= l->at_ms;
 }
 
 void oracle_on_checkin(struct oracle *o, const struct vault_entry *e)
@@ -482,7 +626,7 @@ void oracle_on_checkin(struct oracle *o, const struct vault_entry *e)
         world_fail(o->world, "request %u is given back, and session %u has a lease of it", e->id, l->session);
 }
 
-static bool was_handed_over(const struct oracle *o, const struct vault_entry *e)
+bool seen_handed_over(const struct oracle *o, const struct vault_entry *e)
 {
     const struct seen_lease *l;
 
@@ -497,14 +641,16 @@ static bool was_handed_over(const struct oracle *o, const struct vault_entry *e)
 static void check_expired(struct oracle *o, struct vault_entry *e)
 {
     struct world *w = o->world;
-    uint64_t due_ms = e->ended_ms;
+    uint64_t apart_ms = world_is_cluster(w) ? (uint64_t)cluster_apart_ms(o, e->made_ms) : 0;
+    uint64_t due_ms = e->ended_ms + apart_ms;
 
-    if (e->wanted_approval && !was_handed_over(o, e) && e->waits_until_ms > due_ms)
-        due_ms = e->waits_until_ms;
+    if (e->wanted_approval && !seen_handed_over(o, e) && e->waits_until_ms + apart_ms > due_ms)
+        due_ms = e->waits_until_ms + apart_ms;
     if (e->own || e->stray || e->judged || e->end != VAULT_END_EXPIRED || w->now_ms < due_ms + EXPIRED_MS)
         return;
     e->judged = true;
-    if (!e->asked_back && gateway_run_serves(w->gateway) && world_calm_ms(w) > CALM_MS)
+    if (!e->asked_back &&
+        (world_is_cluster(w) ? cluster_is_overdue(o, due_ms) : world_serves(w) && world_calm_ms(w) > CALM_MS))
         world_fail(w, "request %u has ended by its own time, and was not checked in", e->id);
 }
 
@@ -531,14 +677,48 @@ static bool is_certain(const struct oracle *o, const struct vault_entry *e)
     return callers_certain(o->world->callers, e->user, e->account, e->made_ms);
 }
 
+/* The vault takes its time for each check-in, and the gateway has so many connections. */
+static uint64_t backlog_ms(const struct world *w, uint64_t since_ms)
+{
+    const struct vault_entry *e;
+    uint64_t live = 0;
+
+    STAILQ_FOREACH(e, &w->vault->requests, link)
+    live += vault_live(e) || e->ended_ms >= since_ms;
+    return 2 * live * w->setup.checkin_ms / w->setup.connections;
+}
+
 /* At once, where nothing is in the way; after all retries and comparisons otherwise. */
 static bool is_overdue(const struct oracle *o, const struct vault_entry *e, uint64_t since_ms)
 {
     struct world *w = o->world;
     uint64_t for_ms = w->now_ms > since_ms ? w->now_ms - since_ms : 0, calm_ms = world_calm_ms(w);
 
-    return !e->own && !e->stray && vault_live(e) && gateway_run_serves(w->gateway) && for_ms > PROMPT_MS &&
+    if (world_is_cluster(w))
+        return !e->own && !e->stray && vault_live(e) && cluster_is_overdue(o, since_ms);
+    return !e->own && !e->stray && vault_live(e) && world_serves(w) &&
+           for_ms > PROMPT_MS + backlog_ms(w, since_ms) &&
            (calm_ms > CALM_MS || calm_ms > for_ms + SETTLED_MS);
+}
+
+/* By so much the gateway's clock may be wrong about an end that was set then. */
+static uint64_t end_apart_ms(const struct oracle *o, uint64_t made_ms)
+{
+    return (uint64_t)(world_is_cluster(o->world) ? cluster_apart_ms(o, made_ms)
+                                                 : world_lease_apart(o->world));
+}
+
+void oracle_on_lapse(const struct oracle *o, unsigned request)
+{
+    const struct world *w = o->world;
+    const struct vault_entry *e = vault_find(w->vault, request);
+    int64_t apart_ms = APART_MS + llabs((long long)w->vault->ahead_ms);
+
+    if (e && vault_live(e) && !e->own && !e->stray &&
+        e->expires_wall_ms > vault_wall(w->vault) + apart_ms + (int64_t)end_apart_ms(o, e->made_ms))
+        world_fail(o->world,
+                   "the audit trail says that request %u has lapsed, which is live for %lld ms more", e->id,
+                   (long long)(e->expires_wall_ms - vault_wall(w->vault)));
 }
 
 static void check_released(struct oracle *o, const struct vault_entry *e)
@@ -547,7 +727,8 @@ static void check_released(struct oracle *o, const struct vault_entry *e)
 
     if (since_ms && is_overdue(o, e, since_ms) && is_certain(o, e))
         world_fail(o->world, "request %u is released by all its sessions and still live", e->id);
-    if (e->state == VAULT_PENDING && is_overdue(o, e, e->waits_until_ms))
+    if (e->state == VAULT_PENDING && !(world_is_cluster(o->world) && cluster_may_be_unread(o, e)) &&
+        is_overdue(o, e, e->waits_until_ms + end_apart_ms(o, e->made_ms)))
         world_fail(o->world, "request %u still waits for its approver", e->id);
 }
 
@@ -555,7 +736,7 @@ static void check_released(struct oracle *o, const struct vault_entry *e)
 void oracle_on_reload(struct oracle *o)
 {
     struct world *w = o->world;
-    uint64_t wait_ms = w->setup.approval_wait_s * UINT64_C(1000);
+    uint64_t wait_ms = world_approval_wait_ms(w);
     struct vault_entry *e;
 
     STAILQ_FOREACH(e, &w->vault->requests, link)
@@ -570,7 +751,7 @@ void oracle_on_reload(struct oracle *o)
 static uint64_t latest_end_ms(const struct oracle *o, const struct seen_lease *l)
 {
     const struct world *w = o->world;
-    int64_t left_ms = l->expires_wall_ms - clock_wall(&w->clock);
+    int64_t left_ms = l->expires_wall_ms - world_lease_wall(w);
     uint64_t end_ms =
         left_ms < 0 && (uint64_t)-left_ms > w->now_ms ? 0 : (uint64_t)((int64_t)w->now_ms + left_ms);
 
@@ -595,31 +776,34 @@ static bool may_have_ended_before(const struct oracle *o, const struct seen_leas
     const struct world *w = o->world;
     const struct vault_entry *e = vault_find(w->vault, l->request);
 
-    return o->ending[l->session % SETUP_SESSIONS] || site_sim_ended(w->site, l->session) ||
+    return is_ending(o, l->session, l->account) || site_sim_ended(w->site, l->session) ||
            w->gave_up_ms >= l->at_ms || may_be_replaced(o, l) || (e && e->ended_ms && e->ended_ms < end_ms);
 }
 
-/* A process that is killed about the end of a lease may take the record with it. */
+/* A process that is killed about the end of a lease may take the record with it; so may a restored etcd. */
 static bool may_lack_its_end(const struct oracle *o, const struct seen_lease *l, uint64_t end_ms)
 {
     const struct world *w = o->world;
-    uint64_t apart_ms = APART_MS + (uint64_t)llabs((long long)w->wall_ahead_ms);
+    uint64_t apart_ms = APART_MS + end_apart_ms(o, l->made_ms);
     uint64_t from_ms = may_have_ended_before(o, l, end_ms) ? l->at_ms
                        : end_ms > apart_ms                 ? end_ms - apart_ms
                                                            : 0;
 
-    return ends_kill_between(w->ends, from_ms, end_ms + apart_ms + SETTLED_MS);
+    return l->op->begun_ms <= w->restored_ms ||
+           ends_kill_between(w->ends, from_ms, end_ms + apart_ms + SETTLED_MS);
 }
 
 /* Its end is in the trail a minute later, whatever the vault does, unless something kept the gateway. */
 static void check_end_in_time(struct oracle *o, struct seen_lease *l)
 {
     struct world *w = o->world;
-    uint64_t end_ms = latest_end_ms(o, l) + (uint64_t)llabs((long long)w->wall_ahead_ms);
+    uint64_t end_ms = latest_end_ms(o, l) + end_apart_ms(o, l->made_ms);
     uint64_t for_ms = w->now_ms > end_ms ? w->now_ms - end_ms : 0, calm_ms = world_calm_ms(w);
+    bool in_time = world_is_cluster(w)
+                       ? cluster_is_overdue(o, end_ms)
+                       : world_serves(w) && (calm_ms >= CALM_MS || calm_ms >= for_ms + SETTLED_MS);
 
-    if (l->end_seen || for_ms < PROMPT_MS || !gateway_run_serves(w->gateway) ||
-        (calm_ms < CALM_MS && calm_ms < for_ms + SETTLED_MS))
+    if (l->end_seen || for_ms < PROMPT_MS || !in_time)
         return;
     l->end_seen = true;
     if (!ends_has_lease(w->ends, l->id) && !may_lack_its_end(o, l, end_ms))
@@ -635,7 +819,7 @@ static void check_checkin(struct oracle *o, const struct seen_lease *l)
     const struct vault_entry *e = vault_find(w->vault, l->request);
     const char *outcome = ends_checkin(w->ends, l->request);
 
-    if (!e || e->own || e->stray)
+    if (!e || e->own || e->stray || (w->restored_ms && e->made_ms <= w->restored_ms))
         return;
     if (!*outcome && !ends_kill_between(w->ends, e->ended_ms - APART_MS, e->ended_ms + LEARNT_MS))
         world_fail(w, "the audit trail has no check-in and no lapse of request %u", e->id);
@@ -667,12 +851,20 @@ static void check_ends(struct oracle *o)
         world_fail(w, "the audit trail has no record of release %u", r->number);
 }
 
+static bool has_checkout(const struct world *w, const char *lease_id)
+{
+    for (unsigned k = 0; k < w->nnodes; k++)
+        if (disk_has_checkout(w->node[k].disk, lease_id))
+            return true;
+    return false;
+}
+
 /* Of a check-out that was answered: a policy that is not strict may lose it with the process. */
 static void check_recorded(struct oracle *o, const struct seen_lease *l)
 {
     struct world *w = o->world;
 
-    if (!disk_has_checkout(w->disk, l->id) &&
+    if (!has_checkout(w, l->id) &&
         (w->setup.strict || !ends_kill_between(w->ends, l->at_ms, l->at_ms + SETTLED_MS)))
         world_fail(w, "the audit trail has no check-out of lease %s", l->id);
 }
@@ -693,10 +885,16 @@ static void on_tick(void *arg)
         check_has_row(o, e);
         check_expired(o, e);
         check_released(o, e);
+        if (world_is_cluster(o->world))
+            cluster_check_unheld(o, e);
+    }
+    if (world_is_cluster(o->world)) {
+        cluster_settle_releases(o, covers);
+        cluster_check_nodes(o);
     }
     STAILQ_FOREACH(l, &o->leases, link)
     check_end_in_time(o, l);
-    world_after(o->world, TICK_MS, on_tick, o);
+    world_after(o->world, world_is_cluster(o->world) ? CLUSTER_TICK_MS : TICK_MS, on_tick, o);
 }
 
 /* ---- the end ---- */
@@ -710,12 +908,16 @@ void oracle_check_quiet(struct oracle *o)
     STAILQ_FOREACH(e, &w->vault->requests, link)
     if (vault_live(e) && !e->own)
         world_fail(w, "request %u is live after the quiet time", e->id);
-    if (disk_requests(w->disk) || disk_leases(w->disk))
-        world_fail(w, "%zu vault requests and %zu leases are in the store after the quiet time",
-                   disk_requests(w->disk), disk_leases(w->disk));
+    size_t requests = world_is_cluster(w) ? etcd_sim_requests(w->etcd) : disk_requests(w->node[0].disk);
+    size_t leases = world_is_cluster(w) ? etcd_sim_leases(w->etcd) : disk_leases(w->node[0].disk);
+    if ((requests || leases) && world_is_cluster(w))
+        etcd_sim_show(w->etcd);
+    if (requests || leases)
+        world_fail(w, "%zu vault requests and %zu leases are in the store after the quiet time", requests,
+                   leases);
     if (site_sim_waiting(w->site))
         world_fail(w, "the gateway has not taken %zu events of the site", site_sim_waiting(w->site));
-    if (disk_steps_refused(w->disk))
+    if (!world_is_cluster(w) && disk_steps_refused(w->node[0].disk))
         world_fail(w, "the store has refused a step: its rows are not as the gateway knows them");
 }
 
@@ -724,7 +926,8 @@ void oracle_check_end(struct oracle *o)
     const struct seen_lease *l;
 
     callers_check_end(o->world->callers);
-    disk_check_trail(o->world->disk);
+    for (unsigned k = 0; k < o->world->nnodes; k++)
+        disk_check_trail(o->world->node[k].disk);
     STAILQ_FOREACH(l, &o->leases, link)
     check_recorded(o, l);
     check_ends(o);

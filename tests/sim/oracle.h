@@ -21,10 +21,18 @@ void oracle_on_start(struct oracle *, const struct caller_op *);
 void oracle_on_answer(struct oracle *, const struct caller_op *, const cJSON *body);
 /* The vault has made a request, or handed one over. */
 void oracle_on_request(struct oracle *, const struct vault_entry *);
+/* A gateway asks the vault for a request: the bytes go to the socket. */
+void oracle_on_sent(struct oracle *, const struct node *);
 /* The gateway gives it back. */
 void oracle_on_checkin(struct oracle *, const struct vault_entry *);
 /* Another configuration is in place, or was refused. */
 void oracle_on_reload(struct oracle *);
+/* A kill: a release that was answered at its caller's deadline a moment ago may be forgotten. */
+void oracle_on_kill(struct oracle *);
+/* A trail says that the vault has ended this request by its time. */
+void oracle_on_lapse(const struct oracle *, unsigned request);
+/* A kill, and since `since_ms` the store could not be written: a release of that time may be forgotten. */
+void oracle_on_lost_steps(struct oracle *, uint64_t since_ms);
 /* After the quiet time, with the gateway running; and after it has stopped. */
 void oracle_check_quiet(struct oracle *);
 void oracle_check_end(struct oracle *);

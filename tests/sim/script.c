@@ -82,7 +82,7 @@ static void setup_make(struct setup *s, uint64_t seed)
 
 /* ---- acts ---- */
 
-static void add(struct script *s, uint64_t at_ms, enum act_kind kind, unsigned a, unsigned b, unsigned c)
+void script_add(struct script *s, uint64_t at_ms, enum act_kind kind, unsigned a, unsigned b, unsigned c)
 {
     if (s->n == s->cap) {
         s->cap = s->cap ? s->cap * 2 : 256;
@@ -116,8 +116,8 @@ static void add_end(struct script *s, struct rng *r, unsigned session, uint64_t 
 {
     unsigned late_ms = rng_chance(r, 70) ? rng_below(r, 2000) : rng_below(r, 20 * (unsigned)MINUTE);
 
-    add(s, about_ms - rng_below(r, (unsigned)(about_ms < MINUTE ? about_ms + 1 : MINUTE)), ACT_SESSION_END,
-        session, rng_below(r, 8), late_ms);
+    script_add(s, about_ms - rng_below(r, (unsigned)(about_ms < MINUTE ? about_ms + 1 : MINUTE)),
+               ACT_SESSION_END, session, rng_below(r, 8), late_ms);
 }
 
 /* One PRA session: how it opens, what it uses and how it ends. */
@@ -129,28 +129,29 @@ static void add_story(struct script *s, struct rng *r, const struct setup *setup
         setup->site && rng_chance(r, 60) ? SEND_LSID : 0; /* it is known to the site, which ends it */
 
     if (rng_chance(r, 60))
-        add(s, t, ACT_FIND, session, send_flags(r), account);
-    add(s, t += soon(r), ACT_CHECKOUT, session, send_flags(r) | site, account);
+        script_add(s, t, ACT_FIND, session, send_flags(r), account);
+    script_add(s, t += soon(r), ACT_CHECKOUT, session, send_flags(r) | site, account);
     if (site && rng_chance(r, 20)) /* while the check-out is on its way */
-        add(s, t + 200 + rng_below(r, 2000), ACT_SESSION_END, session, rng_below(r, 8), rng_below(r, 2000));
+        script_add(s, t + 200 + rng_below(r, 2000), ACT_SESSION_END, session, rng_below(r, 8),
+                   rng_below(r, 2000));
     if (rng_chance(r, 12))
-        add(s, t + rng_below(r, 3000), ACT_LEAVE, rng_below(r, 2), rng_below(r, 2), 0);
+        script_add(s, t + rng_below(r, 3000), ACT_LEAVE, rng_below(r, 2), rng_below(r, 2), 0);
     if (rng_chance(r, 40))
-        add(s, t + soon(r), ACT_STARTED, session, send_flags(r), account);
+        script_add(s, t + soon(r), ACT_STARTED, session, send_flags(r), account);
     for (unsigned more = rng_below(r, 3); more; more--) /* again, or another account */
-        add(s, t + soon(r) * (1 + rng_below(r, 200)), ACT_CHECKOUT, session, send_flags(r) | site,
-            rng_chance(r, 70) ? account : rng_below(r, setup->accounts));
+        script_add(s, t + soon(r) * (1 + rng_below(r, 200)), ACT_CHECKOUT, session, send_flags(r) | site,
+                   rng_chance(r, 70) ? account : rng_below(r, setup->accounts));
     t += rng_chance(r, 30) ? soon(r) : MINUTE * rng_between(r, 1, 90);
     if (site) {
         add_end(s, r, session, t);
         return;
     }
     if (rng_chance(r, 50))
-        add(s, t, ACT_RELEASE, session, send_flags(r), account);
+        script_add(s, t, ACT_RELEASE, session, send_flags(r), account);
     if (rng_chance(r, 50))
-        add(s, t + soon(r), ACT_COMPLETE, session, send_flags(r), account);
+        script_add(s, t + soon(r), ACT_COMPLETE, session, send_flags(r), account);
     if (rng_chance(r, 10))
-        add(s, t + soon(r), ACT_CHECKOUT, session, send_flags(r), account);
+        script_add(s, t + soon(r), ACT_CHECKOUT, session, send_flags(r), account);
 }
 
 /* Many sessions want one account within seconds. */
@@ -162,14 +163,15 @@ static void add_rush(struct script *s, struct rng *r, const struct setup *setup)
     for (unsigned n = rng_between(r, 3, 16); n; n--) {
         unsigned session = rng_below(r, SETUP_SESSIONS);
 
-        add(s, t + rng_below(r, 3000), rng_chance(r, 40) ? ACT_FIND : ACT_CHECKOUT, session, send_flags(r),
-            account);
+        script_add(s, t + rng_below(r, 3000), rng_chance(r, 40) ? ACT_FIND : ACT_CHECKOUT, session,
+                   send_flags(r), account);
         if (rng_chance(r, 50))
-            add(s, t + rng_below(r, 6000), ACT_RELEASE, session, send_flags(r), account);
-        add(s, t + rng_below(r, 3000), ACT_STATUS, rng_below(r, 4), 0, 0);
+            script_add(s, t + rng_below(r, 6000), ACT_RELEASE, session, send_flags(r), account);
+        script_add(s, t + rng_below(r, 3000), ACT_STATUS, rng_below(r, 4), 0, 0);
     }
     if (rng_chance(r, 40))
-        add(s, t + rng_below(r, 3000), ACT_RELOAD, rng_below(r, RELOAD_NCHANGES), rng_below(r, 101), 0);
+        script_add(s, t + rng_below(r, 3000), ACT_RELOAD, rng_below(r, RELOAD_NCHANGES), rng_below(r, 101),
+                   0);
 }
 
 /* Everybody works for a while and ends within a second; what shows the gateway's state is asked meanwhile. */
@@ -178,19 +180,20 @@ static void add_evening(struct script *s, struct rng *r, const struct setup *set
     uint64_t t = rng_next(r) % (SCRIPT_MS - 30 * MINUTE);
 
     for (unsigned session = 0; session < SETUP_SESSIONS; session++) {
-        add(s, t + rng_below(r, 5 * (unsigned)MINUTE), ACT_CHECKOUT, session, 0,
-            session / setup->users % setup->accounts);
-        add(s, t + 15 * MINUTE + rng_below(r, 1000), ACT_COMPLETE, session, 0, 0);
+        script_add(s, t + rng_below(r, 5 * (unsigned)MINUTE), ACT_CHECKOUT, session, 0,
+                   session / setup->users % setup->accounts);
+        script_add(s, t + 15 * MINUTE + rng_below(r, 1000), ACT_COMPLETE, session, 0, 0);
     }
     for (unsigned n = 10; n; n--)
-        add(s, t + 15 * MINUTE + rng_below(r, 1500), ACT_STATUS, rng_below(r, 4), 0, 0);
+        script_add(s, t + 15 * MINUTE + rng_below(r, 1500), ACT_STATUS, rng_below(r, 4), 0, 0);
 }
 
 static void add_some(struct script *s, struct rng *r, enum act_kind kind, unsigned most, unsigned a,
                      unsigned b, unsigned c)
 {
     for (unsigned n = rng_below(r, most + 1); n; n--)
-        add(s, rng_next(r) % SCRIPT_MS, kind, rng_below(r, a + 1), rng_below(r, b + 1), rng_below(r, c + 1));
+        script_add(s, rng_next(r) % SCRIPT_MS, kind, rng_below(r, a + 1), rng_below(r, b + 1),
+                   rng_below(r, c + 1));
 }
 
 static void add_vault_acts(struct script *s, struct rng *r, const struct setup *setup)
@@ -229,13 +232,14 @@ static void add_outage(struct script *s, struct rng *r, const struct setup *setu
 {
     uint64_t t = rng_next(r) % SCRIPT_MS;
 
-    add(s, t, ACT_SITE_DOWN, rng_between(r, 300, 900), rng_below(r, 2), 0);
+    script_add(s, t, ACT_SITE_DOWN, rng_between(r, 300, 900), rng_below(r, 2), 0);
     for (unsigned n = rng_between(r, 1, 4); n; n--) {
         unsigned session = rng_below(r, SETUP_SESSIONS);
 
-        add(s, t - rng_below(r, (unsigned)(t < 10 * MINUTE ? t + 1 : 10 * MINUTE)), ACT_CHECKOUT, session,
-            SEND_LSID, rng_below(r, setup->accounts));
-        add(s, t + rng_below(r, 300 * (unsigned)SECOND), ACT_SESSION_END, session, 2, 0); /* END_SILENT */
+        script_add(s, t - rng_below(r, (unsigned)(t < 10 * MINUTE ? t + 1 : 10 * MINUTE)), ACT_CHECKOUT,
+                   session, SEND_LSID, rng_below(r, setup->accounts));
+        script_add(s, t + rng_below(r, 300 * (unsigned)SECOND), ACT_SESSION_END, session, 2,
+                   0); /* END_SILENT */
     }
 }
 
@@ -271,6 +275,11 @@ static int by_time(const void *x, const void *y)
     return by ? by : (a->c > b->c) - (a->c < b->c);
 }
 
+void script_sort(struct script *s)
+{
+    qsort(s->act, s->n, sizeof *s->act, by_time);
+}
+
 void script_make(struct script *s, uint64_t seed)
 {
     struct rng r = {seed};
@@ -293,7 +302,7 @@ void script_make(struct script *s, uint64_t seed)
         add_vault_acts(s, &r, &s->setup);
     if (!calm && rng_chance(&r, 60))
         add_machine_acts(s, &r);
-    qsort(s->act, s->n, sizeof *s->act, by_time);
+    script_sort(s);
 }
 
 void script_free(struct script *s)
@@ -307,7 +316,8 @@ void script_without(struct script *to, const struct script *from, size_t first, 
     *to = (struct script){.seed = from->seed, .setup = from->setup};
     for (size_t i = 0; i < from->n; i++)
         if (i < first || i >= first + n)
-            add(to, from->act[i].at_ms, from->act[i].kind, from->act[i].a, from->act[i].b, from->act[i].c);
+            script_add(to, from->act[i].at_ms, from->act[i].kind, from->act[i].a, from->act[i].b,
+                       from->act[i].c);
 }
 
 /* ---- as text ---- */
@@ -379,7 +389,7 @@ bool script_read(struct script *s, FILE *from)
         if (s->n == ACTS_MAX || sscanf(line, "%" SCNu64 " %63s %u %u %u", &at, word, &a, &b, &c) != 5 ||
             !kind_of(word, &kind))
             return false;
-        add(s, at, kind, a, b, c);
+        script_add(s, at, kind, a, b, c);
     }
     return true;
 }

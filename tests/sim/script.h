@@ -19,6 +19,13 @@
 #define SETUP_USERS    4
 #define SETUP_ACCOUNTS 6
 #define SETUP_SESSIONS 64
+#define SETUP_NODES    3   /* gateways at most */
+#define SETUP_RATE     50  /* of a clock that is right; one less or more is a thousandth */
+#define SETUP_AHEAD_S  300 /* the same, of one that shows the right time */
+
+/* In a world of several gateways b of an act also names the gateway for which it is, in its high bits. */
+#define ACT_NODE_SHIFT 16
+#define ACT_NODE_MASK  0xffffU
 
 /* What a, b and c are: script.c makes them, the file of the act reads them. */
 #define SCRIPT_ACTS(X)                                                                                       \
@@ -62,10 +69,22 @@
     X(ROTATE_TRAIL, "rotate-trail") /* its file gets another name */                                         \
     X(CRASH, "crash") /* a how many writes from now on, b what it loses (enum vdisk_loss), c ms until the    \
                          start */                                                                            \
-    X(KILL, "kill")   /* at once; c ms until the start */                                                    \
+    X(KILL, "kill")   /* at once, or at the a-th sending, b behind it; c ms until the start */               \
     X(STOP, "stop")   /* SIGTERM; c ms from its end to the start */                                          \
     /* gateway_run.c */                                                                                      \
-    X(RELOAD, "reload") /* a which change of the configuration (enum reload_change), b its value */
+    X(RELOAD, "reload") /* a which change of the configuration (enum reload_change), b its value */          \
+    /* Of several gateways. vault_link.c */                                                                  \
+    X(ETCD_FAULT, "etcd-fault") /* a kind of call, b kind of fault, c its number */                          \
+    X(ETCD_DOWN, "etcd-down")   /* a seconds, b how (enum etcd_down), c which member; more than all: each */ \
+    X(ETCD_SLOW, "etcd-slow")   /* a seconds, c milliseconds for each answer */                              \
+    X(PARTITION, "partition")   /* a seconds, b what is cut (enum partition_flags) */                        \
+    /* etcd_sim.c */                                                                                         \
+    X(ETCD_FORGET, "etcd-forget-tokens")                                                                     \
+    X(ETCD_BACKUP, "etcd-backup")                                                                            \
+    X(ETCD_RESTORE, "etcd-restore") /* the last backup; b 1 = as another cluster */                          \
+    /* world.c */                                                                                            \
+    X(PAUSE, "pause") /* c ms, in which the gateway's process does nothing; at once, or at the a-th sending  \
+                       */
 
 enum act_kind {
 #define X(name, word) ACT_##name,
@@ -96,7 +115,30 @@ struct setup {
     unsigned full_name;    /* run_as has a domain; yes or no */
     unsigned checkin_ms;   /* the vault takes so long for each check-in */
     unsigned max_inflight; /* 0 = the default */
+    unsigned nodes;        /* gateways with one etcd; 0 = one gateway, which has its store for itself */
+    unsigned minutes;      /* of acts; 0 = SCRIPT_HOURS */
+    unsigned ttl_s, etcd_users;
+    struct {
+        unsigned rate, ahead_s; /* of a node's clocks: SETUP_RATE, SETUP_AHEAD_S = right */
+    } clock[SETUP_NODES];
 };
+
+/* b of ACT_ETCD_DOWN */
+enum etcd_down { ETCD_REFUSES, ETCD_SILENT, ETCD_NO_LEADER, ETCD_NDOWNS };
+
+/* b of ACT_PARTITION: nothing flag means both ways. */
+enum partition_flags {
+    CUT_ETCD = 1,
+    CUT_VAULT = 2,
+    CUT_TO = 4,    /* only what the gateway sends */
+    CUT_BACK = 8,  /* only what is sent to it */
+    CUT_KEEPS = 16 /* what is sent meanwhile arrives afterwards, as TCP repeats it */
+};
+
+static inline uint64_t script_ms(const struct setup *s)
+{
+    return s->minutes ? s->minutes * UINT64_C(60000) : SCRIPT_MS;
+}
 
 struct act {
     uint64_t at_ms;
@@ -122,7 +164,8 @@ enum reload_change {
     RELOAD_RELEASE_ON_STOP,
     RELOAD_VAULT_GONE, /* refused, and the section is back with the next one */
     RELOAD_MISTAKE,    /* refused */
-    RELOAD_NCHANGES
+    RELOAD_NCHANGES,
+    RELOAD_FOLLOW = RELOAD_NCHANGES /* of several gateways: what another one has been given */
 };
 
 enum send_flags {
@@ -135,6 +178,11 @@ enum send_flags {
 };
 
 void script_make(struct script *, uint64_t seed);
+/* The same for a world of several gateways: cluster_script.c. */
+void script_make_cluster(struct script *, uint64_t seed);
+void script_add(struct script *, uint64_t at_ms, enum act_kind, unsigned a, unsigned b, unsigned c);
+/* Puts the acts into the order of their times. */
+void script_sort(struct script *);
 void script_free(struct script *);
 /* `from` without the acts from `first` on, `n` of them. */
 void script_without(struct script *to, const struct script *from, size_t first, size_t n);

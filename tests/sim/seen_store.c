@@ -8,6 +8,7 @@
 #include "seen_store.h"
 
 #include "fake_store.h"
+#include "oracle.h"
 #include "stores/sqlite.h"
 
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct digests {
 struct seen_store {
     struct store store; /* the gateway's view */
     struct store *real;
+    struct node *node;
     struct world *world;
     struct fake_store *rows;
     STAILQ_HEAD(, given) given;
@@ -39,7 +41,7 @@ struct seen_store {
     /* Rows with lists that failed since the last commit; `ghost` gets those of one moment. */
     struct digests ghosts;
     struct fake_store *ghost;
-    uint64_t ghost_ms;
+    uint64_t ghost_ms, failing_ms; /* failing_ms: of the first of them */
     bool killed;
     struct digests possible; /* at the next start */
 };
@@ -173,7 +175,7 @@ static struct fake_store *rows_of(const struct seen_store *s, struct store *from
 
     if (!rows)
         abort();
-    fake_store_init(rows, &s->world->clock);
+    fake_store_init(rows, &s->node->clock);
     if (!from || from->ops->load(from, &reader, rows) == 0)
         return rows;
     fake_store_free(rows);
@@ -204,6 +206,7 @@ static enum store_outcome apply(struct fake_store *rows, struct given *g)
 static void note_failed(struct seen_store *s, struct given *g)
 {
     if (!s->ghost || s->ghost_ms != s->world->now_ms) {
+        s->failing_ms = s->ghost ? s->failing_ms : s->world->now_ms;
         free_rows(s->ghost);
         s->ghost = rows_of(s, &s->rows->store);
         s->ghost_ms = s->world->now_ms;
@@ -367,10 +370,18 @@ struct store *seen_store_open(struct seen_store *s, struct loop *loop, const cha
     s->real = sqlite_store_open(loop, state_dir, false, &rebuilt, why);
     if (!s->real)
         return NULL;
-    s->killed = s->world->dead; /* while it was opened */
+    s->killed = s->node->dead; /* while it was opened */
     if (!s->killed)
         compare(s);
     return &s->store;
+}
+
+/* The rows as answered, and with what failed: whether that reached the file is not known. */
+static void add_possible(struct seen_store *s, struct fake_store *rows)
+{
+    add_digest(&s->possible, rows);
+    for (size_t i = 0; i < s->ghosts.n; i++)
+        s->possible.of[s->possible.n++] = s->ghosts.of[i];
 }
 
 void seen_store_cut(struct seen_store *s)
@@ -379,13 +390,14 @@ void seen_store_cut(struct seen_store *s)
     struct given *g;
 
     s->killed = true;
+    oracle_on_kill(s->world->oracle);
+    if (s->ghost)
+        oracle_on_lost_steps(s->world->oracle, s->failing_ms);
     if (s->possible.n) { /* killed again before its rows were looked at */
         free_rows(rows);
         return;
     }
-    add_digest(&s->possible, rows);
-    for (size_t i = 0; i < s->ghosts.n; i++)
-        s->possible.of[s->possible.n++] = s->ghosts.of[i];
+    add_possible(s, rows);
     STAILQ_FOREACH(g, &s->given, link)
     {
         (void)apply(rows, g);
@@ -400,7 +412,7 @@ void seen_store_closed(struct seen_store *s)
     if (!STAILQ_EMPTY(&s->given))
         abort(); /* a step without an answer */
     if (!s->killed && !s->possible.n)
-        add_digest(&s->possible, s->rows);
+        add_possible(s, s->rows);
 }
 
 /* ---- rows by what was answered ---- */
@@ -437,14 +449,15 @@ bool seen_store_refused(const struct seen_store *s)
 
 /* ---- life ---- */
 
-struct seen_store *seen_store_new(struct world *w)
+struct seen_store *seen_store_new(struct node *n)
 {
     struct seen_store *s = calloc(1, sizeof *s);
 
     if (!s)
         abort();
     s->store.ops = &seen_ops;
-    s->world = w;
+    s->node = n;
+    s->world = n->world;
     STAILQ_INIT(&s->given);
     s->rows = rows_of(s, NULL);
     add_digest(&s->possible, s->rows);

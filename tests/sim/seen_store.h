@@ -17,7 +17,7 @@
 
 struct seen_store;
 
-struct seen_store *seen_store_new(struct world *);
+struct seen_store *seen_store_new(struct node *);
 void seen_store_free(struct seen_store *);
 
 /* A process opens it. NULL and `why`. */

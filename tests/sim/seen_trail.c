@@ -19,6 +19,11 @@
 #define PATH_BYTES   256
 #define EVENT_WITHIN 240
 
+/* Of the attempts of a check-in: so many may come at once, with starts, releases that hurry it, and pauses
+ * that are short at first; later each pause is 45 s to a minute. */
+#define ATTEMPTS_AT_ONCE 20
+#define PAUSE_MS         40000
+
 struct checkout_seen {
     char lease_id[ID_SIZE];
     bool found; /* by the check that runs */
@@ -28,12 +33,14 @@ struct checkout_seen {
 /* How often the check-in of a lease's request was tried, as the trail has it. */
 struct attempts_seen {
     char lease_id[ID_SIZE];
-    unsigned most;
+    unsigned most, first;
+    uint64_t first_ms;
     UT_hash_handle hh;
 };
 
 struct seen_trail {
     struct world *world;
+    struct node *node;
     struct checkout_seen *checkouts;
     struct attempts_seen *attempts;
     const struct vdisk *disk; /* of the check that runs */
@@ -112,6 +119,20 @@ static struct attempts_seen *attempts_of(struct seen_trail *t, const char *id)
     return seen;
 }
 
+/* A vault that fails is not asked all the time. */
+static void check_pauses(struct seen_trail *t, struct attempts_seen *seen)
+{
+    uint64_t now_ms = t->world->now_ms;
+
+    if (!seen->first_ms) {
+        seen->first_ms = now_ms;
+        seen->first = seen->most;
+    }
+    if (seen->most - seen->first > ATTEMPTS_AT_ONCE + (now_ms - seen->first_ms) / PAUSE_MS)
+        world_fail(t->world, "the check-in of lease %s is tried %u times within %u ms", seen->lease_id,
+                   seen->most - seen->first, (unsigned)(now_ms - seen->first_ms));
+}
+
 /* The count of attempts outlives the process. */
 static void note_attempt(struct seen_trail *t, const char *line, size_t n, bool kept)
 {
@@ -127,6 +148,7 @@ static void note_attempt(struct seen_trail *t, const char *line, size_t n, bool 
     if (attempts < seen->most && kept)
         world_fail(t->world, "check-in attempt %u of lease %s follows attempt %u", attempts, id, seen->most);
     seen->most = attempts > seen->most ? attempts : seen->most;
+    check_pauses(t, seen);
 }
 
 static void note_event(struct seen_trail *t, const char *line, size_t n)
@@ -137,6 +159,8 @@ static void note_event(struct seen_trail *t, const char *line, size_t n)
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (is_event(line, n, events[i]))
             counts_add(t->world->counts, 1, "trail.%s", events[i]);
+    if (is_event(line, n, "fenced"))
+        t->node->fenced_ms = 0;
 }
 
 void seen_trail_durable(struct seen_trail *t, const char *bytes, size_t n, size_t *seen, bool attempts_kept)
@@ -151,7 +175,7 @@ void seen_trail_durable(struct seen_trail *t, const char *bytes, size_t n, size_
         note_checkout(t, line, length);
         note_attempt(t, line, length, attempts_kept);
         note_event(t, line, length);
-        ends_durable(t->world->ends, line, length);
+        ends_durable(t->world->ends, t->node, line, length);
     }
 }
 
@@ -166,7 +190,7 @@ void seen_trail_found(struct seen_trail *t, const char *bytes, size_t n, size_t 
 
         if (!audit_line_read(line, (size_t)(end + 1 - line), &unused,
                              NULL)) /* not one that a crash has torn */
-            ends_record(t->world->ends, line, (size_t)(end + 1 - line));
+            ends_record(t->world->ends, t->node, line, (size_t)(end + 1 - line));
     }
 }
 
@@ -193,9 +217,13 @@ static bool is_torn(const struct seen_trail *t, const struct audit_remark *r)
             return false;
         at = (size_t)(end + 1 - p);
     }
-    const char *end = p && r->line ? memchr(p + at, '\n', n - at) : NULL;
+    if (!p || !r->line || at >= n)
+        return false;
+    const char *end =
+        memchr(p + at, '\n', n - at); /* NULL: the end of a file that was renamed before the crash */
 
-    return end && vdisk_torn_at(t->disk, r->file, at) && vdisk_torn_at(t->disk, r->file, (size_t)(end - p));
+    return vdisk_torn_at(t->disk, r->file, at) &&
+           vdisk_torn_at(t->disk, r->file, end ? (size_t)(end - p) : n - 1);
 }
 
 static void on_remark(void *arg, const struct audit_remark *r)
@@ -295,13 +323,14 @@ void seen_trail_rotate(struct seen_trail *t, struct vdisk *disk, const char *sta
 
 /* ---- life ---- */
 
-struct seen_trail *seen_trail_new(struct world *w)
+struct seen_trail *seen_trail_new(struct node *n)
 {
     struct seen_trail *t = calloc(1, sizeof *t);
 
     if (!t)
         abort();
-    t->world = w;
+    t->world = n->world;
+    t->node = n;
     return t;
 }
 

@@ -10,7 +10,7 @@
 
 struct seen_trail;
 
-struct seen_trail *seen_trail_new(struct world *);
+struct seen_trail *seen_trail_new(struct node *);
 void seen_trail_free(struct seen_trail *);
 
 /* So much of a file of the trail is durable; *seen: of how much this was said before. */

@@ -50,8 +50,26 @@ bool shrink_fails(const struct script *s, char failure[512])
     return status != 0;
 }
 
+/* Is it the same promise? Numbers and ids may be others: words with a digit do not count. */
+static bool is_same(const char *a, const char *b)
+{
+    for (;;) {
+        a += strspn(a, " ");
+        b += strspn(b, " ");
+        size_t n = strcspn(a, " "), m = strcspn(b, " ");
+        bool id = strcspn(a, "0123456789") < n;
+
+        if (!n || !m)
+            return n == m;
+        if (!id && (n != m || memcmp(a, b, n) != 0))
+            return false;
+        a += n;
+        b += m;
+    }
+}
+
 /* One pass with pieces of n acts; true = something was left out. */
-static bool leave_out(struct script *s, size_t n)
+static bool leave_out(struct script *s, size_t n, const char *wanted)
 {
     bool any = false;
     char failure[512];
@@ -60,7 +78,7 @@ static bool leave_out(struct script *s, size_t n)
         struct script shorter;
 
         script_without(&shorter, s, at, n);
-        if (shrink_fails(&shorter, failure)) {
+        if (shrink_fails(&shorter, failure) && is_same(wanted, failure)) {
             script_free(s);
             *s = shorter;
             any = true;
@@ -72,12 +90,12 @@ static bool leave_out(struct script *s, size_t n)
     return any;
 }
 
-void shrink(struct script *s)
+void shrink(struct script *s, const char *failure)
 {
     size_t n = s->n / 2;
 
     while (n) {
-        bool any = leave_out(s, n);
+        bool any = leave_out(s, n, failure);
 
         if (n > 1)
             n /= 2;

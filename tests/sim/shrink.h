@@ -12,6 +12,6 @@
 /* Does the script fail? Its failure in words. */
 bool shrink_fails(const struct script *, char failure[512]);
 /* Replaces the script by a shorter one that fails too. */
-void shrink(struct script *);
+void shrink(struct script *, const char *failure);
 
 #endif

@@ -33,6 +33,7 @@ struct site_event {
     STAILQ_ENTRY(site_event) link;
     struct site_sim *site;
     struct act act;
+    unsigned node; /* to which it is sent next */
 };
 
 struct site_sim {
@@ -119,12 +120,20 @@ static void on_again(void *arg)
     send_first(arg);
 }
 
+static bool has_wrong_token(const struct site_event *e)
+{
+    return e->act.kind == ACT_SITE_EVENT && e->act.b % 6 == 4;
+}
+
 static void on_event_over(struct caller_op *op, void *arg)
 {
     struct site_sim *s = arg;
     struct site_event *e = STAILQ_FIRST(&s->queue);
 
+    if (op->status == 200 && has_wrong_token(e))
+        world_fail(s->world, "request %u is an event with a wrong token, and is accepted", op->number);
     s->sending = false;
+    e->node++; /* once more to another gateway */
     if (op->status == 200 || op->kind == ACT_SITE_EVENT) {
         STAILQ_REMOVE_HEAD(&s->queue, link);
         free(e);
@@ -156,11 +165,11 @@ static void send_first(struct site_sim *s)
     if (!e || s->sending)
         return;
     s->sending = true;
-    bool wrong = e->act.kind == ACT_SITE_EVENT && e->act.b % 6 == 4;
     write_event(e, form);
+    s->world->to = &s->world->node[e->node % s->world->nnodes];
     callers_post(s->world->callers, &e->act,
-                 wrong ? PATH "?token=a-wrong-one" : PATH "?token=" SITE_EVENTS_TOKEN, FORM, form,
-                 on_event_over, s);
+                 has_wrong_token(e) ? PATH "?token=a-wrong-one" : PATH "?token=" SITE_EVENTS_TOKEN, FORM,
+                 form, on_event_over, s);
 }
 
 static void on_later(void *arg)
@@ -173,7 +182,7 @@ static void on_later(void *arg)
     send_first(s);
 }
 
-static void add_event(struct site_sim *s, const struct act *act, unsigned after_ms)
+static void add_event(struct site_sim *s, const struct act *act, unsigned node, unsigned after_ms)
 {
     struct site_event *e;
 
@@ -184,6 +193,7 @@ static void add_event(struct site_sim *s, const struct act *act, unsigned after_
         abort();
     e->site = s;
     e->act = *act;
+    e->node = node;
     s->waiting++;
     STAILQ_INSERT_TAIL(&s->later, e, link);
     world_after(s->world, after_ms + 1, on_later, e);
@@ -309,14 +319,14 @@ void site_sim_act(struct site_sim *s, const struct act *act)
     if (s->world->setup.site == SITE_NONE)
         return;
     if (act->kind == ACT_SITE_EVENT) {
-        add_event(s, act, act->c);
+        add_event(s, act, s->world->to->number, act->c);
         return;
     }
     add_end(s, act->a, act->b & END_ABNORMAL);
     if (!(act->b & END_SILENT))
-        add_event(s, act, act->c);
+        add_event(s, act, s->world->to->number, act->c);
     if ((act->b & (END_SILENT | END_TWICE)) == END_TWICE)
-        add_event(s, act, 2 * act->c);
+        add_event(s, act, s->world->to->number + 1, 2 * act->c);
 }
 
 void site_sim_heal(struct site_sim *s)

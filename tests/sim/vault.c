@@ -112,7 +112,7 @@ struct vault_entry *vault_make(struct vault_sim *v, unsigned user, unsigned acco
     e->wanted_approval = e->state == VAULT_PENDING;
     e->stray = v->strays;
     e->made_ms = v->world->now_ms;
-    e->waits_until_ms = e->made_ms + v->world->setup.approval_wait_s * UINT64_C(1000);
+    e->waits_until_ms = e->made_ms + world_approval_wait_ms(v->world);
     e->minutes = minutes;
     e->expires_wall_ms = vault_wall(v) + (int64_t)minutes * 60000;
     (void)snprintf(e->reason, sizeof e->reason, "%s", reason);
@@ -173,7 +173,7 @@ static void make_own(struct vault_sim *v, const struct act *act)
     STAILQ_FOREACH(e, &v->requests, link)
     if (vault_live(e) && e->user == act->a && e->account == act->c)
         return;
-    (void)vault_make(v, act->a, act->c, 30, "by hand", true);
+    (void)vault_make(v, act->a, act->c, world_is_cluster(v->world) ? 5 : 30, "by hand", true);
 }
 
 static void forget_sessions(struct vault_sim *v)

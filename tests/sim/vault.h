@@ -36,6 +36,11 @@ enum vault_call_kind {
     SITE_LISTING,
     SITE_SESSION,
     SITE_TERMINATE,
+    SITE_NCALLS,
+    ETCD_TXN = SITE_NCALLS, /* of etcd: etcd_sim.h */
+    ETCD_RANGE,
+    ETCD_SIGN_IN,
+    ETCD_STATUS,
     ALL_NCALLS
 };
 const char *vault_call_word(enum vault_call_kind);
@@ -89,7 +94,8 @@ struct vault_entry { /* one request */
     bool judged; /* by oracle.c, as one that ended by its own time */
     int64_t expires_wall_ms; /* the vault's clock */
     uint64_t made_ms, ended_ms;
-    uint64_t waits_until_ms; /* by the gateway's approval_wait of the time it was made */
+    uint64_t unheld_ms;      /* of several gateways: since then no lease holds it; 0 = one does */
+    uint64_t waits_until_ms; /* by the longest approval_wait of the gateways when it was made */
     unsigned minutes;        /* asked for */
     uint64_t read_ms;        /* when its secret was last read; 0 = never */
     char reason[VAULT_REASON_SIZE];
@@ -161,10 +167,18 @@ void vault_api_answer(struct buf *, int status, const char *type, const char *li
 enum vault_call_kind site_sim_kind(const struct vault_http *);
 void site_sim_answer(struct site_sim *, const struct vault_http *, struct buf *answer);
 
+/* etcd_sim.c: the same for etcd. */
+enum vault_call_kind etcd_sim_kind(const struct vault_http *);
+void etcd_sim_call(struct etcd_sim *, struct node *, const struct vault_http *, struct buf *answer);
+
 /* vault_link.c */
 struct link_side *link_side_new(struct world *);
 void link_side_free(struct link_side *);
 void link_side_act(struct link_side *, const struct act *);
 void link_side_heal(struct link_side *);
+/* The members of etcd have been started again: what was sent to them, and their answers, are lost. */
+void link_side_etcd_restored(struct link_side *);
+/* A pause of this node is over: what has come for its connections is there now. */
+void link_side_wake(struct link_side *, struct node *);
 
 #endif

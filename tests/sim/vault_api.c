@@ -73,9 +73,10 @@ enum vault_call_kind vault_api_kind(const struct vault_http *http)
 const char *vault_call_word(enum vault_call_kind kind)
 {
     static const char *const words[ALL_NCALLS] = {
-        "probe",        "sign-in",      "sign-out",     "list",          "policy",     "request",
-        "credential",   "checkin",      "requests",     "isa",           "site-probe", "site-token",
-        "site-command", "site-listing", "site-session", "site-terminate"};
+        "probe",          "sign-in",    "sign-out",     "list",         "policy",
+        "request",        "credential", "checkin",      "requests",     "isa",
+        "site-probe",     "site-token", "site-command", "site-listing", "site-session",
+        "site-terminate", "etcd-txn",   "etcd-range",   "etcd-sign-in", "etcd-status"};
 
     return words[kind];
 }

@@ -657,15 +657,26 @@ int vdisk_reserve(struct vdisk *d, int fd, uint64_t from, uint64_t n)
     return 0;
 }
 
-/* Of a sync that fails some changes never reach the disk, and no later sync brings them there. */
+/*
+ * Of a sync that fails some bytes never reach the disk, and no later sync brings them there. A new length is
+ * of the file system's journal, and comes with the next sync that succeeds.
+ */
 static void sync_some(struct vdisk *d, struct file *f)
 {
-    const struct change *c;
+    struct changes all = STAILQ_HEAD_INITIALIZER(all);
+    struct change *c;
 
-    STAILQ_FOREACH(c, &f->pending, link)
-    if (rng_chance(&d->rng, 50))
-        apply_change(&f->durable, c);
-    drop_changes(f);
+    STAILQ_CONCAT(&all, &f->pending);
+    while ((c = STAILQ_FIRST(&all))) {
+        STAILQ_REMOVE_HEAD(&all, link);
+        if (c->length) {
+            STAILQ_INSERT_TAIL(&f->pending, c, link);
+            continue;
+        }
+        if (rng_chance(&d->rng, 50))
+            apply_change(&f->durable, c);
+        free(c);
+    }
 }
 
 static void sync_all(struct vdisk *d, struct file *f, const char *path)

@@ -34,6 +34,7 @@ struct thread {
     void (*fn)(void *arg);
     void *arg;
     bool ended, joined;
+    void *owner;
     void *saved; /* the sanitizer's */
     char *stack;
 };
@@ -43,6 +44,8 @@ static struct {
     TAILQ_HEAD(threads, thread) threads;
     struct threads left; /* behind, with what they have: no thread has joined them */
     struct thread *running;
+    uint64_t (*wait_ms)(void *owner);
+    void *owner;        /* of threads that are made */
     ucontext_t context; /* the loop's */
     const void *bottom; /* of its stack, for the sanitizer */
     size_t size;
@@ -96,9 +99,18 @@ static void go_back(struct thread *t)
     switched(t->saved, &all.bottom, &all.size);
 }
 
+static void run_after(struct thread *, uint64_t ms);
+
 static void on_due(struct deadline *d)
 {
-    resume(CONTAINER_OF(d, struct thread, due));
+    struct thread *t = CONTAINER_OF(d, struct thread, due);
+
+    uint64_t ms = all.wait_ms(t->owner);
+
+    if (ms)
+        run_after(t, ms);
+    else
+        resume(t);
 }
 
 static void run_after(struct thread *t, uint64_t ms)
@@ -139,9 +151,15 @@ static void wake(const void *what)
 
 /* ---- for the world ---- */
 
-void virtual_threads_begin(struct timers *events)
+void virtual_threads_begin(struct timers *events, uint64_t (*wait_ms)(void *owner))
 {
     all.events = events;
+    all.wait_ms = wait_ms;
+}
+
+void virtual_threads_own(void *owner)
+{
+    all.owner = owner;
 }
 
 void virtual_threads_end(void)
@@ -161,12 +179,12 @@ void virtual_threads_end(void)
     }
 }
 
-bool virtual_threads_wait(void)
+bool virtual_threads_wait(const void *owner)
 {
     const struct thread *t;
 
     TAILQ_FOREACH(t, &all.threads, link)
-    if (!t->ended)
+    if (!t->ended && t->owner == owner)
         return true;
     return false;
 }
@@ -182,13 +200,13 @@ void virtual_thread_sleep(uint64_t ms)
     go_back(all.running);
 }
 
-bool virtual_threads_hurry(void)
+bool virtual_threads_hurry(const void *owner)
 {
     struct thread *t;
     bool any = false;
 
     TAILQ_FOREACH(t, &all.threads, link)
-    if (!t->ended && timer_running(&t->due)) {
+    if (!t->ended && t->owner == owner && timer_running(&t->due)) {
         resume(t);
         any = true;
     }
@@ -209,6 +227,7 @@ int uv_thread_create(uv_thread_t *id, uv_thread_cb fn, void *arg)
 
     if (!t || !stack || getcontext(&t->context))
         abort();
+    t->owner = all.owner;
     t->fn = fn;
     t->arg = arg;
     t->stack = stack;

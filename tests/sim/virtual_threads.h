@@ -12,17 +12,20 @@
 
 #include <stdbool.h>
 
-/* Threads are resumed by deadlines of `events`; one world at a time. */
-void virtual_threads_begin(struct timers *events);
+/* Threads are resumed by deadlines of `events`; one world at a time. A thread has an owner, who owns the one
+ * that has made it, or that of virtual_threads_own(). wait_ms() is asked before one runs: so long it has to
+ * wait. */
+void virtual_threads_begin(struct timers *events, uint64_t (*wait_ms)(void *owner));
+void virtual_threads_own(void *owner);
 /* All have ended. */
 void virtual_threads_end(void);
 /* Does a thread run, and not the loop's own? */
 bool virtual_thread_runs(void);
 /* The thread that runs goes on later. */
 void virtual_thread_sleep(uint64_t ms);
-/* Has one not ended? */
-bool virtual_threads_wait(void);
-/* Each thread that waits for a time runs at once: of a process that is dead. False = none has. */
-bool virtual_threads_hurry(void);
+/* Has one of this owner not ended? */
+bool virtual_threads_wait(const void *owner);
+/* Each thread of this owner that waits for a time runs at once: the process is dead. False = none has. */
+bool virtual_threads_hurry(const void *owner);
 
 #endif

@@ -12,10 +12,12 @@
 #include "callers.h"
 #include "disk.h"
 #include "ends.h"
+#include "etcd_sim.h"
 #include "gateway_run.h"
 #include "oracle.h"
 #include "site_sim.h"
 #include "vault.h"
+#include "virtual_libc.h"
 #include "virtual_random.h"
 #include "virtual_threads.h"
 
@@ -27,19 +29,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECOND       UINT64_C(1000)
-#define MINUTE       (60 * SECOND)
-#define START_MS     UINT64_C(1000000)
-#define START_WALL   INT64_C(1773135000000)
-#define QUIET_MS     (10 * 60 * MINUTE) /* longer than any lease and any wait */
-#define TURNS_MAX    100000             /* at one moment */
-#define BURIAL_TURNS 100000
+#define SECOND           UINT64_C(1000)
+#define MINUTE           (60 * SECOND)
+#define START_MS         UINT64_C(1000000)
+#define START_WALL       INT64_C(1773135000000)
+#define QUIET_MS         (10 * 60 * MINUTE) /* longer than any lease and any wait */
+#define CLUSTER_QUIET_MS (25 * MINUTE)      /* the same, of the shorter leases of several gateways */
+#define TURNS_MAX        100000             /* at one moment */
+#define BURIAL_TURNS     100000
 
 /* ---- time ---- */
 
-static uint64_t clock_now_ms(void *arg)
+static uint64_t world_now_ms(void *arg)
 {
     return ((const struct world *)arg)->now_ms;
+}
+
+/* Since the world began, by the clock of the node. */
+static uint64_t node_passed_ms(const struct node *n)
+{
+    uint64_t passed_ms = n->world->now_ms - START_MS;
+
+    return n->drift ? passed_ms * (uint64_t)(1000 + n->drift) / 1000 : passed_ms;
+}
+
+static uint64_t clock_now_ms(void *arg)
+{
+    const struct node *n = arg;
+
+    return START_MS + n->ahead_ms + node_passed_ms(n) + n->burial_ms;
+}
+
+/* The world's milliseconds until so many have passed by the clock of the node. */
+static uint64_t world_ms(const struct node *n, uint64_t ms)
+{
+    uint64_t rate = (uint64_t)(1000 + n->drift);
+
+    if (!n->drift || ms > UINT64_MAX / 1000)
+        return ms;
+    uint64_t at_ms = ((node_passed_ms(n) + ms) * 1000 + rate - 1) / rate;
+
+    return START_MS + at_ms > n->world->now_ms ? START_MS + at_ms - n->world->now_ms : 0;
 }
 
 int64_t world_wall(const struct world *w)
@@ -49,12 +79,35 @@ int64_t world_wall(const struct world *w)
 
 static int64_t clock_wall_ms(void *arg)
 {
-    const struct world *w = arg;
+    const struct node *n = arg;
 
-    return world_wall(w) + w->wall_ahead_ms;
+    return START_WALL + (int64_t)(node_passed_ms(n) + n->burial_ms) + n->wall_ahead_ms;
 }
 
-/* The events' clock is the gateway's, but for the burial (bury), in which only the gateway's moves. */
+static int64_t world_wall_ms(void *arg)
+{
+    return world_wall(arg);
+}
+
+int64_t world_lease_wall(const struct world *w)
+{
+    return world_is_cluster(w) ? vault_wall(w->vault) : clock_wall(&w->node[0].clock);
+}
+
+int64_t world_lease_apart(const struct world *w)
+{
+    return world_is_cluster(w) ? 0 : llabs((long long)w->node[0].wall_ahead_ms);
+}
+
+uint64_t world_approval_wait_ms(const struct world *w)
+{
+    unsigned most_s = 0;
+
+    for (unsigned k = 0; k < w->nnodes; k++)
+        most_s = w->node[k].approval_wait_s > most_s ? w->node[k].approval_wait_s : most_s;
+    return most_s * UINT64_C(1000);
+}
+
 struct event {
     struct deadline due;
     struct world *world;
@@ -122,6 +175,15 @@ void world_note(struct world *w, const char *format, ...)
     va_end(ap);
 }
 
+/* A line about a node: where there is one alone, its number says nothing. */
+void node_note(struct node *n, const char *what)
+{
+    if (world_is_cluster(n->world))
+        world_note(n->world, "g%u: %s", n->number, what);
+    else
+        world_note(n->world, "%s", what);
+}
+
 void world_fail(struct world *w, const char *format, ...)
 {
     va_list ap;
@@ -149,73 +211,103 @@ uint64_t world_calm_ms(const struct world *w)
 
 static void on_restart(void *arg)
 {
-    struct world *w = arg;
+    struct node *n = arg;
 
-    gateway_run_start(w->gateway);
+    gateway_run_start(n->gateway);
 }
 
-void world_kill(struct world *w, unsigned restart_ms)
+void node_kill(struct node *n, unsigned restart_ms)
 {
-    if (w->dead || !gateway_run_up(w->gateway))
+    struct world *w = n->world;
+
+    if (n->dead || !gateway_run_up(n->gateway))
         return;
-    world_note(w, "gateway killed");
+    node_note(n, "gateway killed");
     counts_add(w->counts, 1, "gateway.killed");
-    world_disturbed(w);
-    w->dead = true;
-    w->restart_ms = restart_ms;
-    disk_cut(w->disk);
-    callers_cut(w->callers);
+    if (!world_is_cluster(w))
+        world_disturbed(w);
+    n->dead = true;
+    n->killed_ms = w->now_ms;
+    n->kill_in = n->pause_in = 0;
+    n->paused_ms = n->paused_ms < w->now_ms ? n->paused_ms : w->now_ms;
+    n->restart_ms = restart_ms;
+    disk_cut(n->disk);
+    callers_cut(w->callers, n);
 }
 
 /* Frees the memory of the dead process. Its own deadlines may pass meanwhile; the world's time does not. */
-static void free_process(struct world *w)
+static void free_process(struct node *n)
 {
-    uint64_t now_ms = w->now_ms;
+    node_enter(n);
+    gateway_run_close(n->gateway);
+    for (int i = 0; gateway_run_up(n->gateway) && i < BURIAL_TURNS; i++) {
+        bool more = virtual_threads_hurry(n);
 
-    gateway_run_close(w->gateway);
-    for (int i = 0; gateway_run_up(w->gateway) && i < BURIAL_TURNS; i++) {
-        bool more = virtual_threads_hurry();
-
-        more |= gateway_run_iterate(w->gateway);
-        w->now_ms += more ? 0 : 1 + gateway_run_next(w->gateway) % MINUTE;
+        more |= gateway_run_iterate(n->gateway);
+        n->burial_ms += more ? 0 : 1 + gateway_run_next(n->gateway) % MINUTE;
     }
-    if (gateway_run_up(w->gateway))
-        world_fail(w, "a process that ends does not free its memory");
-    w->now_ms = now_ms;
-    disk_bury(w->disk);
-    w->dead = false;
+    if (gateway_run_up(n->gateway))
+        world_fail(n->world, "a process that ends does not free its memory");
+    n->burial_ms = 0;
+    disk_bury(n->disk);
+    n->dead = false;
 }
 
-static void bury(struct world *w)
+static void bury(struct node *n)
 {
-    free_process(w);
-    world_after(w, w->restart_ms, on_restart, w);
+    free_process(n);
+    if (n->restart_ms != UINT32_MAX)
+        world_after(n->world, n->restart_ms, on_restart, n);
 }
 
 /* ---- moments ---- */
+
+/* True = there is more to do at this moment. */
+static bool iterate(struct node *n)
+{
+    bool more = !node_is_paused(n) && gateway_run_iterate(n->gateway);
+
+    if (!n->dead)
+        return more;
+    bury(n);
+    return true;
+}
 
 /* All that happens without time passing. */
 static void moment(struct world *w)
 {
     for (int i = 0; !w->failed; i++) {
         (void)timers_run(w->events);
-        bool more = gateway_run_iterate(w->gateway);
+        bool more = false;
 
-        if (w->dead)
-            bury(w);
-        else if (!more && timers_next(w->events) > 0)
+        for (unsigned k = 0; k < w->nnodes; k++)
+            more |= iterate(&w->node[k]);
+        if (!more && timers_next(w->events) > 0)
             return;
         if (i > TURNS_MAX)
             world_fail(w, "the loop never comes to rest");
     }
 }
 
+static uint64_t node_next(const struct node *n)
+{
+    if (node_is_paused(n))
+        return n->paused_ms - n->world->now_ms;
+    uint64_t ms = gateway_run_next(n->gateway);
+
+    return ms == UINT64_MAX ? ms : world_ms(n, ms);
+}
+
 static void run_to(struct world *w, uint64_t end_ms)
 {
     for (moment(w); !w->failed && w->now_ms < end_ms; moment(w)) {
-        uint64_t next = timers_next(w->events), own = gateway_run_next(w->gateway);
+        uint64_t next = timers_next(w->events);
 
-        next = own < next ? own : next;
+        for (unsigned k = 0; k < w->nnodes; k++) {
+            uint64_t own = node_next(&w->node[k]);
+
+            next = own < next ? own : next;
+        }
         w->now_ms = next < end_ms - w->now_ms ? w->now_ms + next : end_ms;
     }
 }
@@ -224,32 +316,87 @@ static void run_to(struct world *w, uint64_t end_ms)
 
 static void jump_clock(struct world *w, const struct act *act)
 {
-    w->wall_ahead_ms += act->b ? -(int64_t)act->a * 1000 : (int64_t)act->a * 1000;
+    w->to->wall_ahead_ms += act->b ? -(int64_t)act->a * 1000 : (int64_t)act->a * 1000;
     counts_add(w->counts, 1, "clock.jump");
     world_disturbed(w);
 }
 
 static void reload(struct world *w, const struct act *act)
 {
-    gateway_run_reload(w->gateway, act);
+    gateway_run_reload(w->to->gateway, act);
     oracle_on_reload(w->oracle);
 }
 
-static void do_act(struct world *w, const struct act *act)
+/* What is on its way to the etcd of before is lost. */
+static void restore_etcd(struct world *w, const struct act *act)
 {
-    world_note(w, "act %s %u %u %u", script_word(act->kind), act->a, act->b, act->c);
-    counts_add(w->counts, 1, "act.%s", script_word(act->kind));
+    if (!etcd_sim_restore(w->etcd, act->b))
+        return;
+    link_side_etcd_restored(w->vault->links);
+    w->restored_ms = w->now_ms;
+    world_disturbed(w);
+    counts_add(w->counts, 1, "etcd.restored%s", act->b ? ".other_cluster" : "");
+}
+
+static void on_pause_over(void *arg)
+{
+    struct node *n = arg;
+
+    if (!node_is_paused(n) && gateway_run_up(n->gateway))
+        link_side_wake(n->world->vault->links, n);
+}
+
+void node_pause(struct node *n, unsigned ms)
+{
+    struct world *w = n->world;
+
+    if (!gateway_run_serves(n->gateway))
+        return;
+    node_note(n, "gateway paused");
+    counts_add(w->counts, 1, "gateway.paused");
+    n->pause_began_ms = w->now_ms;
+    n->paused_ms = w->now_ms + ms;
+    world_after(w, ms, on_pause_over, n);
+}
+
+static void pause_soon(struct node *n, const struct act *act)
+{
+    n->pause_in = act->a;
+    n->pause_length_ms = act->c;
+    if (!act->a)
+        node_pause(n, act->c);
+}
+
+static void kill_soon(struct node *n, const struct act *act)
+{
+    n->kill_in = act->a;
+    n->kill_restart_ms = act->c;
+    n->kills_behind = act->b;
+    if (!act->a)
+        node_kill(n, act->c);
+}
+
+static void do_plain_act(struct world *w, const struct act *act)
+{
     switch (act->kind) {
     case ACT_JUMP: jump_clock(w, act); break;
-    case ACT_KILL: world_kill(w, act->c); break;
-    case ACT_STOP: gateway_run_stop(w->gateway, act->c); break;
+    case ACT_KILL: kill_soon(w->to, act); break;
+    case ACT_STOP: gateway_run_stop(w->to->gateway, act->c); break;
     case ACT_STORE_FAILS:
     case ACT_STORE_SLOW:
     case ACT_TRAIL_FAILS:
     case ACT_TRAIL_SLOW:
-    case ACT_CRASH: disk_act(w->disk, act); break;
-    case ACT_ROTATE_TRAIL: gateway_run_rotate(w->gateway); break;
+    case ACT_CRASH: disk_act(w->to->disk, act); break;
+    case ACT_ROTATE_TRAIL: gateway_run_rotate(w->to->gateway); break;
     case ACT_RELOAD: reload(w, act); break;
+    case ACT_PAUSE: pause_soon(w->to, act); break;
+    case ACT_ETCD_FORGET:
+    case ACT_ETCD_BACKUP: etcd_sim_act(w->etcd, act); break;
+    case ACT_ETCD_RESTORE: restore_etcd(w, act); break;
+    case ACT_ETCD_FAULT:
+    case ACT_ETCD_DOWN:
+    case ACT_ETCD_SLOW:
+    case ACT_PARTITION:
     case ACT_SITE_FAULT:
     case ACT_SITE_DOWN: link_side_act(w->vault->links, act); break;
     case ACT_SESSION_END:
@@ -260,6 +407,16 @@ static void do_act(struct world *w, const struct act *act)
         else
             vault_act(w->vault, act);
     }
+}
+
+static void do_act(struct world *w, const struct act *act)
+{
+    world_note(w, "act %s %u %u %u", script_word(act->kind), act->a, act->b, act->c);
+    counts_add(w->counts, 1, "act.%s", script_word(act->kind));
+    w->to = &w->node[(act->b >> ACT_NODE_SHIFT) % w->nnodes];
+    const struct act plain = {act->at_ms, act->kind, act->a, act->b & ACT_NODE_MASK, act->c};
+
+    do_plain_act(w, world_is_cluster(w) ? &plain : act);
 }
 
 struct act_event {
@@ -288,6 +445,61 @@ static struct act_event *schedule_acts(struct world *w)
     return events;
 }
 
+/* ---- nodes ---- */
+
+bool world_serves(const struct world *w)
+{
+    for (unsigned k = 0; k < w->nnodes; k++)
+        if (gateway_run_serves(w->node[k].gateway))
+            return true;
+    return false;
+}
+
+void node_enter(struct node *n)
+{
+    disk_use(n->disk, &n->clock);
+    virtual_threads_own(n);
+}
+
+/* A thread of the program runs, on the node that has made it. */
+static uint64_t on_thread(void *owner)
+{
+    struct node *n = owner;
+
+    if (node_is_paused(n) && !n->dead)
+        return n->paused_ms - n->world->now_ms;
+    node_enter(n);
+    return 0;
+}
+
+static void begin_nodes(struct world *w)
+{
+    w->nnodes = w->setup.nodes ? w->setup.nodes : 1;
+    if (w->setup.nodes)
+        w->etcd = etcd_sim_new(w);
+    for (unsigned k = 0; k < w->nnodes; k++) {
+        struct node *n = &w->node[k];
+
+        *n = (struct node){.world = w, .number = k, .clock = {clock_now_ms, clock_wall_ms, n}};
+        if (w->setup.nodes) {
+            n->drift = (int)w->setup.clock[k].rate - SETUP_RATE;
+            n->wall_ahead_ms = ((int64_t)w->setup.clock[k].ahead_s - SETUP_AHEAD_S) * 1000;
+            n->ahead_ms = w->setup.clock[k].ahead_s * UINT64_C(1000);
+        }
+        n->disk = disk_new(n);
+    }
+    w->to = &w->node[0];
+}
+
+static void end_nodes(struct world *w)
+{
+    for (unsigned k = 0; k < w->nnodes; k++)
+        disk_free(w->node[k].disk);
+    virtual_libc_use(NULL, NULL);
+    if (w->etcd)
+        etcd_sim_free(w->etcd);
+}
+
 /* ---- life ---- */
 
 static void world_begin(struct world *w, const struct script *script, FILE *trace, struct counts *counts)
@@ -298,7 +510,7 @@ static void world_begin(struct world *w, const struct script *script, FILE *trac
                         .counts = counts,
                         .trace = trace,
                         .trace_hash = UINT64_C(0xCBF29CE484222325)};
-    w->clock = (struct clock){clock_now_ms, clock_wall_ms, w};
+    w->clock = (struct clock){world_now_ms, world_wall_ms, w};
     w->disturbed_ms = w->now_ms;
     w->setup = script->setup;
     w->list_cache_ms = w->setup.list_cache_ms;
@@ -309,13 +521,14 @@ static void world_begin(struct world *w, const struct script *script, FILE *trac
         abort();
     TAILQ_INIT(w->pending);
     w->ends = ends_new(w);
-    virtual_threads_begin(w->events);
-    w->disk = disk_new(w);
+    virtual_threads_begin(w->events, on_thread);
+    begin_nodes(w);
     w->vault = vault_new(w);
     w->site = site_sim_new(w);
     w->callers = callers_new(w);
     w->oracle = oracle_new(w);
-    w->gateway = gateway_run_new(w);
+    for (unsigned k = 0; k < w->nnodes; k++)
+        w->node[k].gateway = gateway_run_new(&w->node[k]);
 }
 
 static void heal(struct world *w)
@@ -323,40 +536,66 @@ static void heal(struct world *w)
     world_note(w, "quiet time");
     w->healed = true;
     world_disturbed(w);
-    disk_heal(w->disk);
+    for (unsigned k = 0; k < w->nnodes; k++) {
+        disk_heal(w->node[k].disk);
+        w->node[k].kill_in = w->node[k].pause_in = 0;
+        if (world_is_cluster(w)) /* one that nothing else would start */
+            gateway_run_start(w->node[k].gateway);
+    }
     vault_heal(w->vault);
     site_sim_heal(w->site);
 }
 
+static void start_all(struct world *w)
+{
+    for (unsigned k = 0; k < w->nnodes; k++)
+        gateway_run_start(w->node[k].gateway);
+}
+
+static void stop_all(struct world *w)
+{
+    for (unsigned k = 0; k < w->nnodes; k++)
+        gateway_run_stop(w->node[k].gateway, UINT32_MAX);
+    run_to(w, w->now_ms + 10 * MINUTE);
+    for (unsigned k = 0; k < w->nnodes; k++)
+        if (!w->failed && gateway_run_up(w->node[k].gateway))
+            world_fail(w, "the gateway does not stop");
+}
+
 static void world_live(struct world *w)
 {
-    gateway_run_start(w->gateway);
-    run_to(w, START_MS + SCRIPT_MS);
+    start_all(w);
+    run_to(w, START_MS + script_ms(&w->script->setup));
     heal(w);
-    run_to(w, w->now_ms + QUIET_MS);
+    run_to(w, w->now_ms + (world_is_cluster(w) ? CLUSTER_QUIET_MS : QUIET_MS));
     oracle_check_quiet(w->oracle);
-    gateway_run_stop(w->gateway, UINT32_MAX);
-    run_to(w, w->now_ms + 10 * MINUTE);
-    if (!w->failed && gateway_run_up(w->gateway))
-        world_fail(w, "the gateway does not stop");
+    stop_all(w);
     oracle_check_end(w->oracle);
+}
+
+/* After a broken promise. */
+static void end_process(struct node *n)
+{
+    if (!gateway_run_up(n->gateway))
+        return;
+    n->dead = true;
+    disk_cut(n->disk);
+    callers_cut(n->world->callers, n);
+    free_process(n);
 }
 
 static void world_end(struct world *w)
 {
-    if (gateway_run_up(w->gateway)) { /* after a broken promise */
-        w->dead = true;
-        disk_cut(w->disk);
-        callers_cut(w->callers);
-        free_process(w);
-    }
+    for (unsigned k = 0; k < w->nnodes; k++)
+        end_process(&w->node[k]);
     drop_events(w);
-    gateway_run_free(w->gateway);
+    for (unsigned k = 0; k < w->nnodes; k++)
+        gateway_run_free(w->node[k].gateway);
     callers_free(w->callers);
     oracle_free(w->oracle);
     vault_free(w->vault);
     site_sim_free(w->site);
-    disk_free(w->disk);
+    end_nodes(w);
     ends_free(w->ends);
     virtual_threads_end();
     timers_free(w->events);

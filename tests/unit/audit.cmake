@@ -1,5 +1,6 @@
 jg_test(test_audit_chain SOURCES test_audit_chain.c DEPENDS jg_audit jg_conf jg_base)
 jg_test(test_audit_file SOURCES test_audit_file.c audit_trail.c DEPENDS jg_loop jg_audit jg_conf jg_base)
+target_link_options(test_audit_file PRIVATE -Wl,--wrap=open)
 jg_test(test_audit_writer SOURCES test_audit_writer.c audit_trail.c DEPENDS jg_loop jg_audit jg_conf jg_base)
 jg_test(test_audit SOURCES test_audit.c fake_clock.c DEPENDS jg_records jg_conf jg_base)
 jg_test(test_audit_witness SOURCES test_audit_witness.c audit_trail.c DEPENDS jg_loop jg_audit jg_conf jg_base)

@@ -5,6 +5,7 @@ jg_test(test_group_commit SOURCES test_group_commit.c fake_clock.c DEPENDS jg_co
 jg_test(test_lsid SOURCES test_lsid.c DEPENDS jg_conf jg_base)
 jg_test(test_person SOURCES test_person.c DEPENDS jg_conf jg_base)
 jg_test(test_text SOURCES test_text.c DEPENDS jg_conf jg_base)
+jg_test(test_durable SOURCES test_durable.c DEPENDS jg_base)
 jg_test(test_json SOURCES test_json.c DEPENDS jg_conf jg_base)
 jg_test(test_log SOURCES test_log.c DEPENDS jg_conf jg_base)
 jg_test(test_log_journal SOURCES test_log_journal.c DEPENDS jg_conf jg_base)

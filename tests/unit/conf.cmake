@@ -5,3 +5,4 @@ jg_test(test_conf_files SOURCES test_conf_files.c conf_fixture.c DEPENDS jg_conf
 jg_test(test_conf_pra SOURCES test_conf_pra.c conf_fixture.c DEPENDS jg_conf jg_base)
 jg_test(test_conf_store SOURCES test_conf_store.c conf_fixture.c DEPENDS jg_conf jg_base OpenSSL::Crypto)
 jg_test(test_conf_change SOURCES test_conf_change.c conf_fixture.c DEPENDS jg_conf jg_base)
+jg_test(test_conf_access SOURCES test_conf_access.c conf_fixture.c DEPENDS jg_conf jg_base)

@@ -24,13 +24,16 @@
 
 /* ---- sockets ---- */
 
+/* 0 = at any port. */
 static int listen_at(int *port)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)*port)};
     socklen_t n = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
     assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&at, n), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
     assert_int_equal(listen(fd, 64), 0);
@@ -162,6 +165,7 @@ bool etcd_rig_start(struct etcd_rig *rig)
         print_message("skipped: etcd is not installed\n");
         return false;
     }
+    rig->port = rig->peer_port = 0;
     (void)close(listen_at(&rig->port));
     (void)close(listen_at(&rig->peer_port));
     (void)snprintf(rig->url, sizeof rig->url, "http://127.0.0.1:%d", rig->port);
@@ -222,7 +226,7 @@ void etcd_rig_delete(const struct etcd_rig *rig, const char *from, const char *t
 /* ---- the proxy ---- */
 
 struct etcd_proxy {
-    int fd, port;
+    int fd, port, own_port; /* `port` is etcd's */
     atomic_bool ending;
     pthread_t acceptor;
     pthread_mutex_t lock;
@@ -358,20 +362,25 @@ struct etcd_proxy *etcd_proxy_start(const struct etcd_rig *rig,
                                     char url[64])
 {
     struct etcd_proxy *proxy = calloc(1, sizeof *proxy);
-    int port;
 
     assert_non_null(proxy);
     proxy->port = rig->port;
     proxy->fault = fault;
     proxy->arg = arg;
-    proxy->fd = listen_at(&port);
-    (void)snprintf(url, 64, "http://127.0.0.1:%d", port);
     assert_int_equal(pthread_mutex_init(&proxy->lock, NULL), 0);
-    assert_int_equal(pthread_create(&proxy->acceptor, NULL, accept_all, proxy), 0);
+    etcd_proxy_listen(proxy);
+    (void)snprintf(url, 64, "http://127.0.0.1:%d", proxy->own_port);
     return proxy;
 }
 
-void etcd_proxy_end(struct etcd_proxy *proxy)
+void etcd_proxy_listen(struct etcd_proxy *proxy)
+{
+    proxy->ending = false;
+    proxy->fd = listen_at(&proxy->own_port);
+    assert_int_equal(pthread_create(&proxy->acceptor, NULL, accept_all, proxy), 0);
+}
+
+void etcd_proxy_refuse(struct etcd_proxy *proxy)
 {
     proxy->ending = true;
     (void)shutdown(proxy->fd, SHUT_RDWR);
@@ -379,6 +388,11 @@ void etcd_proxy_end(struct etcd_proxy *proxy)
     while (proxy->threads)
         usleep(1000);
     (void)close(proxy->fd);
+}
+
+void etcd_proxy_end(struct etcd_proxy *proxy)
+{
+    etcd_proxy_refuse(proxy);
     (void)pthread_mutex_destroy(&proxy->lock);
     free(proxy);
 }

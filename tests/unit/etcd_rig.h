@@ -51,5 +51,8 @@ struct etcd_proxy *etcd_proxy_start(const struct etcd_rig *,
                                     enum etcd_fault (*fault)(void *arg, const char *path), void *arg,
                                     char url[64]);
 void etcd_proxy_end(struct etcd_proxy *); /* what is late has come by then */
+/* From now on connections are refused; what is late has come by then. And it listens again, at its port. */
+void etcd_proxy_refuse(struct etcd_proxy *);
+void etcd_proxy_listen(struct etcd_proxy *);
 
 #endif

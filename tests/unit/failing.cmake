@@ -2,7 +2,7 @@
 #
 # failing_test(NAME TABLES table... SOURCES file... DEPENDS library...) - a program in which the calls of failing_TABLE.def
 # can fail: those of the libraries, while the sources are compiled with plain_NAME for each NAME of a table. The test NAME
-# is its quick form, NAME_all the whole one (scripts/test --all).
+# is its quick form, NAME_all the whole one (scripts/test --all, as are quick forms that take longer).
 set(failing_programs)
 function(failing_test name)
   list(APPEND failing_programs $<TARGET_FILE:${name}>)
@@ -44,8 +44,14 @@ failing_test(test_failing_broker TABLES libc crypto base fakes
   SOURCES test_failing_broker.c fake_clock.c fake_vault.c fake_store.c fake_store_shared.c broker_rig.c DEPENDS jg_broker)
 failing_test(test_failing_store TABLES libc crypto sqlite uv SOURCES test_failing_store.c
   DEPENDS jg_stores jg_loop jg_audit jg_conf jg_base)
-failing_test(test_failing_vault TABLES libc crypto base answers SOURCES test_failing_vault.c ps_rig.c fake_clock.c
+failing_test(test_failing_copy TABLES libc crypto base sqlite SOURCES test_failing_copy.c copy_rig.c fake_etcd.c
+  DEPENDS jg_commands)
+failing_test(test_failing_etcd TABLES libc crypto etcd
+  SOURCES test_failing_etcd.c cluster_scenarios.c cluster_rig.c fake_etcd.c fake_clock.c DEPENDS jg_stores jg_base)
+failing_test(test_failing_vault TABLES libc crypto base answers SOURCES test_failing_vault.c ps_rig.c vault_rig.c fake_clock.c
   DEPENDS jg_backends jg_conf jg_base)
+failing_test(test_failing_pi TABLES libc crypto base answers SOURCES test_failing_pi.c pi_rig.c vault_rig.c fake_clock.c
+  DEPENDS jg_privileged_identity jg_conf jg_base)
 failing_test(test_failing_tls TABLES libc crypto ssl base http SOURCES test_failing_tls.c http_rig.c tls_files.c
   DEPENDS jg_loop jg_audit jg_conf jg_base)
 failing_test(test_failing_upstream TABLES libc crypto ssl curl base
@@ -53,12 +59,16 @@ failing_test(test_failing_upstream TABLES libc crypto ssl curl base
 failing_test(test_failing_handlers TABLES libc crypto base
   SOURCES test_failing_handlers.c fake_gateway.c fake_http.c fake_clock.c DEPENDS jg_handlers jg_backends jg_conf jg_base)
 failing_test(test_failing_control TABLES libc crypto curl base SOURCES test_failing_control.c DEPENDS jg_commands)
+failing_test(test_failing_setup TABLES libc crypto base SOURCES test_failing_setup.c DEPENDS jg_commands)
 failing_test(test_failing_conf TABLES libc crypto ssl base SOURCES test_failing_conf.c conf_fixture.c tls_files.c
   DEPENDS jg_conf jg_base)
 failing_test(test_failing_hashes TABLES libc crypto ssl base SOURCES test_failing_hashes.c tls_files.c
   DEPENDS jumpgate_reports_password jg_conf jg_base)
 failing_test(test_failing_trail TABLES libc crypto base SOURCES test_failing_trail.c audit_trail.c
   DEPENDS jumpgate_reports_collect jg_loop jg_audit jg_conf jg_base)
+
+set_tests_properties(test_failing_broker_all PROPERTIES LABELS "") # it is quick
+set_tests_properties(test_failing_tls test_failing_upstream test_failing_conf test_failing_hashes PROPERTIES LABELS long)
 
 # The archives of a folder and of those below it.
 function(failing_archives found folder)

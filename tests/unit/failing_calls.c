@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
 #include <sanitizer/lsan_interface.h>
@@ -78,7 +79,7 @@ static void list(const char *name)
     if (i == n) {
         assert_in_range(n, 0, NAMES - 1);
         known[n++] = name;
-        print_message("reached %s\n", name);
+        (void)dprintf(STDOUT_FILENO, "\nreached %s\n", name); /* a scenario may have a stdout of its own */
     }
     (void)pthread_mutex_unlock(&mutex);
 }

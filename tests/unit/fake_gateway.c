@@ -38,9 +38,12 @@ static void fake_state(const struct vault *v, struct vault_state *out)
 
 static char vault_type[] = "password_safe";
 static const struct vault_ops vault_ops = {.name = "fake", .state = fake_state};
+static const char *const words[VAULT_NSTANDINGS] = {"unknown", "down", "refused", "up"};
+static const struct vault_ops second_ops = {.name = "other", .state = fake_state, .standings = words};
 static const struct conf_vault vault_conf = {.name = "main", .type = vault_type};
 static const struct conf_vault second_conf = {.name = "second", .type = vault_type};
-static struct vault vault = {&vault_ops, &vault_conf}, second = {&vault_ops, &second_conf};
+static struct vault vault = {.ops = &vault_ops, .conf = &vault_conf, .can = {.keys_are_unique = true}},
+                    second = {.ops = &second_ops, .conf = &second_conf};
 
 static void fake_store_tell(const struct store *s, struct store_state *out)
 {
@@ -106,6 +109,13 @@ void broker_state(const struct broker *broker, struct broker_state *out)
     (void)broker;
     *out = (struct broker_state){
         .leases_active = 2, .leases_retrying = 1, .oldest_overdue_ms = 4200, .steps_refused = 3};
+}
+
+void broker_count_keys(const struct broker *broker, const struct vault *of, struct key_counts *counts)
+{
+    (void)broker;
+    assert_ptr_equal(of, &second);
+    *counts = (struct key_counts){.held = 4, .returning = 3, .settling = 2, .overdue = 1};
 }
 
 uint64_t broker_partial_answers(const struct broker *broker, size_t place)
@@ -224,6 +234,12 @@ uint64_t broker_leases(struct broker *b, const struct lease_filter *f,
     return fake_broker.next;
 }
 
+size_t broker_reconcile(struct broker *b, bool all_users)
+{
+    (void)b;
+    return all_users ? 7 : 0;
+}
+
 void broker_pending(struct broker *b, const struct session *session,
                     void (*row)(void *arg, const struct lease_view *), void *arg)
 {
@@ -243,10 +259,28 @@ const struct explain_view *broker_explain(struct broker *b, const char *request_
 struct op *broker_release_lease(struct broker *b, const char *lease_id, uint64_t timeout_ms,
                                 release_done *done, void *arg)
 {
-    const struct session nobody = {.username = lease_id};
+    const struct session no_session = {.username = lease_id};
     (void)b;
     fake_broker.released = done;
-    return keep("release_lease", &nobody, timeout_ms, arg, "");
+    return keep("release_lease", &no_session, timeout_ms, arg, "");
+}
+
+struct op *broker_forget_lease(struct broker *b, const char *lease_id, uint64_t timeout_ms,
+                               release_done *done, void *arg)
+{
+    const struct session no_session = {.username = lease_id};
+    (void)b;
+    fake_broker.released = done;
+    return keep("forget_lease", &no_session, timeout_ms, arg, "");
+}
+
+struct op *broker_checkin_credential(struct broker *b, const char *credential_id, uint64_t timeout_ms,
+                                     release_done *done, void *arg)
+{
+    const struct session no_session = {.username = credential_id};
+    (void)b;
+    fake_broker.released = done;
+    return keep("checkin_credential", &no_session, timeout_ms, arg, "");
 }
 
 void broker_lease_person(struct broker *b, const char *lease_id, struct lease_person *out)

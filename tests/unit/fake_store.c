@@ -52,6 +52,7 @@ void fake_store_put_lease(struct fake_store *fs, const struct lease_row *row)
             at = &fs->leases[i];
     if (!at || !copy)
         abort();
+    copy->answers = *at ? (*at)->answers : row->answers;
     free(*at);
     *at = copy;
 }
@@ -99,8 +100,7 @@ static bool is_as_expected(const struct fake_store *fs, const struct store_step 
     return from >> row->state & 1;
 }
 
-static void update_request(struct fake_store *fs, const struct request_row *old,
-                           const struct request_row *new)
+void fake_update_request(struct fake_store *fs, const struct request_row *old, const struct request_row *new)
 {
     struct request_row row = *old;
 
@@ -123,7 +123,7 @@ static void change_request(struct fake_store *fs, const struct store_step *step,
 {
     switch (store_step_rules[step->kind].request) {
     case ROW_INSERTED: fake_store_put_request(fs, &step->request); break;
-    case ROW_UPDATED: update_request(fs, *at, &step->request); break;
+    case ROW_UPDATED: fake_update_request(fs, *at, &step->request); break;
     case ROW_DELETED:
         if (at) {
             free(*at);
@@ -187,6 +187,7 @@ static enum store_outcome apply_to(struct fake_store *rows, struct store_step *s
 
 enum store_outcome fake_store_apply(struct fake_store *fs, struct store_step *step)
 {
+    const char *owner = step->request.owner; /* as it is described */
     enum store_outcome outcome;
 
     if (step->kind == STEP_CURSOR) {
@@ -195,6 +196,7 @@ enum store_outcome fake_store_apply(struct fake_store *fs, struct store_step *st
     }
     if (!fs->node.rows || !fake_shared_apply(fs, step, &outcome))
         outcome = apply_to(rows_of(fs), step);
+    step->request.owner = owner;
     fs->otherwise += outcome == STORE_OTHERWISE;
     return outcome;
 }

@@ -34,13 +34,16 @@ struct fake_node {
     const struct store_news *news;
     void *news_arg;
     bool uncertain, fenced;
-    bool unheard;            /* it has joined before it was listened to */
-    uint64_t fresh_ms;       /* a confirmation is good for so long */
+    bool forgets;      /* a RELEASE of a lease that is gone is APPLIED, as where the answer to it was lost */
+    bool unheard;      /* it has joined before it was listened to */
+    uint64_t fresh_ms; /* a confirmation is good for so long */
     struct fake_store *heir; /* takes the rows over where this gateway leaves; NULL = no other is alive */
     void (*left)(void *arg, bool taken);
     void *left_arg;
     struct store_question *questions[FAKE_STORE_QUESTIONS];
     size_t nquestions;
+    unsigned asked; /* so far */
+    char config_digest[72];
     struct store_cluster cluster;
     struct store_member members[FAKE_STORE_MEMBERS];
 };
@@ -104,6 +107,8 @@ void fake_store_set_certain(struct fake_store *, bool certain);
 /* ---- between the files of the fake ---- */
 
 struct request_row **fake_find_request(struct fake_store *, const char *mark);
+/* As store_step_rules[] has it. */
+void fake_update_request(struct fake_store *, const struct request_row *old, const struct request_row *new);
 /* Of this request, by its id; NULL for either: any. */
 struct lease_row **fake_find_lease(struct fake_store *, const char *request, const char *id);
 /* What a shared store does besides: true = it has decided the step's outcome. */

@@ -8,6 +8,8 @@
  */
 #include "fake_store.h"
 
+#include "base/lsid.h"
+#include "base/person.h"
 #include "check.h"
 #include "stores/store_rows.h"
 
@@ -37,22 +39,30 @@ static struct request_row *shown(const struct fake_store *fs, const struct reque
 
 static bool is_same_name(const struct request_row *a, const struct request_row *b)
 {
-    return *b->name && strcmp(a->vault, b->vault) == 0 && strcmp(a->user, b->user) == 0 &&
+    return *b->name && strcmp(a->vault, b->vault) == 0 && person_same(a->user, b->user) &&
            strcmp(a->name, b->name) == 0;
+}
+
+/* By vault, user and name; NULL = none. */
+static struct request_row **find_name(struct fake_store *rows, const struct request_row *r)
+{
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
+        if (rows->requests[i] && is_same_name(rows->requests[i], r))
+            return &rows->requests[i];
+    return NULL;
 }
 
 /* The row of the vault request that the step names, whoever has made it. */
 static struct request_row **find_named(struct fake_store *rows, const struct request_row *r)
 {
-    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
-        if (rows->requests[i] && is_same_name(rows->requests[i], r))
-            return &rows->requests[i];
-    return fake_find_request(rows, r->mark);
+    struct request_row **at = find_name(rows, r);
+
+    return at ? at : fake_find_request(rows, r->mark);
 }
 
 static bool is_of_session(const struct holder *a, const struct holder *b)
 {
-    return strcmp(a->username, b->username) == 0 && strcmp(a->domain, b->domain) == 0 &&
+    return person_same(a->username, b->username) && person_same(a->domain, b->domain) &&
            strcmp(a->session, b->session) == 0;
 }
 
@@ -125,7 +135,61 @@ static bool is_taken(struct fake_store *fs, struct store_step *step, const struc
     return true;
 }
 
-static bool apply_open(struct fake_store *fs, struct store_step *step, enum store_outcome *outcome)
+/* The request that waits for its approver. */
+static struct request_row *find_waiting(const struct fake_store *rows, const char *user,
+                                        const char *credential)
+{
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++) {
+        struct request_row *r = rows->requests[i];
+
+        if (r && r->state == REQUEST_PENDING && person_same(r->user, user) &&
+            strcmp(r->asker.credential, credential) == 0)
+            return r;
+    }
+    return NULL;
+}
+
+/* Its session has ended meanwhile, or it has gone. */
+static bool is_instead_over(struct fake_store *rows, struct store_step *step)
+{
+    struct request_row **at = *step->instead ? fake_find_request(rows, step->instead) : NULL;
+    bool holds = fake_find_lease(rows, NULL, step->lease.id) != NULL;
+
+    step->cancelled = at && (*at)->cancelled;
+    return *step->instead && !holds && (!at || (*at)->state != REQUEST_ASKED || step->cancelled);
+}
+
+/* One that waits, or that leases hold. `is_own`: as the step describes it. False = as in the store of one
+ * gateway. */
+static bool apply_open_known(struct fake_store *fs, struct store_step *step, struct request_row **at,
+                             bool is_own, enum store_outcome *outcome)
+{
+    struct fake_store *rows = fs->node.rows;
+    struct lease_row lease = step->lease;
+
+    if ((*at)->state != REQUEST_HELD && (*at)->state != REQUEST_PENDING)
+        return false;
+    if (is_instead_over(rows, step) || (is_own && !is_mine(fs, *at))) {
+        (void)otherwise(fs, step, at);
+        return true;
+    }
+    if (is_own)
+        return false;
+    touch(fs, *at);
+    if ((*at)->state == REQUEST_PENDING)
+        fake_update_request(rows, *at, &step->request);
+    at = find_named(rows, &step->request);
+    lease.request = (*at)->mark;
+    fake_store_put_lease(rows, &lease);
+    if (*step->instead && fake_find_request(rows, step->instead))
+        drop_request(fake_find_request(rows, step->instead));
+    step->now = shown(fs, *at);
+    *outcome = STORE_APPLIED;
+    return true;
+}
+
+static bool apply_open(struct fake_store *fs, struct store_step *step, bool is_own,
+                       enum store_outcome *outcome)
 {
     struct fake_store *rows = fs->node.rows;
     struct request_row **own = fake_find_request(rows, step->request.mark);
@@ -134,7 +198,9 @@ static bool apply_open(struct fake_store *fs, struct store_step *step, enum stor
     *outcome = STORE_OTHERWISE;
     if (is_taken(fs, step, &step->lease.holder, step->lease.id))
         return true;
-    if (!own || (*own)->state != REQUEST_ASKED)
+    if (own && (*own)->state != REQUEST_ASKED)
+        return apply_open_known(fs, step, own, is_own, outcome);
+    if (!own)
         return false;
     step->cancelled = (*own)->cancelled;
     bool is_other = there && there != own;
@@ -155,34 +221,36 @@ static bool apply_open(struct fake_store *fs, struct store_step *step, enum stor
     return true;
 }
 
-static void change_state(struct fake_store *fs, struct request_row **at, const struct request_row *new)
-{
-    struct request_row row = **at;
-
-    row.owner = fs->node.owner;
-    row.state = REQUEST_RETURNING;
-    row.attempts = new->attempts;
-    row.next_wall_ms = new->next_wall_ms;
-    row.last_error = new->last_error;
-    fake_store_put_request(fs->node.rows, &row);
-}
-
 static enum store_outcome apply_release(struct fake_store *fs, struct store_step *step)
 {
     struct fake_store *rows = fs->node.rows;
     struct request_row **at = find_named(rows, &step->request);
     struct lease_row **lease = fake_find_lease(rows, NULL, step->lease.id);
 
-    if (!lease || !at || strcmp((*lease)->request, (*at)->mark) != 0)
-        return otherwise(fs, step, at);
+    if (!lease || !at || strcmp((*lease)->request, (*at)->mark) != 0) {
+        enum store_outcome outcome = otherwise(fs, step, at);
+
+        return fs->node.forgets ? STORE_APPLIED : outcome;
+    }
+    if (step->undo && (*lease)->answers != ANSWERS_ONE) {
+        step->kept = true;
+        step->now = shown(fs, *at);
+        step->holders = count_holders(rows, (*at)->mark);
+        if ((*lease)->answers == ANSWERS_TWO)
+            (*lease)->answers = ANSWERS_ONE;
+        return STORE_APPLIED;
+    }
     drop_lease(lease);
     step->holders = count_holders(rows, (*at)->mark);
     touch(fs, *at);
     if (!step->holders && (*at)->state == REQUEST_HELD) {
+        if (step->request.state == REQUEST_PENDING &&
+            find_waiting(rows, (*at)->user, (*at)->asker.credential))
+            step->request.state = REQUEST_RETURNING;
         if ((*at)->adopted || !*(*at)->name)
             drop_request(at);
         else
-            change_state(fs, at, &step->request);
+            fake_update_request(rows, *at, &step->request);
     }
     step->now = shown(fs, *at);
     return STORE_APPLIED;
@@ -195,7 +263,7 @@ static enum store_outcome apply_end(struct fake_store *fs, struct store_step *st
     if (!at || (*at)->state != REQUEST_HELD)
         return otherwise(fs, step, at);
     touch(fs, *at);
-    change_state(fs, at, &step->request);
+    fake_update_request(fs->node.rows, *at, &step->request);
     step->now = shown(fs, *at);
     return STORE_APPLIED;
 }
@@ -204,10 +272,15 @@ static enum store_outcome apply_cancel(struct fake_store *fs, struct store_step 
 {
     struct request_row **at = fake_find_request(fs->node.rows, step->request.mark);
 
-    if (!at || (*at)->state != REQUEST_ASKED)
+    if (!at || (*at)->state != REQUEST_ASKED || (*at)->cancelled)
         return otherwise(fs, step, at);
-    (*at)->cancelled = true;
+    struct request_row row = step->request;
+
+    row.state = REQUEST_ASKED;
+    row.owner = (*at)->owner;
     touch(fs, *at);
+    fake_update_request(fs->node.rows, *at, &row);
+    (*at)->cancelled = true;
     return STORE_APPLIED;
 }
 
@@ -215,7 +288,8 @@ static enum store_outcome apply_clear(struct fake_store *fs, struct store_step *
 {
     struct fake_store *rows = fs->node.rows;
     struct lease_row **lease = fake_find_lease(rows, NULL, step->lease.id);
-    struct request_row **at = lease ? fake_find_request(rows, (*lease)->request) : NULL;
+    struct request_row **at =
+        lease ? fake_find_request(rows, (*lease)->request) : find_named(rows, &step->request);
 
     if (!lease || (at && (*at)->state != REQUEST_RETURNING && (*at)->state != REQUEST_LAPSED))
         return otherwise(fs, step, at);
@@ -223,7 +297,33 @@ static enum store_outcome apply_clear(struct fake_store *fs, struct store_step *
     return STORE_APPLIED;
 }
 
-/* Of a RETURNING request the leases go along; the rest is as in the store of one gateway. */
+static enum store_outcome apply_repeat(struct fake_store *fs, struct store_step *step)
+{
+    struct fake_store *rows = fs->node.rows;
+    struct lease_row **lease = fake_find_lease(rows, NULL, step->lease.id);
+    struct request_row **at = find_named(rows, &step->request);
+
+    if (!lease || !at || (*at)->state != REQUEST_HELD || strcmp((*lease)->request, (*at)->mark) != 0)
+        return otherwise(fs, step, at);
+    (*lease)->answers = (*lease)->answers == ANSWERS_ONE ? ANSWERS_TWO : ANSWERS_MANY;
+    return STORE_APPLIED;
+}
+
+/* Of a RETURNING request the leases go along. */
+static void drop_leases(struct fake_store *fs, const struct store_step *step, const char *mark)
+{
+    struct lease_row **all = fs->node.rows->leases;
+
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++) {
+        if (!all[i] || strcmp(all[i]->request, mark) != 0)
+            continue;
+        if (fs->node.news && fs->node.news->closed)
+            fs->node.news->closed(fs->node.news_arg, &step->request, all[i]);
+        drop_lease(&all[i]);
+    }
+}
+
+/* The rest is as in the store of one gateway. */
 static bool apply_close(struct fake_store *fs, const struct store_step *step)
 {
     struct fake_store *rows = fs->node.rows;
@@ -232,11 +332,19 @@ static bool apply_close(struct fake_store *fs, const struct store_step *step)
     if (!at || (*at)->state != REQUEST_RETURNING)
         return false;
     touch(fs, *at);
-    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
-        if (rows->leases[i] && strcmp(rows->leases[i]->request, (*at)->mark) == 0)
-            drop_lease(&rows->leases[i]);
+    drop_leases(fs, step, (*at)->mark);
     drop_request(at);
     return true;
+}
+
+/* Its leases alone go here. */
+static bool apply_lapse(struct fake_store *fs, const struct store_step *step)
+{
+    struct request_row **at = find_named(fs->node.rows, &step->request);
+
+    if (at && (*at)->state == REQUEST_RETURNING)
+        drop_leases(fs, step, (*at)->mark);
+    return false;
 }
 
 /* An ASKED request that others hold by its name: theirs stays. */
@@ -246,6 +354,8 @@ static bool apply_return(struct fake_store *fs, struct store_step *step)
     struct request_row **own = fake_find_request(rows, step->request.mark);
     struct request_row **there = find_named(rows, &step->request);
 
+    if (own && (*own)->state == REQUEST_PENDING)
+        touch(fs, *own);
     if (!own || !there || own == there || (*own)->state != REQUEST_ASKED)
         return false;
     drop_request(own);
@@ -256,8 +366,14 @@ static bool apply_return(struct fake_store *fs, struct store_step *step)
 /* By its session; or, one that was found at the vault, by its name. */
 static bool is_asked_already(struct fake_store *fs, struct store_step *step)
 {
-    if (step->request.state == REQUEST_ASKED)
-        return is_taken(fs, step, &step->request.asker, "");
+    if (step->request.state == REQUEST_ASKED) {
+        if (is_taken(fs, step, &step->request.asker, ""))
+            return true;
+        if (!fake_find_request(fs->node.rows, step->request.mark))
+            step->now =
+                shown(fs, find_waiting(fs->node.rows, step->request.user, step->request.asker.credential));
+        return false;
+    }
     struct request_row **there = find_named(fs->node.rows, &step->request);
 
     if (there)
@@ -265,29 +381,46 @@ static bool is_asked_already(struct fake_store *fs, struct store_step *step)
     return there != NULL;
 }
 
-static bool decide(struct fake_store *fs, struct store_step *step, enum store_outcome *outcome)
+static bool is_cancelled(struct fake_store *fs, struct store_step *step)
+{
+    struct request_row **at = fake_find_request(fs->node.rows, step->request.mark);
+
+    if (!at || (*at)->state != REQUEST_ASKED || !(*at)->cancelled)
+        return false;
+    (void)otherwise(fs, step, at);
+    return true;
+}
+
+static bool decide(struct fake_store *fs, struct store_step *step, bool is_own, enum store_outcome *outcome)
 {
     *outcome = STORE_APPLIED;
     switch (step->kind) {
     case STEP_ASK: *outcome = STORE_OTHERWISE; return is_asked_already(fs, step);
-    case STEP_OPEN: return apply_open(fs, step, outcome);
+    case STEP_OPEN: return apply_open(fs, step, is_own, outcome);
+    case STEP_EDIT: *outcome = STORE_OTHERWISE; return is_cancelled(fs, step);
     case STEP_RETURN: return apply_return(fs, step);
     case STEP_CLOSE: return apply_close(fs, step);
+    case STEP_LAPSE: return apply_lapse(fs, step);
     case STEP_RELEASE: *outcome = apply_release(fs, step); return true;
     case STEP_END: *outcome = apply_end(fs, step); return true;
     case STEP_CANCEL: *outcome = apply_cancel(fs, step); return true;
     case STEP_CLEAR: *outcome = apply_clear(fs, step); return true;
+    case STEP_REPEAT: *outcome = apply_repeat(fs, step); return true;
     default: return false;
     }
 }
 
 bool fake_shared_apply(struct fake_store *fs, struct store_step *step, enum store_outcome *outcome)
 {
+    const char *owner = step->request.owner ? step->request.owner : "";
+    bool is_own = !*owner || strcmp(owner, fs->node.owner) == 0;
+
     step->request.owner = fs->node.owner;
     step->sent_ms = clock_now(fs->clock);
     step->cancelled = false;
     step->holders = 0;
-    return decide(fs, step, outcome);
+    step->kept = false;
+    return decide(fs, step, is_own, outcome);
 }
 
 /* ---- questions ---- */
@@ -323,7 +456,7 @@ static enum store_answer answer_confirm(struct fake_store *fs, struct store_ques
 
 static bool is_asked_for(const struct store_question *q, const struct holder *h)
 {
-    return q->kind == QUESTION_LSID ? strcmp(h->lsid, q->who.lsid) == 0 : is_of_session(h, &q->who);
+    return q->kind == QUESTION_LSID ? lsid_same(h->lsid, q->who.lsid) : is_of_session(h, &q->who);
 }
 
 static void answer_session(struct fake_store *fs, struct store_question *q)
@@ -354,14 +487,24 @@ static void found_with_holders(const struct fake_store *fs, struct store_questio
         found(fs, q, r, NULL);
 }
 
+/* One without a name by its mark. What is asked for has none yet, and is not found by its own mark. */
 static void answer_request(struct fake_store *fs, struct store_question *q)
 {
     const struct request_row row = {
         .mark = q->mark ? q->mark : "", .vault = q->vault, .user = q->user, .name = q->name};
-    struct request_row **at = find_named(fs->node.rows, &row);
+    struct request_row **at =
+        *row.name ? find_name(fs->node.rows, &row) : fake_find_request(fs->node.rows, row.mark);
 
-    if (at)
+    if (at && (*at)->state != REQUEST_ASKED)
         found_with_holders(fs, q, *at);
+}
+
+static void answer_waiting(struct fake_store *fs, struct store_question *q)
+{
+    const struct request_row *r = find_waiting(fs->node.rows, q->user, q->who.credential);
+
+    if (r)
+        found(fs, q, r, NULL);
 }
 
 static void answer_mark(struct fake_store *fs, struct store_question *q)
@@ -401,6 +544,7 @@ static enum store_answer answer(struct fake_store *fs, struct store_question *q)
     case QUESTION_SESSION:
     case QUESTION_LSID: answer_session(fs, q); break;
     case QUESTION_REQUEST: answer_request(fs, q); break;
+    case QUESTION_WAITING: answer_waiting(fs, q); break;
     case QUESTION_MARK: answer_mark(fs, q); break;
     case QUESTION_LIST: answer_list(fs, q); break;
     }
@@ -434,6 +578,7 @@ static int fake_ask(struct store *s, struct store_question *q)
     STAILQ_INIT(&q->found);
     q->private = fs;
     fs->node.questions[fs->node.nquestions++] = q;
+    fs->node.asked++;
     return 0;
 }
 
@@ -458,6 +603,7 @@ static void list_members(struct fake_store *fs)
 {
     struct fake_node *node = &fs->node;
 
+    node->cluster.config_digest = node->config_digest;
     node->cluster.members = node->members;
     node->cluster.nmembers = 0;
     for (size_t i = 0; i < FAKE_STORE_MEMBERS; i++) {
@@ -468,6 +614,7 @@ static void list_members(struct fake_store *fs)
             continue;
         *m = (struct store_member){.epoch = other->node.cluster.epoch};
         (void)snprintf(m->node, sizeof m->node, "%s", other->node.cluster.node);
+        memcpy(m->config_digest, other->node.config_digest, sizeof m->config_digest);
         node->cluster.nmembers++;
     }
 }
@@ -491,7 +638,7 @@ static void add_node(struct fake_store *fs)
     nodes[i] = fs;
 }
 
-static void give_adopted(struct fake_store *fs, const struct request_row *r)
+static void give_adopted(struct fake_store *fs, const char *from, const struct request_row *r)
 {
     const struct lease_row *leases[FAKE_STORE_ROWS];
     struct request_row *row = shown(fs, r);
@@ -506,7 +653,7 @@ static void give_adopted(struct fake_store *fs, const struct request_row *r)
             leases[n++] = l;
     }
     if (fs->node.news && fs->node.news->adopt)
-        fs->node.news->adopt(fs->node.news_arg, row, leases, n);
+        fs->node.news->adopt(fs->node.news_arg, from, row, leases, n);
     free(row);
 }
 
@@ -522,7 +669,7 @@ static void adopt_all(struct fake_store *fs, const char *from)
         row.owner = fs->node.owner;
         fake_store_put_request(rows, &row);
         fs->node.cluster.adopted++;
-        give_adopted(fs, rows->requests[i]);
+        give_adopted(fs, from, rows->requests[i]);
     }
     fs->node.cluster.adoptions++;
 }
@@ -548,8 +695,12 @@ void fake_store_fence(struct fake_store *fs, struct fake_store *by)
     (void)snprintf(from, sizeof from, "%s", fs->node.owner);
     fs->node.fenced = fs->node.cluster.fenced = true;
     fs->node.cluster.certain = false;
-    if (by->node.news && by->node.news->gone)
-        by->node.news->gone(by->node.news_arg, fs->node.cluster.node, fs->node.cluster.epoch);
+    for (size_t i = 0; i < FAKE_STORE_MEMBERS; i++) {
+        struct fake_store *other = fs->node.rows->node.nodes[i];
+
+        if (other && other != fs && !other->node.fenced && other->node.news && other->node.news->gone)
+            other->node.news->gone(other->node.news_arg, fs->node.cluster.node, fs->node.cluster.epoch);
+    }
     adopt_all(by, from);
     list_all_members(by);
 }
@@ -634,6 +785,14 @@ static bool fake_is_fresh(const struct store *s, uint64_t sent_ms)
     return fake_may_send(s) && clock_now(fs->clock) - sent_ms < fs->node.fresh_ms;
 }
 
+static void fake_set_config(struct store *s, const char *digest)
+{
+    struct fake_node *node = &((struct fake_store *)s)->node;
+
+    (void)snprintf(node->config_digest, sizeof node->config_digest, "%s", digest);
+    list_all_members((struct fake_store *)s);
+}
+
 static void fake_leave(struct store *s, void (*done)(void *arg, bool taken), void *arg)
 {
     struct fake_store *fs = (struct fake_store *)s;
@@ -653,6 +812,7 @@ void fake_store_share(struct fake_store *fs, struct fake_store *with, const char
     ops->forget = fake_forget;
     ops->may_send = fake_may_send;
     ops->is_fresh = fake_is_fresh;
+    ops->set_config = fake_set_config;
     ops->leave = fake_leave;
     fs->store.ops = ops;
     fs->node.rows = with ? with->node.rows : fs;

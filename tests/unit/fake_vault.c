@@ -47,10 +47,33 @@ static struct fake_account *account_of(struct fake_vault *fv, const char *user, 
         struct fake_account *a = &fv->accounts[i];
 
         if (a->row.system_id == system_id && a->row.account_id == account_id &&
-            (!a->user || person_same(a->user, user)))
+            (!a->user || !fv->vault.can.per_user || person_same(a->user, user)))
             return a;
     }
     return NULL;
+}
+
+static struct ps_account_key ids_of(const char *key)
+{
+    struct ps_account_key ids;
+
+    if (!ps_account_key_read(key, &ids))
+        abort();
+    return ids;
+}
+
+static struct fake_account *account_of_key(struct fake_vault *fv, const char *user, const char *key)
+{
+    struct ps_account_key ids = ids_of(key);
+
+    return account_of(fv, user, ids.system_id, ids.account_id);
+}
+
+void fake_account_set_key(struct fake_account *a)
+{
+    ps_account_key_write(a->account_key, &(struct ps_account_key){a->row.kind, a->row.system_id,
+                                                                  a->row.account_id, a->row.application_id});
+    a->row.key = a->account_key;
 }
 
 int64_t fake_vault_seed(struct fake_vault *fv, const char *user, int64_t system_id, int64_t account_id,
@@ -63,16 +86,63 @@ int64_t fake_vault_seed(struct fake_vault *fv, const char *user, int64_t system_
     *r = (struct fake_request){.id = ++fv->next_id, .system_id = system_id, .account_id = account_id};
     r->minutes = minutes;
     r->live = true;
-    r->expires_wall = clock_wall(fv->clock) + minutes * (int64_t)fv->conf.minute_ms;
+    r->expires_wall = clock_wall(fv->clock) + (fv->vault.life_ms ? (int64_t)fv->vault.life_ms
+                                                                 : minutes * (int64_t)fv->conf.minute_ms);
+    if (!fv->vault.can.has_end)
+        r->expires_wall = INT64_MAX;
     copy(r->user, sizeof r->user, user);
     copy(r->reason, sizeof r->reason, reason);
     return r->id;
 }
 
+static bool is_of_key(const struct fake_request *r, const char *key)
+{
+    struct ps_account_key ids = ids_of(key);
+
+    return r->system_id == ids.system_id && r->account_id == ids.account_id;
+}
+
+/* The live request of the account, whoever has it. */
+static struct fake_request *live_of(struct fake_vault *fv, const char *key)
+{
+    for (size_t i = 0; i < fv->nrequests; i++)
+        if (is_live(fv, &fv->requests[i]) && is_of_key(&fv->requests[i], key))
+            return &fv->requests[i];
+    return NULL;
+}
+
+/* A check-out, also where it reads the secret again. */
+static void commit_keyed(struct fake_vault *fv, struct fake_call *fc)
+{
+    struct ps_account_key ids = ids_of(fc->account_key);
+    struct fake_request *r = live_of(fv, fc->account_key);
+
+    if (!account_of(fv, fc->call->user, ids.system_id, ids.account_id))
+        fc->result = VAULT_DENIED;
+    else if (r && (!fv->vault.can.repeatable || !person_same(r->user, fc->call->user)))
+        fc->result = VAULT_CONFLICT;
+    else if (!r)
+        fc->answer_id = fake_vault_seed(fv, fc->call->user, ids.system_id, ids.account_id,
+                                        fc->want ? fc->want->minutes : 60, fc->want ? fc->want->reason : "");
+}
+
+static void commit_keyed_checkin(struct fake_vault *fv, struct fake_call *fc)
+{
+    struct fake_request *r = live_of(fv, fc->account_key);
+
+    if (!r || !person_same(r->user, fc->call->user)) {
+        fc->result = VAULT_GONE;
+        return;
+    }
+    r->live = false;
+    r->checkins++;
+}
+
 static void commit_request(struct fake_vault *fv, struct fake_call *fc)
 {
-    const struct request_args *want = fc->request;
-    struct fake_account *a = account_of(fv, fc->call->user, want->system_id, want->account_id);
+    const struct checkout_want *want = fc->want;
+    struct ps_account_key ids = ids_of(want->account_key);
+    struct fake_account *a = account_of(fv, fc->call->user, ids.system_id, ids.account_id);
 
     if (!a) {
         fc->result = VAULT_DENIED;
@@ -81,16 +151,16 @@ static void commit_request(struct fake_vault *fv, struct fake_call *fc)
     for (size_t i = 0; i < fv->nrequests && !a->no_reuse; i++) {
         struct fake_request *r = &fv->requests[i];
 
-        if ((!is_live(fv, r) && !a->reuse_dead) || r->system_id != want->system_id ||
-            r->account_id != want->account_id || !person_same(r->user, fc->call->user))
+        if ((!is_live(fv, r) && !a->reuse_dead) || r->system_id != ids.system_id ||
+            r->account_id != ids.account_id || !person_same(r->user, fc->call->user))
             continue;
-        fc->result = r->pending ? VAULT_CONFLICT : VAULT_OK;
+        fc->result = r->pending || !fv->vault.can.repeatable ? VAULT_CONFLICT : VAULT_OK;
         fc->answer_id = r->id;
         fc->reused = true;
         return;
     }
     fc->answer_id =
-        fake_vault_seed(fv, fc->call->user, want->system_id, want->account_id, want->minutes, want->reason);
+        fake_vault_seed(fv, fc->call->user, ids.system_id, ids.account_id, want->minutes, want->reason);
     fv->requests[fv->nrequests - 1].pending = a->approval;
     copy(fv->requests[fv->nrequests - 1].ticket, sizeof fv->requests[0].ticket, want->ticket_number);
     fc->reused = fc->fault == FAKE_REPLAYED;
@@ -107,8 +177,9 @@ static const char *text_of(const struct fake_account *a, enum credential_type ty
 /* The secret, and perhaps a request that is not reported; done twice by the transport, two of them. */
 static void commit_isa(struct fake_vault *fv, struct fake_call *fc)
 {
-    const struct request_args *want = fc->request;
-    struct fake_account *a = account_of(fv, fc->call->user, want->system_id, want->account_id);
+    const struct checkout_want *want = fc->want;
+    struct ps_account_key ids = ids_of(want->account_key);
+    struct fake_account *a = account_of(fv, fc->call->user, ids.system_id, ids.account_id);
 
     if (!a || !a->row.isa)
         fc->result = VAULT_DENIED;
@@ -117,8 +188,7 @@ static void commit_isa(struct fake_vault *fv, struct fake_call *fc)
     for (int i = 0; fc->result != VAULT_DENIED && fc->result != VAULT_ABSENT && a->isa_kept &&
                     i < 1 + (fc->fault == FAKE_REPLAYED);
          i++)
-        (void)fake_vault_seed(fv, fc->call->user, want->system_id, want->account_id, want->minutes,
-                              want->reason);
+        (void)fake_vault_seed(fv, fc->call->user, ids.system_id, ids.account_id, want->minutes, want->reason);
 }
 
 static void commit_checkin(struct fake_vault *fv, struct fake_call *fc)
@@ -155,15 +225,32 @@ static void put_off(struct fake_vault *fv, const struct fake_call *fc)
         abort();
     struct fake_late *late = &fv->late[fv->nlate++];
 
-    *late = (struct fake_late){.op = fc->op, .id = fc->id};
+    *late = (struct fake_late){.op = fc->op, .id = fc->id, .cut_ms = clock_now(fv->clock)};
+    copy(late->account_key, sizeof late->account_key, fc->account_key);
     copy(late->user, sizeof late->user, fc->call->user);
     late->type = fc->type;
     if (fc->op != FAKE_REQUEST && fc->op != FAKE_ISA)
         return;
-    late->system_id = fc->request->system_id;
-    late->account_id = fc->request->account_id;
-    late->minutes = fc->request->minutes;
-    copy(late->reason, sizeof late->reason, fc->request->reason);
+    copy(late->account_key, sizeof late->account_key, fc->want->account_key);
+    late->minutes = fc->want->minutes;
+    copy(late->reason, sizeof late->reason, fc->want->reason);
+}
+
+static void commit_write(struct fake_vault *fv, struct fake_call *fc)
+{
+    bool is_keyed = !fv->vault.can.keys_are_unique;
+
+    if (is_keyed &&
+        (fc->op == FAKE_REQUEST || (fc->op == FAKE_CREDENTIAL && fv->vault.can.secret_with_checkout)))
+        commit_keyed(fv, fc);
+    else if (is_keyed && fc->op == FAKE_CHECKIN)
+        commit_keyed_checkin(fv, fc);
+    else if (fc->op == FAKE_REQUEST)
+        commit_request(fv, fc);
+    else if (fc->op == FAKE_ISA)
+        commit_isa(fv, fc);
+    else if (fc->op == FAKE_CHECKIN)
+        commit_checkin(fv, fc);
 }
 
 void fake_vault_land(struct fake_vault *fv)
@@ -171,19 +258,13 @@ void fake_vault_land(struct fake_vault *fv)
     for (size_t i = 0; i < fv->nlate; i++) {
         struct fake_late *late = &fv->late[i];
         struct vault_call call = {.user = late->user};
-        struct request_args request = {.system_id = late->system_id,
-                                       .account_id = late->account_id,
-                                       .minutes = late->minutes,
-                                       .reason = late->reason};
+        struct checkout_want want = {
+            .account_key = late->account_key, .minutes = late->minutes, .reason = late->reason};
         struct fake_call fc = {
-            .op = late->op, .call = &call, .request = &request, .id = late->id, .type = late->type};
+            .op = late->op, .call = &call, .want = &want, .id = late->id, .type = late->type};
 
-        if (late->op == FAKE_REQUEST)
-            commit_request(fv, &fc);
-        else if (late->op == FAKE_ISA)
-            commit_isa(fv, &fc);
-        else if (late->op == FAKE_CHECKIN)
-            commit_checkin(fv, &fc);
+        copy(fc.account_key, sizeof fc.account_key, late->account_key);
+        commit_write(fv, &fc);
     }
     fv->nlate = 0;
 }
@@ -205,12 +286,7 @@ static void commit(struct fake_vault *fv, struct fake_call *fc)
         put_off(fv, fc);
     if (fc->result != VAULT_OK && fc->fault != FAKE_LOST_DID && fc->fault != FAKE_CONFLICT_DID)
         return;
-    if (fc->op == FAKE_REQUEST)
-        commit_request(fv, fc);
-    else if (fc->op == FAKE_ISA)
-        commit_isa(fv, fc);
-    else if (fc->op == FAKE_CHECKIN)
-        commit_checkin(fv, fc);
+    commit_write(fv, fc);
     if (fc->fault == FAKE_LOST_DID)
         fc->result = VAULT_FAILED;
 }
@@ -234,7 +310,7 @@ static int64_t id_of(const struct fake_vault *fv, const char *name)
 {
     size_t n = fv->word ? strlen(fv->word) : 0;
 
-    return strncmp(name, fv->word ? fv->word : "", n) == 0 ? request_name_number(name + n) : 0;
+    return strncmp(name, fv->word ? fv->word : "", n) == 0 ? request_key_number(name + n) : 0;
 }
 
 static void answer_list(struct fake_vault *fv, struct fake_call *fc)
@@ -253,6 +329,7 @@ static void answer_list(struct fake_vault *fv, struct fake_call *fc)
             (q->application && (!a->row.application || strcmp(q->application, a->row.application) != 0)) ||
             q->ip || (q->kind != KIND_NKINDS && q->kind != a->row.kind))
             continue;
+        fake_account_set_key(a); /* the test may have changed the row */
         if (account_list_add(fc->call->accounts, &a->row))
             abort();
     }
@@ -271,9 +348,24 @@ static enum vault_result answer_directory(struct fake_vault *fv, struct fake_cal
     return VAULT_OK;
 }
 
+/* The account's password, with the answer of a check-out. */
+static void answer_with_secret(struct fake_vault *fv, struct fake_call *fc, const char *key)
+{
+    const char *text = text_of(account_of_key(fv, fc->call->user, key), CREDENTIAL_PASSWORD);
+
+    if (text && secret_set(&fc->call->secret, text, strlen(text)))
+        abort();
+}
+
 static enum vault_result answer_credential(struct fake_vault *fv, struct fake_call *fc)
 {
-    struct fake_request *r = fake_vault_find(fv, fc->id);
+    bool is_keyed = !fv->vault.can.keys_are_unique;
+    struct fake_request *r = is_keyed ? live_of(fv, fc->account_key) : fake_vault_find(fv, fc->id);
+
+    if (is_keyed && fv->vault.can.secret_with_checkout) {
+        answer_with_secret(fv, fc, fc->account_key);
+        return VAULT_OK;
+    }
 
     if (!r || !is_live(fv, r) || !person_same(r->user, fc->call->user))
         return VAULT_GONE;
@@ -291,8 +383,8 @@ static enum vault_result answer_credential(struct fake_vault *fv, struct fake_ca
 
 static void answer_isa(struct fake_vault *fv, struct fake_call *fc)
 {
-    const struct request_args *want = fc->request;
-    const char *text = text_of(account_of(fv, fc->call->user, want->system_id, want->account_id), fc->type);
+    const struct checkout_want *want = fc->want;
+    const char *text = text_of(account_of_key(fv, fc->call->user, want->account_key), fc->type);
 
     if (secret_set(&fc->call->secret, text, strlen(text)))
         abort();
@@ -313,22 +405,52 @@ static void answer_requests(struct fake_vault *fv, struct fake_call *fc)
 
         if (!is_live(fv, r) || r->unlisted || !person_same(r->user, fc->call->user))
             continue;
-        char name[FAKE_NAME_SIZE];
+        char name[FAKE_NAME_SIZE], key[PS_KEY_SIZE];
         struct active_request *row = &out->rows[out->n++];
 
-        *row =
-            (struct active_request){.system_id = r->system_id,
-                                    .account_id = r->account_id,
-                                    .waits = r->pending,
-                                    .expires_wall_ms = fv->say_expires ? fv->say_expires : r->expires_wall};
-        if (active_request_set(row, own_name(fv, r->id, name), r->reason))
+        ps_account_key_write(key, &(struct ps_account_key){KIND_NKINDS, r->system_id, r->account_id, 0});
+        *row = (struct active_request){
+            .waits = r->pending, .expires_wall_ms = fv->say_expires ? fv->say_expires : r->expires_wall};
+        if (active_request_set(row, own_name(fv, r->id, name), key, r->reason))
             abort();
     }
+}
+
+static bool is_entitled(const struct fake_account *a, const struct vault_session *s)
+{
+    return !a->user || person_same(a->user, s->username);
+}
+
+static enum vault_result answer_entitled(struct fake_vault *fv, struct fake_call *fc)
+{
+    enum vault_result result = *fc->account_key ? VAULT_ABSENT : VAULT_OK;
+
+    fc->call->accounts = account_list_new();
+    if (!fc->call->accounts)
+        abort();
+    for (size_t i = 0; i < fv->naccounts; i++) {
+        struct fake_account *a = &fv->accounts[i];
+        bool is_here = false;
+
+        fake_account_set_key(a); /* the test may have changed the row */
+        for (size_t k = 0; k < fc->session->nforms; k++)
+            is_here = is_here || strcmp(fc->session->forms[k], a->row.system) == 0;
+        if (*fc->account_key && strcmp(a->account_key, fc->account_key) == 0)
+            result = is_here && is_entitled(a, fc->session) ? VAULT_OK : VAULT_DENIED;
+        else if (*fc->account_key)
+            continue;
+        if (is_here && is_entitled(a, fc->session) && account_list_add(fc->call->accounts, &a->row))
+            abort();
+    }
+    return result;
 }
 
 static void answer(struct fake_vault *fv, struct fake_call *fc)
 {
     struct vault_call *call = fc->call;
+
+    if (fc->result == VAULT_OK && fc->op == FAKE_ENTITLED)
+        fc->result = answer_entitled(fv, fc);
 
     if (fc->result == VAULT_OK && fc->op == FAKE_LIST)
         answer_list(fv, fc);
@@ -336,6 +458,8 @@ static void answer(struct fake_vault *fv, struct fake_call *fc)
         fc->result = answer_directory(fv, fc);
     if (fc->result == VAULT_OK && fc->op == FAKE_CREDENTIAL)
         fc->result = answer_credential(fv, fc);
+    call->origin = fc->op == FAKE_ISA ? CHECKOUT_NONE : CHECKOUT_NEW;
+    call->end_wall_ms = 0;
     if (fc->result == VAULT_OK && fc->op == FAKE_ISA)
         answer_isa(fv, fc);
     if (fc->result == VAULT_OK && fc->op == FAKE_REQUESTS)
@@ -344,22 +468,26 @@ static void answer(struct fake_vault *fv, struct fake_call *fc)
         for (size_t i = 0; i < fv->naccounts; i++)
             if (fv->accounts[i].row.account_id == fc->id)
                 call->policy = fv->accounts[i].policy;
-    if (fc->result == VAULT_OK && fc->op == FAKE_REQUEST) {
-        (void)own_name(fv, fv->say_id ? fv->say_id : fc->answer_id, call->request_name);
-        call->reused = fv->say_id ? !fv->say_new : fc->reused;
+    if (fc->result == VAULT_OK && fc->op == FAKE_REQUEST && fv->vault.can.secret_with_checkout)
+        answer_with_secret(fv, fc, fc->want->account_key);
+    if (fc->result == VAULT_OK && fc->op == FAKE_REQUEST && !fv->vault.can.keys_are_unique) {
+        (void)snprintf(call->request_key, sizeof call->request_key, "k%s", fc->account_key);
+    } else if (fc->result == VAULT_OK && fc->op == FAKE_REQUEST) {
+        (void)own_name(fv, fv->say_id ? fv->say_id : fc->answer_id, call->request_key);
+        call->origin = (fv->say_id ? !fv->say_new : fc->reused) ? CHECKOUT_REUSED : CHECKOUT_NEW;
     }
     call->result = fc->result;
     call->unknown =
         (fc->result == VAULT_FAILED &&
          (fc->fault == FAKE_LOST_DID || fc->fault == FAKE_LOST_DID_NOT || fc->fault == FAKE_LOST_LATE)) ||
-        (fc->op == FAKE_REQUEST && call->reused && fv->say_unsure);
+        (fc->op == FAKE_REQUEST && call->origin == CHECKOUT_REUSED && fv->say_unsure);
     call->repeated = call->unknown || (fv->say_repeated && (fc->op == FAKE_REQUEST || fc->op == FAKE_ISA));
 }
 
 static void explain(struct vault_call *call)
 {
     static const enum fault_code codes[] = {
-        [VAULT_GONE] = FAULT_VAULT_ERROR,           [VAULT_ABSENT] = FAULT_CREDENTIAL_NOT_FOUND,
+        [VAULT_GONE] = FAULT_VAULT_CONFLICT,        [VAULT_ABSENT] = FAULT_CREDENTIAL_NOT_FOUND,
         [VAULT_PENDING] = FAULT_APPROVAL_PENDING,   [VAULT_CONFLICT] = FAULT_VAULT_CONFLICT,
         [VAULT_DENIED] = FAULT_NOT_ENTITLED,        [VAULT_BAD] = FAULT_VAULT_ERROR,
         [VAULT_REFUSED] = FAULT_VAULT_REFUSED_USER, [VAULT_FAILED] = FAULT_VAULT_UNAVAILABLE};
@@ -437,9 +565,47 @@ void fake_vault_crash(struct fake_vault *fv, unsigned carried_out)
     }
 }
 
+static int64_t alias_of(const char *key)
+{
+    struct ps_account_key ids = key ? ids_of(key) : (struct ps_account_key){.kind = KIND_LOCAL};
+
+    return ids.kind == KIND_ALIAS ? ids.account_id : 0;
+}
+
+static bool is_checkout(const struct fake_vault *fv, enum fake_op op)
+{
+    return op == FAKE_REQUEST || (op == FAKE_CREDENTIAL && fv->vault.can.secret_with_checkout);
+}
+
+/* A check-out and a check-in of one account, in either order. */
+static bool are_opposite(const struct fake_vault *fv, enum fake_op one, enum fake_op other)
+{
+    return (is_checkout(fv, one) && other == FAKE_CHECKIN) || (one == FAKE_CHECKIN && is_checkout(fv, other));
+}
+
+static void check_alone(struct fake_vault *fv, enum fake_op op, const char *key)
+{
+    const struct fake_call *fc;
+
+    for (size_t i = 0; i < fv->nlate; i++)
+        if (are_opposite(fv, op, fv->late[i].op) && strcmp(fv->late[i].account_key, key) == 0) {
+            if (clock_now(fv->clock) - fv->late[i].cut_ms < fv->conf.settle_ms)
+                fail_msg("call %d begins while a lost call %d of its key may arrive", (int)op,
+                         (int)fv->late[i].op);
+            fake_vault_land(fv); /* by then it has arrived */
+            break;
+        }
+    TAILQ_FOREACH(fc, &fv->calls, link)
+    if (are_opposite(fv, op, fc->op) && strcmp(fc->account_key, key) == 0)
+        fail_msg("call %d begins while call %d of its key is under way", (int)op, (int)fc->op);
+}
+
 static int begin(struct vault *v, enum fake_op op, struct vault_call *call, const struct fake_call *proto)
 {
     struct fake_vault *fv = fake_of(v);
+
+    if (!fv->vault.can.keys_are_unique && *proto->account_key)
+        check_alone(fv, op, proto->account_key);
     unsigned nth = fv->ncalls++;
     enum fake_fault fault = fv->plan ? fv->plan(fv->plan_arg, op, nth) : FAKE_FINE;
 
@@ -447,7 +613,7 @@ static int begin(struct vault *v, enum fake_op op, struct vault_call *call, cons
     copy(fv->last_user, sizeof fv->last_user, call->user);
     fv->last_wait_ms = call->wait_ms;
     fv->last_begun = call->begun;
-    fv->alias[op] = op == FAKE_REQUEST ? proto->request->alias_id : call->alias_id;
+    fv->alias[op] = alias_of(op == FAKE_REQUEST ? proto->want->account_key : call->account_key);
     if (fault == FAKE_CANNOT_START)
         return -EAGAIN;
     struct fake_call *fc = malloc(sizeof *fc);
@@ -469,29 +635,87 @@ static int fake_list(struct vault *v, const struct account_query *query, struct 
     return begin(v, FAKE_LIST, call, &(struct fake_call){.query = query});
 }
 
-static int fake_policy(struct vault *v, int64_t system_id, int64_t account_id, int64_t minutes,
-                       struct vault_call *call)
+static int fake_query(const struct vault *v, const char *account_key, struct account_query *query)
 {
-    (void)system_id;
+    struct ps_account_key key;
+
+    (void)v;
+    if (!ps_account_key_read(account_key, &key) || key.kind == KIND_NKINDS)
+        return -EINVAL;
+    *query = (struct account_query){.kind = key.kind, .system_id = key.system_id};
+    return 0;
+}
+
+static int fake_policy(struct vault *v, const char *account_key, int64_t minutes, struct vault_call *call)
+{
     (void)minutes;
-    return begin(v, FAKE_POLICY, call, &(struct fake_call){.id = account_id});
+    return begin(v, FAKE_POLICY, call, &(struct fake_call){.id = ids_of(account_key).account_id});
 }
 
-static int fake_request(struct vault *v, const struct request_args *request, struct vault_call *call)
+static int fake_checkout(struct vault *v, const struct checkout_want *want, struct vault_call *call)
 {
-    return begin(v, FAKE_REQUEST, call, &(struct fake_call){.request = request});
+    struct fake_call fc = {.want = want, .type = want->type};
+
+    copy(fc.account_key, sizeof fc.account_key, want->account_key);
+    return begin(v, want->direct ? FAKE_ISA : FAKE_REQUEST, call, &fc);
 }
 
-static int fake_credential(struct vault *v, const char *name, enum credential_type type,
-                           struct vault_call *call)
+/* A request as a call names it: by its number, or by key and handle, which name the account. */
+static struct fake_call call_of(const struct fake_vault *fv, const struct request_ref *request)
 {
-    return begin(v, FAKE_CREDENTIAL, call, &(struct fake_call){.id = id_of(fake_of(v), name), .type = type});
+    struct fake_call fc = {.id = id_of(fv, request->key)};
+
+    if (fv->vault.can.keys_are_unique)
+        return fc;
+    assert_int_equal(request->key[0], 'k');
+    assert_int_equal(strncmp(request->handle, "h:", 2), 0);
+    assert_string_equal(request->key + 1, request->handle + 2);
+    assert_true(*request->lease_id);
+    copy(fc.account_key, sizeof fc.account_key, request->key + 1);
+    return fc;
 }
 
-static int fake_checkin(struct vault *v, const char *name, const char *reason, struct vault_call *call)
+static int fake_identify(const struct vault *v, const char *account_key, char key[REQUEST_KEY_SIZE],
+                         char **handle)
+{
+    struct ps_account_key ids;
+
+    (void)v;
+    if (!ps_account_key_read(account_key, &ids))
+        return -EINVAL;
+    (void)snprintf(key, REQUEST_KEY_SIZE, "k%s", account_key);
+    *handle = malloc(strlen(account_key) + 3);
+    if (!*handle)
+        return -ENOMEM;
+    (void)snprintf(*handle, strlen(account_key) + 3, "h:%s", account_key);
+    return 0;
+}
+
+static int fake_entitled(struct vault *v, const struct vault_session *session, const char *account_key,
+                         struct vault_call *call)
+{
+    struct fake_call fc = {.session = session};
+
+    copy(fc.account_key, sizeof fc.account_key, account_key ? account_key : "");
+    return begin(v, FAKE_ENTITLED, call, &fc);
+}
+
+static int fake_read_secret(struct vault *v, const struct request_ref *request, enum credential_type type,
+                            struct vault_call *call)
+{
+    struct fake_call fc = call_of(fake_of(v), request);
+
+    fc.type = type;
+    return begin(v, FAKE_CREDENTIAL, call, &fc);
+}
+
+static int fake_checkin(struct vault *v, const struct request_ref *request, const char *reason,
+                        struct vault_call *call)
 {
     (void)reason;
-    return begin(v, FAKE_CHECKIN, call, &(struct fake_call){.id = id_of(fake_of(v), name)});
+    struct fake_call fc = call_of(fake_of(v), request);
+
+    return begin(v, FAKE_CHECKIN, call, &fc);
 }
 
 static int fake_requests(struct vault *v, struct vault_call *call)
@@ -504,12 +728,6 @@ static int fake_directory(struct vault *v, enum directory_part part, struct vaul
     return begin(v, FAKE_DIRECTORY, call, &(struct fake_call){.id = part});
 }
 
-static int fake_isa(struct vault *v, const struct request_args *request, enum credential_type type,
-                    struct vault_call *call)
-{
-    return begin(v, FAKE_ISA, call, &(struct fake_call){.request = request, .type = type});
-}
-
 static void fake_cancel(struct vault *v, struct vault_call *call)
 {
     struct fake_vault *fv = fake_of(v);
@@ -518,7 +736,7 @@ static void fake_cancel(struct vault *v, struct vault_call *call)
     if (!fc)
         return;
     fv->cancelled++;
-    if (fc->op == FAKE_REQUEST || fc->op == FAKE_CHECKIN || fc->op == FAKE_ISA) {
+    if (is_checkout(fv, fc->op) || fc->op == FAKE_CHECKIN || fc->op == FAKE_ISA) {
         fv->cancelled_writes++;
         commit(fv, fc);
     }
@@ -543,8 +761,8 @@ static void fake_state(const struct vault *v, struct vault_state *state)
 {
     const struct fake_vault *fv = (const struct fake_vault *)v;
 
-    *state =
-        (struct vault_state){.reachable = true, .known = true, .skew_known = true, .skew_ms = fv->skew_ms};
+    *state = (struct vault_state){
+        .reachable = true, .known = true, .skew_known = !fv->clock_unknown, .skew_ms = fv->skew_ms};
 }
 
 static int fake_admit(struct vault *vault, const char *user, uint64_t left_ms, struct fault *fault)
@@ -565,13 +783,14 @@ static int fake_admit(struct vault *vault, const char *user, uint64_t left_ms, s
 static const struct vault_ops fake_ops = {
     .name = "fake",
     .list = fake_list,
+    .query = fake_query,
+    .match = ps_account_key_match,
     .policy = fake_policy,
-    .request = fake_request,
-    .credential = fake_credential,
+    .checkout = fake_checkout,
+    .read_secret = fake_read_secret,
     .checkin = fake_checkin,
     .requests = fake_requests,
     .directory = fake_directory,
-    .isa = fake_isa,
     .admit = fake_admit,
     .cancel = fake_cancel,
     .withdraw = fake_withdraw,
@@ -614,10 +833,36 @@ void fake_vault_init(struct fake_vault *fv, const struct clock *clock)
         fv->conf.match[i] = (enum conf_name_form)i;
     fv->conf.nmatch = FORM_NFORMS;
     fv->conf.call_timeout_ms = SECONDS(10);
+    fv->conf.connections = 48;
     fv->conf.minute_ms = MINUTES(1);
     fv->conf.reason = empty;
-    fv->vault = (struct vault){.ops = &fake_ops, .conf = &fv->conf};
+    fv->vault = (struct vault){
+        .ops = &fake_ops,
+        .conf = &fv->conf,
+        .can = {.keys_are_unique = true, .has_end = true, .per_user = true, .repeatable = true}};
     TAILQ_INIT(&fv->calls);
+}
+
+void fake_vault_set_can(struct fake_vault *fv, struct vault_can can, uint64_t life_ms)
+{
+    fv->ops = fake_ops;
+    if (!can.keys_are_unique) {
+        fv->ops.identify = fake_identify;
+        fv->ops.requests = NULL;
+        fv->ops.match = NULL;
+    }
+    if (!can.per_user) {
+        fv->ops.entitled = fake_entitled;
+        fv->ops.list = NULL;
+        fv->ops.query = NULL;
+        fv->ops.policy = NULL;
+        fv->ops.directory = NULL;
+    }
+    fv->conf.settle_ms = SECONDS(30);
+    fv->vault.ops = &fv->ops;
+    fv->vault.can = can;
+    fv->vault.life_ms = life_ms;
+    fv->vault.principal = can.per_user ? NULL : FAKE_PRINCIPAL;
 }
 
 void fake_vault_free(struct fake_vault *fv)
@@ -645,6 +890,7 @@ struct fake_account *fake_vault_add(struct fake_vault *fv, int64_t system_id, in
                               .default_minutes = 60,
                               .system = system,
                               .account = account};
+    fake_account_set_key(a);
     return a;
 }
 

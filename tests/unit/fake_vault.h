@@ -10,12 +10,15 @@
  * are read as late as possible, so a text freed too early is found by the sanitizer, and an operation that
  * takes part in no plan never answers before it was let go.
  *
+ * It can be any kind of vault (struct vault_can): fake_vault_set_can().
+ *
  * Not here: sign-in, cookies, HTTP; those are the real backend's.
  */
 #ifndef JG_TESTS_FAKE_VAULT_H
 #define JG_TESTS_FAKE_VAULT_H
 
 #include "backends/backend.h"
+#include "backends/password_safe/account_key.h"
 #include "base/clock.h"
 
 #include <sys/queue.h>
@@ -29,6 +32,7 @@ enum fake_op {
     FAKE_REQUESTS,
     FAKE_DIRECTORY,
     FAKE_ISA,
+    FAKE_ENTITLED,
     FAKE_NOPS
 };
 
@@ -55,6 +59,7 @@ enum fake_fault {
 
 struct fake_account {
     struct account row;                      /* texts belong to the test */
+    char account_key[PS_KEY_SIZE];           /* row.key */
     const char *user;                        /* whose it is; NULL = every user's */
     const char *password, *key, *passphrase; /* NULL = has none */
     struct vault_policy policy;
@@ -78,9 +83,11 @@ struct fake_request {
 /* A write that is still to come. */
 struct fake_late {
     enum fake_op op;
-    int64_t id; /* check-in */
+    uint64_t cut_ms; /* when its answer was lost */
+    int64_t id;      /* check-in */
     enum credential_type type;
-    int64_t system_id, account_id, minutes;
+    char account_key[PS_KEY_SIZE];
+    int64_t minutes;
     char user[64];
     char reason[4100];
 };
@@ -90,7 +97,9 @@ struct fake_call {
     enum fake_fault fault;
     struct vault_call *call;
     const struct account_query *query;
-    const struct request_args *request;
+    const struct checkout_want *want;
+    const struct vault_session *session;
+    char account_key[PS_KEY_SIZE]; /* of a request whose key is not unique; entitled: "" = all */
     int64_t id;
     enum credential_type type;
     bool committed, lost;
@@ -103,6 +112,7 @@ struct fake_call {
 struct fake_vault {
     struct vault vault; /* first; give this to what is tested */
     struct conf_vault conf;
+    struct vault_ops ops; /* as vault.can wants them */
     const struct clock *clock;
     struct fake_account accounts[FAKE_MAX_ACCOUNTS];
     size_t naccounts;
@@ -129,6 +139,7 @@ struct fake_vault {
     int64_t alias[FAKE_NOPS]; /* which the last request, the last secret was asked for; 0 = none */
     char last_user[64];       /* of the last call begun */
     int64_t skew_ms;          /* reported in its state */
+    bool clock_unknown;       /* and not known yet */
     const char *word;         /* stands before the number in the names of its requests; NULL = none */
     /* What it answers instead of the truth. */
     int64_t say_id;          /* requests are answered with this id; 0 = with their own */
@@ -144,8 +155,18 @@ struct fake_vault {
 const char *fake_fault_name(enum fake_fault);
 
 void fake_vault_init(struct fake_vault *, const struct clock *);
+/*
+ * Another kind of vault, before the broker is made. Where keys are not unique a request is known by its
+ * account, live requests are not told, and a test ends when a check-out and a check-in of one account are on
+ * their way together, also where one was lost less than `settle` (30 s) ago. Where it is not per_user all
+ * calls act as FAKE_PRINCIPAL.
+ */
+#define FAKE_PRINCIPAL "gateway"
+void fake_vault_set_can(struct fake_vault *, struct vault_can, uint64_t life_ms);
 void fake_vault_free(struct fake_vault *); /* frees calls that are no longer awaited */
 
+/* The row's key, after the test has changed the row. */
+void fake_account_set_key(struct fake_account *);
 /* A local account with a password on system `system`; adjust what comes back. Never NULL up to the maximum.
  */
 struct fake_account *fake_vault_add(struct fake_vault *, int64_t system_id, int64_t account_id,

@@ -1,5 +1,5 @@
 foreach(name usermap credential_id)
-  jg_test(test_${name} SOURCES test_${name}.c DEPENDS jg_lists jg_conf jg_base)
+  jg_test(test_${name} SOURCES test_${name}.c DEPENDS jg_lists jg_backends jg_conf jg_base)
 endforeach()
 foreach(name account_lists account_list_cache)
   jg_test(test_${name} SOURCES test_${name}.c lists_rig.c fake_clock.c fake_vault.c

@@ -1,87 +1,25 @@
 /*
- * ps_rig.h - the Password Safe backend on a fake clock, and the vault's answers are the test's.
+ * ps_rig.h - the Password Safe backend on the rig of vault_rig.h.
  *
- * loop/upstream and the loop's clock are replaced at link time: what the backend sends stays on a list until
- * the test answers it or lets it fail. Texts are copied when a call is sent and compared when it is answered,
- * so a text that did not live as long as it must is found. The probe is answered by the rig unless a test
- * wants it.
- *
- * rig_teardown() closes the vault and checks that nothing is left: no call, no deadline, no answer twice.
+ * rig_teardown() closes the vault and checks that nothing is left.
  */
 #ifndef JG_TESTS_PS_RIG_H
 #define JG_TESTS_PS_RIG_H
 
 #include "backends/password_safe/password_safe.h"
-#include "check.h"
-#include "fake_clock.h"
-#include "loop/upstream/upstream.h"
-
-#include <string.h>
+#include "vault_rig.h"
 
 #define RIG_BASE "/BeyondTrust/api/public/v3"
 #define RIG_KEY  "K1key9f3c2"
-
-struct rig_sent {
-    struct call *call;
-    char *method, *target, *headers, *body; /* "" = none */
-    TAILQ_ENTRY(rig_sent) link;
-};
-
-struct rig {
-    struct fake_clock fc;
-    struct timers *timers;
-    struct conf_vault conf;
-    struct vault *vault;
-    TAILQ_HEAD(rig_list, rig_sent) sent; /* not yet answered, oldest first; the probe apart */
-    size_t total;                        /* calls sent, without probes */
-    struct rig_sent *probe;
-    size_t probes;
-    bool hold_probes;
-    int refuse_calls;                /* upstream_call() answers this */
-    bool in_line;                    /* what was sent still waits for a connection */
-    size_t connecting;               /* what upstream_state() answers */
-    struct upstream_outlook outlook; /* what upstream_outlook() answers */
-    size_t renewed_connections;      /* what upstream_reload() was given */
-    void (*closing)(void *arg);
-    void *closing_arg;
-    bool closed;
-    char last_target[512], last_headers[2048], last_body[2048], last_method[8];
-    bool last_background, last_safe;
-    uint64_t last_timeout_ms;
-};
-
-extern struct rig rig;
 
 void rig_init(void); /* key sign-in, defaults of the configuration; change rig.conf before rig_start() */
 void rig_init_password(void);
 void rig_init_oauth(void);
 void rig_start(void);
 int rig_teardown(void **state); /* a cmocka teardown */
-void rig_advance(uint64_t ms);
-
-/* The i-th call waiting for an answer; NULL when there is none. Its texts are copied to last_*. */
-struct call *rig_call(size_t i);
-size_t rig_waiting(void);
-
-struct rig_answer {
-    int status;
-    const char *body, *cookies, *second_factor, *retry_after, *date, *content_type;
-};
-void rig_reply(struct call *, const struct rig_answer *);
-void rig_answer(struct call *, int status, const char *body);
-void rig_fail(struct call *, int err, bool sent);
-
 /* The oldest call must be a sign-in (of `user`, if given): it gets a session with this cookie. */
 void rig_sign_in(const char *user, const char *cookie);
 
-struct rig_ask {
-    struct vault_call call;
-    int done;
-    void (*then)(struct rig_ask *); /* runs inside done() */
-};
-void ask_init(struct rig_ask *, const char *user);
-void ask_free(struct rig_ask *);
-void ask_again(struct rig_ask *, const char *user); /* frees and begins again */
 /* Opens the vault and signs `user` in, whose session then waits; the context is free for the next question.
  */
 void rig_start_signed_in(struct rig_ask *, const char *user);
@@ -89,8 +27,5 @@ int ask_list(struct rig_ask *, enum account_kind, const char *system);
 int ask_request(struct rig_ask *, const char *reason);
 int ask_credential(struct rig_ask *);
 int ask_checkin(struct rig_ask *);
-
-#define assert_contains(text, part) assert_non_null(strstr((text), (part)))
-#define assert_lacks(text, part)    assert_null(strstr((text), (part)))
 
 #endif

@@ -5,8 +5,9 @@
  * rows back, as a restart would, and compares them with what the rule of the step says.
  *
  * store_contract_steps() gives each kind of step in each state of its request, with and without leases that
- * hold it; store_contract_order() gives random steps in lists of random lengths and keeps a model of the rows
- * beside them.
+ * hold it; store_contract_repeats() counts check-outs that answer with one lease, of a shared store;
+ * store_contract_order() gives random steps in lists of random lengths and keeps a model of the rows beside
+ * them.
  */
 #ifndef JG_TESTS_STORE_CONTRACT_H
 #define JG_TESTS_STORE_CONTRACT_H
@@ -16,6 +17,8 @@
 struct store_under_test {
     struct store *store;
     bool finds_marks; /* a mark is enough to find a request */
+    bool is_shared;   /* steps of a shared store are given as well */
+    bool is_unsure;   /* answers are lost: a RELEASE or CLEAR that was not as expected may be APPLIED */
     /* All rows as they are now; NULL = the store's own load() does it at any time. */
     int (*load)(struct store_under_test *, const struct store_reader *, void *arg);
     void (*go_on)(struct store_under_test *); /* until something is done */
@@ -23,6 +26,7 @@ struct store_under_test {
 };
 
 void store_contract_steps(struct store_under_test *);
+void store_contract_repeats(struct store_under_test *);
 void store_contract_order(struct store_under_test *, unsigned seed);
 
 #endif

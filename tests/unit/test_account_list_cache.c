@@ -4,42 +4,36 @@
 
 #include "lists_rig.h"
 
-static const struct credential_ref root = {
-    .vault = "main", .kind = KIND_LOCAL, .system_id = 1, .account_id = 11};
+static const char root[] = "l.1.11.0";
 
-static bool knows(struct rig *rig, const char *user, const struct credential_ref *ref)
+static bool knows(struct rig *rig, const char *user, const char *key)
 {
     struct account_list *hold = NULL;
-    const struct account *row = account_lists_known(rig->lists, &rig->vault.vault, user, ref, &hold);
+    const struct account *row = account_lists_known(rig->lists, &rig->vault.vault, user, key, &hold);
 
     if (row)
-        assert_int_equal(row->account_id, ref->account_id);
+        assert_string_equal(row->key, key);
     account_list_unref(hold);
     return row != NULL;
 }
 
 TEST(remembers_what_a_user_was_shown)
 {
-    struct credential_ref other;
     struct client c = {0};
     struct rig rig;
 
     rig_start_plain(&rig);
-    assert_false(knows(&rig, "CORP\\bob", &root));
+    assert_false(knows(&rig, "CORP\\bob", root));
     start_read(&rig, &c, &web);
     rig_settle(&rig);
-    assert_true(knows(&rig, "CORP\\bob", &root));
-    assert_false(knows(&rig, "CORP\\alice", &root));
-    other = root;
-    other.kind = KIND_DOMAIN_LINKED;
-    assert_false(knows(&rig, "CORP\\bob", &other));
-    other = root;
-    other.application_id = 3;
-    assert_false(knows(&rig, "CORP\\bob", &other));
+    assert_true(knows(&rig, "CORP\\bob", root));
+    assert_false(knows(&rig, "CORP\\alice", root));
+    assert_false(knows(&rig, "CORP\\bob", "d.1.11.0"));
+    assert_false(knows(&rig, "CORP\\bob", "l.1.11.3"));
     fake_clock_run(&rig.clock, rig.timers, KNOWN - 1);
-    assert_true(knows(&rig, "CORP\\bob", &root));
+    assert_true(knows(&rig, "CORP\\bob", root));
     fake_clock_run(&rig.clock, rig.timers, 1);
-    assert_false(knows(&rig, "CORP\\bob", &root));
+    assert_false(knows(&rig, "CORP\\bob", root));
     rig_end(&rig);
 }
 
@@ -53,7 +47,7 @@ TEST(a_held_row_outlives_the_memory)
     rig_start_plain(&rig);
     start_read(&rig, &c, &web);
     rig_settle(&rig);
-    row = account_lists_known(rig.lists, &rig.vault.vault, "CORP\\bob", &root, &hold);
+    row = account_lists_known(rig.lists, &rig.vault.vault, "CORP\\bob", root, &hold);
     assert_non_null(row);
     rig_end(&rig);
     assert_string_equal(row->account, "root");
@@ -86,7 +80,7 @@ TEST(bounds_lists_by_use)
 
 TEST(bounds_rows_in_all)
 {
-    static const struct credential_ref second = {.kind = KIND_LOCAL, .system_id = 2, .account_id = 21};
+    static const char second[] = "l.2.21.0";
     static const struct account_query all = {.kind = KIND_LOCAL},
                                       web2 = {.kind = KIND_LOCAL, .system = "web02"};
     struct client c = {0};
@@ -97,24 +91,24 @@ TEST(bounds_rows_in_all)
     rig_settle(&rig);
     start_read(&rig, &c, &web2); /* a third one */
     rig_settle(&rig);
-    assert_false(knows(&rig, "CORP\\bob", &root));
-    assert_true(knows(&rig, "CORP\\bob", &second));
+    assert_false(knows(&rig, "CORP\\bob", root));
+    assert_true(knows(&rig, "CORP\\bob", second));
     start_read(&rig, &c, &all); /* three at once are never kept, and push no other out */
     rig_settle(&rig);
     assert_int_equal(c.rows, 3);
-    assert_false(knows(&rig, "CORP\\bob", &root));
-    assert_true(knows(&rig, "CORP\\bob", &second));
+    assert_false(knows(&rig, "CORP\\bob", root));
+    assert_true(knows(&rig, "CORP\\bob", second));
     for (int i = 0; i < 20; i++) { /* what goes makes room again */
         start_read(&rig, &c, i % 2 ? &web : &web2);
         rig_settle(&rig);
     }
-    assert_true(knows(&rig, "CORP\\bob", &root));
+    assert_true(knows(&rig, "CORP\\bob", root));
     start_read(&rig, &c, &web2);
     rig_settle(&rig);
     assert_int_equal(start_read_as(&rig, &c, "CORP\\alice", &web2, 1000), 0);
     rig_settle(&rig);
-    assert_true(knows(&rig, "CORP\\bob", &second));
-    assert_true(knows(&rig, "CORP\\alice", &second));
+    assert_true(knows(&rig, "CORP\\bob", second));
+    assert_true(knows(&rig, "CORP\\alice", second));
     rig_end(&rig);
 }
 
@@ -122,39 +116,36 @@ TEST(remembers_policies)
 {
     const struct vault_policy policy = {.available = true, .ticket = true};
     struct vault_policy got = {0};
-    struct credential_ref ref = root;
+    char key[32];
     struct rig rig;
 
     rig_start(&rig, (struct account_lists_opts){.known_ms = KNOWN, .max_known = 3});
     assert_int_equal(
-        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", &root, &got),
+        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", root, &got),
         POLICY_NOT_ASKED);
-    account_facts_learn_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", &root, &policy);
+    account_facts_learn_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", root, &policy);
     assert_int_equal(
-        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", &root, &got),
+        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", root, &got),
         POLICY_KNOWN);
     assert_true(got.ticket && got.available && !got.reason && !got.approval);
+    assert_int_equal(account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bo", root, &got),
+                     POLICY_NOT_ASKED);
+    for (int i = 100; i < 103; i++) {
+        (void)snprintf(key, sizeof key, "l.1.%d.0", i);
+        account_facts_learn_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", key, &policy);
+    }
     assert_int_equal(
-        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bo", &root, &got),
+        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", root, &got),
         POLICY_NOT_ASKED);
-    for (ref.account_id = 100; ref.account_id < 103; ref.account_id++)
-        account_facts_learn_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", &ref, &policy);
-    assert_int_equal(
-        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", &root, &got),
-        POLICY_NOT_ASKED);
-    ref.account_id = 102;
     fake_clock_run(&rig.clock, rig.timers, KNOWN - 1);
-    assert_int_equal(
-        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", &ref, &got),
-        POLICY_KNOWN);
+    assert_int_equal(account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", key, &got),
+                     POLICY_KNOWN);
     fake_clock_run(&rig.clock, rig.timers, 1);
-    assert_int_equal(
-        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", &ref, &got),
-        POLICY_NOT_ASKED);
-    account_facts_learn_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", &ref, &policy);
-    assert_int_equal(
-        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", &ref, &got),
-        POLICY_KNOWN);
+    assert_int_equal(account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", key, &got),
+                     POLICY_NOT_ASKED);
+    account_facts_learn_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", key, &policy);
+    assert_int_equal(account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", key, &got),
+                     POLICY_KNOWN);
     rig_end(&rig);
 }
 

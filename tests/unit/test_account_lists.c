@@ -68,7 +68,7 @@ TEST(different_questions_are_different)
 /* A person is one however the name is spelled in ASCII case, and the vault sees the first spelling. */
 TEST(every_spelling_of_a_user_shares)
 {
-    const struct credential_ref ref = {.system_id = 1, .account_id = 11, .kind = KIND_LOCAL};
+    static const char key[] = "l.1.11.0";
     const struct vault_policy policy = {.available = true, .ticket = true};
     struct account_list *hold = NULL;
     struct vault_policy known;
@@ -86,11 +86,11 @@ TEST(every_spelling_of_a_user_shares)
     assert_int_equal(rig.vault.count[FAKE_LIST], 1);
     rig_settle(&rig);
     assert_int_equal(c[2].wait.source, LIST_FROM_CACHE);
-    assert_non_null(account_lists_known(rig.lists, &rig.vault.vault, "CORP\\BOB", &ref, &hold));
+    assert_non_null(account_lists_known(rig.lists, &rig.vault.vault, "CORP\\BOB", key, &hold));
     account_list_unref(hold);
-    account_facts_learn_policy(account_lists_facts(rig.lists), &rig.vault.vault, "CORP\\bob", &ref, &policy);
+    account_facts_learn_policy(account_lists_facts(rig.lists), &rig.vault.vault, "CORP\\bob", key, &policy);
     assert_int_equal(
-        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "corp\\Bob", &ref, &known),
+        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "corp\\Bob", key, &known),
         POLICY_KNOWN);
     assert_true(known.ticket);
 
@@ -107,9 +107,9 @@ TEST(every_spelling_of_a_user_shares)
                      0); /* another person */
     assert_int_equal(rig.vault.count[FAKE_LIST], 3);
     rig_settle(&rig);
-    assert_null(account_lists_known(rig.lists, &rig.vault.vault, "bob", &ref, &hold));
+    assert_null(account_lists_known(rig.lists, &rig.vault.vault, "bob", key, &hold));
     assert_int_equal(
-        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", &ref, &known),
+        account_facts_policy(account_lists_facts(rig.lists), &rig.vault.vault, "bob", key, &known),
         POLICY_NOT_ASKED);
     rig_end(&rig);
 }

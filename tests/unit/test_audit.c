@@ -105,6 +105,22 @@ TEST(a_record_holds_what_is_known)
     assert_int_equal(sink.last_flags, AUDIT_KEEP);
 }
 
+TEST(a_record_names_the_gateway_of_several)
+{
+    struct audit_note n;
+
+    audit = audit_new(&(struct audit_opts){.sink = &sink.sink, .timers = timers, .node = "gw1"});
+    assert_non_null(audit);
+    audit_note(&n, audit, "release");
+    audit_count(&n, "released", 1);
+    audit_write(&n);
+    assert_string_equal(sink.last, "\"event\":\"release\",\"node\":\"gw1\",\"released\":1");
+    audit_note(&n, audit, "release");
+    n.buf.failed = true;
+    audit_write(&n);
+    assert_string_equal(sink.last, "\"event\":\"unrecorded\",\"node\":\"gw1\",\"error\":\"out of memory\"");
+}
+
 TEST(texts_are_cut_and_never_too_long)
 {
     static char text[4 * AUDIT_TEXT_MAX];
@@ -225,13 +241,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-        T(a_record_holds_what_is_known),
-        T(texts_are_cut_and_never_too_long),
-        T(urls_are_recorded_without_their_secrets),
-        T(strict_waits_or_refuses),
-        T(degraded_goes_on_and_keeps_the_record),
-        T(refused_strangers_are_counted),
-        T(without_a_trail_no_caller_waits),
+        T(a_record_holds_what_is_known),     T(a_record_names_the_gateway_of_several),
+        T(texts_are_cut_and_never_too_long), T(urls_are_recorded_without_their_secrets),
+        T(strict_waits_or_refuses),          T(degraded_goes_on_and_keeps_the_record),
+        T(refused_strangers_are_counted),    T(without_a_trail_no_caller_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -336,6 +336,38 @@ TEST(the_head_is_strict)
     assert_false(audit_head_read(text, audit_head_length(), &back));
 }
 
+/* A write that has stopped after any byte: the older head, the newer, or none. */
+TEST(a_half_written_head_is_none)
+{
+    char older[AUDIT_HEAD_SIZE], newer[AUDIT_HEAD_SIZE];
+    struct audit_head next = head, back;
+
+    next.last.seq++;
+    (void)memset(next.last.hash, 'a', sizeof(next.last.hash) - 1);
+    audit_head_write(&head, older);
+    audit_head_write(&next, newer);
+    for (size_t n = 0; n <= audit_head_length(); n++) {
+        memcpy(older, newer, n);
+        if (!audit_head_read(older, audit_head_length(), &back))
+            continue;
+        const struct audit_head *whole = back.last.seq == head.last.seq ? &head : &next;
+        assert_int_equal(back.last.seq, whole->last.seq);
+        assert_string_equal(back.last.hash, whole->last.hash);
+    }
+    assert_int_equal(back.last.seq, next.last.seq);
+}
+
+TEST(a_head_of_the_first_form_is_read)
+{
+    char text[AUDIT_HEAD_SIZE];
+    struct audit_head back;
+
+    (void)snprintf(text, sizeof(text), "%020d %s %020d\n", LINES, head.last.hash, 1);
+    assert_true(audit_head_read(text, strlen(text), &back));
+    assert_int_equal(back.last.seq, LINES);
+    assert_string_equal(back.last.hash, head.last.hash);
+}
+
 TEST(too_long_is_refused_whole)
 {
     static char members[AUDIT_LINE_MAX];
@@ -369,6 +401,8 @@ int main(void)
         cmocka_unit_test(a_deleted_file_is_named),
         cmocka_unit_test(gaps_are_notes),
         cmocka_unit_test(the_head_is_strict),
+        cmocka_unit_test(a_half_written_head_is_none),
+        cmocka_unit_test(a_head_of_the_first_form_is_read),
         cmocka_unit_test(too_long_is_refused_whole),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

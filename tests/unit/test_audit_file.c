@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,33 @@ TEST(every_torn_length_heals)
         audit_file_close(&f);
         if (audit_trail_verify(&t, NULL) || t.sum.notes != (n > before))
             fail_msg("torn at %llu: %s", (unsigned long long)n, t.said);
+    }
+}
+
+/* Several lines are one write, of which a loss of power may leave any part; not of lines that were known to
+ * be on the disk. */
+TEST(a_torn_write_of_several_lines_heals)
+{
+    for (unsigned known = 0; known < 2; known++) {
+        open_file();
+        write_some(2);
+        uint64_t before = f.size;
+        write_some(known);
+        audit_file_close(&f);
+        assert_int_equal(truncate(t.file, (off_t)before), 0);
+        put_text(t.file, "end of a line\"}\n{\"seq\":5,\"time", O_APPEND);
+        open_file();
+        write_some(1);
+        assert_int_equal(f.breaks, 0);
+        const char *text = audit_trail_text(t.file);
+        assert_non_null(strstr(text, known ? "\"event\":\"audit_torn\",\"cause\":\"altered\""
+                                           : "\"event\":\"audit_torn\",\"cause\":\"torn\""));
+        assert_int_equal(strstr(text, "\"event\":\"audit_cut\"") != NULL, known);
+        assert_int_equal(audit_trail_verify(&t, NULL) > 0, known);
+        assert_int_equal(t.sum.notes > 0, !known);
+        audit_file_close(&f);
+        assert_int_equal(unlink(t.file), 0);
+        assert_int_equal(unlink(t.head), 0);
     }
 }
 
@@ -371,6 +399,34 @@ static int fake_sync(int fd)
 }
 
 /* What was not made durable is not there afterwards. */
+/* The newest line is in a file that has another name now, and the head is older. */
+TEST(the_newest_line_is_found_in_a_renamed_file)
+{
+    char head[AUDIT_HEAD_SIZE], old[128];
+
+    for (int empty = 0; empty < 2; empty++) {
+        open_file();
+        write_some(1);
+        audit_head_write(&f.head, head);
+        write_some(3);
+        uint64_t newest = f.head.last.seq;
+        audit_file_close(&f);
+        put_text(t.head, head, O_TRUNC);
+        assert_int_equal(rename(t.file, audit_trail_path(&t, "audit.jsonl.1", old)), 0);
+        if (empty)
+            put_text(t.file, "", 0);
+        open_file();
+        assert_int_equal(f.head.last.seq, newest + 1); /* audit_continue follows it */
+        write_some(1);
+        assert_int_equal(audit_trail_verify(&t, old), 0);
+        assert_int_equal(t.sum.notes, 0);
+        audit_file_close(&f);
+        assert_int_equal(unlink(old), 0);
+        assert_int_equal(unlink(t.file), 0);
+        assert_int_equal(unlink(t.head), 0);
+    }
+}
+
 TEST(a_failed_write_is_taken_back)
 {
     struct audit_disk disk = audit_disk_system;
@@ -385,6 +441,97 @@ TEST(a_failed_write_is_taken_back)
     assert_int_equal(audit_trail_verify(&t, NULL), 0);
     assert_int_equal(t.sum.lines, 3);
     assert_null(strstr(audit_trail_text(t.file), "lost"));
+}
+
+static const char *read_only; /* what the descriptor of the file becomes while a sync fails */
+
+/* As where a disk fails altogether: the write cannot be undone either. */
+static int sync_and_cut_fail(void)
+{
+    int fd = open(read_only, O_RDONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0 && dup2(fd, f.fd) >= 0 && close(fd) == 0);
+    return sync_fails();
+}
+
+static void give_descriptor_back(const char *path)
+{
+    int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
+
+    assert_true(fd >= 0 && dup2(fd, f.fd) >= 0 && close(fd) == 0);
+}
+
+static void fail_to_write_and_to_cut(void)
+{
+    static struct audit_disk disk;
+
+    disk = audit_disk_system;
+    disk.sync = fake_sync;
+    assert_int_equal(audit_file_open(&f, t.file, t.head, &disk, why), 0);
+    write_some(1);
+    read_only = t.file;
+    fake_sync_result = sync_and_cut_fail;
+    assert_int_equal(append("again"), -EIO);
+    fake_sync_result = NULL;
+    assert_non_null(strstr(audit_trail_text(t.file), "again"));
+    assert_int_not_equal(audit_file_check(&f), 0);
+}
+
+static unsigned count(const char *text, const char *part)
+{
+    unsigned n = 0;
+
+    for (const char *at = text; (at = strstr(at, part)); at += strlen(part))
+        n++;
+    return n;
+}
+
+/* Its records are written once more, so what stands there of the first time goes first. */
+TEST(a_failed_write_that_cannot_be_taken_back_is_cut_off_before_the_next)
+{
+    fail_to_write_and_to_cut();
+    give_descriptor_back(t.file);
+    assert_int_equal(audit_file_check(&f), 0);
+    assert_int_equal(append("again"), 0);
+    assert_int_equal(audit_trail_verify(&t, NULL), 0);
+    assert_int_equal(count(audit_trail_text(t.file), "\"again\""), 1);
+}
+
+TEST(a_failed_write_is_cut_off_in_a_file_that_was_renamed)
+{
+    char older[sizeof(t.file) + 4];
+
+    fail_to_write_and_to_cut();
+    (void)snprintf(older, sizeof(older), "%s.1", t.file);
+    assert_int_equal(rename(t.file, older), 0);
+    give_descriptor_back(older);
+    assert_int_equal(audit_file_rotate(&f), 0);
+    assert_int_equal(append("again"), 0);
+    assert_int_equal(count(audit_trail_text(older), "\"again\""), 0);
+    assert_int_equal(unlink(older), 0);
+}
+
+/* A new file that could not be taken over has none of its lines when it is. */
+TEST(a_new_file_that_failed_is_cut_off_before_it_is_taken)
+{
+    char older[sizeof(t.file) + 4];
+    static struct audit_disk disk;
+
+    disk = audit_disk_system;
+    disk.sync = fake_sync;
+    assert_int_equal(audit_file_open(&f, t.file, t.head, &disk, why), 0);
+    write_some(1);
+    (void)snprintf(older, sizeof(older), "%s.1", t.file);
+    assert_int_equal(rename(t.file, older), 0);
+    read_only = t.file;
+    fake_sync_result = sync_and_cut_fail;
+    assert_int_not_equal(audit_file_rotate(&f), 0);
+    fake_sync_result = NULL;
+    assert_non_null(strstr(audit_trail_text(t.file), "audit_continue"));
+    write_some(1);
+    assert_null(strstr(audit_trail_text(t.file), "audit_torn"));
+    assert_int_equal(count(audit_trail_text(t.file), "\"audit_continue\""), 1);
+    assert_int_equal(unlink(older), 0);
 }
 
 /* The file reaches the size limit of the process: an error, and what fits is not left half. */
@@ -405,6 +552,79 @@ TEST(a_size_limit_is_an_error)
     write_some(1);
     assert_int_equal(audit_trail_verify(&t, NULL), 0);
     assert_int_equal(t.sum.lines, 3);
+}
+
+static ino_t looked_for;
+static unsigned synced; /* so often was that file */
+
+static int note_sync(int fd)
+{
+    struct stat st;
+
+    assert_int_equal(fstat(fd, &st), 0);
+    synced += st.st_ino == looked_for;
+    return fdatasync(fd);
+}
+
+/* A process that was killed may have left its last lines visible and not durable, and the trail goes on
+ * behind them. */
+TEST(lines_of_a_file_that_was_renamed_meanwhile_are_made_durable)
+{
+    static struct audit_disk disk;
+    char older[sizeof(t.file) + 4];
+    struct stat st;
+
+    open_file();
+    write_some(2);
+    audit_file_close(&f);
+    (void)snprintf(older, sizeof(older), "%s.1", t.file);
+    assert_int_equal(rename(t.file, older), 0);
+    assert_int_equal(stat(older, &st), 0);
+    looked_for = st.st_ino;
+    synced = 0;
+    disk = audit_disk_system;
+    disk.sync = note_sync;
+    assert_int_equal(audit_file_open(&f, t.file, t.head, &disk, why), 0);
+    assert_int_equal(synced, 1);
+    assert_non_null(strstr(audit_trail_text(t.file), "\"audit_continue\""));
+    assert_int_equal(unlink(older), 0);
+}
+
+static const char *compressed; /* goes when it is opened to be made durable */
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+    va_list args;
+
+    va_start(args, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+
+    va_end(args);
+    if (compressed && strcmp(path, compressed) == 0 && flags & O_RDWR) {
+        assert_int_equal(unlink(path), 0);
+        compressed = NULL;
+    }
+    return __real_open(path, flags, mode);
+}
+
+/* Between the reading of its lines and their syncing. */
+TEST(an_older_file_that_rotation_compresses_meanwhile_stops_no_start)
+{
+    char older[sizeof(t.file) + 4];
+
+    open_file();
+    write_some(2);
+    uint64_t newest = f.head.last.seq;
+
+    audit_file_close(&f);
+    (void)snprintf(older, sizeof(older), "%s.1", t.file);
+    assert_int_equal(rename(t.file, older), 0);
+    compressed = older;
+    open_file();
+    assert_null(compressed);
+    assert_int_equal(f.head.last.seq, newest + 1); /* audit_continue follows it */
 }
 
 static mode_t mode_of(const char *path)
@@ -434,6 +654,7 @@ int main(void)
         T(a_trail_goes_on_over_restarts),
         T(a_torn_line_is_closed_off),
         T(every_torn_length_heals),
+        T(a_torn_write_of_several_lines_heals),
         T(a_torn_first_line_heals),
         T(a_cut_while_stopped_is_reported),
         T(a_cut_while_running_is_reported),
@@ -447,7 +668,13 @@ int main(void)
         T(rotation_goes_on),
         T(a_lost_head_is_no_obstacle),
         T(a_lagging_head_is_no_defect),
+        T(the_newest_line_is_found_in_a_renamed_file),
         T(a_failed_write_is_taken_back),
+        T(a_new_file_that_failed_is_cut_off_before_it_is_taken),
+        T(lines_of_a_file_that_was_renamed_meanwhile_are_made_durable),
+        T(an_older_file_that_rotation_compresses_meanwhile_stops_no_start),
+        T(a_failed_write_that_cannot_be_taken_back_is_cut_off_before_the_next),
+        T(a_failed_write_is_cut_off_in_a_file_that_was_renamed),
         T(a_size_limit_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,6 +170,44 @@ TEST(a_deadline_that_restarts_waits_for_the_next_run)
     assert_false(timer_running(&job.d));
 }
 
+/* The heap doubles when it is full: at each size the places are there when nothing more can be started. */
+TEST(a_reserved_deadline_has_room)
+{
+    static struct job jobs[300], own[2];
+
+    memset(jobs, 0, sizeof jobs);
+    memset(own, 0, sizeof own);
+    for (int i = 0; i < 2; i++) {
+        own[i].id = 1000 + i;
+        assert_int_equal(timer_reserve(timers, &own[i].d), 0);
+        assert_int_equal(timer_reserve(timers, &own[i].d), 0);
+    }
+    for (int i = 0; i < 300; i++) {
+        jobs[i].id = i;
+        assert_int_equal(timer_start(timers, &jobs[i].d, 10, on_fire), 0);
+        timer_set(timers, &own[0].d, 5, on_fire);
+        timer_set(timers, &own[1].d, 5, on_fire);
+        timer_set(timers, &own[1].d, 6, on_fire);
+        timer_stop(timers, &own[0].d);
+        timer_stop(timers, &own[1].d);
+    }
+    timer_set(timers, &own[0].d, 5, on_fire);
+    assert_int_equal(timers_count(timers), 301);
+    fake_ms += 5;
+    assert_int_equal(timers_run(timers), 5);
+    assert_int_equal(nfired, 1);
+    assert_int_equal(fired[0], 1000);
+    timer_set(timers, &own[0].d, 0, on_fire);
+    for (int i = 0; i < 2; i++) {
+        timer_unreserve(timers, &own[i].d);
+        timer_unreserve(timers, &own[i].d);
+        assert_false(timer_running(&own[i].d));
+    }
+    fake_ms += 5;
+    assert_int_equal(timers_run(timers), UINT64_MAX);
+    assert_int_equal(nfired, 301);
+}
+
 static int changes;
 static void on_change(void *arg)
 {
@@ -357,6 +395,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(equal_deadlines_keep_their_order, setup_timers, teardown_timers),
         cmocka_unit_test_setup_teardown(a_deadline_that_restarts_waits_for_the_next_run, setup_timers,
                                         teardown_timers),
+        cmocka_unit_test_setup_teardown(a_reserved_deadline_has_room, setup_timers, teardown_timers),
         cmocka_unit_test_setup_teardown(a_change_of_the_earliest_is_reported, setup_timers, teardown_timers),
         cmocka_unit_test(dates_are_read_and_written),
         cmocka_unit_test(texts_are_copied_read_and_encoded),

@@ -94,6 +94,7 @@ TEST(an_alias_is_named_in_every_call)
     for (int alias = 0; alias < 2; alias++) {
         world_init(&w);
         w.vault.accounts[0].row.kind = alias ? KIND_ALIAS : KIND_LOCAL;
+        fake_account_set_key(&w.vault.accounts[0]);
         credential_id_write(w.credential, "main", &w.vault.accounts[0].row);
         world_start(&w);
         checkout_ok(&w, "alice", "s1", &c);
@@ -105,20 +106,20 @@ TEST(an_alias_is_named_in_every_call)
 
 TEST(an_unknown_credential_is_not_found)
 {
-    static const char *const ids[] = {"", "nonsense", "x.y.z"};
+    static const char *const ids[] = {
+        "", "nonsense", "x.y.z", "j1.main.nonsense", "j1.main.r.1.11.0", "j1.main.l.1.011.0"};
     struct world w;
     struct caller c;
     struct checkout_args args;
 
     world_start_plain(&w);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         args = checkout_args_for(&w, "alice", "s1");
         args.credential_id = ids[i];
         assert_int_equal(finish_checkout_with(&w, &args, &c), FAULT_CREDENTIAL_NOT_FOUND);
     }
     assert_int_equal(w.vault.ncalls, 0);
-    credential_id_write(w.credential, "main",
-                        &(struct account){.kind = KIND_LOCAL, .system_id = 1, .account_id = 99});
+    credential_id_write(w.credential, "main", &(struct account){.key = "l.1.99.0"});
     assert_int_equal(finish_checkout(&w, "alice", "s1", &c), FAULT_CREDENTIAL_NOT_FOUND);
     assert_int_equal(w.vault.count[FAKE_REQUEST], 0);
     world_end(&w);
@@ -875,6 +876,10 @@ TEST(usernames_take_the_configured_form)
     expect_username("svc", "corp.example", NULL, USERNAME_UPN, "svc@corp.example");
     expect_username("svc", "CORP", NULL, USERNAME_UPN, "CORP\\svc");
     expect_username("CORP\\svc", "CORP", NULL, USERNAME_DOMAIN, "CORP\\svc");
+    char *own = login_name_make(&(struct account){.account = "svc", .domain = "CORP", .username = "toor"},
+                                USERNAME_UPN);
+    assert_string_equal(own, "toor");
+    free(own);
 }
 
 TEST(a_refused_checkout_is_in_the_trail)

@@ -276,7 +276,7 @@ static void check_end(struct torture *t, const struct scenario *s)
         assert_true(fake_vault_find(&w->vault, 101)->live);
     bool adopted = mine && mine->request->origin == ORIGIN_FOREIGN;
     bool alive = mine && *vault_request_name(mine->request) &&
-                 fake_vault_find(&w->vault, request_name_number(vault_request_name(mine->request)))->live;
+                 fake_vault_find(&w->vault, request_key_number(vault_request_name(mine->request)))->live;
     size_t expected = s->others || (alive && !adopted) ? 1 : 0;
 
     if (ours_live(&w->vault) != expected)

@@ -94,7 +94,7 @@ TEST(values_of_one_key)
         { VAULT "kinds = local domain\n", 9, "`kinds` knows only: local domain_linked" },
         { VAULT "display = {user}\n", 9, "`display` has an unknown placeholder `{user}`" },
         { VAULT "reason = for {username}\n", 9, "`reason` has an unknown placeholder `{username}`" },
-        { VAULT "type = privileged_identity\n", 9, "`type` knows only: password_safe" },
+        { VAULT "type = privileged_identify\n", 9, "`type` knows only: password_safe privileged_identity; did you mean" },
         { VAULT "proxy = proxy.example:3128\n", 9, "`proxy` needs an address that begins with its scheme" },
         { VAULT "proxy = http://u:p@proxy.example:3128\n", 9, "`proxy` must not hold a user or password" },
         { VAULT "proxy = http://proxy.example\n", 9, "`proxy` needs http://HOST:PORT" },

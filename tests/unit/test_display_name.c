@@ -81,6 +81,10 @@ TEST(names_are_shown_as_configured)
     assert_string_equal(out, "clerk (Ledger)");
     (void)display_name_write(&conf, &application, true, out, sizeof(out));
     assert_string_equal(out, "clerk (Ledger) [safe]");
+    const struct account labelled = {
+        .kind = KIND_LOCAL, .system = "web01", .account = "adm", .label = "The {web} server"};
+    (void)display_name_write(&conf, &labelled, true, out, sizeof(out));
+    assert_string_equal(out, "The {web} server [safe]");
 }
 
 TEST(hides_prefers_and_caps)

@@ -360,6 +360,42 @@ TEST(ends_in_every_way)
     rig_end(&rig);
 }
 
+/* The directory does not answer: at its deadline a search is answered with what the user's own lists say. */
+TEST(the_deadline_waits_for_no_directory)
+{
+    static const struct directory_row systems[] = {{.id = 1, .name = "web01", .dns = "web01.acme.test"}};
+    static const char *const names[] = {"web01"};
+    static char reader[] = "svc-reader";
+    struct client first, second, third;
+    struct rig rig;
+
+    rig_start(&rig, 1);
+    add_systems(&rig.vault[0], 1, names);
+    rig.vault[0].conf.directory_user = reader;
+    rig.vault[0].directory[DIRECTORY_SYSTEMS] = systems;
+    rig.vault[0].ndirectory[DIRECTORY_SYSTEMS] = 1;
+    (void)begin(&rig, &first, rdp);
+    fake_clock_run(&rig.clock, rig.timers, SECONDS(2));
+    (void)begin(&rig, &second, rdp);
+    assert_true(rig_step(&rig));
+    fake_clock_run(&rig.clock, rig.timers, SECONDS(3));
+    assert_int_equal(first.answers, 1);
+    assert_int_equal(first.fault.code, FAULT_DEADLINE_EXCEEDED); /* one of the lists is missing */
+    assert_true(rig_step(&rig));
+    fake_clock_run(&rig.clock, rig.timers, SECONDS(2));
+    assert_int_equal(second.answers, 1);
+    assert_int_equal(second.fault.code, FAULT_NONE);
+    assert_int_equal(second.n, 1);
+    assert_string_equal(second.row[0].hostname, "web01");
+    assert_int_equal(second.npartial, 0);
+    (void)begin(&rig, &third, rdp); /* waits for the same reading */
+    rig_settle(&rig);
+    assert_int_equal(rig.nasked, 2);
+    assert_int_equal(third.n, 1);
+    assert_string_equal(third.row[0].hostname, "web01.acme.test");
+    rig_end(&rig);
+}
+
 /* Random accounts against sets counted by hand. */
 static void random_round(unsigned seed)
 {
@@ -433,6 +469,7 @@ int main(void)
         cmocka_unit_test(recent_ones_keep_their_order),
         cmocka_unit_test(old_and_partial_answers_are_reported),
         cmocka_unit_test(ends_in_every_way),
+        cmocka_unit_test(the_deadline_waits_for_no_directory),
         cmocka_unit_test(agrees_with_counting),
     };
 

@@ -34,7 +34,8 @@ struct node {
     const char *url;
     unsigned joined, fenced, uncertain, gone;
     unsigned adopted, leases, by_state[REQUEST_NSTATES];
-    char touched[ID_SIZE];
+    char touched[ID_SIZE], last_closed[ID_SIZE];
+    unsigned leases_closed;
     const struct etcd_vault *vaults;
     size_t nvaults;
     uint64_t stands_still_ms; /* its clock, if not 0 */
@@ -61,12 +62,14 @@ static void on_fenced(void *arg)
     n->adopted = n->leases = 0;
 }
 
-static void on_adopt(void *arg, const struct request_row *r, const struct lease_row *const *leases,
-                     size_t count)
+static void on_adopt(void *arg, const char *from, const struct request_row *r,
+                     const struct lease_row *const *leases, size_t count)
 {
     struct node *n = arg;
 
     assert_true(r->mine);
+    assert_non_null(strchr(from, '@'));
+    assert_string_not_equal(from, r->owner);
     for (size_t i = 0; i < count; i++)
         assert_string_equal(leases[i]->request, r->mark);
     n->adopted++;
@@ -77,6 +80,15 @@ static void on_adopt(void *arg, const struct request_row *r, const struct lease_
 static void on_touched(void *arg, const char *mark)
 {
     (void)snprintf(((struct node *)arg)->touched, ID_SIZE, "%s", mark);
+}
+
+static void on_lease_closed(void *arg, const struct request_row *r, const struct lease_row *l)
+{
+    struct node *n = arg;
+
+    assert_non_null(r->name);
+    (void)snprintf(n->last_closed, ID_SIZE, "%s", l->id);
+    n->leases_closed++;
 }
 
 static void on_gone(void *arg, const char *node, int64_t epoch)
@@ -91,6 +103,7 @@ static const struct store_news news = {.joined = on_joined,
                                        .fenced = on_fenced,
                                        .adopt = on_adopt,
                                        .touched = on_touched,
+                                       .closed = on_lease_closed,
                                        .gone = on_gone};
 
 /* ---- nodes ---- */
@@ -223,6 +236,7 @@ struct given {
     bool mine;
     char mark[ID_SIZE], owner[96];
     char lease[ID_SIZE], lease_request[ID_SIZE]; /* that was shown; "" = none */
+    enum lease_answers answers;                  /* of that one */
 };
 
 static void on_done(struct store_step *step, enum store_outcome outcome)
@@ -239,6 +253,7 @@ static void on_done(struct store_step *step, enum store_outcome outcome)
     (void)snprintf(g->lease, sizeof g->lease, "%s", step->lease_now ? step->lease_now->id : "");
     (void)snprintf(g->lease_request, sizeof g->lease_request, "%s",
                    step->lease_now ? step->lease_now->request : "");
+    g->answers = step->lease_now ? step->lease_now->answers : ANSWERS_ONE;
 }
 
 /* The lease `id` of the session `session` on the request `name` of the vault, whose asker has the lease
@@ -510,6 +525,271 @@ TEST(a_cancelled_check_out_opens_nothing)
     end(n);
 }
 
+/* The lease of the session `id` on "41", whose asker was "a", instead of the intent that it has. */
+static struct given claim_step(const char *id, const char *owner)
+{
+    struct given open = step_of(STEP_OPEN, REQUEST_HELD, "a", "41", id, id);
+
+    open.step.request.asker.session = open.step.request.asker.lsid = "a";
+    open.step.request.owner = owner;
+    open.step.instead = id;
+    open.step.reused = true;
+    return open;
+}
+
+/* Of two that wait for the same person and credential one is returned. */
+TEST(a_request_waits_for_its_approver_unless_others_hold_it)
+{
+    struct node n[NODES];
+    struct given keep = step_of(STEP_RELEASE, REQUEST_PENDING, "a", "41", "a", "a");
+
+    NEEDS_ETCD;
+    begin_all(n);
+    check_out(&n[0], "a", "41");
+    struct given ask_b = ask_step("b"), ask_c = ask_step("c"), join = claim_step("b", "");
+
+    give_this(&n[0], &ask_b, STORE_APPLIED);
+    assert_int_equal(ask_b.state, -1);
+    give_this(&n[0], &join, STORE_APPLIED);
+    give_this(&n[0], &keep, STORE_APPLIED);
+    assert_int_equal(keep.state, REQUEST_HELD);
+    keep = step_of(STEP_RELEASE, REQUEST_PENDING, "a", "41", "b", "b");
+    keep.step.request.asker.session = keep.step.request.asker.lsid = "a";
+    give_this(&n[1], &keep, STORE_APPLIED); /* by the gateway that has joined it */
+    assert_int_equal(keep.state, REQUEST_PENDING);
+    assert_true(keep.mine);
+    give_this(&n[2], &ask_c, STORE_APPLIED);
+    assert_int_equal(ask_c.state, REQUEST_PENDING);
+    assert_string_equal(ask_c.mark, "a");
+    check_out(&n[2], "d", "42");
+    keep = step_of(STEP_RELEASE, REQUEST_PENDING, "d", "42", "d", "d");
+    give_this(&n[2], &keep, STORE_APPLIED);
+    assert_int_equal(keep.state, REQUEST_RETURNING);
+    assert_true(keep.mine);
+    end(n);
+}
+
+/* The first one that opens it is its owner, the next one joins; a session that has ended meanwhile does not.
+ */
+TEST(a_request_that_waits_is_opened_by_any_gateway)
+{
+    struct node n[NODES];
+    struct given keep = step_of(STEP_RELEASE, REQUEST_PENDING, "a", "41", "a", "a");
+    struct given asks[] = {ask_step("b"), ask_step("c"), ask_step("d"), ask_step("e")};
+    struct given cancel = step_of(STEP_CANCEL, REQUEST_ASKED, "b", "", "", "b");
+
+    NEEDS_ETCD;
+    begin_all(n);
+    check_out(&n[0], "a", "41");
+    give_this(&n[0], &keep, STORE_APPLIED);
+    for (int i = 0; i < 4; i++) {
+        give_this(&n[i < 3 ? i : 0], &asks[i], STORE_APPLIED);
+        assert_string_equal(asks[i].mark, "a");
+    }
+    struct asked b = session(&n[1], QUESTION_SESSION, "b");
+
+    cancel.step.request.owner = b.owner;
+    give_this(&n[1], &cancel, STORE_APPLIED);
+    struct given opened = claim_step("b", ""), joined = claim_step("d", asks[2].owner),
+                 first = claim_step("c", asks[1].owner), stale = claim_step("e", "");
+
+    give_this(&n[0], &opened, STORE_OTHERWISE);
+    assert_true(opened.step.cancelled);
+    assert_int_equal(opened.state, REQUEST_PENDING);
+    give_this(&n[1], &first, STORE_APPLIED);
+    assert_int_equal(first.state, REQUEST_HELD);
+    assert_true(first.mine);
+    while (!*n[0].touched)
+        turn();
+    give_this(&n[2], &joined, STORE_APPLIED);
+    assert_int_equal(joined.state, REQUEST_HELD);
+    assert_false(joined.mine);
+    assert_int_equal(strncmp(joined.owner, "g2@", 3), 0);
+    give_this(&n[0], &stale, STORE_OTHERWISE); /* as its own */
+    assert_int_equal(stale.state, REQUEST_HELD);
+    assert_int_equal(strncmp(stale.owner, "g2@", 3), 0);
+    end(n);
+}
+
+/* Names of people are the same in ASCII case (base/person.h). */
+TEST(a_person_has_one_lease_in_whatever_letters)
+{
+    struct node n[NODES];
+    struct given other = step_of(STEP_ASK, REQUEST_ASKED, "b", "", "", "a");
+
+    NEEDS_ETCD;
+    begin_all(n);
+    check_out(&n[0], "a", "41");
+    other.step.request.asker.username = "MRivera";
+    other.step.request.asker.domain = "acme";
+    other.step.request.user = "acme\\mrivera";
+    give_this(&n[1], &other, STORE_OTHERWISE);
+    assert_string_equal(other.lease, "a");
+    struct asked named = {
+        .q = {.kind = QUESTION_REQUEST, .vault = "safe", .user = "Acme\\MRivera", .name = "41"}};
+
+    ask(&n[1], &named);
+    assert_int_equal(named.leases, 1);
+    end(n);
+}
+
+static struct asked request(const struct node *n, const char *name, const char *mark)
+{
+    struct asked a = {.q = {.kind = mark ? QUESTION_MARK : QUESTION_REQUEST,
+                            .mark = mark,
+                            .vault = "safe",
+                            .user = "ACME\\mrivera",
+                            .name = name}};
+
+    ask(n, &a);
+    return a;
+}
+
+TEST(a_request_is_found_by_its_name_and_by_its_mark)
+{
+    struct node n[NODES];
+    struct given ask_b = ask_step("b"), ask_c = ask_step("c"), joins;
+
+    NEEDS_ETCD;
+    begin(n);
+    open_node(&n[0], "g1", "g1");
+    open_node(&n[1], "g2", "g2");
+    check_out(&n[0], "a", "41");
+    give_this(&n[1], &ask_b, STORE_APPLIED);
+    joins = step_of(STEP_OPEN, REQUEST_HELD, "b", "41", "b", "b");
+    joins.step.reused = true;
+    give_this(&n[1], &joins, STORE_APPLIED);
+    give_this(&n[0], &ask_c, STORE_APPLIED);
+    struct asked held = request(&n[1], "41", NULL), none = request(&n[1], "4", NULL);
+
+    assert_int_equal(held.answer, STORE_OPEN);
+    assert_int_equal(held.requests, 2); /* with each of its leases */
+    assert_int_equal(held.leases, 2);
+    assert_int_equal(held.state, REQUEST_HELD);
+    assert_string_equal(held.ids[0], "a");
+    assert_string_equal(held.ids[1], "b");
+    assert_int_equal(none.answer, STORE_OPEN);
+    assert_int_equal(none.requests, 0);
+    struct asked asked = request(&n[1], NULL, "c"), other = request(&n[1], NULL, "a");
+
+    assert_int_equal(asked.requests, 1);
+    assert_int_equal(asked.state, REQUEST_ASKED);
+    assert_int_equal(other.requests, 0); /* it is open: a lease by now */
+    end(n);
+}
+
+/* The site and its clients write an lsid in different forms. */
+TEST(a_session_is_found_by_any_form_of_its_lsid)
+{
+    static const char *const forms[] = {
+        "0123456789abcdef0123456789abcdef", "0123456789ABCDEF0123456789ABCDEF",
+        "01234567-89ab-cdef-0123-456789abcdef", "{01234567-89AB-CDEF-0123-456789abcdef}"};
+    struct node n[NODES];
+    struct given ask_a = ask_step("a");
+
+    NEEDS_ETCD;
+    begin(n);
+    open_node(&n[0], "g1", "g1");
+    open_node(&n[1], "g2", "g2");
+    ask_a.step.request.asker.lsid = forms[3];
+    give_this(&n[0], &ask_a, STORE_APPLIED);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(session(&n[1], QUESTION_LSID, forms[i]).requests, 1);
+    assert_int_equal(session(&n[1], QUESTION_LSID, "0123456789abcdef0123456789abcde0").requests, 0);
+    end(n);
+}
+
+/* How many check-outs answer with the lease of the session "a", as a gateway is shown that asks for one. */
+static enum lease_answers answers_shown(const struct node *n)
+{
+    struct given again = step_of(STEP_ASK, REQUEST_ASKED, "again", "", "", "a");
+
+    give_this(n, &again, STORE_OTHERWISE);
+    assert_string_equal(again.lease, "a");
+    assert_int_equal(again.state, REQUEST_HELD);
+    return again.answers;
+}
+
+static struct given undo_step(void)
+{
+    struct given g = step_of(STEP_RELEASE, REQUEST_RETURNING, "a", "41", "a", "a");
+
+    g.step.undo = true;
+    return g;
+}
+
+/* g1 makes the lease, g2 answers with it: whichever fails first, the lease ends with the other one. */
+TEST(a_lease_that_two_gateways_answer_with_is_ended_by_the_last_one_that_fails)
+{
+    struct node n[NODES];
+
+    NEEDS_ETCD;
+    begin_all(n);
+    for (int first = 0; first < 2; first++) {
+        struct given repeat = step_of(STEP_REPEAT, REQUEST_HELD, "a", "41", "a", "a"), undone = undo_step(),
+                     last = undo_step(), late = step_of(STEP_REPEAT, REQUEST_HELD, "a", "41", "a", "a"),
+                     closes = step_of(STEP_CLOSE, REQUEST_RETURNING, "a", "41", "", "a");
+
+        check_out(&n[0], "a", "41");
+        assert_int_equal(answers_shown(&n[1]), ANSWERS_ONE);
+        give_this(&n[1], &repeat, STORE_APPLIED);
+        assert_true(n[1].store->ops->is_fresh(n[1].store, repeat.step.sent_ms));
+        assert_int_equal(answers_shown(&n[2]), ANSWERS_TWO);
+        give_this(&n[first], &undone, STORE_APPLIED);
+        assert_true(undone.step.kept);
+        assert_int_equal(undone.state, REQUEST_HELD);
+        assert_int_equal(undone.mine, first == 0);
+        assert_int_equal(confirm(&n[2], "a", "a", "41").answer, STORE_OPEN);
+        give_this(&n[!first], &last, STORE_APPLIED);
+        assert_false(last.step.kept);
+        assert_int_equal(last.state, REQUEST_RETURNING);
+        assert_true(last.mine);
+        give_this(&n[2], &late, STORE_OTHERWISE);
+        give_this(&n[!first], &closes, STORE_APPLIED);
+    }
+    end(n);
+}
+
+/* The lease counts no further than that, and its request can be adopted and closed with it. */
+TEST(a_lease_that_many_answer_with_stays_until_it_is_released)
+{
+    struct node n[NODES];
+
+    NEEDS_ETCD;
+    begin_all(n);
+    check_out(&n[0], "a", "41");
+    for (int i = 0; i < 3; i++) {
+        struct given repeat = step_of(STEP_REPEAT, REQUEST_HELD, "a", "41", "a", "a");
+
+        give_this(&n[i], &repeat, STORE_APPLIED);
+    }
+    assert_int_equal(answers_shown(&n[1]), ANSWERS_MANY);
+    for (int i = 0; i < 4; i++) {
+        struct given undone = undo_step();
+
+        give_this(&n[i % NODES], &undone, STORE_APPLIED);
+        assert_true(undone.step.kept);
+    }
+    assert_int_equal(session(&n[2], QUESTION_SESSION, "a").leases, 1);
+    assert_int_equal(session(&n[2], QUESTION_LSID, "a").leases, 1);
+    struct asked list = {.q = {.kind = QUESTION_LIST, .limit = 10, .node = ""}};
+
+    ask(&n[2], &list);
+    assert_int_equal(list.leases, 1);
+    close_node(&n[0]); /* it dies */
+    while (!n[1].adopted && !n[2].adopted)
+        turn();
+    struct node *by = n[1].adopted ? &n[1] : &n[2];
+    struct given ends = step_of(STEP_END, REQUEST_RETURNING, "a", "41", "", "a");
+    struct given closes = step_of(STEP_CLOSE, REQUEST_RETURNING, "a", "41", "", "a");
+
+    assert_int_equal(by->leases, 1);
+    give_this(by, &ends, STORE_APPLIED);
+    give_this(by, &closes, STORE_APPLIED);
+    assert_int_equal(session(by, QUESTION_SESSION, "a").leases, 0);
+    end(n);
+}
+
 /* Its time is over at the owner; a lease of another gateway goes with it. */
 TEST(the_end_of_a_request_takes_its_leases_along)
 {
@@ -535,7 +815,10 @@ TEST(the_end_of_a_request_takes_its_leases_along)
     give_this(&n[1], &clears, STORE_APPLIED);
     again.done = false;
     give_this(&n[1], &again, STORE_APPLIED);
+    assert_int_equal(n[0].leases_closed, 0);
     give_this(&n[0], &closes, STORE_APPLIED);
+    assert_int_equal(n[0].leases_closed, 1); /* the other one was cleared */
+    assert_string_equal(n[0].last_closed, "a");
     assert_int_equal(session(&n[2], QUESTION_SESSION, "a").leases, 0);
     assert_int_equal(session(&n[2], QUESTION_LSID, "a").leases, 0);
     end(n);
@@ -573,6 +856,20 @@ TEST(all_rows_are_listed_in_pages)
     ask(&n[0], &own);
     assert_int_equal(own.leases, 1);
     assert_string_equal(own.ids[0], "c");
+    end(n);
+}
+
+TEST(a_gateway_shows_the_digest_of_its_configuration)
+{
+    struct node n[NODES];
+
+    NEEDS_ETCD;
+    begin_all(n);
+    while (!member(&n[1], "g1") || strcmp(member(&n[1], "g1")->config_digest, "abc") != 0)
+        turn();
+    n[0].store->ops->set_config(n[0].store, "def");
+    while (strcmp(member(&n[1], "g1")->config_digest, "def") != 0)
+        turn();
     end(n);
 }
 
@@ -823,6 +1120,143 @@ TEST(an_outage_of_etcd_fences_nobody)
     etcd_proxy_end(proxy);
 }
 
+/* A way to etcd that ends: a member answers, and has no leader. */
+struct way {
+    struct etcd_proxy *proxy;
+    atomic_bool cut, loses; /* `loses`: the next answer is lost, and the way is cut from then on */
+    atomic_uint passed;
+    char url[64];
+};
+
+static enum etcd_fault along(void *arg, const char *path)
+{
+    struct way *w = arg;
+
+    (void)path;
+    if (w->cut)
+        return FAULT_503;
+    if (w->loses) {
+        w->loses = false;
+        w->cut = true;
+        return FAULT_503_AFTER;
+    }
+    w->passed++;
+    return FAULT_NONE;
+}
+
+static void make_ways(struct way *ways, struct node *n, int count)
+{
+    for (int i = 0; i < count; i++) {
+        ways[i] = (struct way){.cut = false};
+        ways[i].proxy = etcd_proxy_start(&etcd, along, &ways[i], ways[i].url);
+        n[i].url = ways[i].url;
+    }
+}
+
+static void turn_for(uint64_t ms)
+{
+    for (uint64_t until = now() + ms; now() < until;)
+        turn();
+}
+
+/* `first` comes back, and the other one a third of a ttl later: it has been silent for more than a ttl. */
+static void come_back_in_turn(struct node *n, struct way *ways, int first)
+{
+    turn_for(2 * TTL_MS);
+    assert_false(cluster_of(&n[0])->certain);
+    assert_false(cluster_of(&n[1])->certain);
+    ways[first].cut = false;
+    while (!cluster_of(&n[first])->certain)
+        turn();
+    turn_for(TTL_MS / 3);
+    ways[!first].cut = false;
+    while (!cluster_of(&n[!first])->certain)
+        turn();
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(n[i].fenced, 0);
+        assert_int_equal(n[i].adopted, 0);
+    }
+}
+
+/* The beat that is under way when it begins is sent again until it ends, and counts as of its first sending.
+ * With `lost` it has been applied, and its answer was lost: nothing was read of the other one, of whose
+ * writing all is known. */
+static void outlive_an_outage(bool lost)
+{
+    struct node n[NODES];
+    struct way ways[2];
+
+    begin(n);
+    make_ways(ways, n, 2);
+    open_node(&n[0], "g1", "g1");
+    open_node(&n[1], "g2", "g2");
+    while (!member(&n[0], "g2") || !member(&n[1], "g1"))
+        turn();
+    ways[1].cut = true;
+    turn_for(TTL_MS / 3);
+    if (lost)
+        ways[0].loses = true;
+    else
+        ways[0].cut = true;
+    come_back_in_turn(n, ways, 0);
+    end(n);
+    for (int i = 0; i < 2; i++)
+        etcd_proxy_end(ways[i].proxy);
+}
+
+TEST(a_beat_that_is_sent_again_through_an_outage_fences_nobody)
+{
+    NEEDS_ETCD;
+    outlive_an_outage(false);
+}
+
+TEST(a_beat_whose_answer_is_lost_in_an_outage_fences_nobody)
+{
+    NEEDS_ETCD;
+    outlive_an_outage(true);
+}
+
+static uint64_t commits(const struct node *n)
+{
+    struct store_state state;
+
+    n->store->ops->state(n->store, &state);
+    return state.commits;
+}
+
+/* The answer of a flight is lost, and no member can be reached for a while: the flight is not given up for
+ * another one, which would find m/NODE changed. */
+TEST(a_gateway_does_not_fence_itself_with_a_flight_whose_answer_was_lost)
+{
+    struct node n[NODES];
+    struct way way;
+    struct given asks = ask_step("a");
+
+    NEEDS_ETCD;
+    begin(n);
+    make_ways(&way, n, 1);
+    open_node(&n[0], "g1", "g1");
+    turn_for(TTL_MS / 6);
+    way.loses = true;
+    while (!way.cut)
+        turn();
+    etcd_proxy_refuse(way.proxy);
+    way.cut = false;
+    give(&n[0], &asks);
+    turn_for(TTL_MS / 3);
+    uint64_t before = commits(&n[0]);
+
+    etcd_proxy_listen(way.proxy);
+    while (commits(&n[0]) < before + 2)
+        turn();
+    wait_for(&asks);
+    assert_int_equal(asks.outcome, STORE_APPLIED);
+    assert_int_equal(n[0].fenced, 0);
+    assert_int_equal(n[0].joined, 1);
+    end(n);
+    etcd_proxy_end(way.proxy);
+}
+
 /* ---- starting and stopping ---- */
 
 TEST(a_gateway_that_stops_hands_over)
@@ -871,6 +1305,37 @@ TEST(a_name_is_one_gateways_as_long_as_that_lives)
     while (n[1].adopted < 1)
         turn();
     end(n);
+}
+
+/* Neither the gateway nor the newcomer can write for longer than a ttl: that is not the gateway's silence. */
+TEST(a_name_stays_its_gateways_through_an_outage)
+{
+    struct node n[NODES];
+    struct way ways[2];
+
+    NEEDS_ETCD;
+    begin(n);
+    make_ways(ways, n, 2);
+    open_node(&n[0], "g1", "g1");
+    ways[0].cut = true;
+    turn_for(TTL_MS / 6);
+    start_opening(&n[1], "g1", "other");
+    while (!ways[1].passed)
+        turn();
+    ways[1].cut = true;
+    turn_for(TTL_MS + TTL_MS / 2);
+    ways[1].passed = 0;
+    ways[1].cut = false;
+    while (ways[1].passed < 2)
+        turn();
+    ways[0].cut = false;
+    while (!n[1].opened)
+        turn();
+    assert_non_null(strstr(n[1].why, "taken"));
+    assert_int_equal(n[0].fenced, 0);
+    end(n);
+    for (int i = 0; i < 2; i++)
+        etcd_proxy_end(ways[i].proxy);
 }
 
 TEST(a_vault_that_differs_is_refused)
@@ -943,16 +1408,28 @@ int main(void)
         cmocka_unit_test(the_last_lease_gives_back_wherever_it_ends),
         cmocka_unit_test(a_reused_request_is_only_joined),
         cmocka_unit_test(a_cancelled_check_out_opens_nothing),
+        cmocka_unit_test(a_request_waits_for_its_approver_unless_others_hold_it),
+        cmocka_unit_test(a_request_that_waits_is_opened_by_any_gateway),
+        cmocka_unit_test(a_person_has_one_lease_in_whatever_letters),
+        cmocka_unit_test(a_request_is_found_by_its_name_and_by_its_mark),
+        cmocka_unit_test(a_session_is_found_by_any_form_of_its_lsid),
+        cmocka_unit_test(a_lease_that_two_gateways_answer_with_is_ended_by_the_last_one_that_fails),
+        cmocka_unit_test(a_lease_that_many_answer_with_stays_until_it_is_released),
         cmocka_unit_test(the_end_of_a_request_takes_its_leases_along),
         cmocka_unit_test(all_rows_are_listed_in_pages),
+        cmocka_unit_test(a_gateway_shows_the_digest_of_its_configuration),
         cmocka_unit_test(the_rows_of_a_dead_gateway_are_adopted),
         cmocka_unit_test(an_adopter_that_dies_is_adopted),
         cmocka_unit_test(many_rows_are_adopted),
         cmocka_unit_test(a_faulty_way_to_etcd_loses_no_row),
         cmocka_unit_test(a_paused_gateway_is_fenced_and_joins_again),
         cmocka_unit_test(an_outage_of_etcd_fences_nobody),
+        cmocka_unit_test(a_beat_that_is_sent_again_through_an_outage_fences_nobody),
+        cmocka_unit_test(a_beat_whose_answer_is_lost_in_an_outage_fences_nobody),
+        cmocka_unit_test(a_gateway_does_not_fence_itself_with_a_flight_whose_answer_was_lost),
         cmocka_unit_test(a_gateway_that_stops_hands_over),
         cmocka_unit_test(a_name_is_one_gateways_as_long_as_that_lives),
+        cmocka_unit_test(a_name_stays_its_gateways_through_an_outage),
         cmocka_unit_test(a_vault_that_differs_is_refused),
         cmocka_unit_test(rows_of_an_unknown_vault_stay),
     };

@@ -244,7 +244,6 @@ static void read_keys(struct keys *k)
         assert_true(k->n < KEYS);
         (void)snprintf(k->key[k->n], sizeof k->key[0], "%.*s", (int)(kv.key.len - 3), kv.key.data + 3);
         (void)snprintf(k->value[k->n], sizeof k->value[0], "%.*s", (int)kv.value.len, kv.value.data);
-        etcd_kv_free(&kv);
     }
     cJSON_Delete(tree);
     free(answer);

@@ -2,7 +2,8 @@
 /*
  * test_failing_broker.c - each allocation and each random number of the broker fails once, in the life of a
  * check-out: with approval, with a key, by direct access, shared, lost at the vault, over a crash, a
- * reload and a vault that is configured no more, and with a lease that another gateway adopts.
+ * reload and a vault that is configured no more; and in one of two gateways, with a lease or a request of the
+ * other one.
  *
  * While calls fail, an operation may not begin, or ends with a fault. Afterwards, with nothing failing any
  * more, three hours pass. Then each operation that began was answered once, no request lives at the vault, no
@@ -15,6 +16,7 @@
 
 #include "base/log.h"
 #include "broker/leases/lease_table.h"
+#include "broker/release_work.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -86,12 +88,18 @@ static void checkout(const char *user, const char *session)
     op->begun = broker_checkout(w.broker, &args, on_checkout, op) != NULL;
 }
 
-static void release(const char *user, const char *session)
+static void release_credential(const char *user, const char *session, const char *credential_id)
 {
-    struct release_args args = {.by = {person_session(user, session), SECONDS(15)}};
+    struct release_args args = {.by = {person_session(user, session), SECONDS(15)},
+                                .credential_id = credential_id};
     struct started *op = next_op();
 
     op->begun = broker_release(w.broker, &args, on_release, op) != NULL;
+}
+
+static void release(const char *user, const char *session)
+{
+    release_credential(user, session, NULL);
 }
 
 /* ---- before and after ---- */
@@ -339,42 +347,265 @@ static void vault_gone(void)
     end();
 }
 
-/* Of two gateways with one store one dies, and the other one adopts its lease. */
-static void adopted(void)
+/* ---- two gateways with one store ---- */
+
+static struct fake_store second;
+static struct broker *brokers[2];
+
+static void be(size_t i, struct fake_store *store)
 {
-    static struct fake_store second;
+    w.store = store;
+    w.broker = brokers[i];
+}
+
+/* The first one has checked out for alice's session s1, or `waits` for the approver; the second one is next.
+ */
+static struct fake_store *begin_two(bool waits)
+{
     struct fake_store *first;
-    struct broker *adopter;
 
     begin_world();
+    w.vault.accounts[0].approval = waits;
+    w.vault.conf.approval_wait_ms = waits ? MINUTES(30) : 0;
     first = w.store;
     fake_store_share(first, NULL, "g0");
     fake_store_init(&second, &w.clock.clock);
     fake_store_share(&second, first, "g1");
-    w.store = &second;
-    world_start(&w);
-    world_settle(&w);
-    adopter = w.broker;
-    w.store = first;
-    world_start(&w);
-    world_settle(&w);
+    for (size_t i = 2; i-- > 0;) {
+        w.store = i ? &second : first;
+        world_start(&w);
+        world_settle(&w);
+        brokers[i] = w.broker;
+    }
     checkout("alice", "s1");
     world_advance(&w, SECONDS(1));
-    broker_free(w.broker);
-    fake_store_crash(first, 0);
-    w.store = &second;
-    w.broker = adopter;
-    failing_calls_start();
-    fake_store_fence(first, &second);
-    world_advance(&w, SECONDS(1));
-    release("alice", "s1");
-    world_advance(&w, SECONDS(20));
+    return first;
+}
+
+/* No row of a living gateway stays: a gateway has no restart that would make an end of it. */
+static void end_two(struct fake_store *first)
+{
     check_end();
-    broker_free(w.broker); /* a row that it could not adopt is left in the store */
+    assert_int_equal(release_works_count(w.broker), 0);
+    assert_int_equal(fake_store_count(first), 0);
+    assert_int_equal(fake_store_leases(first), 0);
+    broker_free(w.broker);
     w.broker = NULL;
     fake_store_free(&second);
     w.store = first;
     world_end(&w);
+}
+
+/* One dies, and the other one adopts its lease. */
+static struct fake_store *begin_adopted(void)
+{
+    struct fake_store *first = begin_two(false);
+
+    broker_free(w.broker);
+    fake_store_crash(first, 0);
+    be(1, &second);
+    failing_calls_start();
+    fake_store_fence(first, &second);
+    world_advance(&w, SECONDS(1));
+    return first;
+}
+
+/* It ends with its time. */
+static void adopted_for_good(void)
+{
+    struct fake_store *first = begin_adopted();
+
+    world_advance(&w, HOURS(2));
+    end_two(first);
+}
+
+static void adopted(void)
+{
+    struct fake_store *first = begin_adopted();
+
+    release("alice", "s1");
+    world_advance(&w, SECONDS(20));
+    end_two(first);
+}
+
+/* The second gateway goes on, in which calls fail, and the first one, in which none does. */
+static void go_on(struct fake_store *first)
+{
+    for (int i = 0; i < 20; i++) {
+        world_advance(&w, SECONDS(1));
+        failing_calls_stop();
+        be(0, first);
+        world_settle(&w);
+        be(1, &second);
+        failing_calls_start();
+    }
+}
+
+/* The first one dies: the other one ends what was not released. */
+static void end_at_second(struct fake_store *first)
+{
+    failing_calls_stop();
+    broker_free(brokers[0]);
+    fake_store_crash(first, 0);
+    fake_store_fence(first, &second);
+    end_two(first);
+}
+
+/* The gateway that has not made the request releases it. */
+static void release_at_second(struct fake_store *first, const char *credential_id)
+{
+    be(1, &second);
+    failing_calls_start();
+    release_credential("alice", "s1", credential_id);
+    go_on(first);
+    end_at_second(first);
+}
+
+/* Of this session, which releases then. */
+static void checkout_at_second(struct fake_store *first, const char *session)
+{
+    be(1, &second);
+    failing_calls_start();
+    checkout("alice", session);
+    go_on(first);
+    release("alice", session);
+    go_on(first);
+    end_at_second(first);
+}
+
+/* The first one's lease is answered. */
+static void repeated(void)
+{
+    checkout_at_second(begin_two(false), "s1");
+}
+
+/* Another session's lease joins the first one's request. */
+static void joined(void)
+{
+    checkout_at_second(begin_two(false), "s2");
+}
+
+/* The request is kept by the first one, and approved. */
+static void claimed(void)
+{
+    struct fake_store *first = begin_two(true);
+
+    w.vault.requests[0].pending = false;
+    checkout_at_second(first, "s1");
+}
+
+/* Nothing is at the vault before. */
+static void made_at_second(void)
+{
+    struct fake_store *first = begin_two(false);
+
+    release("alice", "s1");
+    world_advance(&w, SECONDS(5));
+    checkout_at_second(first, "s1");
+}
+
+/* It waits for its approver, and is withdrawn in time. */
+static void kept_at_second(void)
+{
+    struct fake_store *first = begin_two(false);
+
+    release("alice", "s1");
+    world_advance(&w, SECONDS(5));
+    w.vault.accounts[0].approval = true;
+    w.vault.conf.approval_wait_ms = MINUTES(30);
+    be(1, &second);
+    failing_calls_start();
+    checkout("alice", "s2");
+    go_on(first);
+    checkout("alice", "s3");
+    go_on(first);
+    end_at_second(first);
+}
+
+/* The site reports the end of the first one's session. */
+static void reported_at_second(void)
+{
+    static const struct session_ended_args ended = {
+        .lsid = LSID, .source = SESSION_END_EVENT, .site = "pra1", .timeout_ms = SECONDS(5)};
+    struct fake_store *first = begin_two(false);
+
+    be(1, &second);
+    failing_calls_start();
+    struct started *op = next_op();
+    op->begun = broker_session_ended(w.broker, &ended, on_ended, op) != NULL;
+    go_on(first);
+    end_at_second(first);
+}
+
+static void on_page(void *arg, const struct lease_page_answer *a)
+{
+    answered(arg, a->fault);
+}
+
+/* An operator sees the lease, and ends it. */
+static void operated_at_second(void)
+{
+    static const struct lease_filter all = {.limit = 100};
+    struct fake_store *first = begin_two(false);
+    const char *id = fake_store_only_lease(first)->id;
+    struct started *op = next_op();
+    char lease_id[ID_SIZE];
+
+    (void)snprintf(lease_id, sizeof lease_id, "%s", id);
+    be(1, &second);
+    failing_calls_start();
+    op->begun = broker_lease_page(w.broker, &all, "", SECONDS(5), on_page, op) != NULL;
+    go_on(first);
+    op = next_op();
+    op->begun = broker_release_lease(w.broker, lease_id, SECONDS(5), on_release, op) != NULL;
+    go_on(first);
+    end_at_second(first);
+}
+
+/* The vault ends the first one's request by itself; either gateway may have the list of its user. */
+static void ended_at_vault(void)
+{
+    struct fake_store *first = begin_two(false);
+
+    w.vault.requests[0].live = false;
+    be(1, &second);
+    failing_calls_start();
+    for (int i = 0; i < 3; i++) {
+        (void)broker_reconcile(w.broker, true);
+        world_advance(&w, MINUTES(5));
+        go_on(first);
+    }
+    first->otherwise = 0; /* each of the two may find it first */
+    end_at_second(first);
+}
+
+/* The others take the second one for dead, and it joins again. */
+static void fenced(void)
+{
+    struct fake_store *first = begin_two(false);
+
+    be(1, &second);
+    failing_calls_start();
+    checkout("alice", "s2");
+    world_advance(&w, SECONDS(1));
+    fake_store_fence(&second, first);
+    go_on(first);
+    fake_store_rejoin(&second);
+    go_on(first);
+    checkout("alice", "s3");
+    go_on(first);
+    end_at_second(first);
+}
+
+/* It was the last lease. */
+static void taken_over(void)
+{
+    release_at_second(begin_two(false), NULL);
+}
+
+static void withdrawn(void)
+{
+    release_at_second(begin_two(true), w.credential);
 }
 
 static void reloaded(void)
@@ -451,19 +682,50 @@ EACH(checkin_again)
 EACH(recovered)
 EACH(vault_gone)
 EACH(adopted)
+EACH(adopted_for_good)
+EACH(taken_over)
+EACH(withdrawn)
+EACH(repeated)
+EACH(joined)
+EACH(claimed)
+EACH(made_at_second)
+EACH(kept_at_second)
+EACH(reported_at_second)
+EACH(operated_at_second)
+EACH(ended_at_vault)
+EACH(fenced)
 EACH(reloaded)
 EACH(found)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_call_of_released),      cmocka_unit_test(each_call_of_shared),
-        cmocka_unit_test(each_call_of_lapsed),        cmocka_unit_test(each_call_of_approved),
-        cmocka_unit_test(each_call_of_with_a_key),    cmocka_unit_test(each_call_of_direct),
-        cmocka_unit_test(each_call_of_session_ends),  cmocka_unit_test(each_call_of_answer_lost),
-        cmocka_unit_test(each_call_of_checkin_again), cmocka_unit_test(each_call_of_recovered),
-        cmocka_unit_test(each_call_of_vault_gone),    cmocka_unit_test(each_call_of_adopted),
-        cmocka_unit_test(each_call_of_reloaded),      cmocka_unit_test(each_call_of_found),
+        cmocka_unit_test(each_call_of_released),
+        cmocka_unit_test(each_call_of_shared),
+        cmocka_unit_test(each_call_of_lapsed),
+        cmocka_unit_test(each_call_of_approved),
+        cmocka_unit_test(each_call_of_with_a_key),
+        cmocka_unit_test(each_call_of_direct),
+        cmocka_unit_test(each_call_of_session_ends),
+        cmocka_unit_test(each_call_of_answer_lost),
+        cmocka_unit_test(each_call_of_checkin_again),
+        cmocka_unit_test(each_call_of_recovered),
+        cmocka_unit_test(each_call_of_vault_gone),
+        cmocka_unit_test(each_call_of_adopted),
+        cmocka_unit_test(each_call_of_adopted_for_good),
+        cmocka_unit_test(each_call_of_taken_over),
+        cmocka_unit_test(each_call_of_withdrawn),
+        cmocka_unit_test(each_call_of_repeated),
+        cmocka_unit_test(each_call_of_joined),
+        cmocka_unit_test(each_call_of_claimed),
+        cmocka_unit_test(each_call_of_made_at_second),
+        cmocka_unit_test(each_call_of_kept_at_second),
+        cmocka_unit_test(each_call_of_reported_at_second),
+        cmocka_unit_test(each_call_of_operated_at_second),
+        cmocka_unit_test(each_call_of_ended_at_vault),
+        cmocka_unit_test(each_call_of_fenced),
+        cmocka_unit_test(each_call_of_reloaded),
+        cmocka_unit_test(each_call_of_found),
     };
 
     (void)log_open(&(struct log_opts){.level = LOG_ERROR, .file = "/dev/null"});

@@ -101,6 +101,7 @@ struct given {
     struct store_step step; /* first */
     bool done;
     enum store_outcome outcome;
+    enum request_state shown; /* with STORE_OTHERWISE */
 };
 
 static void on_done(struct store_step *step, enum store_outcome outcome)
@@ -110,6 +111,8 @@ static void on_done(struct store_step *step, enum store_outcome outcome)
     assert_false(g->done);
     g->done = true;
     g->outcome = outcome;
+    if (step->now)
+        g->shown = step->now->state;
     assert_int_equal(step->err != 0, outcome == STORE_AWAY);
 }
 
@@ -156,6 +159,21 @@ static void apply(struct store *s, enum store_step_kind kind, const char *mark)
             return;
     }
     fail_msg("the store does not heal");
+}
+
+/* The request is not held: it is shown as it is, or the store is away. */
+static void contradict(struct store *s, const char *mark)
+{
+    struct store_steps list = STAILQ_HEAD_INITIALIZER(list);
+    struct given g = {.step = step_of(STEP_PEND, mark)};
+
+    STAILQ_INSERT_TAIL(&list, &g.step, link);
+    g.shown = REQUEST_NSTATES;
+    assert_int_equal(s->ops->steps(s, &list), 0);
+    while (!g.done)
+        (void)uv_run(loop_uv(loop), UV_RUN_ONCE);
+    assert_int_not_equal(g.outcome, STORE_APPLIED);
+    assert_int_equal(g.shown, g.outcome == STORE_OTHERWISE ? REQUEST_ASKED : REQUEST_NSTATES);
 }
 
 /* ---- rows as text ---- */
@@ -234,6 +252,7 @@ static void fill(struct store *s)
     apply(s, STEP_ASK, "one");
     apply(s, STEP_OPEN, "one");
     apply(s, STEP_ASK, "two");
+    contradict(s, "two");
     apply(s, STEP_ASK, "three");
     apply(s, STEP_OPEN, "three");
     apply(s, STEP_CLOSE, "three");

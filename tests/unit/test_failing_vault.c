@@ -62,16 +62,16 @@ enum what { LIST, POLICY, REQUEST, REQUESTS, CREDENTIAL, CHECKIN, DIRECT, DIRECT
 static int begin(struct rig_ask *ask, enum what what)
 {
     const struct vault_ops *ops = rig.vault->ops;
-    struct request_args args = {.system_id = 17, .account_id = 203, .minutes = 60, .reason = "to m\"end"};
+    struct checkout_want args = {.account_key = "l.17.203.0", .minutes = 60, .reason = "to m\"end"};
 
     switch (what) {
     case LIST: return ask_list(ask, KIND_LOCAL, "srv01");
-    case POLICY: return ops->policy(rig.vault, args.system_id, args.account_id, args.minutes, &ask->call);
+    case POLICY: return ops->policy(rig.vault, args.account_key, args.minutes, &ask->call);
     case REQUEST: return ask_request(ask, "to m\"end");
     case REQUESTS: return ops->requests(rig.vault, &ask->call);
     case CREDENTIAL: return ask_credential(ask);
     case CHECKIN: return ask_checkin(ask);
-    case DIRECT: return ops->isa(rig.vault, &args, CREDENTIAL_PASSWORD, &ask->call);
+    case DIRECT: args.direct = true; return ops->checkout(rig.vault, &args, &ask->call);
     default: return ops->directory(rig.vault, DIRECTORY_SYSTEMS, &ask->call);
     }
 }

@@ -122,8 +122,12 @@ TEST(an_op_begins_or_not)
 static struct account_list *one_row(void)
 {
     struct account_list *list = account_list_new();
-    struct account row = {
-        .kind = KIND_LOCAL, .system_id = 1, .account_id = 11, .system = "web01", .account = "root"};
+    struct account row = {.key = "l.1.11.0",
+                          .kind = KIND_LOCAL,
+                          .system_id = 1,
+                          .account_id = 11,
+                          .system = "web01",
+                          .account = "root"};
 
     assert_non_null(list);
     assert_int_equal(account_list_add(list, &row), 0);
@@ -161,7 +165,7 @@ TEST(rows_are_made_or_not)
 TEST(memories_keep_or_not)
 {
     static const struct account_query query = {.kind = KIND_LOCAL, .system = "web01"};
-    static const struct credential_ref ref = {.kind = KIND_LOCAL, .system_id = 1, .account_id = 11};
+    static const char account[] = "l.1.11.0";
     const struct vault_policy policy = {.available = true};
     struct fake_clock clock;
     struct vault vault = {0};
@@ -183,13 +187,13 @@ TEST(memories_keep_or_not)
         account_list_cache_put(lists, key, rows);
         assert_int_equal(fails_at < 0, account_list_cache_get(lists, again, &age) == NULL);
         fails_at = at;
-        account_facts_learn_policy(&facts, &vault, "bob", &ref, &policy);
+        account_facts_learn_policy(&facts, &vault, "bob", account, &policy);
         if (fails_at < 0)
-            assert_int_equal(account_facts_policy(&facts, &vault, "bob", &ref, &got), POLICY_NOT_ASKED);
+            assert_int_equal(account_facts_policy(&facts, &vault, "bob", account, &got), POLICY_NOT_ASKED);
         fails_at = -1;
         account_list_cache_put(lists, again, rows);
-        account_facts_learn_policy(&facts, &vault, "bob", &ref, &policy);
-        assert_int_equal(account_facts_policy(&facts, &vault, "bob", &ref, &got), POLICY_KNOWN);
+        account_facts_learn_policy(&facts, &vault, "bob", account, &policy);
+        assert_int_equal(account_facts_policy(&facts, &vault, "bob", account, &got), POLICY_KNOWN);
         account_list_unref(rows);
         account_list_cache_free(lists);
         account_facts_clear(&facts);

@@ -2,6 +2,7 @@
 /* Merging, de-duplication and order of credentials on random lists, against a slow and simple oracle. */
 #include "check.h"
 
+#include "backends/password_safe/account_key.h"
 #include "broker/find/find_rows.h"
 
 #include <ctype.h>
@@ -25,11 +26,11 @@ static size_t pick(size_t n)
 
 /* Few ids, so that the same account comes often; its texts are made from the ids alone, as in a real vault.
  */
-static struct account random_row(void)
+static struct account random_row(char key[PS_KEY_SIZE])
 {
     struct account row = {
         .kind = (enum account_kind)pick(KIND_ALIAS),
-        .system_id = (int64_t)pick(6),
+        .system_id = 1 + (int64_t)pick(6),
         .account_id = (int64_t)pick(9),
         .application_id = (int64_t)pick(2),
     };
@@ -38,6 +39,9 @@ static struct account random_row(void)
     row.account = accounts[(size_t)row.account_id % 6];
     row.domain = domains[(size_t)(row.account_id + row.system_id) % 5];
     row.application = row.application_id ? "App" : NULL;
+    ps_account_key_write(
+        key, &(struct ps_account_key){row.kind, row.system_id, row.account_id, row.application_id});
+    row.key = key;
     return row;
 }
 
@@ -60,7 +64,8 @@ static struct vault_fanout *random_survey(struct vault *vaults)
             struct account_list *list = account_list_new();
             assert_non_null(list);
             for (size_t i = pick(MOST); i > 0; i--) {
-                struct account row = random_row();
+                char key[PS_KEY_SIZE];
+                struct account row = random_row(key);
                 assert_int_equal(account_list_add(list, &row), 0);
             }
             sv->queries[k].wait.accounts = list;
@@ -118,7 +123,7 @@ static void expect(struct expected *e, size_t v, const char *vault, const struct
         (void)snprintf(e->shown, sizeof(e->shown), "%s\\%s (%s)", row->domain, row->account, row->system);
     else
         (void)snprintf(e->shown, sizeof(e->shown), "%s (%s)", row->account, row->system);
-    credential_id_write(e->id, vault, row);
+    assert_true(credential_id_write(e->id, vault, row));
     (void)snprintf(e->identity, sizeof(e->identity), "%zu/%d/%d/%d", v, (int)row->system_id,
                    (int)row->account_id, (int)row->application_id);
     e->key[0] = exact ? '0' : '1';
@@ -239,7 +244,8 @@ static void shown(const struct one *row, size_t n, struct conf_vault *conf, cons
         assert_non_null(sv->queries[0].wait.accounts);
     }
     for (size_t i = 0; i < n; i++) {
-        struct account account = {.system_id = (int64_t)i + 1,
+        struct account account = {.key = "a",
+                                  .system_id = (int64_t)i + 1,
                                   .account_id = (int64_t)i + 1,
                                   .account = row[i].account,
                                   .system = row[i].system};

@@ -3,183 +3,16 @@
  * test_gateways.c - several gateways with one store and one vault, in one process: whichever gateway is
  * asked, a session has one lease of a credential, and no secret leaves of one that has ended.
  *
- * The gateways share clock, timers and vault. gateway(i) says which one the verbs of broker_rig.h are about;
- * settle() lets all of them go on. Whatever a test does, at its end no two requests may live at the vault for
+ * Whatever a test does, at its end no two requests may live at the vault for
  * one user and account, and none that no lease holds (check_whole()).
  */
-#include "broker_rig.h"
+#include "gateways_rig.h"
 
 #include "broker/identity/request_reason.h"
 #include "broker/leases/leases.h"
 
+#include <stdlib.h>
 #include <string.h>
-
-#define GATEWAYS 3
-
-static struct world w;
-static struct fake_store stores[GATEWAYS];
-static struct broker *brokers[GATEWAYS];
-
-static void gateway(size_t i)
-{
-    w.broker = brokers[i];
-    w.store = &stores[i];
-}
-
-static struct broker *broker_start(size_t i)
-{
-    struct vault *vaults[] = {&w.vault.vault};
-
-    return broker_new(&(struct broker_opts){
-        .timers = w.timers, .conf = &w.conf, .vaults = vaults, .nvaults = 1, .store = &stores[i].store});
-}
-
-static bool go_on(void)
-{
-    bool any = false;
-
-    for (size_t i = 0; i < GATEWAYS; i++)
-        any |= brokers[i] && fake_store_commit(&stores[i]);
-    return any;
-}
-
-static void settle(void)
-{
-    int rounds = 0;
-
-    do {
-        world_iterate(&w);
-        assert_true(++rounds < 1000);
-    } while (go_on() || fake_vault_step(&w.vault));
-}
-
-static void advance(uint64_t ms)
-{
-    uint64_t end = w.clock.now + ms;
-
-    for (;;) {
-        settle();
-        uint64_t next = timers_next(w.timers);
-
-        if (next == UINT64_MAX || w.clock.now + next > end)
-            break;
-        fake_clock_advance(&w.clock, next);
-    }
-    fake_clock_advance(&w.clock, end - w.clock.now);
-    settle();
-}
-
-static int start(void **state)
-{
-    static const char *const names[GATEWAYS] = {"g0", "g1", "g2"};
-
-    (void)state;
-    world_init(&w);
-    w.conf.gateway.reconcile_every_ms = MINUTES(10);
-    for (size_t i = 0; i < GATEWAYS; i++) {
-        fake_store_init(&stores[i], &w.clock.clock);
-        fake_store_share(&stores[i], i ? &stores[0] : NULL, names[i]);
-        brokers[i] = broker_start(i);
-        assert_non_null(brokers[i]);
-    }
-    settle();
-    gateway(0);
-    return 0;
-}
-
-/* Its process ends at once. */
-static void kill_gateway(size_t i)
-{
-    broker_free(brokers[i]);
-    brokers[i] = NULL;
-    fake_store_crash(&stores[i], 0);
-}
-
-static int end(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < GATEWAYS; i++)
-        if (brokers[i])
-            kill_gateway(i);
-    w.broker = NULL;
-    w.store = NULL;
-    for (size_t i = GATEWAYS; i-- > 0;)
-        fake_store_free(&stores[i]);
-    world_end(&w);
-    return 0;
-}
-
-static void check_out(size_t i, const char *user, const char *session, struct caller *c)
-{
-    gateway(i);
-    start_checkout(&w, user, session, c);
-    settle();
-    if (!c->replies)
-        advance(SECONDS(2)); /* it waits for the end of another */
-    assert_int_equal(c->replies, 1);
-}
-
-static void check_out_ok(size_t i, const char *user, const char *session, struct caller *c)
-{
-    check_out(i, user, session, c);
-    assert_checkout_ok(c);
-    assert_string_equal(c->secret, "s3\"cret");
-}
-
-static void release(size_t i, const char *user, const char *session, struct released *r)
-{
-    gateway(i);
-    start_release(&w, user, session, NULL, r);
-    settle();
-    assert_int_equal(r->replies, 1);
-}
-
-static void assert_released(const struct released *r, int64_t n, int64_t remaining)
-{
-    assert_int_equal(r->code, FAULT_NONE);
-    assert_int_equal(r->released, n);
-    assert_int_equal(r->remaining, remaining);
-}
-
-static size_t leases_at(size_t i)
-{
-    struct broker_state state;
-
-    broker_state(brokers[i], &state);
-    return state.leases_active;
-}
-
-/* Nothing is left of a test whose sessions have released all. */
-static void assert_all_given_back(void)
-{
-    advance(SECONDS(1)); /* the last step is not in a hurry */
-    assert_int_equal(fake_vault_live(&w.vault), 0);
-    assert_int_equal(fake_store_count(&stores[0]), 0);
-    assert_int_equal(fake_store_leases(&stores[0]), 0);
-}
-
-static void assert_same_lease(const struct caller *a, const struct caller *b)
-{
-    assert_string_equal(a->lease_id, b->lease_id);
-    assert_int_equal(a->request_id, b->request_id);
-    assert_int_equal(a->expires_wall_ms, b->expires_wall_ms);
-}
-
-static void on_operator(void *arg, const struct release_answer *a)
-{
-    *(int64_t *)arg = a->fault ? -(int64_t)a->fault->code : a->released;
-}
-
-/* How many it has ended, or minus the fault. */
-static int64_t operator_release(size_t i, const char *lease_id)
-{
-    int64_t answer = INT64_MIN;
-
-    gateway(i);
-    assert_non_null(broker_release_lease(w.broker, lease_id, SECONDS(15), on_operator, &answer));
-    settle();
-    return answer;
-}
 
 /* ---- check-out ---- */
 
@@ -199,6 +32,21 @@ TEST(a_session_has_the_same_lease_at_every_gateway)
     assert_int_equal(fake_store_leases(&stores[0]), 1);
     assert_int_equal(leases_at(0), 1);
     assert_int_equal(leases_at(1), 0); /* a lease of another gateway costs nothing here */
+}
+
+/* The tag is not known before, and is in each lease id, by which the vault's requests are recognised. */
+TEST(a_check_out_that_comes_before_its_gateway_has_joined_has_a_lease_of_the_cluster)
+{
+    struct caller a, b;
+
+    start_checkout(&w, "alice", "s1", &a);
+    (void)fake_store_commit(&stores[0]); /* it joins */
+    settle();
+    assert_checkout_ok(&a);
+    assert_int_equal(strlen(a.lease_id), ID_SIZE - 1);
+    assert_memory_equal(a.lease_id, stores[0].tag, ID_TAG_SIZE - 1);
+    check_out_ok(1, "alice", "s1", &b);
+    assert_same_lease(&a, &b);
 }
 
 /* Whatever the order in which vault and store answer. */
@@ -283,6 +131,55 @@ TEST(a_release_at_any_gateway_ends_the_lease)
     }
 }
 
+TEST(releases_of_other_gateways_requests_are_counted)
+{
+    for (size_t at = 0; at < 2; at++) {
+        struct broker_state before, after;
+        struct caller a;
+        struct released r;
+
+        case_label("at gateway %zu", at);
+        check_out_ok(0, "alice", "s1", &a);
+        broker_state(brokers[at], &before);
+        release(at, "alice", "s1", &r);
+        broker_state(brokers[at], &after);
+        assert_int_equal(after.releases - before.releases, 1);
+        assert_int_equal(after.foreign_releases - before.foreign_releases, at != 0);
+    }
+}
+
+/* By the gateway whose step has ended the lease: two others, or its owner and another, at once. */
+TEST(the_end_of_a_lease_is_recorded_once)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct buf trail = BUF_INIT(1 << 20);
+        struct caller a;
+        struct released r[2];
+
+        case_label("gateways %zu and %zu", i, i + 1);
+        assert_int_equal(gateways_end(NULL), 0);
+        gateways_trail = &trail;
+        assert_int_equal(gateways_start(NULL), 0);
+        check_out_ok(0, "alice", "s1", &a);
+        for (size_t k = 0; k < 2; k++) {
+            gateway(i + k);
+            start_release(&w, "alice", "s1", NULL, &r[k]);
+        }
+        world_iterate(&w); /* both have asked, before either has ended it */
+        for (size_t k = 0; k < 2; k++)
+            (void)fake_store_commit(&stores[i + k]);
+        settle();
+        assert_int_equal(r[0].released + r[1].released, 1);
+        assert_int_equal(count_records(&trail, "\"event\":\"lease_end\",\"reason\":\"released\""), 1);
+        assert_int_equal(count_records(&trail, "\"lease_end\""), 1);
+        assert_all_given_back();
+        assert_int_equal(gateways_end(NULL), 0);
+        gateways_trail = NULL;
+        assert_int_equal(gateways_start(NULL), 0);
+        buf_free(&trail);
+    }
+}
+
 TEST(a_release_at_several_gateways_counts_once)
 {
     struct caller a;
@@ -300,6 +197,37 @@ TEST(a_release_at_several_gateways_counts_once)
     assert_int_equal(n, 1);
     assert_int_equal(world_checkins(&w), 1);
     assert_all_given_back();
+}
+
+/* The answer to the second step is lost: the store cannot see that the first one has ended the lease. */
+TEST(two_releases_at_one_gateway_count_once)
+{
+    struct buf trail = BUF_INIT(1 << 20);
+    struct caller a;
+    struct released r, s;
+
+    assert_int_equal(gateways_end(NULL), 0);
+    gateways_trail = &trail;
+    assert_int_equal(gateways_start(NULL), 0);
+    check_out_ok(0, "alice", "s1", &a);
+    gateway(0);
+    start_release(&w, "alice", "s1", NULL, &r);
+    start_release(&w, "alice", "s1", NULL, &s);
+    for (int i = 0; i < 20 && !stores[0].npending; i++) {
+        (void)fake_shared_commit(&stores[0]); /* both find the lease */
+        world_iterate(&w);
+    }
+    assert_int_equal(stores[0].npending, 1); /* the other waits for it */
+    stores[0].node.forgets = true;
+    advance(SECONDS(5));
+    assert_int_equal(r.released + s.released, 1);
+    assert_int_equal(count_records(&trail, "\"lease_end\""), 1);
+    assert_int_equal(world_checkins(&w), 1);
+    assert_all_given_back();
+    assert_int_equal(gateways_end(NULL), 0);
+    gateways_trail = NULL;
+    assert_int_equal(gateways_start(NULL), 0);
+    buf_free(&trail);
 }
 
 /* The one that made the lease still has it in its table when it is asked. */
@@ -354,6 +282,112 @@ TEST(a_stale_table_is_found_out)
     assert_int_equal(fake_vault_live(&w.vault), 1);
 }
 
+/* A check-out at this gateway, while one at another reads: of the vault's answers only its own arrive. */
+static void check_out_beside(size_t i, const char *session, struct caller *c)
+{
+    size_t reads = fake_vault_pending(&w.vault);
+
+    gateway(i);
+    start_checkout(&w, "alice", session, c);
+    for (int n = 0; n < 50 && fake_vault_pending(&w.vault) == reads; n++) {
+        world_iterate(&w);
+        if (!fake_store_commit(&stores[i]))
+            fake_clock_advance(&w.clock, 1);
+    }
+    for (int n = 0; n < 50 && !c->replies; n++) {
+        if (fake_vault_pending(&w.vault) > reads)
+            fake_vault_deliver(&w.vault, fake_vault_pending(&w.vault) - 1);
+        world_iterate(&w);
+        if (!fake_store_commit(&stores[i]))
+            fake_clock_advance(&w.clock, 1);
+    }
+}
+
+static bool is_reading(unsigned requests)
+{
+    size_t n = fake_vault_pending(&w.vault);
+
+    return w.vault.count[FAKE_REQUEST] == requests && n &&
+           fake_vault_pending_op(&w.vault, n - 1) == FAKE_CREDENTIAL;
+}
+
+/* The session's lease ends at another gateway, of which gateway `i` does not hear. */
+static void make_stale(size_t i, const char *session)
+{
+    struct caller c;
+    struct released r;
+    const struct store_news *news = stores[i].node.news;
+    static const struct store_news deaf = {0};
+
+    check_out_ok(i, "alice", session, &c);
+    stores[i].node.news = &deaf;
+    release((i + 1) % GATEWAYS, "alice", session, &r);
+    stores[i].node.news = news;
+    assert_int_equal(leases_at(i), 1);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+}
+
+/* The secret of its request is about to be read, and its step OPEN has not been carried out. */
+static void run_until_reading(size_t i, unsigned requests)
+{
+    for (int n = 0; n < 1000 && !is_reading(requests); n++) {
+        if (!fake_vault_step(&w.vault) && !fake_store_commit(&stores[i]))
+            fake_clock_advance(&w.clock, 1);
+        world_iterate(&w);
+    }
+    assert_true(is_reading(requests));
+}
+
+/* Released at gateway `i` and given back, before the vault carries out any other call. */
+static void give_back_first(size_t i, const char *session, struct released *r)
+{
+    gateway(i);
+    start_release(&w, "alice", session, NULL, r);
+    for (int n = 0; n < 50 && fake_vault_live(&w.vault); n++) {
+        world_iterate(&w);
+        (void)fake_store_commit(&stores[i]);
+        for (size_t at = 0; at < fake_vault_pending(&w.vault); at++)
+            if (fake_vault_pending_op(&w.vault, at) == FAKE_CHECKIN)
+                fake_vault_commit(&w.vault, at);
+    }
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+}
+
+/* Its own lease has ended, and so has each request that the vault hands over, before its secret is read. */
+TEST(a_stale_table_and_requests_that_end_meanwhile)
+{
+    for (unsigned ended = 1; ended <= 3; ended++) {
+        struct caller a, b;
+        struct released r[3], last;
+        bool is_last = ended == 3;
+
+        case_label("%u requests end", ended);
+        make_stale(1, "s2");
+        unsigned requests = w.vault.count[FAKE_REQUEST];
+
+        check_out_ok(0, "alice", "s1", &a);
+        gateway(1);
+        start_checkout(&w, "alice", "s2", &b);
+        run_until_reading(1, requests + 2);
+        give_back_first(0, "s1", &r[0]);
+        for (unsigned n = 1; n < ended; n++) {
+            check_out_beside(0, "s1", &a);
+            assert_checkout_ok(&a);
+            run_until_reading(1, requests + 2 * (n + 1));
+            give_back_first(0, "s1", &r[n]);
+        }
+        while (fake_vault_step(&w.vault))
+            world_iterate(&w);
+        advance(SECONDS(5));
+        assert_int_equal(b.replies, 1);
+        assert_int_equal(b.code, is_last ? FAULT_VAULT_CONFLICT : FAULT_NONE);
+        assert_int_equal(fake_vault_live(&w.vault), !is_last);
+        release(1, "alice", "s2", &last);
+        assert_released(&last, !is_last, 0);
+        assert_all_given_back();
+    }
+}
+
 /* ... and with a second session's lease on it, which the table lacks as well. */
 TEST(a_stale_table_gives_nothing_back_that_others_hold)
 {
@@ -368,6 +402,20 @@ TEST(a_stale_table_gives_nothing_back_that_others_hold)
     advance(MINUTES(30));
     assert_int_equal(fake_vault_live(&w.vault), 1);
     advance(MINUTES(31)); /* the owner ends it, though no session of it holds it */
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 1);
+    assert_all_given_back();
+}
+
+TEST(what_was_checked_in_while_the_store_was_away_is_checked_in_once)
+{
+    struct caller a;
+
+    check_out_ok(0, "alice", "s1", &a);
+    stores[0].broken = true;
+    advance(MINUTES(61));
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 1);
+    stores[0].broken = false;
+    advance(SECONDS(30));
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 1);
     assert_all_given_back();
 }
@@ -398,6 +446,253 @@ TEST(a_release_takes_a_check_out_in_flight_elsewhere_along)
     assert_int_equal(a.code, FAULT_CREDENTIAL_NOT_FOUND);
     assert_string_equal(a.secret, "");
     assert_int_equal(world_checkins(&w), 1);
+    assert_all_given_back();
+}
+
+/* The gateway is asked to look at its request between its step OPEN and the outcome: the store has no request
+ * of this name, and that says nothing. */
+TEST(a_request_that_is_being_opened_is_not_given_up)
+{
+    struct caller a;
+    struct released r;
+
+    gateway(0);
+    start_checkout(&w, "alice", "s1", &a);
+    for (int i = 0; i < 20 && w.vault.count[FAKE_REQUEST] == 0; i++) {
+        world_iterate(&w);
+        (void)fake_store_commit(&stores[0]);
+        if (w.vault.count[FAKE_REQUEST] == 0)
+            (void)fake_vault_step(&w.vault);
+    }
+    gateway(1);
+    start_release(&w, "alice", "s1", NULL, &r);
+    for (int i = 0; i < 20 && !stores[1].npending; i++) {
+        (void)fake_shared_commit(&stores[1]); /* it finds the intent */
+        world_iterate(&w);
+    }
+    assert_int_equal(stores[1].npending, 1);
+    for (int i = 0; i < 20 && !stores[0].npending; i++) {
+        (void)fake_vault_step(&w.vault); /* the answer: it is to be opened */
+        world_iterate(&w);
+    }
+    assert_int_equal(stores[0].npending, 1);
+    (void)fake_store_commit(&stores[1]);
+    assert_true(fake_shared_commit(&stores[0])); /* the look */
+    advance(SECONDS(5));
+    assert_int_equal(a.code, FAULT_CREDENTIAL_NOT_FOUND);
+    assert_int_equal(world_checkins(&w), 1);
+    assert_all_given_back();
+}
+
+/* What the session has released before ends first: the check-out gets a lease of its own. */
+TEST(a_check_out_waits_for_the_release_before_it)
+{
+    struct caller a, b, other;
+    struct released r;
+
+    check_out_ok(0, "alice", "s1", &a);
+    gateway(1);
+    start_release(&w, "alice", "s1", NULL, &r);
+    start_checkout(&w, "alice", "s1", &b);
+    start_checkout(&w, "alice", "s2", &other); /* of another session: nothing to wait for */
+    for (int i = 0; i < 20 && !fake_vault_pending(&w.vault); i++)
+        world_iterate(&w);
+    assert_int_equal(b.replies + r.replies, 0);
+    advance(SECONDS(5));
+    assert_released(&r, 1, (int64_t)r.remaining);
+    assert_checkout_ok(&b);
+    assert_checkout_ok(&other);
+    assert_string_not_equal(b.lease_id, a.lease_id);
+    release(2, "alice", "s1", &r);
+    release(2, "alice", "s2", &r);
+    assert_all_given_back();
+}
+
+/* Whether the session has a lease at another gateway or none; whatever the check-out waits for just then. */
+TEST(a_client_that_leaves_at_any_moment_leaves_nothing)
+{
+    for (int has_lease = 0; has_lease < 2; has_lease++) {
+        for (unsigned seed = 0; seed < 400; seed++) {
+            struct caller a = {0}, b;
+            struct released r;
+            unsigned bits = seed / 20 * 2654435761U;
+
+            (void)gateways_end(NULL);
+            (void)gateways_start(NULL);
+            case_label("%s, seed %u", has_lease ? "a lease elsewhere" : "none", seed);
+            if (has_lease)
+                check_out_ok(0, "alice", "s1", &a);
+            gateway(1);
+            start_checkout(&w, "alice", "s1", &b);
+            for (unsigned i = 0; i < seed % 20; i++, bits = bits * 1664525U + 1013904223U) {
+                world_iterate(&w);
+                if (bits >> 31)
+                    (void)fake_store_commit(&stores[1]);
+                else
+                    (void)fake_vault_step(&w.vault);
+            }
+            if (!b.replies)
+                cancel_checkout(&b);
+            advance(SECONDS(5));
+            bool holds = has_lease || b.replies;
+
+            assert_int_equal(fake_store_leases(&stores[0]), holds);
+            assert_int_equal(fake_vault_live(&w.vault), holds);
+            release(2, "alice", "s1", &r);
+            assert_released(&r, holds, 0);
+            assert_all_given_back();
+        }
+    }
+}
+
+/* ---- the site says that a session has ended ---- */
+
+#define LSID_A  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LSID_A2 "{AAAAAAAA-aaaa-aaaa-aaaa-aaaaaaaaaaaa}" /* the same in another form */
+#define LSID_B  "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+struct event {
+    int replies;
+    enum fault_code code;
+    size_t ended;
+};
+
+static void on_event(void *arg, const struct session_ended_answer *a)
+{
+    struct event *e = arg;
+
+    e->replies++;
+    e->code = a->fault ? a->fault->code : FAULT_NONE;
+    e->ended = a->ended;
+}
+
+static struct op *send_event(size_t at, const char *lsid, struct event *e)
+{
+    struct op *op;
+
+    *e = (struct event){0};
+    gateway(at);
+    op = broker_session_ended(
+        w.broker,
+        &(struct session_ended_args){
+            .lsid = lsid, .source = SESSION_END_EVENT, .site = "pra1", .timeout_ms = SECONDS(5)},
+        on_event, e);
+    assert_non_null(op);
+    assert_int_equal(e->replies, 0);
+    return op;
+}
+
+static void hold(size_t at, const char *user, const char *session, const char *lsid, struct caller *c)
+{
+    gateway(at);
+    struct checkout_args args = checkout_args_for(&w, user, session);
+
+    args.by.session.lsid = lsid;
+    start_checkout_with(&w, &args, c);
+    settle();
+    assert_checkout_ok(c);
+}
+
+TEST(an_event_at_any_gateway_ends_the_leases_of_its_session_at_all)
+{
+    for (size_t at = 0; at < GATEWAYS; at++) {
+        struct caller a, b, other;
+        struct released r;
+        struct event e;
+
+        case_label("at gateway %zu", at);
+        hold(0, "alice", "s1", LSID_A, &a);
+        hold(1, "bob", "s2", LSID_A, &b);
+        hold(2, "carol", "s3", LSID_B, &other);
+        (void)send_event(at, LSID_A2, &e);
+        advance(10);
+        assert_int_equal(e.replies, 1);
+        assert_int_equal(e.code, FAULT_NONE);
+        assert_int_equal(e.ended, 2);
+        advance(SECONDS(1));
+        assert_int_equal(fake_vault_live(&w.vault), 1);
+        assert_int_equal(fake_store_leases(&stores[0]), 1);
+        for (size_t again = 0; again < GATEWAYS; again++) {
+            (void)send_event(again, LSID_A, &e);
+            settle();
+            assert_int_equal(e.replies, 1);
+            assert_int_equal(e.ended, 0);
+        }
+        release(0, "alice", "s1", &r);
+        assert_released(&r, 0, 0);
+        release(at, "carol", "s3", &r);
+        assert_released(&r, 1, 0);
+        assert_all_given_back();
+    }
+}
+
+static bool asks_the_site(size_t at)
+{
+    int64_t created_ms;
+    bool asks = broker_pra_oldest_key(brokers[at], &created_ms);
+
+    if (asks)
+        assert_in_range(created_ms, w.clock.wall - HOURS(1), w.clock.wall);
+    return asks;
+}
+
+/* The lease is in no table: who has made it asks, and when that one has died all that are left. */
+TEST(the_site_is_asked_for_a_session_whose_lease_is_on_another_gateways_request)
+{
+    struct caller a, b;
+    struct released r;
+
+    check_out_ok(0, "alice", "s1", &a);
+    hold(1, "alice", "s2", LSID_A, &b);
+    assert_int_equal(a.request_id, b.request_id);
+    assert_false(asks_the_site(0));
+    assert_true(asks_the_site(1));
+    kill_gateway(1);
+    fake_store_fence(&stores[1], &stores[2]);
+    advance(MINUTES(11));
+    assert_true(asks_the_site(0));
+    assert_true(asks_the_site(2));
+    (void)broker_end_session(
+        brokers[2], &(struct session_ended_args){.lsid = LSID_A, .source = SESSION_END_POLL, .site = "pra1"});
+    settle();
+    assert_int_equal(fake_store_leases(&stores[0]), 1);
+    advance(MINUTES(61));
+    assert_false(asks_the_site(0));
+    assert_false(asks_the_site(2));
+    release(0, "alice", "s1", &r);
+    assert_all_given_back();
+}
+
+/* It is refused, and the site sends it again. */
+TEST(an_event_while_the_store_is_away)
+{
+    struct caller a;
+    struct event e;
+
+    hold(0, "alice", "s1", LSID_A, &a);
+    stores[1].broken = true;
+    (void)send_event(1, LSID_A, &e);
+    advance(SECONDS(5));
+    assert_int_equal(e.replies, 1);
+    assert_int_equal(e.code, FAULT_STORE_UNAVAILABLE);
+    stores[1].broken = false;
+    advance(SECONDS(5));
+    (void)send_event(1, LSID_A, &e);
+    advance(10);
+    assert_int_equal(e.code, FAULT_NONE);
+    assert_int_equal(e.ended, 1);
+    assert_all_given_back();
+}
+
+TEST(an_event_whose_connection_ends_takes_effect)
+{
+    struct caller a;
+    struct event e;
+
+    hold(0, "alice", "s1", LSID_A, &a);
+    broker_leave(send_event(1, LSID_A, &e));
+    settle();
+    assert_int_equal(e.replies, 0);
     assert_all_given_back();
 }
 
@@ -504,6 +799,217 @@ TEST(a_late_release_ends_no_later_lease)
     assert_same_lease(&a, &b);
 }
 
+/* ---- two gateways answer with one lease, and one fails ---- */
+
+/* Each gateway has alice's accounts: the calls that follow are those of the check-outs. */
+static void read_lists(void)
+{
+    struct caller c;
+    struct released r;
+
+    for (size_t i = 0; i < GATEWAYS; i++) {
+        check_out_ok(i, "alice", "list", &c);
+        release(i, "alice", "list", &r);
+    }
+    assert_all_given_back();
+}
+
+/* Its lease is open, and it reads the secret. */
+static void start_until_secret(size_t i, const char *session, struct caller *c)
+{
+    gateway(i);
+    start_checkout(&w, "alice", session, c);
+    world_run_until(&w, FAKE_CREDENTIAL);
+    while (fake_store_commit(&stores[i]))
+        world_iterate(&w);
+}
+
+TEST(a_lease_that_was_answered_elsewhere_outlives_the_check_out_that_made_it)
+{
+    struct caller a, b, c;
+    struct released r;
+
+    start_until_secret(0, "s1", &a);
+    unsigned asked = stores[1].node.asked, asked_later = stores[2].node.asked;
+
+    check_out_beside(1, "s1", &b);
+    assert_checkout_ok(&b);
+    assert_int_equal(a.replies, 0);
+    assert_int_equal(stores[1].node.asked, asked); /* the count is the confirmation */
+    cancel_checkout(&a);
+    advance(SECONDS(5));
+    assert_int_equal(world_checkins(&w), 0);
+    assert_int_equal(fake_vault_live(&w.vault), 1);
+    for (size_t i = 0; i < GATEWAYS; i++) {
+        case_label("again at gateway %zu", i);
+        check_out_ok(i, "alice", "s1", &c);
+        assert_same_lease(&b, &c);
+    }
+    assert_int_equal(fake_store_only_lease(&stores[0])->answers, ANSWERS_MANY);
+    assert_int_equal(stores[2].node.asked - asked_later, 1); /* nothing is to be counted any more */
+    advance(MINUTES(30));
+    assert_int_equal(fake_vault_live(&w.vault), 1);
+    release(2, "alice", "s1", &r);
+    assert_released(&r, 1, 0);
+    assert_all_given_back();
+}
+
+TEST(a_lease_that_outlived_its_check_out_ends_in_time)
+{
+    struct caller a, b;
+
+    start_until_secret(0, "s1", &a);
+    check_out_beside(1, "s1", &b);
+    cancel_checkout(&a);
+    advance(MINUTES(59));
+    assert_int_equal(fake_vault_live(&w.vault), 1);
+    advance(MINUTES(1));
+    assert_all_given_back();
+}
+
+/* The undo comes before the word of the second check-out: that one makes a lease of its own. */
+TEST(a_lease_that_was_undone_is_not_answered_elsewhere)
+{
+    struct caller a, b;
+    struct released r;
+    char made[ID_SIZE];
+
+    read_lists();
+    start_until_secret(0, "s1", &a);
+    (void)snprintf(made, sizeof made, "%s", fake_store_only_lease(&stores[0])->id);
+    gateway(1);
+    start_checkout(&w, "alice", "s1", &b);
+    for (int i = 0; i < 50 && fake_vault_pending(&w.vault) < 2; i++) {
+        world_iterate(&w);
+        if (fake_vault_pending(&w.vault) < 2 && !fake_store_commit(&stores[1]))
+            fake_clock_advance(&w.clock, 1);
+    }
+    cancel_checkout(&a);
+    for (int i = 0; i < 5; i++) {
+        fake_clock_advance(&w.clock, 50); /* no operation waits for the undo */
+        world_iterate(&w);
+        (void)fake_store_commit(&stores[0]);
+    }
+    assert_null(fake_store_lease(&stores[0], made));
+    advance(SECONDS(5));
+    assert_checkout_ok(&b);
+    assert_string_not_equal(b.lease_id, made);
+    assert_int_equal(fake_vault_live(&w.vault), 1);
+    release(0, "alice", "s1", &r);
+    assert_released(&r, 1, 0);
+    assert_all_given_back();
+}
+
+/* An operator, or the session itself, ends the lease, and not only the part of one check-out. */
+TEST(a_release_ends_a_lease_that_two_gateways_answer_with)
+{
+    for (size_t at = 0; at < 2; at++) {
+        struct caller a, b;
+
+        case_label("at gateway %zu", at);
+        start_until_secret(0, "s1", &a);
+        check_out_beside(1, "s1", &b);
+        assert_checkout_ok(&b);
+        (void)operator_release(at, b.lease_id);
+        advance(SECONDS(5));
+        assert_int_equal(a.replies, 1);
+        assert_int_equal(fake_store_count(&stores[0]), 0);
+        assert_all_given_back();
+    }
+}
+
+/* Two or three ask, and clients leave, at any moment, some or all of them. */
+TEST(a_lease_lasts_as_long_as_any_gateway_has_answered_with_it)
+{
+    for (unsigned seed = 0; seed < 400; seed++) {
+        struct caller c[GATEWAYS];
+        size_t n = 2 + seed % 2;
+        unsigned bits = seed * 2654435761U, leavers = seed / 2 % (1U << n);
+        const struct caller *answered = NULL;
+        struct released r;
+
+        case_label("seed %u", seed);
+        if (seed % 40 == 39) { /* the fake vault has room for so many requests */
+            assert_int_equal(gateways_end(NULL), 0);
+            assert_int_equal(gateways_start(NULL), 0);
+        }
+        for (size_t i = 0; i < n; i++) {
+            gateway(i);
+            start_checkout(&w, "alice", "s1", &c[i]);
+        }
+        for (size_t i = 0; i < 80; i++, bits = bits * 1664525U + 1013904223U) {
+            unsigned what = bits >> 28;
+
+            world_iterate(&w);
+            fake_clock_advance(&w.clock, what == 15 ? 50 : 0);
+            if (what < 9)
+                (void)fake_store_commit(&stores[what % 3]);
+            else if (what < 12)
+                (void)fake_vault_step(&w.vault);
+            else if (what < 14 && fake_vault_pending(&w.vault) > 1)
+                fake_vault_deliver(&w.vault, 1);
+            else if (what == 14 && i > 20 && leavers & 1U << i % n && c[i % n].op)
+                cancel_checkout(&c[i % n]);
+        }
+        for (size_t i = 0; i < n; i++)
+            if (leavers & 1U << i && c[i].op)
+                cancel_checkout(&c[i]);
+        advance(MINUTES(15)); /* what was on its way has been found */
+        for (size_t i = 0; i < n; i++) {
+            if (!c[i].replies)
+                continue;
+            assert_checkout_ok(&c[i]);
+            if (answered)
+                assert_same_lease(answered, &c[i]);
+            answered = &c[i];
+        }
+        if (answered || n == 2) {
+            assert_int_equal(fake_vault_live(&w.vault), answered != NULL);
+            assert_int_equal(fake_store_leases(&stores[0]), answered != NULL);
+        }
+        gateway(seed % GATEWAYS);
+        start_release(&w, "alice", "s1", NULL, &r);
+        advance(SECONDS(3));
+        assert_int_equal(r.replies, 1);
+        assert_all_given_back();
+    }
+}
+
+/* ... and where both fail, nothing is left of it: also where the second one's count comes after its end. */
+TEST(a_lease_that_no_gateway_has_answered_with_ends_with_the_last_check_out)
+{
+    for (unsigned order = 0; order < 4; order++) {
+        bool is_second_first = order & 1, is_late = order & 2;
+        struct caller a, b;
+
+        case_label("the %s leaves first, %s", is_second_first ? "second" : "first",
+                   is_late ? "late" : "counted");
+        read_lists();
+        start_until_secret(0, "s1", &a);
+        gateway(1);
+        start_checkout(&w, "alice", "s1", &b);
+        for (int i = 0; i < 50 && fake_vault_pending(&w.vault) < 2; i++) {
+            world_iterate(&w);
+            if (fake_vault_pending(&w.vault) < 2 && !fake_store_commit(&stores[1]))
+                fake_clock_advance(&w.clock, 1);
+        }
+        for (int i = 0; i < 10; i++) {
+            fake_clock_advance(&w.clock, 1);
+            world_iterate(&w);
+            if (!is_late)
+                (void)fake_store_commit(&stores[1]);
+        }
+        assert_int_equal(fake_store_only_lease(&stores[0])->answers, is_late ? ANSWERS_ONE : ANSWERS_TWO);
+        cancel_checkout(is_second_first ? &b : &a);
+        if (is_late)
+            (void)fake_store_commit(&stores[1]);
+        cancel_checkout(is_second_first ? &a : &b);
+        advance(SECONDS(5));
+        assert_int_equal(a.replies + b.replies, 0);
+        assert_all_given_back();
+    }
+}
+
 /* ---- certain ---- */
 
 TEST(a_word_that_is_too_old_is_asked_for_again)
@@ -590,8 +1096,8 @@ TEST(a_check_out_whose_gateway_dies_leaves_one_request)
             struct released r;
 
             case_label("moment %d, carried out %u", moment, carried_out);
-            assert_int_equal(end(NULL), 0);
-            assert_int_equal(start(NULL), 0);
+            assert_int_equal(gateways_end(NULL), 0);
+            assert_int_equal(gateways_start(NULL), 0);
             gateway(0);
             start_checkout(&w, "alice", "s1", &a);
             for (int i = 0; i < moment; i++) {
@@ -698,8 +1204,8 @@ TEST(a_fence_at_any_moment_loses_no_request)
         struct released r;
 
         case_label("moment %d", moment);
-        assert_int_equal(end(NULL), 0);
-        assert_int_equal(start(NULL), 0);
+        assert_int_equal(gateways_end(NULL), 0);
+        assert_int_equal(gateways_start(NULL), 0);
         gateway(0);
         start_checkout(&w, "alice", "s1", &a);
         for (int i = 0; i < moment; i++) {
@@ -722,6 +1228,129 @@ TEST(a_fence_at_any_moment_loses_no_request)
         advance(SECONDS(20));
         assert_all_given_back();
     }
+}
+
+/* alice has requests of two gateways, and bob one: (owner) g0, g1, g2. */
+static void lease_all(struct caller c[3])
+{
+    char admin[CREDENTIAL_ID_SIZE];
+
+    world_add_account(&w, admin);
+    check_out_ok(0, "alice", "s1", &c[0]);
+    gateway(1);
+    start_checkout_of(&w, "alice", "s2", admin, &c[1]);
+    settle();
+    assert_checkout_ok(&c[1]);
+    check_out_ok(2, "bob", "s3", &c[2]);
+    advance(MINUTES(10)); /* a round of each */
+}
+
+/* Of each user by one gateway; when one dies, its share moves at once. */
+TEST(each_list_is_asked_for_by_one_gateway)
+{
+    for (size_t dead = 0; dead < GATEWAYS; dead++) {
+        struct caller c[3];
+        unsigned before;
+
+        case_label("%zu dies", dead);
+        assert_int_equal(gateways_end(NULL), 0);
+        assert_int_equal(gateways_start(NULL), 0);
+        lease_all(c);
+        before = w.vault.count[FAKE_REQUESTS];
+        advance(MINUTES(10));
+        assert_int_equal(w.vault.count[FAKE_REQUESTS] - before, 2);
+        before = w.vault.count[FAKE_REQUESTS];
+        kill_gateway(dead);
+        fake_store_fence(&stores[dead], &stores[(dead + 1) % GATEWAYS]);
+        advance(SECONDS(5));
+        assert_int_equal(w.vault.count[FAKE_REQUESTS] - before, 2);
+        before = w.vault.count[FAKE_REQUESTS];
+        advance(MINUTES(10));
+        assert_int_equal(w.vault.count[FAKE_REQUESTS] - before, 2);
+        assert_int_equal(fake_store_count(&stores[0]), 3);
+    }
+}
+
+/* Whichever gateway owns it, and whichever asks for the list. */
+TEST(a_request_that_the_vault_has_ended_is_closed_by_any_gateway)
+{
+    for (int i = 0; i < 3; i++) {
+        struct buf trail = BUF_INIT(1 << 20);
+        struct caller c[3];
+
+        case_label("request %d", i);
+        assert_int_equal(gateways_end(NULL), 0);
+        gateways_trail = &trail;
+        assert_int_equal(gateways_start(NULL), 0);
+        lease_all(c);
+        w.vault.requests[i].live = false;
+        advance(MINUTES(10) + SECONDS(30));
+        assert_int_equal(fake_store_count(&stores[0]), 2);
+        assert_int_equal(fake_store_leases(&stores[0]), 2);
+        assert_int_equal(leases_at(0) + leases_at(1) + leases_at(2), 2);
+        assert_int_equal(count_records(&trail, "\"event\":\"lease_end\",\"reason\":\"gone\""), 1);
+        assert_int_equal(count_records(&trail, "\"lease_end\""), 1);
+        assert_int_equal(gateways_end(NULL), 0);
+        gateways_trail = NULL;
+        assert_int_equal(gateways_start(NULL), 0);
+        buf_free(&trail);
+    }
+}
+
+/* One of another configuration may lack the vault: it is left out, and asks for all of its own. */
+TEST(a_gateway_of_another_configuration_has_no_share)
+{
+    struct caller c[3];
+    unsigned before;
+
+    lease_all(c);
+    stores[0].store.ops->set_config(&stores[0].store, "other");
+    advance(MINUTES(10));
+    before = w.vault.count[FAKE_REQUESTS];
+    advance(MINUTES(10));
+    assert_int_equal(w.vault.count[FAKE_REQUESTS] - before, 4); /* both lists by two */
+}
+
+/* An older backup of the store was restored: the request has no row in it, and its user no other request. */
+TEST(a_request_that_a_restored_store_lacks_is_given_back)
+{
+    struct caller a;
+
+    check_out_ok(0, "alice", "s1", &a);
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++) {
+        free(stores[0].requests[i]);
+        free(stores[0].leases[i]);
+        stores[0].requests[i] = NULL;
+        stores[0].leases[i] = NULL;
+    }
+    fake_store_fence(&stores[0], &stores[1]);
+    settle();
+    fake_store_rejoin(&stores[0]);
+    advance(SECONDS(30));
+    assert_int_equal(fake_vault_live(&w.vault), 1); /* another gateway may be about to open it */
+    advance(MINUTES(4));
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    assert_int_equal(fake_store_count(&stores[0]), 0);
+}
+
+/* An operator asks for the lists of users whose requests have ended. */
+TEST(the_lists_of_all_users_are_asked_for)
+{
+    struct caller a;
+    struct released r;
+
+    check_out_ok(0, "alice", "s1", &a);
+    release(0, "alice", "s1", &r);
+    advance(MINUTES(5));
+    unsigned before = w.vault.count[FAKE_REQUESTS];
+
+    gateway(0);
+    assert_int_equal(broker_reconcile(w.broker, true), 1);
+    advance(MINUTES(4));
+    assert_int_equal(w.vault.count[FAKE_REQUESTS], before + 3);
+    assert_int_equal(broker_reconcile(w.broker, false), 0);
+    advance(MINUTES(4));
+    assert_int_equal(w.vault.count[FAKE_REQUESTS], before + 3);
 }
 
 /* ---- the reuse of a request that another gateway gives back ---- */
@@ -761,6 +1390,49 @@ TEST(a_request_that_was_closed_meanwhile_is_not_opened_again)
     assert_all_given_back();
 }
 
+/* It is closed after the second gateway was shown its row, and has read its secret: its open comes last. */
+TEST(a_request_that_was_closed_after_it_was_found_is_not_opened_again)
+{
+    struct caller a, b;
+    struct released r;
+
+    read_lists();
+    check_out_ok(0, "alice", "s1", &a);
+    gateway(1);
+    start_checkout(&w, "alice", "s2", &b);
+
+    unsigned reads = w.vault.count[FAKE_CREDENTIAL];
+
+    for (int i = 0; i < 50 && w.vault.count[FAKE_CREDENTIAL] == reads; i++) {
+        world_iterate(&w);
+        if (fake_vault_pending(&w.vault))
+            (void)fake_vault_step(&w.vault);
+        else
+            (void)fake_store_commit(&stores[1]); /* up to the question, whose answer gives the open */
+        world_iterate(&w);
+    }
+    assert_int_equal(w.vault.count[FAKE_CREDENTIAL], reads + 1);
+    while (fake_vault_step(&w.vault))
+        world_iterate(&w);
+    gateway(0);
+    start_release(&w, "alice", "s1", NULL, &r);
+    for (int i = 0; i < 60; i++) { /* gateway 0 alone goes on */
+        world_iterate(&w);
+        fake_clock_advance(&w.clock, 1);
+        if (!fake_store_commit(&stores[0]))
+            (void)fake_vault_step(&w.vault);
+    }
+    assert_released(&r, 1, 0);
+    assert_int_equal(b.replies, 0);
+    advance(SECONDS(5));
+    assert_checkout_ok(&b);
+    assert_int_not_equal(a.request_id, b.request_id);
+    assert_int_equal(fake_vault_live(&w.vault), 1);
+    release(0, "alice", "s2", &r);
+    assert_released(&r, 1, 0);
+    assert_all_given_back();
+}
+
 TEST(a_request_is_checked_in_when_the_store_has_it_as_returning)
 {
     struct caller a;
@@ -780,24 +1452,59 @@ TEST(a_request_is_checked_in_when_the_store_has_it_as_returning)
     assert_all_given_back();
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, start, end)
+/* ---- a reload ---- */
+
+/* What people see otherwise is told to the other gateways. */
+TEST(a_reload_shows_the_others_its_configuration)
+{
+    char digest[CONF_DIGEST_SIZE];
+
+    w.conf.gateway.release_duration_ms = MINUTES(30);
+    broker_reload(brokers[0]);
+    assert_int_equal(conf_cluster_digest(&w.conf, digest), 0);
+    assert_string_equal(stores[1].node.members[0].node, "g0");
+    assert_string_equal(stores[1].node.members[0].config_digest, digest);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, gateways_start, gateways_end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_session_has_the_same_lease_at_every_gateway),
+        cmocka_unit_test_setup_teardown(
+            a_check_out_that_comes_before_its_gateway_has_joined_has_a_lease_of_the_cluster, gateways_open,
+            gateways_end),
         T(two_gateways_at_once_end_with_one_lease),
         T(holders_count_over_all_gateways),
         T(a_release_at_any_gateway_ends_the_lease),
+        T(releases_of_other_gateways_requests_are_counted),
+        T(the_end_of_a_lease_is_recorded_once),
         T(a_release_at_several_gateways_counts_once),
+        T(two_releases_at_one_gateway_count_once),
         T(no_secret_leaves_after_a_release_elsewhere),
         T(a_stale_table_is_found_out),
+        T(a_stale_table_and_requests_that_end_meanwhile),
         T(a_stale_table_gives_nothing_back_that_others_hold),
+        T(what_was_checked_in_while_the_store_was_away_is_checked_in_once),
         T(a_release_takes_a_check_out_in_flight_elsewhere_along),
+        T(a_request_that_is_being_opened_is_not_given_up),
         T(the_list_is_of_all_gateways),
+        T(a_check_out_waits_for_the_release_before_it),
+        T(a_client_that_leaves_at_any_moment_leaves_nothing),
+        T(an_event_at_any_gateway_ends_the_leases_of_its_session_at_all),
+        T(the_site_is_asked_for_a_session_whose_lease_is_on_another_gateways_request),
+        T(an_event_while_the_store_is_away),
+        T(an_event_whose_connection_ends_takes_effect),
         T(an_operator_ends_a_lease_of_any_gateway),
         T(while_the_store_is_away_no_secret_leaves_and_releases_wait),
         T(a_late_release_ends_no_later_lease),
+        T(a_lease_that_was_answered_elsewhere_outlives_the_check_out_that_made_it),
+        T(a_lease_that_outlived_its_check_out_ends_in_time),
+        T(a_lease_that_was_undone_is_not_answered_elsewhere),
+        T(a_release_ends_a_lease_that_two_gateways_answer_with),
+        T(a_lease_lasts_as_long_as_any_gateway_has_answered_with_it),
+        T(a_lease_that_no_gateway_has_answered_with_ends_with_the_last_check_out),
         T(a_word_that_is_too_old_is_asked_for_again),
         T(a_gateway_that_is_not_certain_asks_no_vault_and_answers_no_secret),
         T(leases_of_a_dead_gateway_live_on),
@@ -807,7 +1514,14 @@ int main(void)
         T(the_last_gateway_leaves_its_leases_for_the_next_start),
         T(a_fenced_gateway_gives_nothing_back_and_joins_again),
         T(a_fence_at_any_moment_loses_no_request),
+        T(each_list_is_asked_for_by_one_gateway),
+        T(a_request_that_the_vault_has_ended_is_closed_by_any_gateway),
+        T(a_gateway_of_another_configuration_has_no_share),
+        T(a_request_that_a_restored_store_lacks_is_given_back),
+        T(the_lists_of_all_users_are_asked_for),
         T(a_request_that_was_closed_meanwhile_is_not_opened_again),
+        T(a_request_that_was_closed_after_it_was_found_is_not_opened_again),
+        T(a_reload_shows_the_others_its_configuration),
         T(a_request_is_checked_in_when_the_store_has_it_as_returning),
     };
 

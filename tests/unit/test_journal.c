@@ -59,7 +59,7 @@ TEST(the_intent_is_durable_before_the_request)
     assert_int_equal(c.replies, 1);
     assert_int_equal(c.code, FAULT_NONE);
     assert_int_equal(fake_store_only(w.store)->state, REQUEST_HELD);
-    assert_int_equal(request_name_number(fake_store_only(w.store)->name), c.request_id);
+    assert_int_equal(request_key_number(fake_store_only(w.store)->name), c.request_id);
     assert_string_equal(fake_store_only_lease(w.store)->id, c.lease_id);
     assert_string_equal(fake_store_only_lease(w.store)->request, fake_store_only(w.store)->mark);
     assert_int_equal(fake_store_only(w.store)->expires_wall_ms, c.expires_wall_ms);
@@ -88,6 +88,23 @@ TEST(without_a_store_only_new_leases_fail)
     world_advance(&w, SECONDS(3));
     assert_int_equal(fake_store_count(w.store), 0);
     assert_int_equal(world_state(&w).journal_stuck, 0);
+    world_end(&w);
+}
+
+TEST(a_stop_gives_the_store_once_more_what_it_could_not_write)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    world_start_stored_leased(&w, &c);
+    w.store->broken = true;
+    finish_release(&w, "alice", "s1", w.credential, &r);
+    assert_true(world_state(&w).journal_stuck > 0);
+    w.store->broken = false;
+    broker_drain(w.broker);
+    world_settle(&w); /* no time passes */
+    assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
 
@@ -551,7 +568,10 @@ TEST(a_release_ends_the_sessions_checkout_in_flight)
         }
         bool had = c.replies;
 
-        finish_release(&w, "alice", "s1", steps % 2 ? NULL : w.credential, &r);
+        start_release(&w, "alice", "s1", steps % 2 ? NULL : w.credential, &r);
+        world_settle(&w);
+        world_advance(&w, 25); /* for what the check-out has left to write */
+        assert_int_equal(r.replies, 1);
         assert_int_equal(c.code, had ? FAULT_NONE : FAULT_CREDENTIAL_NOT_FOUND);
         assert_int_equal(r.released, had);
         world_advance(&w, MINUTES(2));
@@ -740,6 +760,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_intent_is_durable_before_the_request),
         cmocka_unit_test(without_a_store_only_new_leases_fail),
+        cmocka_unit_test(a_stop_gives_the_store_once_more_what_it_could_not_write),
         cmocka_unit_test(a_request_id_that_cannot_be_written_is_undone),
         cmocka_unit_test(pending_is_durable_before_it_is_answered),
         cmocka_unit_test(a_release_is_durable_while_the_vault_is_silent),

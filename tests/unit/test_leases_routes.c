@@ -55,6 +55,7 @@ TEST(a_lease_has_its_members)
     const struct lease_view rows[] = {
         {.id = ID,
          .request_id = 42,
+         .request_key = "42",
          .user = "CORP\\ann",
          .sessions = sessions,
          .nsessions = 2,
@@ -86,13 +87,14 @@ TEST(a_lease_has_its_members)
     assert_string_equal(
         fake_answer.body,
         "{\"leases\":[{\"id\":\"" ID
-        "\",\"request_id\":42,\"user\":\"CORP\\\\ann\",\"sessions\":[\"S-1\",\"S-2\"],"
+        "\",\"request_id\":42,\"request_key\":\"42\",\"user\":\"CORP\\\\ann\",\"sessions\":[\"S-1\",\"S-2\"],"
         "\"lsid\":\"{01234567-89AB-cdef-0123-456789abcdef}\","
         "\"credential_id\":\"c1\",\"system\":\"web01\",\"account\":\"CORP\\\\svc\",\"state\":\"releasing\","
         "\"created_at\":\"2026-03-10T09:30:12Z\","
         "\"expires_at\":\"2026-03-10T10:30:12Z\",\"attempts\":3,\"last_error\":\"the vault said "
         "\\\"no\\\"\"},"
-        "{\"id\":\"B\",\"request_id\":null,\"user\":\"bob\",\"sessions\":[\"S-2\"],\"lsid\":null,"
+        "{\"id\":\"B\",\"request_id\":null,\"request_key\":null,\"user\":\"bob\",\"sessions\":[\"S-2\"],"
+        "\"lsid\":null,"
         "\"credential_id\":\"c2\",\"system\":null,\"account\":null,"
         "\"state\":\"intent\",\"created_at\":\"2026-03-10T09:30:12Z\",\"expires_at\":null,\"attempts\":0,"
         "\"last_error\":null,\"adopted\":true}],\"next\":\"00000000000000ff\"}");

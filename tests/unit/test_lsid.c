@@ -63,11 +63,29 @@ TEST(all_else_is_none)
             fail_msg("%s", texts[i]);
 }
 
+TEST(all_forms_of_one_are_the_same)
+{
+    static const char *const forms[] = {"0123456789abcdef0123456789abcdef",
+                                        "01234567-89AB-cdef-0123-456789abcdef",
+                                        "{0123456789ABCDEF0123456789abcdef}"};
+
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t j = 0; j < 3; j++)
+            assert_true(lsid_same(forms[i], forms[j]));
+        assert_false(lsid_same(forms[i], "0123456789abcdef0123456789abcdee"));
+        assert_false(lsid_same(forms[i], "S-1"));
+        assert_false(lsid_same("", forms[i]));
+    }
+    assert_true(lsid_same("S-1", "S-1"));
+    assert_false(lsid_same("S-1", "s-1"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_has_the_one_form),
         cmocka_unit_test(all_else_is_none),
+        cmocka_unit_test(all_forms_of_one_are_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,15 +160,16 @@ TEST(checkout_returns_a_password)
                                            .password = secret_of(&s, text),
                                            .lease_id = "L1",
                                            .request_id = 42,
+                                           .request_key = "42",
                                            .expires_wall_ms = 1773138612345};
     struct fake_req f;
     start_request(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");
     fake_broker.checked_out(fake_broker.arg, &answer);
-    assert_string_equal(
-        fake_answer.body,
-        "{\"credential_id\":\"c1\",\"kind\":\"password\",\"username\":\"CORP\\\\svc\","
-        "\"account\":\"svc\",\"domain\":\"CORP\",\"password\":\"p\\\"w\\\\ \xC3\xA4\","
-        "\"lease\":{\"id\":\"L1\",\"request_id\":42,\"expires_at\":\"2026-03-10T10:30:12Z\"}}");
+    assert_string_equal(fake_answer.body,
+                        "{\"credential_id\":\"c1\",\"kind\":\"password\",\"username\":\"CORP\\\\svc\","
+                        "\"account\":\"svc\",\"domain\":\"CORP\",\"password\":\"p\\\"w\\\\ \xC3\xA4\","
+                        "\"lease\":{\"id\":\"L1\",\"request_id\":42,\"request_key\":\"42\",\"expires_at\":"
+                        "\"2026-03-10T10:30:12Z\"}}");
     assert_string_equal(fake_answer_header("Cache-Control"), "no-store");
 }
 
@@ -183,7 +184,7 @@ TEST(checkout_returns_a_key)
                                      .private_key = secret_of(&k, key),
                                      .passphrase = secret_of(&p, phrase),
                                      .lease_id = "L1",
-                                     .request_id = 7,
+                                     .request_key = "s.7f", /* no number: the vault is of another type */
                                      .adopted = true,
                                      .expires_wall_ms = 1773138612345};
     struct fake_req f;
@@ -193,7 +194,7 @@ TEST(checkout_returns_a_key)
         fake_answer.body,
         "{\"credential_id\":\"c1\",\"kind\":\"ssh_key\",\"username\":\"git\",\"account\":\"git\","
         "\"domain\":null,\"private_key\":\"-----BEGIN\\n\",\"passphrase\":\"\",\"lease\":{"
-        "\"id\":\"L1\",\"request_id\":7,\"expires_at\":\"2026-03-10T10:30:12Z\","
+        "\"id\":\"L1\",\"request_id\":null,\"request_key\":\"s.7f\",\"expires_at\":\"2026-03-10T10:30:12Z\","
         "\"adopted\":true}}");
     answer.passphrase = NULL;
     start_request(&f, "/v1/credentials/checkout", "{" GOOD_SESSION ",\"credential_id\":\"c1\"}");

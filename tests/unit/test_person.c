@@ -41,6 +41,20 @@ TEST(names_differ_in_ascii_case_alone)
     }
 }
 
+TEST(a_name_is_written_with_its_domain_and_cut_at_a_letter)
+{
+    char text[10];
+
+    person_write(text, sizeof(text), "CORP", "ann");
+    assert_string_equal(text, "CORP\\ann");
+    person_write(text, sizeof(text), "", "ann");
+    assert_string_equal(text, "ann");
+    person_write(text, sizeof(text), NULL, "ann");
+    assert_string_equal(text, "ann");
+    person_write(text, sizeof(text), "CORP", "zo\xc3\xab\xc3\xab");
+    assert_string_equal(text, "CORP\\zo\xc3\xab");
+}
+
 TEST(what_cannot_be_seen_cannot_be_a_name)
 {
     static const struct {
@@ -141,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_differ_in_ascii_case_alone),
+        cmocka_unit_test(a_name_is_written_with_its_domain_and_cut_at_a_letter),
         cmocka_unit_test(what_cannot_be_seen_cannot_be_a_name),
         cmocka_unit_test(what_the_vault_reads_otherwise_cannot_be_written),
         cmocka_unit_test(letters_come_back_as_they_were),

@@ -485,7 +485,10 @@ static const struct pause {
     {429, NULL, 30000},
     {503, "soon", 30000},
     {429, "0", 30000},
+    {503, "3600", 3600000},
     {503, "999999", 3600000},
+    {429, "1000000000000000000000", 3600000},
+    {429, "Fri, 31 Dec 9999 23:59:59 GMT", 3600000},
     {429, "Tue, 10 Mar 2026 09:31:00 GMT", 0},
 };
 
@@ -501,7 +504,7 @@ TEST(a_pause_holds_background_calls_back)
             pause = (uint64_t)(1773135060000 - rig.fc.wall);
         rig_reply(rig_call(0),
                   &(struct rig_answer){.status = pauses[i].status, .retry_after = pauses[i].retry_after});
-        assert_int_equal(a.call.result.retry_after_ms, pause == 3600000 ? 999999000 : pause);
+        assert_int_equal(a.call.result.retry_after_ms, pause);
         ask(&b, PRA_CALL_LISTING);
         rig_run(pause - 1000);
         assert_int_equal(rig_waiting(), 0);
@@ -512,6 +515,42 @@ TEST(a_pause_holds_background_calls_back)
         assert_null(rig_find("Listing"));
         rig_run(1);
         assert_non_null(rig_find("Listing"));
+        rig_again();
+    }
+}
+
+/* Of session reports that ask once: no call waits out a pause that is longer than the round. */
+TEST(a_pause_that_is_too_long_ends_the_calls_that_wait_for_it)
+{
+    static const struct {
+        const char *retry_after;
+        bool ends;
+    } rows[] = {{"120", false}, {"121", true}, {"1000000000000000000000", true}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        static struct rig_ask a, goes, waits, after, t;
+
+        rig.params.pause_waited_ms = 120000;
+        rig_open();
+        case_label("%s", rows[i].retry_after);
+        (void)sent(&a, PRA_CALL_INFO);
+        ask(&goes, PRA_CALL_PROBE);
+        ask(&waits, PRA_CALL_LISTING); /* for its turn */
+        rig_reply(rig_call(0), &(struct rig_answer){.status = 429, .retry_after = rows[i].retry_after});
+        ask(&after, PRA_CALL_LISTING);
+        ask_urgent(&t, PRA_CALL_TERMINATE);
+        rig_run(2000);
+        assert_int_equal(waits.done, rows[i].ends);
+        assert_int_equal(after.done, rows[i].ends);
+        assert_int_equal(t.done, 0); /* urgent calls do not wait for it */
+        assert_non_null(rig_find("terminate_session"));
+        if (rows[i].ends) {
+            assert_int_equal(after.call.result.fault, PRA_RATE_LIMITED);
+            assert_true(after.call.result.retry_after_ms > 110000);
+            assert_false(after.call.result.sent);
+        }
+        rig_run(120000);
+        assert_int_equal(rig_find("Listing") != NULL, !rows[i].ends);
         rig_again();
     }
 }
@@ -696,6 +735,7 @@ int main(void)
         IN_RIG(the_last_of_an_hour_are_for_urgent_calls),
         IN_RIG(an_urgent_call_goes_first),
         IN_RIG(a_pause_holds_background_calls_back),
+        IN_RIG(a_pause_that_is_too_long_ends_the_calls_that_wait_for_it),
         IN_RIG(a_token_is_not_asked_for_in_a_pause_unless_it_is_urgent),
         IN_RIG(what_is_left_of_the_sites_own_limit_is_respected),
         IN_RIG(each_failure_of_the_connection_has_a_name),

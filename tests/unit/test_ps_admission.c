@@ -39,19 +39,38 @@ static void expect_refused(const char *why, unsigned retry_after_s)
     assert_int_equal(fault.retry_after_s, retry_after_s);
 }
 
-static double counted(const char *reason)
+/* The value of a metric, by its name with its labels; -1 = there is none. */
+static double metric_of(const char *name)
 {
     struct buf page = BUF_INIT(1 << 20);
-    char name[80];
     double value = -1;
 
     metrics_render(&page);
-    (void)snprintf(name, sizeof(name), "jumpgate_vault_refusals_total{vault=\"safe\",reason=\"%s\"} ",
-                   reason);
     if (strstr(buf_cstr(&page), name))
         value = strtod(strstr(buf_cstr(&page), name) + strlen(name), NULL);
     buf_free(&page);
     return value;
+}
+
+static double counted(const char *reason)
+{
+    char name[80];
+
+    (void)snprintf(name, sizeof(name), "jumpgate_vault_refusals_total{vault=\"safe\",reason=\"%s\"} ",
+                   reason);
+    return metric_of(name);
+}
+
+TEST(the_wait_and_the_lines_are_measured)
+{
+    rig_start();
+    assert_true(metric_of("jumpgate_vault_wait_seconds{vault=\"safe\"} ") == 0);
+    rig.outlook = (struct upstream_outlook){.wait_ms = 4500};
+    assert_true(metric_of("jumpgate_vault_wait_seconds{vault=\"safe\"} ") == 4.5);
+    rig.in_first_line = 3;
+    assert_true(metric_of("jumpgate_vault_line{vault=\"safe\",class=\"begun\"} ") == 3);
+    rig.in_first_line = 0;
+    assert_true(metric_of("jumpgate_vault_line{vault=\"safe\",class=\"begun\"} ") == 0);
 }
 
 TEST(the_deadline_decides)
@@ -282,6 +301,7 @@ TEST(order_on_a_session)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_wait_and_the_lines_are_measured, begin, rig_teardown),
         cmocka_unit_test_setup_teardown(the_deadline_decides, begin, rig_teardown),
         cmocka_unit_test_setup_teardown(an_empty_queue_admits, begin, rig_teardown),
         cmocka_unit_test_setup_teardown(the_operator_decides, begin, rig_teardown),

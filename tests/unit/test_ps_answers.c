@@ -165,7 +165,7 @@ TEST(ids_are_exact_or_their_row_is_left_out)
 TEST(nothing_is_no_answer)
 {
     for (int op = 0; op < 6; op++) {
-        struct request_args request = {.system_id = 1, .account_id = 2, .minutes = 60};
+        struct checkout_want direct = {.account_key = "l.1.2.0", .minutes = 60, .direct = true};
         int err = -1;
 
         ask_again(&ask, USER);
@@ -173,7 +173,7 @@ TEST(nothing_is_no_answer)
         case 0: err = ask_list(&ask, KIND_LOCAL, "x"); break;
         case 1: err = ask_list(&ask, KIND_ALIAS, "x"); break;
         case 2: err = ask_credential(&ask); break;
-        case 3: err = rig.vault->ops->isa(rig.vault, &request, CREDENTIAL_PASSWORD, &ask.call); break;
+        case 3: err = rig.vault->ops->checkout(rig.vault, &direct, &ask.call); break;
         case 4: err = rig.vault->ops->requests(rig.vault, &ask.call); break;
         default: err = rig.vault->ops->directory(rig.vault, DIRECTORY_PLATFORMS, &ask.call); break;
         }
@@ -428,7 +428,7 @@ TEST(empty_lists)
 static void policy(const char *body, bool available, bool reason, bool ticket, bool approval)
 {
     ask_again(&ask, USER);
-    assert_int_equal(rig.vault->ops->policy(rig.vault, 17, 203, 60, &ask.call), 0);
+    assert_int_equal(rig.vault->ops->policy(rig.vault, "l.17.203.0", 60, &ask.call), 0);
     rig_answer(rig_call(0), 200, body);
     assert_int_equal(ask.call.result, VAULT_OK);
     assert_int_equal(ask.call.policy.available, available);
@@ -488,9 +488,9 @@ TEST(request_numbers)
         rig_answer(rig_call(0), rows[i].status, rows[i].body);
         assert_int_equal(ask.done, 1);
         assert_int_equal(ask.call.result, rows[i].id ? VAULT_OK : VAULT_FAILED);
-        assert_int_equal(request_name_number(ask.call.request_name), rows[i].id);
+        assert_int_equal(request_key_number(ask.call.request_key), rows[i].id);
         assert_int_equal(ask.call.unknown, !rows[i].id);
-        assert_int_equal(ask.call.reused, rows[i].id && rows[i].status == 200);
+        assert_int_equal(ask.call.origin == CHECKOUT_REUSED, rows[i].id && rows[i].status == 200);
     }
 }
 
@@ -591,14 +591,14 @@ TEST(answers_with_secrets_are_read_in_secret_memory)
         {400, "{\"Message\":\"s3cret\"}"},
         {404, "{\"Credentials\":\"s3cret\"}"},
     };
-    struct request_args request = {.system_id = 1, .account_id = 2, .minutes = 60};
+    struct checkout_want direct = {.account_key = "l.1.2.0", .minutes = 60, .direct = true};
 
     for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
         case_label("%s of %d %s", i % 2 ? "direct access" : "credential", rows[i / 2].status,
                    rows[i / 2].body);
         ask_again(&ask, USER);
         if (i % 2)
-            assert_int_equal(rig.vault->ops->isa(rig.vault, &request, CREDENTIAL_PASSWORD, &ask.call), 0);
+            assert_int_equal(rig.vault->ops->checkout(rig.vault, &direct, &ask.call), 0);
         else
             assert_int_equal(ask_credential(&ask), 0);
         trees = secret_trees = 0;
@@ -636,8 +636,7 @@ TEST(active_requests)
     assert_int_equal(ask.call.active.n, 2);
     rows = ask.call.active.rows;
     assert_string_equal(rows[0].name, "9120");
-    assert_int_equal(rows[0].system_id, 22);
-    assert_int_equal(rows[0].account_id, 310);
+    assert_string_equal(rows[0].account_key, "r.22.310.0");
     assert_string_equal(rows[0].reason, "CHG-5521");
     assert_true(rows[0].waits);
     assert_false(rows[1].waits);
@@ -708,7 +707,7 @@ TEST(rows_that_are_none)
             case 3: err = rig.vault->ops->directory(rig.vault, DIRECTORY_SYSTEMS, &ask.call); break;
             case 4: err = rig.vault->ops->directory(rig.vault, DIRECTORY_PLATFORMS, &ask.call); break;
             case 5: err = rig.vault->ops->directory(rig.vault, DIRECTORY_WORKGROUPS, &ask.call); break;
-            default: err = rig.vault->ops->policy(rig.vault, 17, 203, 60, &ask.call); break;
+            default: err = rig.vault->ops->policy(rig.vault, "l.17.203.0", 60, &ask.call); break;
             }
             assert_int_equal(err, 0);
             uint64_t before = counted("jumpgate_vault_rows_refused_total");

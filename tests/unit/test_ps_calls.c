@@ -72,9 +72,9 @@ TEST(list_bytes)
     list_with(&(struct account_query){.kind = KIND_NKINDS}, "");
 }
 
-static void request_with(const struct request_args *request, const char *body)
+static void request_with(const struct checkout_want *request, const char *body)
 {
-    assert_int_equal(rig.vault->ops->request(rig.vault, request, &ask.call), 0);
+    assert_int_equal(rig.vault->ops->checkout(rig.vault, request, &ask.call), 0);
     (void)rig_call(0);
     assert_false(rig.last_safe); /* only this room knows what a repetition of it means */
     expect_sent("POST", RIG_BASE "/Requests", body);
@@ -83,13 +83,25 @@ static void request_with(const struct request_args *request, const char *body)
 TEST(request_bytes)
 {
     ready();
-    request_with(&(struct request_args){17, 203, 0, 60, "PRA session 7c1e", 0, NULL, 0},
+    request_with(&(struct checkout_want){.account_key = "l.17.203.0",
+                                         .minutes = 60,
+                                         .reason = "PRA session 7c1e",
+                                         .ticket_system_id = 0,
+                                         .ticket_number = NULL},
                  "{\"AccessType\":\"View\",\"SystemID\":17,\"AccountID\":203,\"DurationMinutes\":60,"
                  "\"Reason\":\"PRA session 7c1e\",\"ConflictOption\":\"reuse\"}");
-    request_with(&(struct request_args){31, 507, 0, 60, NULL, 0, NULL, 0},
+    request_with(&(struct checkout_want){.account_key = "d.31.507.0",
+                                         .minutes = 60,
+                                         .reason = NULL,
+                                         .ticket_system_id = 0,
+                                         .ticket_number = NULL},
                  "{\"AccessType\":\"View\",\"SystemID\":31,\"AccountID\":507,\"DurationMinutes\":60,"
                  "\"ConflictOption\":\"reuse\"}");
-    request_with(&(struct request_args){31, 507, 9, 5, "a\"b\\c\n", 3, "CHG\"1", 0},
+    request_with(&(struct checkout_want){.account_key = "p.31.507.9",
+                                         .minutes = 5,
+                                         .reason = "a\"b\\c\n",
+                                         .ticket_system_id = 3,
+                                         .ticket_number = "CHG\"1"},
                  "{\"AccessType\":\"View\",\"SystemID\":31,\"AccountID\":507,\"ApplicationID\":9,"
                  "\"DurationMinutes\":5,\"Reason\":\"a\\\"b\\\\c\\n\",\"ConflictOption\":\"reuse\","
                  "\"TicketSystemID\":3,\"TicketNumber\":\"CHG\\\"1\"}");
@@ -101,18 +113,24 @@ TEST(other_bytes)
 
     ready();
     ops = rig.vault->ops;
-    assert_int_equal(ops->policy(rig.vault, 17, 203, 60, &ask.call), 0);
+    assert_int_equal(ops->policy(rig.vault, "l.17.203.0", 60, &ask.call), 0);
     expect_sent("POST", RIG_BASE "/AccessPolicies/Test",
                 "{\"SystemId\":17,\"AccountId\":203,\"DurationMinutes\":60}");
-    assert_int_equal(ops->credential(rig.vault, "9114", CREDENTIAL_PASSWORD, &ask.call), 0);
+    assert_int_equal(
+        ops->read_secret(rig.vault, &(struct request_ref){.key = "9114"}, CREDENTIAL_PASSWORD, &ask.call), 0);
     expect_sent("GET", RIG_BASE "/Credentials/9114?type=password", "");
-    assert_int_equal(ops->credential(rig.vault, "9114", CREDENTIAL_SSH_KEY, &ask.call), 0);
+    assert_int_equal(
+        ops->read_secret(rig.vault, &(struct request_ref){.key = "9114"}, CREDENTIAL_SSH_KEY, &ask.call), 0);
     expect_sent("GET", RIG_BASE "/Credentials/9114?type=dsskey", "");
-    assert_int_equal(ops->credential(rig.vault, "9114", CREDENTIAL_PASSPHRASE, &ask.call), 0);
+    assert_int_equal(
+        ops->read_secret(rig.vault, &(struct request_ref){.key = "9114"}, CREDENTIAL_PASSPHRASE, &ask.call),
+        0);
     expect_sent("GET", RIG_BASE "/Credentials/9114?type=passphrase", "");
-    assert_int_equal(ops->checkin(rig.vault, "9114", "PRA session 7c1e ended", &ask.call), 0);
+    assert_int_equal(
+        ops->checkin(rig.vault, &(struct request_ref){.key = "9114"}, "PRA session 7c1e ended", &ask.call),
+        0);
     expect_sent("PUT", RIG_BASE "/Requests/9114/Checkin", "{\"Reason\":\"PRA session 7c1e ended\"}");
-    assert_int_equal(ops->checkin(rig.vault, "9114", NULL, &ask.call), 0);
+    assert_int_equal(ops->checkin(rig.vault, &(struct request_ref){.key = "9114"}, NULL, &ask.call), 0);
     expect_sent("PUT", RIG_BASE "/Requests/9114/Checkin", "{}");
     assert_int_equal(ops->requests(rig.vault, &ask.call), 0);
     expect_sent("GET", RIG_BASE "/Requests?status=all&queue=req", "");
@@ -126,9 +144,12 @@ TEST(a_name_that_is_no_request_id_is_not_sent)
     ready();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         case_label("%s", names[i]);
-        assert_int_equal(rig.vault->ops->credential(rig.vault, names[i], CREDENTIAL_PASSWORD, &ask.call),
+        assert_int_equal(rig.vault->ops->read_secret(rig.vault, &(struct request_ref){.key = names[i]},
+                                                     CREDENTIAL_PASSWORD, &ask.call),
                          -EINVAL);
-        assert_int_equal(rig.vault->ops->checkin(rig.vault, names[i], NULL, &ask.call), -EINVAL);
+        assert_int_equal(
+            rig.vault->ops->checkin(rig.vault, &(struct request_ref){.key = names[i]}, NULL, &ask.call),
+            -EINVAL);
     }
 }
 
@@ -150,24 +171,30 @@ TEST(directory_bytes)
 
 TEST(isa_bytes)
 {
-    const struct request_args request = {.system_id = 17, .account_id = 203, .minutes = 60, .reason = "why"};
+    struct checkout_want want = {.account_key = "l.17.203.0",
+                                 .minutes = 60,
+                                 .reason = "why",
+                                 .direct = true,
+                                 .type = CREDENTIAL_SSH_KEY};
 
     ready();
-    assert_int_equal(rig.vault->ops->isa(rig.vault, &request, CREDENTIAL_SSH_KEY, &ask.call), 0);
+    assert_int_equal(rig.vault->ops->checkout(rig.vault, &want, &ask.call), 0);
     expect_sent("POST", RIG_BASE "/ISARequests?type=dsskey",
                 "{\"SystemID\":17,\"AccountID\":203,\"DurationMinutes\":60,\"Reason\":\"why\"}");
-    assert_int_equal(rig.vault->ops->isa(rig.vault, &request, CREDENTIAL_PASSWORD, &ask.call), 0);
+    want.type = CREDENTIAL_PASSWORD;
+    assert_int_equal(rig.vault->ops->checkout(rig.vault, &want, &ask.call), 0);
     (void)rig_call(0);
     assert_false(rig.last_safe);
     rig_answer(rig_call(0), 201, "{\"Credentials\":\"s3cret\"}"); /* or the bare string */
     assert_int_equal(ask.call.result, VAULT_OK);
+    assert_int_equal(ask.call.origin, CHECKOUT_NONE);
     assert_string_equal(ask.call.secret.p, "s3cret");
 }
 
 TEST(aliases_have_calls_of_their_own)
 {
     const struct vault_ops *ops;
-    struct request_args request = {.alias_id = 9, .minutes = 5};
+    struct checkout_want request = {.account_key = "s.0.9.0", .minutes = 5};
 
     ready();
     ops = rig.vault->ops;
@@ -185,11 +212,12 @@ TEST(aliases_have_calls_of_their_own)
     assert_int_equal(ask.call.accounts->rows[0].system_id, 0);
     assert_string_equal(ask.call.accounts->rows[0].alias, "payroll");
     ask_again(&ask, USER);
-    assert_int_equal(ops->request(rig.vault, &request, &ask.call), 0);
+    assert_int_equal(ops->checkout(rig.vault, &request, &ask.call), 0);
     expect_sent("POST", RIG_BASE "/Aliases/9/Requests",
                 "{\"AccessType\":\"View\",\"DurationMinutes\":5,\"ConflictOption\":\"reuse\"}");
-    ask.call.alias_id = 9;
-    assert_int_equal(ops->credential(rig.vault, "9114", CREDENTIAL_PASSWORD, &ask.call), 0);
+    ask.call.account_key = "s.0.9.0";
+    assert_int_equal(
+        ops->read_secret(rig.vault, &(struct request_ref){.key = "9114"}, CREDENTIAL_PASSWORD, &ask.call), 0);
     expect_sent("GET", RIG_BASE "/Aliases/9/Credentials/9114?type=password", "");
 }
 
@@ -296,7 +324,7 @@ TEST(lost_request_is_asked_again)
     rig_advance(150);
     rig_answer(rig_call(0), 201, "9114");
     assert_int_equal(ask.call.result, VAULT_OK);
-    assert_string_equal(ask.call.request_name, "9114");
+    assert_string_equal(ask.call.request_key, "9114");
     assert_false(ask.call.unknown);
     ask_again(&ask, USER);
     assert_int_equal(ask_request(&ask, "r"), 0);
@@ -304,7 +332,7 @@ TEST(lost_request_is_asked_again)
     rig_advance(150);
     rig_answer(rig_call(0), 200, "9114"); /* ours, or one there was before? */
     assert_int_equal(ask.call.result, VAULT_OK);
-    assert_true(ask.call.reused);
+    assert_true(ask.call.origin == CHECKOUT_REUSED);
     assert_true(ask.call.unknown);
     ask_free(&ask);
 }

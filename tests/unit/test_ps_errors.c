@@ -36,7 +36,7 @@ static void start(enum op op)
     ask_again(&ask, USER);
     switch (op) {
     case LIST: err = ask_list(&ask, KIND_LOCAL, "x"); break;
-    case POLICY: err = rig.vault->ops->policy(rig.vault, 17, 203, 60, &ask.call); break;
+    case POLICY: err = rig.vault->ops->policy(rig.vault, "l.17.203.0", 60, &ask.call); break;
     case REQUEST: err = ask_request(&ask, NULL); break;
     case CREDENTIAL: err = ask_credential(&ask); break;
     case CHECKIN: err = ask_checkin(&ask); break;
@@ -105,13 +105,11 @@ TEST(conflicts_and_absences)
         {REQUEST, 409, "\"4091\"", VAULT_CONFLICT, FAULT_VAULT_CONFLICT, 4091},
         {REQUEST, 404, "\"Managed Account not found\"", VAULT_ABSENT, FAULT_CREDENTIAL_NOT_FOUND, 0},
         {REQUEST, 404, "\"has been released\"", VAULT_ABSENT, FAULT_CREDENTIAL_NOT_FOUND, 0},
-        {CREDENTIAL, 404, "\"Request has been released or is expired\"", VAULT_GONE,
-         FAULT_CREDENTIAL_NOT_FOUND, 0},
-        {CREDENTIAL, 404, "{\"Message\":\"Request 9114 is EXPIRED\"}", VAULT_GONE, FAULT_CREDENTIAL_NOT_FOUND,
-         0},
+        {CREDENTIAL, 404, "\"Request has been released or is expired\"", VAULT_GONE, FAULT_VAULT_CONFLICT, 0},
+        {CREDENTIAL, 404, "{\"Message\":\"Request 9114 is EXPIRED\"}", VAULT_GONE, FAULT_VAULT_CONFLICT, 0},
         {CREDENTIAL, 404, "\"no such credential\"", VAULT_ABSENT, FAULT_CREDENTIAL_NOT_FOUND, 0},
         {CREDENTIAL, 400, "\"request 9114 has no key\"", VAULT_ABSENT, FAULT_CREDENTIAL_NOT_FOUND, 0},
-        {CHECKIN, 404, "\"Request not found\"", VAULT_GONE, FAULT_CREDENTIAL_NOT_FOUND, 0},
+        {CHECKIN, 404, "\"Request not found\"", VAULT_GONE, FAULT_VAULT_CONFLICT, 0},
         {CHECKIN, 400, "\"request 9114\"", VAULT_BAD, FAULT_VAULT_ERROR, 0},
         {REQUESTS, 404, "", VAULT_FAILED, FAULT_VAULT_ERROR, 0},
     };
@@ -179,7 +177,7 @@ static void foreign(enum op op, int status, const char *body, const char *conten
     assert_int_equal(ask.call.fault.vault_status, status);
     assert_null(ask.call.accounts);
     assert_null(ask.call.secret.p);
-    assert_string_equal(ask.call.request_name, "");
+    assert_string_equal(ask.call.request_key, "");
 }
 
 TEST(pages_are_never_believed)
@@ -251,6 +249,20 @@ TEST(check_in_is_done_by_a_2xx_that_is_no_page)
         rig_reply(rig_call(0), &done[i]);
         assert_int_equal(ask.call.result, VAULT_OK);
         assert_false(ask.call.unknown);
+    }
+}
+
+TEST(a_version_that_is_disabled_is_called_so_and_nothing_else_is)
+{
+    static const int statuses[] = {410, 404, 500, 302};
+
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        start(LIST);
+        rig_reply(rig_call(0), &(struct rig_answer){.status = statuses[i]});
+        if (statuses[i] == 410)
+            assert_contains(ask.call.fault.detail, "disabled this version");
+        else
+            assert_lacks(ask.call.fault.detail, "disabled this version");
     }
 }
 
@@ -346,6 +358,7 @@ int main(void)
         T(pages_are_never_believed),
         T(other_forms_are_not_the_vaults),
         T(check_in_is_done_by_a_2xx_that_is_no_page),
+        T(a_version_that_is_disabled_is_called_so_and_nothing_else_is),
         T(check_in_is_not_done_by_what_is_no_json),
         T(only_a_request_waits_for_an_approver),
         T(lost),

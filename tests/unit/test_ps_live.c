@@ -8,6 +8,7 @@
  */
 #include "check.h"
 
+#include "backends/password_safe/account_key.h"
 #include "backends/password_safe/password_safe.h"
 #include "loop/upstream/upstream.h"
 
@@ -178,11 +179,13 @@ static void list(const char *user, enum account_kind kind, const char *system, s
 
 static int64_t request(const char *user, int64_t system, int64_t account, enum vault_result want)
 {
-    struct request_args args = {
-        .system_id = system, .account_id = account, .minutes = 30, .reason = "CHG-1 \"q\""};
+    char key[PS_KEY_SIZE];
+    struct checkout_want args = {.account_key = key, .minutes = 30, .reason = "CHG-1 \"q\""};
 
-    finish(live.vault->ops->request(live.vault, &args, ready(user)), want);
-    return request_name_number(live.call.request_name);
+    ps_account_key_write(key, &(struct ps_account_key){KIND_LOCAL, system, account, 0});
+
+    finish(live.vault->ops->checkout(live.vault, &args, ready(user)), want);
+    return request_key_number(live.call.request_key);
 }
 
 static const char *name_of(int64_t id)
@@ -195,14 +198,18 @@ static const char *name_of(int64_t id)
 
 static void credential(int64_t id, enum credential_type type, enum vault_result want, const char *secret)
 {
-    finish(live.vault->ops->credential(live.vault, name_of(id), type, ready(MARIA)), want);
+    finish(live.vault->ops->read_secret(live.vault, &(struct request_ref){.key = name_of(id)}, type,
+                                        ready(MARIA)),
+           want);
     if (secret)
         assert_true(secret_equal(&live.call.secret, secret, strlen(secret)));
 }
 
 static void checkin(int64_t id, enum vault_result want)
 {
-    finish(live.vault->ops->checkin(live.vault, name_of(id), "done", ready(MARIA)), want);
+    finish(
+        live.vault->ops->checkin(live.vault, &(struct request_ref){.key = name_of(id)}, "done", ready(MARIA)),
+        want);
 }
 
 static void the_whole_walk(void)
@@ -214,16 +221,16 @@ static void the_whole_walk(void)
     list(MARIA, KIND_DOMAIN_LINKED, "web07", 1);
     assert_string_equal(live.call.accounts->rows[0].domain, "acme.test");
     list(MARIA, KIND_LOCAL, "no such system", 0);
-    finish(live.vault->ops->policy(live.vault, 17, 203, 30, ready(MARIA)), VAULT_OK);
+    finish(live.vault->ops->policy(live.vault, "l.17.203.0", 30, ready(MARIA)), VAULT_OK);
     assert_true(live.call.policy.available);
     assert_false(live.call.policy.approval);
     id = request(MARIA, 17, 203, VAULT_OK);
-    assert_false(live.call.reused);
+    assert_false(live.call.origin == CHECKOUT_REUSED);
     assert_true(request(MARIA, 17, 203, VAULT_OK) == id);
-    assert_true(live.call.reused);
+    assert_true(live.call.origin == CHECKOUT_REUSED);
     finish(live.vault->ops->requests(live.vault, ready(MARIA)), VAULT_OK);
     assert_int_equal(live.call.active.n, 1);
-    assert_true(request_name_number(live.call.active.rows[0].name) == id);
+    assert_true(request_key_number(live.call.active.rows[0].name) == id);
     assert_string_equal(live.call.active.rows[0].reason, "CHG-1 \"q\"");
     credential(id, CREDENTIAL_PASSWORD, VAULT_OK, "Tr0ut\\lamp\"42&co");
     credential(id, CREDENTIAL_SSH_KEY, VAULT_ABSENT, NULL);

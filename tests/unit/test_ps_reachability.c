@@ -48,9 +48,34 @@ static void await_probe(uint64_t ms)
     rig_advance(1);
     assert_int_equal(rig.probes, before + 1);
     assert_non_null(rig.probe);
+    assert_true(rig.probe->call->begun); /* whatever the deadline of its place in line */
 }
 
 static const struct rig_answer no_user = {.status = 401};
+
+static bool is_short; /* of memory for another deadline */
+
+int __real_timer_start(struct timers *, struct deadline *, uint64_t ms, void (*fire)(struct deadline *));
+int __wrap_timer_start(struct timers *, struct deadline *, uint64_t ms, void (*fire)(struct deadline *));
+int __wrap_timer_start(struct timers *timers, struct deadline *d, uint64_t ms,
+                       void (*fire)(struct deadline *))
+{
+    return is_short && !timer_running(d) ? -ENOMEM : __real_timer_start(timers, d, ms, fire);
+}
+
+/* Else a vault that is away would stay so. */
+TEST(probes_go_on_without_memory_for_a_deadline)
+{
+    rig.hold_probes = true;
+    rig_start();
+    rig_advance(0);
+    is_short = true;
+    rig_reply(rig.probe->call, &no_user);
+    await_probe(15000);
+    rig_fail(rig.probe->call, -ECONNREFUSED, false);
+    is_short = false;
+    await_probe(500);
+}
 
 TEST(probes_without_traffic)
 {
@@ -86,6 +111,20 @@ TEST(probes_without_traffic)
 }
 
 /* Before the first answer there is nothing to doubt. */
+/* An end is in the vault's time: no lease may end early because the gateway's clock was set. */
+TEST(the_vaults_time_goes_on_when_the_own_clock_is_set)
+{
+    rig.hold_probes = true;
+    rig_start();
+    rig_reply(rig.probe->call, &(struct rig_answer){.status = 403, .date = "Sun, 06 Nov 1994 08:49:37 GMT"});
+    int64_t vault_ms = rig.fc.wall + state_of().skew_ms;
+
+    rig.fc.wall += MINUTES(5);
+    assert_int_equal(rig.fc.wall + state_of().skew_ms, vault_ms);
+    rig.fc.wall -= MINUTES(20);
+    assert_int_equal(rig.fc.wall + state_of().skew_ms, vault_ms);
+}
+
 TEST(the_first_failure_of_all_decides)
 {
     rig.hold_probes = true;
@@ -293,6 +332,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(probes_without_traffic),
+        T(the_vaults_time_goes_on_when_the_own_clock_is_set),
+        T(probes_go_on_without_memory_for_a_deadline),
         T(the_first_failure_of_all_decides),
         T(one_failure_is_no_absence),
         T(no_probe_with_traffic),

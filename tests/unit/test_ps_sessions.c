@@ -323,6 +323,56 @@ TEST(idle_sessions_go_with_the_lost_one)
     expect_ok(0);
 }
 
+/* Answers all that waits. The lists must go over a session that is newer than the lost ones, s=1 and s=2. */
+static void serve_on_new_sessions(void)
+{
+    while (rig_waiting()) {
+        struct call *call = rig_call(0);
+        if (strstr(rig.last_target, "/SignAppin")) {
+            rig_reply(call, &(struct rig_answer){200, "{}", "s=3\n", NULL, NULL, NULL, NULL});
+        } else if (strstr(rig.last_target, "/Signout")) {
+            assert_lacks(rig.last_headers, "s=3");
+            rig_answer(call, 401, "");
+        } else {
+            assert_contains(rig.last_headers, "Cookie: s=3\r\n");
+            rig_answer(call, 200, "[]");
+        }
+    }
+}
+
+/* A busy one may be as dead, and only its next call would tell: after its call it is signed out. */
+TEST(busy_sessions_go_with_the_lost_one)
+{
+    static const struct {
+        int status;
+        const char *body;
+    } answers[] = {{500, "<html>"}, {200, "[]"}, {401, ""}};
+
+    for (size_t i = 0; i < 3; i++) {
+        rig_start();
+        begin(0, USER);
+        begin(1, USER);
+        rig_sign_in(USER, "s=1\n");
+        rig_reply(rig_call(1), &(struct rig_answer){200, "{}", "s=2\n", NULL, NULL, NULL, NULL});
+        rig_answer(rig_call(0), 200, "[]");
+        rig_answer(rig_call(0), 200, "[]");
+        expect_ok(0);
+        expect_ok(1);
+        begin(0, USER);
+        begin(1, USER);
+        rig_answer(rig_call(0), 401, "");
+        rig_answer(rig_call(0), answers[i].status, answers[i].body); /* the other one */
+        serve_on_new_sessions();
+        rig_advance(1000); /* after a 500 it is tried again */
+        serve_on_new_sessions();
+        expect_ok(0);
+        expect_ok(1);
+        assert_int_equal(rig_teardown(NULL), 0);
+        rig_init();
+    }
+    rig_start();
+}
+
 TEST(replay_then_refused)
 {
     rig_start();
@@ -502,6 +552,7 @@ int main(void)
         T(a_replay_keeps_its_place),
         T(second_401_is_final),
         T(idle_sessions_go_with_the_lost_one),
+        T(busy_sessions_go_with_the_lost_one),
         T(replay_then_refused),
         T(header_with_every_call),
         T(header_does_not_help),

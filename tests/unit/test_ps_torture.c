@@ -79,7 +79,8 @@ static void on_step(struct rig_ask *ask)
     if (w->made)
         w->told = result == VAULT_OK || ask->call.unknown;
     assert_true(result == VAULT_OK || ask->call.fault.code != FAULT_NONE);
-    assert_true(!ask->call.unknown || result == VAULT_FAILED || (result == VAULT_OK && ask->call.reused));
+    assert_true(!ask->call.unknown || result == VAULT_FAILED ||
+                (result == VAULT_OK && ask->call.origin == CHECKOUT_REUSED));
     if (w->made)
         assert_true(w->told);
     vault_call_free(&ask->call);

@@ -209,7 +209,7 @@ TEST(a_stray_request_has_its_row)
     for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
         if (w.store->requests[i]) {
             assert_int_equal(w.store->requests[i]->state, REQUEST_RETURNING);
-            assert_int_not_equal(request_name_number(w.store->requests[i]->name), 0);
+            assert_int_not_equal(request_key_number(w.store->requests[i]->name), 0);
         }
     w.vault.hide_lists = 100; /* no list finds it again */
     w.vault.plan = NULL;

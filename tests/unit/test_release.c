@@ -19,7 +19,7 @@ TEST(check_ins_in_flight_are_bounded)
     static const struct {
         uint64_t connections;
         size_t most;
-    } rows[] = {{0, 16}, {48, 16}, {90, 30}};
+    } rows[] = {{1, 1}, {4, 4}, {48, 16}, {90, 30}};
     enum { N = 40 };
     struct released r[N];
     char name[N][8];
@@ -86,6 +86,30 @@ TEST(a_release_is_answered_after_the_check_in)
     assert_int_equal(r.replies, 1);
     assert_false(r.pending);
     assert_int_equal(world_state(&w).leases_releasing, 0);
+    world_end(&w);
+}
+
+/* The first has ended all that the session has, and a restart could still bring it back. */
+TEST(a_release_that_finds_nothing_is_answered_no_earlier_than_what_is_on_its_way)
+{
+    struct world w;
+    struct caller c;
+    struct released first, second;
+
+    world_start_stored_leased(&w, &c);
+    start_release(&w, "alice", "s1", w.credential, &first);
+    start_release(&w, "alice", "s1", NULL, &second);
+    world_iterate(&w);
+    assert_int_equal(second.replies, 0);
+    assert_true(fake_store_commit(w.store));
+    world_iterate(&w);
+    assert_int_equal(second.replies, 1);
+    assert_int_equal(second.released, 0);
+    world_settle(&w);
+    assert_int_equal(first.replies, 1);
+    start_release(&w, "alice", "s1", NULL, &second); /* nothing is on its way */
+    world_settle(&w);
+    assert_int_equal(second.replies, 1);
     world_end(&w);
 }
 
@@ -276,7 +300,7 @@ static void checkout_repeated(struct world *w, enum fake_op op, char reason[128]
     w->vault.say_repeated = true;
     start_checkout(w, "alice", "s1", &c);
     world_run_until(w, op);
-    (void)snprintf(reason, 128, "%s", TAILQ_FIRST(&w->vault.calls)->request->reason);
+    (void)snprintf(reason, 128, "%s", TAILQ_FIRST(&w->vault.calls)->want->reason);
     world_settle(w);
 }
 
@@ -668,6 +692,7 @@ int main(void)
         cmocka_unit_test(credentials_of_a_session_do_not_wait_for_each_other),
         cmocka_unit_test(check_ins_in_flight_are_bounded),
         cmocka_unit_test(complete_releases_all_leases_of_the_session),
+        cmocka_unit_test(a_release_that_finds_nothing_is_answered_no_earlier_than_what_is_on_its_way),
         cmocka_unit_test(a_release_is_answered_after_the_check_in),
         cmocka_unit_test(a_failed_check_in_is_pending_and_retried),
         cmocka_unit_test(a_request_past_the_vaults_expiry_lapses),

@@ -11,11 +11,13 @@
 #include "reports/db/server.h"
 #include "reports/db/verify.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -285,6 +287,35 @@ TEST(sorting_goes_to_files_beside_the_database)
 }
 
 /* ---- the collector's lock ---- */
+
+static void *write_name(void *arg)
+{
+    const int *fd = arg;
+
+    (void)usleep(50000);
+    assert_int_equal(write(*fd, "reports run, ", 13), 13);
+    (void)usleep(50000);
+    assert_int_equal(write(*fd, "host-a\n", 7), 7);
+    return NULL;
+}
+
+TEST(a_name_that_is_being_written_is_waited_for)
+{
+    struct db *a = open_db(false);
+    struct db_lock *lock;
+    char file[128];
+    pthread_t thread;
+
+    (void)snprintf(file, sizeof(file), "%s/state.lock", dir);
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(pthread_create(&thread, NULL, write_name, &fd), 0);
+    assert_int_equal(db_lock_take(a, file, "b", &lock), DB_BUSY);
+    assert_string_equal(a->error.text, "another collector works on this database: reports run, host-a");
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    (void)close(fd);
+    a->ops->close(a);
+}
 
 TEST(collectors_of_two_state_directories_exclude_each_other_on_one_file)
 {
@@ -703,6 +734,7 @@ int main(void)
         RUN(a_wait_for_a_lock_can_be_interrupted),
         RUN(a_writers_file_has_wal_and_incremental_vacuum),
         RUN(sorting_goes_to_files_beside_the_database),
+        RUN(a_name_that_is_being_written_is_waited_for),
         RUN(collectors_of_two_state_directories_exclude_each_other_on_one_file),
         RUN(golden_files_hold_the_ddl_of_each_engine),
         RUN(golden_file_of_statements),

@@ -77,6 +77,42 @@ TEST(every_answer_has_the_headers)
     }
 }
 
+TEST(every_answer_to_a_user_has_the_headers)
+{
+    static const struct {
+        const char *method, *target, *headers;
+        int status;
+    } rows[] = {
+        {"GET", "/", NULL, 200},
+        {"GET", "/nothing", NULL, 404},
+        {"GET", "/api/me", NULL, 200},
+        {"HEAD", "/api/me", NULL, 200},
+        {"GET", "/api/tiles/running_now", NULL, 200},
+        {"GET", "/api/records/sessions?range=all", NULL, 200},
+        {"GET", "/api/records/sessions?x=1", NULL, 400},
+        {"GET", "/api/export/sessions.csv?range=all", NULL, 200},
+        {"GET", "/api/export/sessions.ndjson?range=all", NULL, 200},
+        {"HEAD", "/api/export/sessions.csv?range=all", NULL, 200},
+        {"GET", "/feed/sessions", "Authorization: Bearer feed-token\r\n", 200},
+        {"GET", "/metrics", "Authorization: Bearer other-token\r\n", 200},
+        {"PUT", "/api/layout", JSON, 403},
+    };
+
+    start();
+    assert_int_equal(browser_sign_in(&b, &a, "ann", "correct horse"), 204);
+    check_headers("signing in");
+    browser_sign_in_ok(&b, "ann");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("%s %s", rows[i].method, rows[i].target);
+        assert_int_equal(browser_ask(&b, &a, rows[i].method, rows[i].target, rows[i].headers,
+                                     rows[i].status == 403 ? "{}" : NULL),
+                         rows[i].status);
+        check_headers(rows[i].target);
+    }
+    assert_int_equal(browser_change(&b, &a, "POST", "/api/sign-out", NULL, ""), 204);
+    check_headers("signing out");
+}
+
 TEST(a_request_id_is_taken_where_it_splits_nothing)
 {
     start();
@@ -159,6 +195,12 @@ TEST(the_cookie_is_of_this_host_alone_and_hidden_from_scripts)
     cookie = answer_header(&a, "Set-Cookie");
     assert_int_equal(strncmp(cookie, "__Host-jumpgate=", 16), 0);
     assert_string_equal(cookie + 16 + 64, "; Secure; HttpOnly; SameSite=Strict; Path=/");
+    browser_sign_in_ok(&b, "bob");
+    assert_int_equal(browser_change(&b, &a, "POST", "/api/sign-out", NULL, ""), 204);
+    /* A browser takes a cookie of this name from no answer that lacks Secure or Path=/, one that ends it too.
+     */
+    assert_string_equal(answer_header(&a, "Set-Cookie"),
+                        "__Host-jumpgate=; Max-Age=0; Secure; HttpOnly; SameSite=Strict; Path=/");
 }
 
 TEST(one_whole_cookie_is_needed)
@@ -241,9 +283,11 @@ TEST(a_user_is_locked_out_for_one_network)
     assert_string_equal(answer_header(&a, "Retry-After"), "1");
     web_rig_advance(&rig, SECONDS(1));
     assert_int_equal(browser_sign_in(&b, &a, "bob", "correct horse"), 204);
-    for (int i = 0; i < 2; i++) /* a success has cleared the count */
-        assert_int_equal(browser_sign_in(&b, &a, "bob", "wrong"), 401);
-    assert_int_equal(browser_sign_in(&b, &a, "bob", "correct horse"), 204);
+    for (int k = 0; k < 2; k++) { /* a success clears the count */
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(browser_sign_in(&b, &a, "bob", "wrong"), 401);
+        assert_int_equal(browser_sign_in(&b, &a, "bob", "correct horse"), 204);
+    }
 }
 
 TEST(many_attempts_at_once_count_like_one_after_the_other)
@@ -398,12 +442,15 @@ TEST(a_session_ends_when_idle_and_at_its_age)
 {
     start();
     browser_sign_in_ok(&b, "bob");
-    for (int i = 0; i < 23; i++) { /* used every half hour */
+    for (int i = 0; i < 24; i++) { /* used every half hour */
         web_rig_advance(&rig, MINUTES(30) - 1);
         assert_int_equal(browser_get(&b, &a, "/api/me"), 200);
     }
-    web_rig_advance(&rig, MINUTES(30));
-    assert_int_equal(browser_get(&b, &a, "/api/me"), 401); /* after 12 hours */
+    web_rig_advance(&rig, 23);
+    assert_int_equal(browser_get(&b, &a, "/api/me"), 200);
+    web_rig_advance(&rig, 1);
+    assert_int_equal(browser_get(&b, &a, "/api/me"),
+                     401); /* after 12 hours, a millisecond after the last use */
     browser_sign_in_ok(&b, "bob");
     web_rig_advance(&rig, MINUTES(30));
     assert_int_equal(browser_get(&b, &a, "/api/me"), 401);
@@ -459,6 +506,42 @@ TEST(a_reload_signs_out_whom_it_changes)
     web_reload(rig.web, prepared);
 }
 
+TEST(a_password_that_is_changed_while_it_is_checked_is_wrong)
+{
+    struct browser many[6];
+    struct reports_user users[4];
+    struct reports_conf next;
+    struct web_next *prepared;
+    char why[256];
+
+    memset(many, 0, sizeof(many));
+    start();
+    for (size_t i = 0; i < 6; i++) { /* one is checked, and one after the other */
+        browser_open(&many[i], &rig);
+        browser_begin(&many[i], "POST", "/api/sign-in", JSON,
+                      "{\"user\":\"bob\",\"password\":\"correct horse\"}");
+    }
+    rig_iterate_n(&rig.http, 3);
+    memcpy(users, rig.users, sizeof(users));
+    next = rig.conf;
+    next.users = users;
+    users[1].password = strdup(rig.users[1].password);
+    assert_non_null(users[1].password);
+    users[1].password[strlen(users[1].password) - 1] = 'A';
+    prepared = web_prepare(rig.web, &next, why);
+    assert_non_null(prepared);
+    web_reload(rig.web, prepared);
+    browser_read(&many[5], &a);
+    if (a.status != 401 && a.status != 429) /* locked out, after the others */
+        fail_msg("%d", a.status);
+    for (size_t i = 0; i < 6; i++)
+        browser_close(&many[i]);
+    prepared = web_prepare(rig.web, &rig.conf, why);
+    assert_non_null(prepared);
+    web_reload(rig.web, prepared);
+    free(users[1].password);
+}
+
 TEST(a_reload_with_a_key_that_cannot_be_read_is_refused)
 {
     struct reports_conf next;
@@ -494,6 +577,18 @@ TEST(a_certificate_alone_signs_in_its_user)
     assert_int_equal(browser_ask(&b, &a, "POST", "/api/sign-out", NULL, ""), 401);
     assert_int_equal(browser_sign_in(&b, &a, "bob", "correct horse"), 401);
     assert_int_equal(web_rig_records(&rig, "\"method\":\"certificate\""), 1);
+}
+
+TEST(a_certificate_of_a_user_that_is_not_enabled_signs_in_no_one)
+{
+    with_client_ca();
+    free(rig.users[1].password);
+    rig.users[1].password = NULL;
+    rig.users[1].certificate_san = strdup("DNS:PRA.example");
+    rig.users[1].enabled = false;
+    start();
+    assert_int_equal(browser_get(&b, &a, "/api/me"), 401);
+    assert_null(answer_header(&a, "Set-Cookie"));
 }
 
 TEST(both_named_means_both_required)
@@ -551,6 +646,35 @@ TEST(permissions_are_those_of_the_user)
                 fail_msg("%s %s: %d: %.300s", users[k], rows[i].target, a.status, a.body);
         }
     }
+}
+
+TEST(a_parameter_that_a_call_does_not_take_is_named)
+{
+    static const char *const bare[] = {"/api/me", "/api/tiles", "/api/records/sessions/columns",
+                                       "/api/layout", "/api/collector"};
+    static const struct {
+        const char *query, *said;
+    } rows[] = {
+        {"?sites=one", "`sites`"},
+        {"?&a%3Cb", "`a<b`"},
+        {"?%ff=1", "not UTF-8"},
+        {"?=", "``"},
+    };
+    char target[80];
+
+    start();
+    browser_sign_in_ok(&b, "ann");
+    for (size_t i = 0; i < sizeof(bare) / sizeof(bare[0]); i++) {
+        for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+            (void)snprintf(target, sizeof(target), "%s%s", bare[i], rows[k].query);
+            case_label("%s", target);
+            assert_int_equal(browser_get(&b, &a, target), 400);
+            assert_non_null(strstr(a.body, rows[k].said));
+        }
+        (void)snprintf(target, sizeof(target), "%s?", bare[i]);
+        assert_int_equal(browser_get(&b, &a, target), 200);
+    }
+    assert_int_equal(browser_change(&b, &a, "DELETE", "/api/layout?x=1", NULL, ""), 400);
 }
 
 TEST(sites_of_a_user_limit_every_answer)
@@ -633,6 +757,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WEB_TEST(every_answer_has_the_headers),
+        WEB_TEST(every_answer_to_a_user_has_the_headers),
         WEB_TEST(a_request_id_is_taken_where_it_splits_nothing),
         WEB_TEST(a_password_signs_in_and_nothing_else_does),
         WEB_TEST(a_body_that_does_not_sign_in_is_named_by_its_member),
@@ -650,10 +775,13 @@ int main(void)
         WEB_TEST(a_session_ends_when_idle_and_at_its_age),
         WEB_TEST(the_eleventh_session_of_a_user_ends_the_one_used_longest_ago),
         WEB_TEST(a_reload_signs_out_whom_it_changes),
+        WEB_TEST(a_password_that_is_changed_while_it_is_checked_is_wrong),
         WEB_TEST(a_reload_with_a_key_that_cannot_be_read_is_refused),
         WEB_TEST(a_certificate_alone_signs_in_its_user),
+        WEB_TEST(a_certificate_of_a_user_that_is_not_enabled_signs_in_no_one),
         WEB_TEST(both_named_means_both_required),
         WEB_TEST(permissions_are_those_of_the_user),
+        WEB_TEST(a_parameter_that_a_call_does_not_take_is_named),
         WEB_TEST(sites_of_a_user_limit_every_answer),
         WEB_TEST(links_to_recordings_are_for_those_who_may),
         WEB_TEST(readers_show_a_token),

@@ -107,7 +107,10 @@ TEST(degraded_shows_it_all_the_same)
 TEST(what_the_page_asks_again_is_no_view_and_nothing_else_is_hidden)
 {
     static const char again[] = "X-Jumpgate-Refresh: 1\r\n";
+    static const char *const none[] = {"X-Jumpgate-Refresh: 0\r\n", "X-Jumpgate-Refresh: \r\n",
+                                       "X-Jumpgate-Refresh: 11\r\n"};
     struct browser other = {0};
+    unsigned views;
 
     start("ann");
     assert_int_equal(browser_ask(&b, &a, "GET", SESSION, again, NULL), 200);
@@ -116,13 +119,21 @@ TEST(what_the_page_asks_again_is_no_view_and_nothing_else_is_hidden)
     assert_int_equal(web_rig_records(&rig, "session_viewed"), 1);
     assert_int_equal(browser_get(&b, &a, SESSION), 200);
     assert_int_equal(web_rig_records(&rig, "session_viewed"), 2);
+    for (views = 2; views < 5; views++) {
+        case_label("%s", none[views - 2]);
+        assert_int_equal(browser_ask(&b, &a, "GET", SESSION, none[views - 2], NULL), 200);
+        assert_int_equal(web_rig_records(&rig, "session_viewed"), views + 1);
+    }
     assert_int_equal(browser_ask(&b, &a, "GET", "/api/records/sessions", again, NULL), 200);
     assert_int_equal(browser_ask(&b, &a, "GET", "/api/records/sessions?range=all", again, NULL), 200);
     assert_int_equal(web_rig_records(&rig, "\"event\":\"viewed\""), 2);
     browser_open(&other, &rig);
     browser_sign_in_ok(&other, "bob");
     assert_int_equal(browser_ask(&other, &a, "GET", SESSION, again, NULL), 200);
-    assert_int_equal(web_rig_records(&rig, "session_viewed"), 3);
+    assert_int_equal(web_rig_records(&rig, "session_viewed"), ++views);
+    browser_sign_in_ok(&other, "ann"); /* another session of the same user */
+    assert_int_equal(browser_ask(&other, &a, "GET", SESSION, again, NULL), 200);
+    assert_int_equal(web_rig_records(&rig, "session_viewed"), ++views);
     browser_close(&other);
 }
 
@@ -324,6 +335,9 @@ TEST(a_user_has_two_exports_at_once)
     assert_string_equal(answer_header(&a, "Content-Type"), "application/problem+json");
     assert_true(answer_has(&a, "\"code\":\"overloaded\""));
     assert_true(answer_has(&a, "this user has 2 exports"));
+    browser_sign_in_ok(&third, "ann"); /* in another session too */
+    assert_int_equal(browser_get(&third, &a, target), 503);
+    assert_true(answer_has(&a, "this user has 2 exports"));
     browser_begin(&eve, "GET", target, NULL, NULL); /* another user waits behind them */
     rig_iterate_n(&rig.http, 5);
     web_rig_hold_database(false);
@@ -382,13 +396,19 @@ static void check_two_ended(struct browser *waits, const char *why)
 
 TEST(exports_end_with_their_session)
 {
-    struct browser waits = {0};
+    struct browser waits = {0}, other = {0};
     struct reports_conf next;
 
     store_events(12);
     rig.conf.reports.readers = 1;
     start("ann");
     begin_two(&waits);
+    browser_open(&other, &rig);
+    browser_sign_in_ok(&other, "ann");
+    assert_int_equal(browser_change(&other, &a, "POST", "/api/sign-out", NULL, ""), 204);
+    browser_close(&other);
+    rig_iterate_n(&rig.http, 40);
+    assert_int_equal(web_rig_records(&rig, "\"complete\":false"), 0); /* another session of the user */
     sign_out();
     check_two_ended(&waits, "signed out");
 
@@ -401,6 +421,35 @@ TEST(exports_end_with_their_session)
     reload_to(&rig.conf);
     browser_sign_in_ok(&b, "ann");
     assert_int_equal(browser_get(&b, &a, "/api/export/sessions.csv?range=all"), 200);
+}
+
+/* An export is one request, at its begin: the session that began it ends in time, and the export goes on. */
+TEST(an_export_outlives_its_idle_session_and_does_not_prolong_it)
+{
+    struct browser other = {0};
+    size_t bytes = 0;
+    bool last = false;
+
+    store_events(12);
+    rig.conf.web.session_idle_ms = SECONDS(4);
+    start("ann");
+    browser_begin(&b, "GET", "/api/export/events.ndjson?range=all", NULL, NULL);
+    rig_wait_for(&rig.http, web_rig_records(&rig, "export_begun") == 1);
+    rig_iterate_n(&rig.http, 40); /* the socket is full */
+    web_rig_advance(&rig, SECONDS(4) - 1);
+    while (bytes < 1 << 20) /* the export is at work */
+        assert_false(read_on(&bytes));
+    web_rig_advance(&rig, 1);
+    browser_open(&other, &rig);
+    memcpy(other.cookie, b.cookie, sizeof(b.cookie));
+    assert_int_equal(browser_get(&other, &a, "/api/me"), 401);
+    browser_sign_in_ok(&other, "ann"); /* which drops sessions that have ended */
+    for (int i = 0; i < 200000 && !last; i++)
+        last = read_on(&bytes);
+    assert_true(last);
+    assert_in_range(bytes, 2 << 20, 12 << 20);
+    assert_int_equal(web_rig_records(&rig, "\"complete\":true"), 1);
+    browser_close(&other);
 }
 
 /* ---- layouts ---- */
@@ -961,6 +1010,24 @@ TEST(sites_that_are_not_asked_are_off)
     assert_true(answer_has(&a, "\"host_name\":\"gone.example.com\",\"state\":\"Off\""));
 }
 
+TEST(sessions_that_fail_are_listed_with_their_error)
+{
+    rig_exec(&rig.store, SITE(RIG_HOST, "one", "Connected"));
+    rig_exec(&rig.store, "INSERT INTO \"jg_todo\" (\"host_name\", \"lsid\", \"why\", \"tries\", \"next_at\", "
+                         "\"error\") VALUES "
+                         "('" RIG_HOST "', 'aa', 'listed', 5, 1000, 'cut \"off\"'), ('" RIG_HOST
+                         "', 'bb', 'listed', 4, 0, 'once'), "
+                         "('gone.example.com', 'cc', 'listed', 9, 500, NULL)");
+    start("ann");
+    assert_int_equal(browser_get(&b, &a, "/api/collector"), 200);
+    assert_true(answer_has(
+        &a,
+        "\"failed_sessions\":[{\"host_name\":\"gone.example.com\",\"lsid\":\"cc\",\"tries\":9,"
+        "\"next_at\":\"1970-01-01T00:08:20Z\",\"error\":null},{\"host_name\":\"" RIG_HOST
+        "\",\"lsid\":\"aa\",\"tries\":5,\"next_at\":\"1970-01-01T00:16:40Z\",\"error\":\"cut \\\"off\\\"\"}],"
+        "\"gateways\""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -976,6 +1043,7 @@ int main(void)
         WEB_TEST(an_export_that_ends_early_is_no_whole_one),
         WEB_TEST(a_user_has_two_exports_at_once),
         WEB_TEST(exports_end_with_their_session),
+        WEB_TEST(an_export_outlives_its_idle_session_and_does_not_prolong_it),
         WEB_TEST(a_layout_is_kept_for_its_user_by_revision),
         WEB_TEST(a_layout_has_known_tiles_once_each),
         WEB_TEST(a_layout_waits_for_the_collectors_transaction),
@@ -997,6 +1065,7 @@ int main(void)
         WEB_TEST(a_size_that_may_not_be_asked_for_is_left_out),
         WEB_TEST(a_backfill_of_another_process_is_incomplete),
         WEB_TEST(sites_that_are_not_asked_are_off),
+        WEB_TEST(sessions_that_fail_are_listed_with_their_error),
     };
 
     return cmocka_run_group_tests(tests, tls_files_setup, tls_files_teardown);

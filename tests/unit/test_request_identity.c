@@ -451,6 +451,23 @@ TEST(a_lease_that_ends_under_a_repeat_is_replaced)
 
 /* ---- the store and the trail ---- */
 
+/* True = the store has no row of it. */
+static bool claim(struct world *w, const char *vault, const char *url, const char *credential, int64_t id)
+{
+    return broker_claim(w->broker,
+                        &(struct audit_claim){.lease_id = "lost0ghjkmnpqrstvwxyz01234",
+                                              .credential_id = credential,
+                                              .vault = vault,
+                                              .vault_url = url,
+                                              .run_as = "CORP\\alice",
+                                              .user = "alice",
+                                              .domain = "",
+                                              .session = "s9",
+                                              .request_name = fake_vault_name(id, (char[FAKE_NAME_SIZE]){0}),
+                                              .created_wall_ms = w->clock.wall - MINUTES(1),
+                                              .expires_wall_ms = w->clock.wall + MINUTES(10)});
+}
+
 /* The trail has the url of a section that has another name now. */
 TEST(a_claim_finds_its_vault_by_url)
 {
@@ -462,18 +479,7 @@ TEST(a_claim_finds_its_vault_by_url)
         int64_t id = fake_vault_seed(&w.vault, "CORP\\alice", 1, 11, 600,
                                      "work [jumpgate lost0ghjkmnpqrstvwxyz01234]");
 
-        assert_true(broker_claim(
-            w.broker, &(struct audit_claim){.lease_id = "lost0ghjkmnpqrstvwxyz01234",
-                                            .credential_id = w.credential,
-                                            .vault = "before",
-                                            .vault_url = known ? A_URL : "",
-                                            .run_as = "CORP\\alice",
-                                            .user = "alice",
-                                            .domain = "",
-                                            .session = "s9",
-                                            .request_name = fake_vault_name(id, (char[FAKE_NAME_SIZE]){0}),
-                                            .created_wall_ms = w.clock.wall - MINUTES(1),
-                                            .expires_wall_ms = w.clock.wall + MINUTES(10)}));
+        assert_true(claim(&w, "before", known ? A_URL : "", w.credential, id));
         world_advance(&w, MINUTES(2));
         assert_int_equal(w.vault.requests[0].checkins, known);
         assert_int_equal(fake_store_count(w.store), !known);
@@ -496,20 +502,7 @@ TEST(a_claim_without_url_finds_its_vault_by_name)
     restart_with(&w, &second);
     checkout_ok(&w, "alice", "s1", &a);
     for (int named = 0; named < 2; named++)
-        assert_int_equal(
-            broker_claim(w.broker, &(struct audit_claim){.lease_id = "lost0ghjkmnpqrstvwxyz01234",
-                                                         .credential_id = w.credential,
-                                                         .vault = named ? "again" : "main",
-                                                         .vault_url = "",
-                                                         .run_as = "CORP\\alice",
-                                                         .user = "alice",
-                                                         .domain = "",
-                                                         .session = "s9",
-                                                         .request_name = fake_vault_name(
-                                                             a.request_id, (char[FAKE_NAME_SIZE]){0}),
-                                                         .created_wall_ms = w.clock.wall - MINUTES(1),
-                                                         .expires_wall_ms = w.clock.wall + MINUTES(10)}),
-            named);
+        assert_int_equal(claim(&w, named ? "again" : "main", "", w.credential, a.request_id), named);
     settle_both(&w, &second);
     for (int i = 0; i < 20; i++) {
         world_advance(&w, SECONDS(10));
@@ -518,6 +511,25 @@ TEST(a_claim_without_url_finds_its_vault_by_name)
     assert_true(w.vault.requests[0].live);
     assert_int_equal(fake_store_count(w.store), 1);
     end_both(&w, &second);
+}
+
+/* The vault of row and claim is no longer configured: the account's key alone tells whether they are one. */
+TEST(a_claim_at_a_vault_that_is_gone_is_known_by_its_account)
+{
+    struct caller a;
+    struct world w;
+
+    for (int other = 0; other < 2; other++) {
+        begin(&w);
+        world_start(&w);
+        checkout_ok(&w, "alice", "s1", &a);
+        rename_section(&w.vault, "another");
+        set_url(&w.vault, B_URL);
+        world_crash(&w, 0, 0);
+        assert_int_equal(claim(&w, "main", A_URL, other ? "j1.main.l.1.77.0" : w.credential, a.request_id),
+                         other);
+        world_end(&w);
+    }
 }
 
 /* A row with numbers that no clock has. */
@@ -564,6 +576,7 @@ int main(void)
         cmocka_unit_test(a_lease_that_ends_under_a_repeat_is_replaced),
         cmocka_unit_test(a_claim_finds_its_vault_by_url),
         cmocka_unit_test(a_claim_without_url_finds_its_vault_by_name),
+        cmocka_unit_test(a_claim_at_a_vault_that_is_gone_is_known_by_its_account),
         cmocka_unit_test(absurd_times_of_a_row_are_survived),
     };
 

@@ -230,6 +230,7 @@ TEST(rows_of_a_vault_no_longer_configured_are_kept)
     world_advance(&w, MINUTES(1));
     assert_int_equal(look(&w, "open").n, 1);
     assert_int_equal(look(&w, "open").attempts, 0);
+    assert_string_equal(look(&w, "open").user, w.vault.requests[0].user);
     assert_int_equal(fake_store_count(w.store), 1);
     assert_int_equal(w.vault.count[FAKE_CHECKIN] + w.vault.count[FAKE_REQUESTS], 0);
     (void)snprintf(w.vault.conf.name, sizeof w.vault.conf.name, "main");
@@ -316,7 +317,7 @@ TEST(a_request_that_makes_no_sense)
 {
     static const char *const words[] = {"a mark that is too short", "no vault", "no user",
                                         "a name that is too long", "returning without a name"};
-    static char long_name[REQUEST_NAME_SIZE + 1];
+    static char long_name[REQUEST_KEY_SIZE + 1];
     struct world w;
     struct caller c;
 

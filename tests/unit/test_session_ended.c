@@ -547,6 +547,34 @@ static int start(struct world *w, const char *user, const char *id, const char *
     return *replies;
 }
 
+/* Its row is never made, so there is none that the lsid could be written to later. */
+TEST(started_while_the_store_refuses_the_checkout_leaves_no_step)
+{
+    for (unsigned steps = 0; steps < 6; steps++) {
+        struct world w;
+        struct caller c;
+        int replies;
+
+        case_label("%u steps", steps);
+        world_start_stored(&w);
+        start_checkout(&w, "alice", "s1", &c);
+        world_iterate(&w);
+        for (unsigned i = 0; i < steps; i++) {
+            (void)fake_vault_step(&w.vault);
+            world_iterate(&w);
+        }
+        (void)start(&w, "alice", "s1", LSID_A, &replies);
+        w.store->broken = true;
+        world_settle(&w);
+        assert_int_equal(c.replies, 1);
+        w.store->broken = false;
+        world_advance(&w, SECONDS(5));
+        assert_int_equal(world_state(&w).steps_refused, 0);
+        assert_int_equal(world_state(&w).journal_stuck, 0);
+        world_end(&w);
+    }
+}
+
 TEST(started_gives_the_lsid_to_the_leases_there_are)
 {
     struct world w;
@@ -1000,6 +1028,7 @@ int main(void)
         cmocka_unit_test(no_audit_no_event_where_the_policy_is_strict),
         cmocka_unit_test(a_stopping_gateway_takes_no_event),
         cmocka_unit_test(records_name_lsid_source_and_site),
+        cmocka_unit_test(started_while_the_store_refuses_the_checkout_leaves_no_step),
         cmocka_unit_test(started_gives_the_lsid_to_the_leases_there_are),
         cmocka_unit_test(an_end_does_not_count_for_a_checkout_of_another_session),
         cmocka_unit_test(an_end_counts_whatever_the_form_of_the_lsid),

@@ -6,6 +6,7 @@
  */
 #include "broker_rig.h"
 
+#include "broker/leases/known_users.h"
 #include "broker/leases/lease_table.h"
 #include "check.h"
 
@@ -162,12 +163,36 @@ TEST(a_request_that_cannot_be_kept_is_not_named)
     assert_true(all);
 }
 
+/* Each check-out of a cluster notes its user. */
+TEST(a_user_who_is_known_is_noted_without_memory)
+{
+    struct world w;
+
+    world_init(&w);
+    world_add_store(&w);
+    fake_store_share(w.store, NULL, "g0");
+    world_start(&w);
+    struct leases *ls = w.broker->leases;
+
+    known_users_note(ls, &w.vault.vault, "alice");
+    known_users_note(ls, &w.vault.vault, "bob");
+    fails_at = 0;
+    known_users_note(ls, &w.vault.vault, "alice");
+    known_users_note(ls, &w.vault.vault, "bob");
+    assert_int_equal(fails_at, 0);                 /* none was asked for */
+    known_users_note(ls, &w.vault.vault, "carol"); /* is not known then */
+    assert_int_equal(fails_at, -1);
+    assert_int_equal(known_users_watch_all(ls), 2);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cursor_never_covers_an_end_that_is_not_on_disk),
         cmocka_unit_test(an_event_and_a_start_without_memory),
         cmocka_unit_test(a_request_that_cannot_be_kept_is_not_named),
+        cmocka_unit_test(a_user_who_is_known_is_noted_without_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

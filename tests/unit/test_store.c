@@ -6,7 +6,9 @@
 #include "base/buf.h"
 #include "base/memory/secret.h"
 #include "check.h"
+#include "fake_clock.h"
 #include "stores/sqlite.h"
+#include "stores/sqlite_schema.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +23,7 @@
 
 static char dir[64], file[96];
 static struct loop *loop;
-static char why[320];
+static char why[SQLITE_CHECK_WHY];
 static bool no_threads;
 
 /* In the place of libuv's: a system that gives no thread. */
@@ -386,7 +388,7 @@ static void change_an_end(void)
 {
     change_a_row(
         "INSERT INTO lease SELECT mark, 'x', lsid, 64, '', username, domain, session, credential, system,"
-        " account, created_ms FROM vault_request LIMIT 1");
+        " account, created_ms, 0 FROM vault_request LIMIT 1");
 }
 
 static void change_the_magic(void)
@@ -672,6 +674,9 @@ TEST(rows_of_leases_become_requests_and_leases)
                "20008.20009")},
     };
 
+    make_older("stores/leases-6.sql", "");
+    is_read_as(cases[0].want);
+    is_read_as(cases[0].want);
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         case_label("%s", cases[i].label);
         make_older(cases[i].fixture, cases[i].then);
@@ -679,6 +684,81 @@ TEST(rows_of_leases_become_requests_and_leases)
         is_read_as(cases[i].want); /* migrated once */
         assert_int_equal(unlink(file), 0);
     }
+}
+
+static unsigned nhandles, nends;
+
+static int see_handle(void *arg, const struct request_row *r)
+{
+    (void)arg;
+    assert_string_equal(r->handle, strcmp(r->name, "k1") == 0 ? "h1" : "");
+    nhandles += *r->handle != 0;
+    return 0;
+}
+
+static int see_end(void *arg, const struct lease_row *l)
+{
+    (void)arg;
+    assert_true(l->expires_wall_ms == (strcmp(l->id, "l1") == 0 ? 12345 : 0));
+    nends += l->expires_wall_ms != 0;
+    return 0;
+}
+
+static void apply(struct store *s, struct written *x)
+{
+    x->step.done = on_written;
+    give(s, &x->step);
+    wait_for(x);
+    assert_int_equal(x->err, 0);
+}
+
+/* Rows of the schema before have none; what is put then comes back, whatever later steps say of it. */
+TEST(a_request_has_a_handle_and_a_lease_an_end_of_its_own)
+{
+    static const struct store_reader seeing = {see_handle, see_end, NULL};
+    struct holder who = {.username = "ann",
+                         .domain = "",
+                         .session = "s",
+                         .lsid = "",
+                         .credential = "c",
+                         .system = "",
+                         .account = ""};
+    struct request_row row = {.mark = "m1",
+                              .owner = "",
+                              .vault = "main",
+                              .url = "",
+                              .user = "gateway",
+                              .name = "k1",
+                              .handle = "h1",
+                              .last_error = "",
+                              .asker = who};
+    struct written ask = {.step = {.kind = STEP_ASK, .request = row, .lease = {.id = ""}}};
+    struct written open = {
+        .step = {
+            .kind = STEP_OPEN,
+            .request = row,
+            .instead = "",
+            .lease = {
+                .request = "m1", .id = "l1", .holder = who, .ended_site = "", .expires_wall_ms = 12345}}};
+    struct store *s;
+
+    make_older("stores/leases-6.sql", "");
+    s = open_store(false, NULL);
+    assert_non_null(s);
+    assert_int_equal(s->ops->load(s, &seeing, NULL), 0);
+    assert_int_equal(nhandles + nends, 0);
+    apply(s, &ask);
+    open.step.request.state = REQUEST_HELD;
+    open.step.request.handle = "";
+    apply(s, &open);
+    close_store(s);
+    s = open_store(false, NULL);
+    assert_non_null(s);
+    assert_int_equal(s->ops->load(s, &seeing, NULL), 0);
+    assert_int_equal(nhandles, 1);
+    assert_int_equal(nends, 1);
+    close_store(s);
+    assert_int_equal(unlink(file), 0);
 }
 
 /* Of a new store as of an older one, until it is set. */
@@ -796,6 +876,136 @@ TEST(without_a_thread_writes_fail_and_heal)
     close_store(s);
 }
 
+/* Without a step to write the store finds out by itself that it can. */
+TEST(a_store_that_cannot_write_looks_every_second)
+{
+    struct fake_clock clock;
+    struct written a;
+    struct store_state st;
+
+    assert_int_equal(loop_free(loop), 0);
+    fake_clock_init(&clock);
+    loop = loop_new_clock(&clock.clock);
+    struct store *s = open_store(false, NULL);
+
+    assert_non_null(s);
+    no_threads = true;
+    put(s, &a, 1);
+    wait_for(&a);
+    assert_int_equal(a.err, -EAGAIN);
+    for (int second = 0; second < 3; second++) {
+        no_threads = second < 2;
+        s->ops->state(s, &st);
+        assert_false(st.writable);
+        fake_clock_advance(&clock, 1000);
+        for (int i = 0; i < 20 || (second == 2 && !st.writable); i++) {
+            (void)loop_iterate(loop);
+            s->ops->state(s, &st);
+        }
+        assert_int_equal(st.commits, second == 2);
+    }
+    assert_string_equal(st.why, "");
+    assert_int_equal(count_rows(s), 0);
+    close_store(s);
+}
+
+TEST(a_store_that_closes_takes_no_steps)
+{
+    struct store *s = open_store(false, NULL);
+    struct store_steps list = STAILQ_HEAD_INITIALIZER(list);
+    struct written a, late = {.step = {.kind = STEP_CURSOR, .cursor = {"pra one", 1}, .done = on_written}};
+
+    assert_non_null(s);
+    put(s, &a, 1);
+    closed = false;
+    s->ops->close(s, on_closed, NULL);
+    STAILQ_INSERT_TAIL(&list, &late.step, link);
+    assert_int_equal(s->ops->steps(s, &list), -ESHUTDOWN);
+    while (!closed)
+        (void)uv_run(loop_uv(loop), UV_RUN_ONCE);
+    assert_true(a.done && !a.err && !late.done);
+}
+
+TEST(a_directory_without_a_store_is_no_damage)
+{
+    struct store_move move = {.state = MOVE_GONE};
+    size_t requests = 9;
+
+    assert_int_equal(sqlite_store_check(dir, &requests, why), SQLITE_CHECK_ABSENT);
+    assert_int_equal(requests, 0);
+    assert_false(sqlite_store_moved(dir, &move));
+    assert_int_equal(move.state, MOVE_NONE);
+    assert_true(sqlite_store_looks_good(dir, why));
+}
+
+/* Made, of so many letters, below the test's. */
+static void make_long(char *path, size_t n)
+{
+    size_t len = strlen(dir);
+
+    (void)snprintf(path, n + 1, "%s", dir);
+    while (len < n) {
+        size_t part = n - len > 202 ? 200 : n - len - 1;
+
+        path[len] = '/';
+        memset(path + len + 1, 'd', part);
+        len += part + 1;
+        path[len] = '\0';
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+}
+
+TEST(a_name_that_is_too_long_is_refused)
+{
+    static const struct {
+        size_t n;
+        const char *says;
+    } row[] = {{4056, "File name too long"}, {4070, "the name of the state directory is too long"}};
+
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        char path[4096];
+        bool rebuilt;
+        struct store_move move;
+
+        case_label("%zu letters", row[i].n);
+        make_long(path, row[i].n);
+        assert_null(sqlite_store_open(loop, path, true, &rebuilt, why));
+        assert_int_equal(errno, ENAMETOOLONG);
+        assert_non_null(strstr(why, row[i].says));
+        assert_true(sqlite_store_looks_good(path, why)); /* its opening says so */
+        assert_false(sqlite_store_moved(path, &move));
+        (void)teardown(NULL);
+        (void)setup(NULL);
+    }
+}
+
+TEST(a_result_of_sqlite_is_an_errno)
+{
+    static const struct {
+        int rc, err;
+    } row[] = {
+        {SQLITE_OK, 0},
+        {SQLITE_ROW, 0},
+        {SQLITE_DONE, 0},
+        {SQLITE_FULL, -ENOSPC},
+        {SQLITE_NOMEM, -ENOMEM},
+        {SQLITE_BUSY, -EBUSY},
+        {SQLITE_LOCKED_SHAREDCACHE, -EBUSY},
+        {SQLITE_READONLY_DBMOVED, -EROFS},
+        {SQLITE_PERM, -EROFS},
+        {SQLITE_CANTOPEN_ISDIR, -ENOENT},
+        {SQLITE_CORRUPT_VTAB, -EUCLEAN},
+        {SQLITE_NOTADB, -EUCLEAN},
+        {SQLITE_ERROR, -EUCLEAN},
+        {SQLITE_IOERR_FSYNC, -EIO},
+    };
+
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        case_label("%d", row[i].rc);
+        assert_int_equal(sqlite_errno(row[i].rc), row[i].err);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -816,10 +1026,17 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_newer_file_is_never_touched, setup, teardown),
         cmocka_unit_test_setup_teardown(older_files_are_read_and_migrated, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_of_leases_become_requests_and_leases, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_request_has_a_handle_and_a_lease_an_end_of_its_own, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(the_tag_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(lsid_end_names_and_cursor_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_fails_the_write_and_heals, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_thread_writes_fail_and_heal, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_store_that_cannot_write_looks_every_second, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_store_that_closes_takes_no_steps, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_directory_without_a_store_is_no_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_name_that_is_too_long_is_refused, setup, teardown),
+        cmocka_unit_test(a_result_of_sqlite_is_an_errno),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

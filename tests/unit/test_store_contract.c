@@ -61,6 +61,46 @@ TEST(random_steps_of_the_fake)
     }
 }
 
+/* ---- the fake one, as several gateways' ---- */
+
+static int load_shared(struct store_under_test *t, const struct store_reader *reader, void *arg)
+{
+    const struct fake_store *fs = &((struct fake_case *)t)->fake;
+    int err = 0;
+
+    for (size_t i = 0; i < FAKE_STORE_ROWS && !err; i++)
+        if (fs->requests[i])
+            err = reader->request(arg, fs->requests[i]);
+    for (size_t i = 0; i < FAKE_STORE_ROWS && !err; i++)
+        if (fs->leases[i])
+            err = reader->lease(arg, fs->leases[i]);
+    for (size_t i = 0; i < fs->ncursors && !err; i++)
+        err = reader->cursor(arg, &(struct cursor_row){fs->cursors[i].site, fs->cursors[i].ms});
+    return err;
+}
+
+static void empty_shared(struct store_under_test *t)
+{
+    fake_empty(t);
+    fake_store_share(&((struct fake_case *)t)->fake, NULL, "g1");
+}
+
+TEST(each_step_in_each_state_of_the_shared_fake)
+{
+    static struct fake_case c;
+
+    fake_begin(&c);
+    c.under_test.is_shared = true;
+    c.under_test.load = load_shared;
+    c.under_test.empty = empty_shared;
+    fake_store_share(&c.fake, NULL, "g1");
+    store_contract_steps(&c.under_test);
+    store_contract_repeats(&c.under_test);
+    for (unsigned seed = 1; seed < 20; seed++)
+        store_contract_order(&c.under_test, seed);
+    fake_store_free(&c.fake);
+}
+
 /* ---- SQLite ---- */
 
 struct sqlite_case {
@@ -184,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_step_in_each_state_of_the_fake),
         cmocka_unit_test(random_steps_of_the_fake),
+        cmocka_unit_test(each_step_in_each_state_of_the_shared_fake),
         cmocka_unit_test(each_step_in_each_state_of_sqlite),
         cmocka_unit_test(random_steps_of_sqlite),
     };

@@ -6,7 +6,7 @@
  * vault's place, with any status and mostly with an HTML page (docs/password-safe.md). A refusal is genuine
  * when
  *
- *   - it is no HTML page: it does not call itself HTML and does not begin with `<`;
+ *   - it is no HTML page (http_vault/answer_form.c);
  *   - its body has a form that the vault uses for this status (the table below);
  *   - the operation's row gives this status a meaning (operations.c).
  *
@@ -52,43 +52,6 @@ static const char *const members[] = {"Message", "error_description", "error", "
 
 /* The answer of the API's web server to an unknown path, in the vault's own form. */
 static const char no_route[] = "No HTTP resource was found";
-
-const char *ps_trimmed(const struct buf *body, size_t *len)
-{
-    const char *text = body->data ? body->data : "";
-    size_t n = body->len;
-
-    if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-        text += 3;
-        n -= 3;
-    }
-    while (n && isspace((unsigned char)*text)) {
-        text++;
-        n--;
-    }
-    while (n && isspace((unsigned char)text[n - 1]))
-        n--;
-    *len = n;
-    return text;
-}
-
-static bool calls_itself_html(const char *type)
-{
-    /* The vault's own types, in its spelling, are not searched. */
-    if (!strcmp(type, "application/json; charset=utf-8") || !strcmp(type, "application/json"))
-        return false;
-    return strcasestr(type, "text/html") || strcasestr(type, "application/xhtml");
-}
-
-bool ps_is_html(const struct call *http)
-{
-    size_t len;
-    const char *text = ps_trimmed(&http->body_in, &len);
-
-    if (http->status == 204) /* it has no body */
-        return false;
-    return calls_itself_html(http->value[CALL_CONTENT_TYPE]) || (len && *text == '<');
-}
 
 static bool is_code(const char *text, size_t len)
 {
@@ -137,9 +100,9 @@ static bool has_reason(const char *text, size_t len, bool secret)
 static unsigned form_of(const struct call *http)
 {
     size_t len;
-    const char *text = ps_trimmed(&http->body_in, &len);
+    const char *text = http_vault_trimmed(&http->body_in, &len);
 
-    if (ps_is_html(http))
+    if (http_vault_is_page(http))
         return FORM_PAGE;
     if (!len)
         return FORM_NONE;
@@ -183,7 +146,7 @@ bool ps_is_foreign_refusal(const struct call *http)
 
 bool ps_is_signin_refusal(const struct call *http)
 {
-    return !http->err && (http->status == 401 || http->status == 403) && !ps_is_html(http);
+    return !http->err && (http->status == 401 || http->status == 403) && !http_vault_is_page(http);
 }
 
 /* Nothing of the object is used, so it is not parsed: a letter in it that JSON does not allow refuses no
@@ -191,7 +154,7 @@ bool ps_is_signin_refusal(const struct call *http)
 bool ps_is_signin_success(const struct call *http)
 {
     size_t len;
-    const char *text = ps_trimmed(&http->body_in, &len);
+    const char *text = http_vault_trimmed(&http->body_in, &len);
 
-    return !ps_is_html(http) && len >= 2 && *text == '{' && text[len - 1] == '}';
+    return !http_vault_is_page(http) && len >= 2 && *text == '{' && text[len - 1] == '}';
 }

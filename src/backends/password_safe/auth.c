@@ -61,7 +61,7 @@ int ps_auth_header(struct ps *ps, const char *user, struct buf *out)
 
 bool ps_auth_wants_token(const struct ps *ps)
 {
-    return ps->oauth_user && (!ps->token.p || clock_now(ps->clock) >= ps->token_until_ms);
+    return ps->oauth_user && (!ps->token.p || clock_now(ps->http.clock) >= ps->token_until_ms);
 }
 
 void ps_auth_token_forget(struct ps *ps)
@@ -85,7 +85,7 @@ static int form_value(struct buf *out, const char *text, size_t len)
 
 int ps_auth_token_form(const struct ps *ps, struct buf *out)
 {
-    const char *id = ps->vault.conf->oauth_client_id;
+    const char *id = ps->http.vault.conf->oauth_client_id;
     int err = buf_str(out, "client_id=");
 
     if (!err)
@@ -126,6 +126,6 @@ int ps_auth_token_keep(struct ps *ps, const struct call *http)
     cJSON_Delete(tree);
     life = (uint64_t)seconds * 1000;
     margin = life / 10 < TOKEN_MARGIN_MS ? life / 10 : TOKEN_MARGIN_MS;
-    ps->token_until_ms = clock_now(ps->clock) + life - margin;
+    ps->token_until_ms = clock_now(ps->http.clock) + life - margin;
     return err;
 }

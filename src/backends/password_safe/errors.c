@@ -1,46 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * errors.c - what went wrong: status, sub-code and transport error become a result and a fault.
+ * errors.c - what the vault's refusals mean: status and sub-code become a result and a fault.
  *
  * ps_error_text_read() reduces the many forms of the vault's reason to a sub-code and a text. The text only
  * chooses between faults. It is quoted for one thing: a 400 to a call that has no vault request id in it. A
  * vault session and a request id are enough to read the password, so no id may reach an error or a log.
  *
  * The table is in docs/password-safe.md; what a status means for one operation is in its row (operations.c).
- * Only a genuine refusal (answer_form.c) becomes one of the vault's results. All else is FAILED.
+ * Only a genuine refusal (answer_form.c) becomes one of the vault's results. All else is FAILED, with the
+ * faults of http_vault/errors.c.
  *
  * Not here: what a 401 does to a session (calls.c, signin.c).
  */
 #include "backends/password_safe/internal.h"
 #include "base/json.h"
-#include "base/text.h"
-#include "base/utf8.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <string.h>
 
 /* ---- the vault's reason ---- */
-
-/* Printable ASCII and UTF-8, blanks squeezed to one, cut at a whole character. */
-static void text_clean(char *out, size_t size, const char *text, size_t len)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < len && n + 1 < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        if (c > 0x20 && c != 0x7f)
-            out[n++] = text[i];
-        else if (n && out[n - 1] != ' ')
-            out[n++] = ' ';
-    }
-    while (n && (out[n - 1] == ' ' || (n + 1 == size && (out[n - 1] & 0x80))))
-        n--;
-    out[n] = '\0';
-    if (!utf8_valid(out, n))
-        out[0] = '\0';
-}
 
 static int code_of(const char *text)
 {
@@ -69,14 +47,14 @@ static void text_of_object(const char *object, size_t len, bool is_secret, struc
             out->code = (int)code;
     }
     if (text)
-        text_clean(out->text, sizeof(out->text), text, strlen(text));
+        http_vault_clean_text(out->text, sizeof(out->text), text, strlen(text));
     cJSON_Delete(tree);
 }
 
 void ps_error_text_read(const struct buf *body, struct ps_error_text *out)
 {
     size_t len;
-    const char *text = ps_trimmed(body, &len);
+    const char *text = http_vault_trimmed(body, &len);
     struct secret string = {0};
 
     *out = (struct ps_error_text){0};
@@ -85,9 +63,9 @@ void ps_error_text_read(const struct buf *body, struct ps_error_text *out)
     if (*text == '{')
         text_of_object(text, len, body->secret, out);
     else if (*text == '"' && !json_unescape(text, len, &string))
-        text_clean(out->text, sizeof(out->text), string.p, string.len);
+        http_vault_clean_text(out->text, sizeof(out->text), string.p, string.len);
     else
-        text_clean(out->text, sizeof(out->text), text, len);
+        http_vault_clean_text(out->text, sizeof(out->text), text, len);
     secret_clear(&string);
     if (!out->code)
         out->code = code_of(out->text);
@@ -169,64 +147,12 @@ static void set_absent(const struct ps_op *op, const struct ps_error_text *reaso
         return;
     if (out->result == VAULT_ABSENT && !op->quotes && over)
         out->result = VAULT_GONE;
-    fault_set(&out->fault, FAULT_CREDENTIAL_NOT_FOUND, "%s",
-              out->result == VAULT_GONE ? "the request has been released or has expired"
-                                        : "the vault knows no such account or credential for this user");
-}
-
-/* 0 = absent, or neither a number nor a date; else at least 1. */
-static unsigned retry_after_s(const struct ps *ps, const struct call *http)
-{
-    const char *text = http->value[CALL_RETRY_AFTER];
-    int64_t seconds, at_ms;
-
-    if (!text_int(text, 0, INT64_MAX, &seconds)) {
-        if (clock_parse_http_date(text, &at_ms))
-            return 0;
-        seconds = (at_ms - clock_wall(ps->clock) + 999) / 1000;
-    }
-    if (seconds < 1)
-        return 1;
-    return seconds > PS_RETRY_AFTER_SHOWN ? PS_RETRY_AFTER_SHOWN : (unsigned)seconds;
-}
-
-static void set_page_fault(const struct ps_op *op, const struct call *http, struct vault_call *out)
-{
-    fault_set(&out->fault, FAULT_VAULT_ERROR,
-              "an HTML page came instead of the vault's answer (%d) to the %s: a proxy, a firewall or a web "
-              "server in front of it wrote it, or the url is wrong; nothing in it is used",
-              http->status, op->name);
-}
-
-static void set_failed(const struct ps *ps, const struct ps_op *op, const struct call *http,
-                       struct vault_call *out)
-{
-    int status = http->status;
-
-    out->result = VAULT_FAILED;
-    if (status == 503 || status == 429) {
-        fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "the vault is too busy or in maintenance (%d)",
-                  status);
-        out->fault.retry_after_s = retry_after_s(ps, http);
-    } else if (status == 410) {
-        fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault has disabled this version of its API (410)");
-    } else if (status >= 300 && status < 400) {
-        fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault redirects the %s (%d): check the url", op->name,
-                  status);
-    } else if (ps_is_html(http)) {
-        set_page_fault(op, http, out);
-    } else if (status == 404) {
-        fault_set(&out->fault, FAULT_VAULT_ERROR,
-                  "the vault knows no such call (404) for the %s: check the url", op->name);
-    } else if (status == 400 || status == 401 || status == 403 || status == 409) {
-        fault_set(
-            &out->fault, FAULT_VAULT_ERROR,
-            "the answer to the %s (%d) has no form that the vault uses: a proxy or a firewall in front of it "
-            "may have written it; nothing in it is used",
-            op->name, status);
-    } else {
-        fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault failed at the %s (%d)", op->name, status);
-    }
+    if (out->result == VAULT_GONE) /* the account is there */
+        fault_set(&out->fault, FAULT_VAULT_CONFLICT,
+                  "the request has been released or has expired; check out again");
+    else
+        fault_set(&out->fault, FAULT_CREDENTIAL_NOT_FOUND,
+                  "the vault knows no such account or credential for this user");
 }
 
 void ps_error_status(const struct ps *ps, const struct ps_op *op, const struct call *http,
@@ -237,8 +163,8 @@ void ps_error_status(const struct ps *ps, const struct ps_op *op, const struct c
     ps_error_text_read(&http->body_in, &reason);
     out->fault = (struct fault){0};
     if (!ps_is_genuine_refusal(op, http)) {
-        set_failed(ps, op, http, out);
-        out->fault.foreign = ps_is_html(http);
+        http_vault_status_error(&ps->http, op->name, http, out);
+        out->fault.foreign = http_vault_is_page(http);
         out->fault.vault_status = http->status;
         return;
     }
@@ -252,75 +178,13 @@ void ps_error_status(const struct ps *ps, const struct ps_op *op, const struct c
                   "another request holds this account in the vault, and its limit of concurrent requests is "
                   "reached");
         break;
-    default: set_failed(ps, op, http, out); break;
+    default: http_vault_status_error(&ps->http, op->name, http, out); break;
     }
     if (out->result == VAULT_OK)
         return;
     out->fault.vault_status = http->status;
     if (http->status == 403 || http->status == 409)
         out->fault.vault_code = reason.code;
-}
-
-/* ---- no answer ---- */
-
-void ps_error_transport(const struct ps *ps, const struct call *http, struct vault_call *out)
-{
-    const char *name = ps->vault.conf->name;
-
-    out->result = VAULT_FAILED;
-    switch (http->err) {
-    case -ETIMEDOUT: ps_error_deadline(out); break;
-    case -ESTALE:
-        out->withheld = true;
-        fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "the call to vault %s came too late to be sent",
-                  name);
-        break;
-    case -EPROTO:
-        fault_set(&out->fault, FAULT_VAULT_ERROR, "vault %s does not answer in HTTP: %s", name, http->why);
-        break;
-    case -EMSGSIZE:
-        fault_set(&out->fault, FAULT_VAULT_ERROR, "the answer of vault %s is larger than max_answer", name);
-        out->fault.too_large = true;
-        break;
-    case -ECONNREFUSED:
-        fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "no connection to vault %s: %s", name, http->why);
-        break;
-    case -ECONNRESET:
-        fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "connection to vault %s lost: %s", name, http->why);
-        break;
-    default: ps_error_errno(ps, http->err, out); break;
-    }
-}
-
-void ps_error_errno(const struct ps *ps, int err, struct vault_call *out)
-{
-    const char *name = ps->vault.conf->name;
-
-    out->result = VAULT_FAILED;
-    if (err == -ENOMEM)
-        fault_set(&out->fault, FAULT_INTERNAL, "out of memory");
-    else if (err == -EAGAIN)
-        fault_set(&out->fault, FAULT_OVERLOADED, "too many calls to vault %s are waiting (max_calls)", name);
-    else if (err == -ESHUTDOWN || err == -ECANCELED)
-        fault_set(&out->fault, FAULT_DRAINING, "the gateway is stopping");
-    else if (err == -ETIMEDOUT)
-        ps_error_deadline(out);
-    else
-        fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "vault %s: %s", name, strerror(-err));
-}
-
-void ps_error_deadline(struct vault_call *out)
-{
-    out->result = VAULT_FAILED;
-    fault_set(&out->fault, FAULT_DEADLINE_EXCEEDED, "the vault did not answer in time");
-}
-
-void ps_error_unreadable(struct vault_call *out, const struct call *http, const char *what)
-{
-    out->result = VAULT_FAILED;
-    fault_set(&out->fault, FAULT_VAULT_ERROR, "the vault's answer cannot be understood: %s", what);
-    out->fault.foreign = ps_is_html(http);
-    out->fault.vault_status = http->status;
 }
 
 /* ---- sign-in ---- */
@@ -353,19 +217,4 @@ void ps_error_session_refused(const struct ps_op *op, const struct call *http, s
         "rotated, or source address not allowed",
         http->status, op->name);
     out->fault.vault_status = http->status;
-}
-
-bool ps_error_is_retryable(const struct ps *ps, const struct call *http, uint64_t *delay_ms)
-{
-    uint64_t asked = (uint64_t)retry_after_s(ps, http) * 1000;
-
-    *delay_ms = 0;
-    if (http->err)
-        return http->err == -ECONNREFUSED || http->err == -ECONNRESET || http->err == -EPROTO;
-    if (asked > PS_RETRY_AFTER_MAX)
-        return false;
-    *delay_ms = asked;
-    if (http->status == 429)
-        return asked > 0;
-    return http->status == 408 || http->status >= 500;
 }

@@ -56,7 +56,7 @@ const struct ps_op ps_operations[PS_NOPERATIONS] = {
     [PS_DIRECTORY]  = {.name = "directory", .method = "GET", .read = ps_parse_directory, .next_page = write_page,
                        .repeat = true, .quotes = true,
                        .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT, .on_409 = VAULT_FAILED},
-    [PS_ISA]        = {.name = "isa", .method = "POST", .read = ps_parse_credential, .effects = true, .approval = true, .quotes = true,
+    [PS_ISA]        = {.name = "isa", .method = "POST", .read = ps_parse_isa, .effects = true, .approval = true, .quotes = true,
                        .secret = true,
                        .on_400 = VAULT_BAD, .on_403 = VAULT_DENIED, .on_404 = VAULT_ABSENT, .on_409 = VAULT_CONFLICT},
 };
@@ -66,11 +66,11 @@ const struct ps_op ps_operations[PS_NOPERATIONS] = {
 static int new_call(struct vault *vault, enum ps_operation what, struct vault_call *out,
                     struct ps_call **call)
 {
-    struct ps *ps = CONTAINER_OF(vault, struct ps, vault);
+    struct ps *ps = CONTAINER_OF(vault, struct ps, http.vault);
     int err = ps_call_new(ps, &ps_operations[what], out, call);
 
     if (!err)
-        (void)buf_str(&(*call)->target, ps->base);
+        (void)buf_str(&(*call)->target, ps->http.base);
     return err;
 }
 
@@ -165,15 +165,29 @@ __attribute__((format(printf, 5, 6))) static int start_call(struct vault *vault,
     return ps_call_start(call);
 }
 
-static int ps_policy(struct vault *vault, int64_t system_id, int64_t account_id, int64_t minutes,
-                     struct vault_call *out)
+static int ps_query(const struct vault *vault, const char *account_key, struct account_query *query)
 {
+    struct ps_account_key key;
+
+    (void)vault;
+    if (!ps_account_key_read(account_key, &key) || key.kind == KIND_NKINDS)
+        return -EINVAL;
+    *query = (struct account_query){.kind = key.kind, .system_id = key.system_id};
+    return 0;
+}
+
+static int ps_policy(struct vault *vault, const char *account_key, int64_t minutes, struct vault_call *out)
+{
+    struct ps_account_key key;
+
+    if (!ps_account_key_read(account_key, &key))
+        return -EINVAL;
     struct buf body = BUF_INIT(PS_BODY_MAX);
     struct jsonw w = jsonw_start(&body);
 
     jsonw_object(&w, NULL);
-    jsonw_int(&w, "SystemId", system_id);
-    jsonw_int(&w, "AccountId", account_id);
+    jsonw_int(&w, "SystemId", key.system_id);
+    jsonw_int(&w, "AccountId", key.account_id);
     jsonw_int(&w, "DurationMinutes", minutes);
     jsonw_end(&w);
     return start_call(vault, PS_POLICY, out, &body, "/AccessPolicies/Test");
@@ -185,28 +199,29 @@ static void write_text(struct jsonw *w, const char *name, const char *text)
         jsonw_str(w, name, text);
 }
 
-static int ps_request(struct vault *vault, const struct request_args *request, struct vault_call *out)
+static int request(struct vault *vault, const struct checkout_want *want, const struct ps_account_key *key,
+                   struct vault_call *out)
 {
     struct buf body = BUF_INIT(PS_BODY_MAX);
     struct jsonw w = jsonw_start(&body);
 
     jsonw_object(&w, NULL);
     jsonw_str(&w, "AccessType", "View");
-    if (!request->alias_id) {
-        jsonw_int(&w, "SystemID", request->system_id);
-        jsonw_int(&w, "AccountID", request->account_id);
+    if (key->kind != KIND_ALIAS) {
+        jsonw_int(&w, "SystemID", key->system_id);
+        jsonw_int(&w, "AccountID", key->account_id);
     }
-    if (request->application_id && !request->alias_id)
-        jsonw_int(&w, "ApplicationID", request->application_id);
-    jsonw_int(&w, "DurationMinutes", request->minutes);
-    write_text(&w, "Reason", request->reason);
+    if (key->application_id && key->kind != KIND_ALIAS)
+        jsonw_int(&w, "ApplicationID", key->application_id);
+    jsonw_int(&w, "DurationMinutes", want->minutes);
+    write_text(&w, "Reason", want->reason);
     jsonw_str(&w, "ConflictOption", "reuse");
-    if (request->ticket_system_id)
-        jsonw_int(&w, "TicketSystemID", request->ticket_system_id);
-    write_text(&w, "TicketNumber", request->ticket_number);
+    if (want->ticket_system_id)
+        jsonw_int(&w, "TicketSystemID", want->ticket_system_id);
+    write_text(&w, "TicketNumber", want->ticket_number);
     jsonw_end(&w);
-    if (request->alias_id)
-        return start_call(vault, PS_REQUEST, out, &body, "/Aliases/%" PRId64 "/Requests", request->alias_id);
+    if (key->kind == KIND_ALIAS)
+        return start_call(vault, PS_REQUEST, out, &body, "/Aliases/%" PRId64 "/Requests", key->account_id);
     return start_call(vault, PS_REQUEST, out, &body, "/Requests");
 }
 
@@ -224,37 +239,49 @@ static bool is_request_id(const char *name)
     return n && strspn(name, "0123456789") == n;
 }
 
-static int ps_credential(struct vault *vault, const char *name, enum credential_type type,
-                         struct vault_call *out)
+static int ps_read_secret(struct vault *vault, const struct request_ref *request, enum credential_type type,
+                          struct vault_call *out)
 {
-    if (!is_request_id(name))
+    struct ps_account_key key = {.kind = KIND_LOCAL};
+
+    if (!is_request_id(request->key) || (out->account_key && !ps_account_key_read(out->account_key, &key)))
         return -EINVAL;
-    if (out->alias_id)
+    if (key.kind == KIND_ALIAS)
         return start_call(vault, PS_CREDENTIAL, out, &BUF_INIT(0),
-                          "/Aliases/%" PRId64 "/Credentials/%s?type=%s", out->alias_id, name,
+                          "/Aliases/%" PRId64 "/Credentials/%s?type=%s", key.account_id, request->key,
                           secret_types[type]);
-    return start_call(vault, PS_CREDENTIAL, out, &BUF_INIT(0), "/Credentials/%s?type=%s", name,
+    return start_call(vault, PS_CREDENTIAL, out, &BUF_INIT(0), "/Credentials/%s?type=%s", request->key,
                       secret_types[type]);
 }
 
-static int ps_isa(struct vault *vault, const struct request_args *request, enum credential_type type,
-                  struct vault_call *out)
+static int isa(struct vault *vault, const struct checkout_want *want, const struct ps_account_key *key,
+               struct vault_call *out)
 {
     struct buf body = BUF_INIT(PS_BODY_MAX);
     struct jsonw w = jsonw_start(&body);
 
     jsonw_object(&w, NULL);
-    jsonw_int(&w, "SystemID", request->system_id);
-    jsonw_int(&w, "AccountID", request->account_id);
-    jsonw_int(&w, "DurationMinutes", request->minutes);
-    write_text(&w, "Reason", request->reason);
+    jsonw_int(&w, "SystemID", key->system_id);
+    jsonw_int(&w, "AccountID", key->account_id);
+    jsonw_int(&w, "DurationMinutes", want->minutes);
+    write_text(&w, "Reason", want->reason);
     jsonw_end(&w);
-    return start_call(vault, PS_ISA, out, &body, "/ISARequests?type=%s", secret_types[type]);
+    return start_call(vault, PS_ISA, out, &body, "/ISARequests?type=%s", secret_types[want->type]);
 }
 
-static int ps_checkin(struct vault *vault, const char *name, const char *reason, struct vault_call *out)
+static int ps_checkout(struct vault *vault, const struct checkout_want *want, struct vault_call *out)
 {
-    if (!is_request_id(name))
+    struct ps_account_key key;
+
+    if (!ps_account_key_read(want->account_key, &key))
+        return -EINVAL;
+    return want->direct ? isa(vault, want, &key, out) : request(vault, want, &key, out);
+}
+
+static int ps_checkin(struct vault *vault, const struct request_ref *request, const char *reason,
+                      struct vault_call *out)
+{
+    if (!is_request_id(request->key))
         return -EINVAL;
     struct buf body = BUF_INIT(PS_BODY_MAX);
     struct jsonw w = jsonw_start(&body);
@@ -262,7 +289,7 @@ static int ps_checkin(struct vault *vault, const char *name, const char *reason,
     jsonw_object(&w, NULL);
     write_text(&w, "Reason", reason);
     jsonw_end(&w);
-    return start_call(vault, PS_CHECKIN, out, &body, "/Requests/%s/Checkin", name);
+    return start_call(vault, PS_CHECKIN, out, &body, "/Requests/%s/Checkin", request->key);
 }
 
 static int ps_requests(struct vault *vault, struct vault_call *out)
@@ -293,36 +320,36 @@ static int ps_directory(struct vault *vault, enum directory_part part, struct va
 
 /* ---- the table ---- */
 
+static int ps_admit(struct vault *vault, const char *name, uint64_t left_ms, struct fault *f)
+{
+    struct ps *ps = CONTAINER_OF(vault, struct ps, http.vault);
+    const struct ps_user *user = ps_user_find(ps, ps->oauth_user ? ps->oauth_user : name);
+
+    return http_vault_admit(&ps->http, user ? &user->http : NULL, left_ms, f);
+}
+
 static void ps_state(const struct vault *vault, struct vault_state *state)
 {
     const struct ps *ps = (const struct ps *)(const void *)vault; /* it is the first member */
-    struct upstream_state up = {0};
 
-    *state = (struct vault_state){0};
-    upstream_state(ps->up, &up);
-    ps_reachability_state(ps, state);
-    state->connections = up.connections;
-    state->in_flight = ps->in_flight;
-    state->queued = ps->ncalls > ps->in_flight ? ps->ncalls - ps->in_flight : 0;
+    http_vault_state(&ps->http, state);
     state->sessions = ps->nsessions;
     state->users = ps->nusers;
-    state->certificate_end = ps->certificate_end;
-    state->wait_ms = ps_overload_wait_ms(ps);
-    state->refused = ps_overload_refusals(ps);
 }
 
 const struct vault_ops password_safe_ops = {
     .name = "password_safe",
     .list = ps_list,
+    .query = ps_query,
+    .match = ps_account_key_match,
     .policy = ps_policy,
-    .request = ps_request,
-    .credential = ps_credential,
+    .checkout = ps_checkout,
+    .read_secret = ps_read_secret,
     .checkin = ps_checkin,
     .requests = ps_requests,
     .directory = ps_directory,
-    .isa = ps_isa,
     .admit = ps_admit,
-    .cancel = ps_call_cancel,
-    .withdraw = ps_call_withdraw,
+    .cancel = http_vault_call_cancel,
+    .withdraw = http_vault_call_withdraw,
     .state = ps_state,
 };

@@ -39,7 +39,7 @@ static enum account_kind row_kind(const struct account *row, const cJSON *object
 
 static size_t rows_max(const struct ps_call *call)
 {
-    uint64_t max = call->ps->vault.conf->max_rows;
+    uint64_t max = call->ps->http.vault.conf->max_rows;
 
     return max ? (size_t)max : PS_ROWS_MAX;
 }
@@ -47,6 +47,7 @@ static size_t rows_max(const struct ps_call *call)
 /* 1 = it is no account, or one of its ids cannot be kept; 0 or -ENOMEM. */
 static int row_add(struct ps_call *call, const cJSON *object)
 {
+    char key[PS_KEY_SIZE];
     bool odd = false;
     int64_t alias_id = ps_id(object, "AliasId", &odd);
     struct account row = {
@@ -66,7 +67,7 @@ static int row_add(struct ps_call *call, const cJSON *object)
         .description = ps_text(object, "AccountDescription"),
     };
 
-    if (call->out->accounts->n >= rows_max(call))
+    if (call->call.out->accounts->n >= rows_max(call))
         return 0;
     if (odd || !(alias_id || (row.system_id && row.account_id && row.account))) {
         ps_repaired_row_left_out(call, odd);
@@ -82,7 +83,10 @@ static int row_add(struct ps_call *call, const cJSON *object)
     if (!row.account)
         return 0; /* an alias without an account at present: there is nothing to list */
     row.kind = call->kind == KIND_NKINDS ? row_kind(&row, object) : call->kind;
-    return account_list_add(call->out->accounts, &row);
+    ps_account_key_write(
+        key, &(struct ps_account_key){row.kind, row.system_id, row.account_id, row.application_id});
+    row.key = key;
+    return account_list_add(call->call.out->accounts, &row);
 }
 
 static int compare_ids(int64_t a, int64_t b)
@@ -138,7 +142,7 @@ static int rows_unique(struct account_list *list)
 
 static size_t *accounts(struct ps_call *call)
 {
-    struct vault_call *out = call->out;
+    struct vault_call *out = call->call.out;
 
     if (!out->accounts)
         out->accounts = account_list_new();
@@ -147,16 +151,16 @@ static size_t *accounts(struct ps_call *call)
 
 static int page_end(struct ps_call *call, size_t before, size_t seen)
 {
-    struct account_list *list = call->out->accounts;
+    struct account_list *list = call->call.out->accounts;
 
-    call->taken += call->http.body_in.len;
+    call->taken += call->call.http.body_in.len;
     if (rows_unique(list))
         return -ENOMEM;
     if ((seen < PS_PAGE && list->n < rows_max(call)) || list->n == before || call->kind == KIND_ALIAS)
         return 0;
-    if (list->n < rows_max(call) && call->taken < PS_PAGES_FULL * call->http.body_in.max)
+    if (list->n < rows_max(call) && call->taken < PS_PAGES_FULL * call->call.http.body_in.max)
         return 1;
-    log_warn("vault_list_cut", "vault=%s rows=%zu", call->ps->vault.conf->name, list->n);
+    log_warn("vault_list_cut", "vault=%s rows=%zu", call->ps->http.vault.conf->name, list->n);
     return 0;
 }
 
@@ -223,7 +227,7 @@ static void policy_add(struct vault_policy *policy, const cJSON *schedule)
 /* False = it is no policy. */
 static bool policy_read(struct ps_call *call, const cJSON *row)
 {
-    struct vault_policy *policy = &call->out->policy;
+    struct vault_policy *policy = &call->call.out->policy;
     const cJSON *schedules = json_get_nocase(row, "Schedules"), *schedule;
     size_t seen = 0, kept = 0;
 
@@ -270,25 +274,25 @@ enum ps_next ps_parse_policy(struct ps_call *call)
     good = policies_read(call, tree);
     cJSON_Delete(tree);
     if (!good) {
-        call->out->policy = (struct vault_policy){0};
+        call->call.out->policy = (struct vault_policy){0};
         return ps_unreadable(call, "the answer about the access policy holds no policy");
     }
-    call->out->result = VAULT_OK;
+    call->call.out->result = VAULT_OK;
     return PS_DONE;
 }
 
 /* ---- request, credential, check-in ---- */
 
-static void write_name(char out[REQUEST_NAME_SIZE], int64_t id)
+static void write_name(char out[REQUEST_KEY_SIZE], int64_t id)
 {
-    (void)snprintf(out, REQUEST_NAME_SIZE, "%" PRId64, id);
+    (void)snprintf(out, REQUEST_KEY_SIZE, "%" PRId64, id);
 }
 
 /* A whole number, bare or in quotes, with blanks around it. */
 static bool bare_number(const struct buf *body, int64_t *out)
 {
     size_t len;
-    const char *text = ps_trimmed(body, &len);
+    const char *text = http_vault_trimmed(body, &len);
     int64_t value = 0;
 
     if (len >= 2 && text[0] == '"' && text[len - 1] == '"') {
@@ -307,14 +311,14 @@ static bool bare_number(const struct buf *body, int64_t *out)
 
 enum ps_next ps_parse_request(struct ps_call *call)
 {
-    int status = call->http.status;
+    int status = call->call.http.status;
     int64_t id;
 
-    if ((status != 200 && status != 201) || !bare_number(&call->http.body_in, &id))
+    if ((status != 200 && status != 201) || !bare_number(&call->call.http.body_in, &id))
         return ps_unreadable(call, "the answer to the request holds no request number");
-    write_name(call->out->request_name, id);
-    call->out->reused = status == 200;
-    call->out->result = VAULT_OK;
+    write_name(call->call.out->request_key, id);
+    call->call.out->origin = status == 200 ? CHECKOUT_REUSED : CHECKOUT_NEW;
+    call->call.out->result = VAULT_OK;
     return PS_DONE;
 }
 
@@ -353,9 +357,10 @@ static int secret_read(const struct call *http, struct secret *out)
 
 enum ps_next ps_parse_credential(struct ps_call *call)
 {
-    struct vault_call *out = call->out;
-    int err = call->http.status == 200 || call->http.status == 201 ? secret_read(&call->http, &out->secret)
-                                                                   : -EINVAL;
+    struct vault_call *out = call->call.out;
+    int err = call->call.http.status == 200 || call->call.http.status == 201
+                  ? secret_read(&call->call.http, &out->secret)
+                  : -EINVAL;
 
     if (err == -ENOMEM)
         return ps_no_memory(call);
@@ -371,20 +376,27 @@ enum ps_next ps_parse_credential(struct ps_call *call)
         out->result = VAULT_ABSENT;
         fault_set(&out->fault, FAULT_CREDENTIAL_NOT_FOUND,
                   "the account has no credential of this type in the vault");
-        out->fault.vault_status = call->http.status;
+        out->fault.vault_status = call->call.http.status;
         return PS_DONE;
     }
     out->result = VAULT_OK;
     return PS_DONE;
 }
 
+/* The vault makes a request, whose id it does not answer. */
+enum ps_next ps_parse_isa(struct ps_call *call)
+{
+    call->call.out->origin = CHECKOUT_NONE;
+    return ps_parse_credential(call);
+}
+
 /* 204, nothing, or JSON. The body of any other 2xx was written by something in front of the vault. */
 static bool confirms(struct ps_call *call)
 {
-    const struct call *http = &call->http;
+    const struct call *http = &call->call.http;
     size_t len;
 
-    (void)ps_trimmed(&http->body_in, &len);
+    (void)http_vault_trimmed(&http->body_in, &len);
     if (http->status == 204 || !len)
         return true;
     cJSON *tree = ps_tree(call);
@@ -397,7 +409,7 @@ enum ps_next ps_parse_checkin(struct ps_call *call)
 {
     if (!confirms(call))
         return ps_unreadable(call, "the answer to the check-in is not the vault's");
-    call->out->result = VAULT_OK;
+    call->call.out->result = VAULT_OK;
     return PS_DONE;
 }
 
@@ -406,14 +418,16 @@ enum ps_next ps_parse_checkin(struct ps_call *call)
 /* 0, -ENODATA = it is no request, or its id cannot be read; -ENOMEM. */
 static int request_add(struct ps_call *call, const cJSON *object)
 {
-    struct active_requests *active = &call->out->active;
+    struct active_requests *active = &call->call.out->active;
     bool odd = false, other_odd = false; /* a request is known by its own id: the others only describe it */
-    char name[REQUEST_NAME_SIZE];
+    char name[REQUEST_KEY_SIZE], key[PS_KEY_SIZE];
     int64_t id = ps_id(object, "RequestID", &odd);
-    struct active_request row = {
+    struct ps_account_key account = {
+        .kind = KIND_NKINDS,
         .system_id = ps_id(object, "SystemID", &other_odd),
         .account_id = ps_id(object, "AccountID", &other_odd),
     };
+    struct active_request row = {0};
     const char *reason = ps_text(object, "Reason"), *ends = ps_text(object, "ExpiresDate");
     const char *status = ps_text(object, "Status");
 
@@ -425,7 +439,8 @@ static int request_add(struct ps_call *call, const cJSON *object)
         row.expires_wall_ms = 0; /* an impossible date, and 0001-01-01, count as none */
     row.waits = status && strcasecmp(status, "pending") == 0;
     write_name(name, id);
-    if (active_request_set(&row, name, reason))
+    ps_account_key_write(key, &account);
+    if (active_request_set(&row, name, key, reason))
         return -ENOMEM;
     active->rows[active->n++] = row;
     return 0;
@@ -434,8 +449,8 @@ static int request_add(struct ps_call *call, const cJSON *object)
 /* The vault numbers its requests as they are made. */
 static int by_number(const void *x, const void *y)
 {
-    int64_t a = request_name_number(((const struct active_request *)x)->name);
-    int64_t b = request_name_number(((const struct active_request *)y)->name);
+    int64_t a = request_key_number(((const struct active_request *)x)->name);
+    int64_t b = request_key_number(((const struct active_request *)y)->name);
 
     return (a > b) - (a < b);
 }
@@ -452,7 +467,7 @@ static bool is_partial(const cJSON *tree, const cJSON *rows)
  */
 enum ps_next ps_parse_requests(struct ps_call *call)
 {
-    struct active_requests *active = &call->out->active;
+    struct active_requests *active = &call->call.out->active;
     cJSON *tree = ps_tree(call);
     const cJSON *rows, *row;
     bool single;
@@ -476,6 +491,6 @@ enum ps_next ps_parse_requests(struct ps_call *call)
         return ps_no_memory(call);
     if (active->n)
         qsort(active->rows, active->n, sizeof(*active->rows), by_number);
-    call->out->result = VAULT_OK;
+    call->call.out->result = VAULT_OK;
     return PS_DONE;
 }

@@ -70,12 +70,12 @@ static int row_add(struct ps_call *call, const cJSON *object)
         ps_repaired_row_left_out(call, odd);
         return 1;
     }
-    return directory_list_add(call->out->directory, &row);
+    return directory_list_add(call->call.out->directory, &row);
 }
 
 static size_t *directory(struct ps_call *call)
 {
-    struct vault_call *out = call->out;
+    struct vault_call *out = call->call.out;
 
     if (!out->directory)
         out->directory = directory_list_new();
@@ -84,7 +84,7 @@ static size_t *directory(struct ps_call *call)
 
 static int page_end(struct ps_call *call, size_t before, size_t seen)
 {
-    struct directory_list *list = call->out->directory;
+    struct directory_list *list = call->call.out->directory;
 
     if (call->offset && list->n > before && list->rows[before].id == list->rows[call->page_at].id) {
         list->n = before;
@@ -94,7 +94,7 @@ static int page_end(struct ps_call *call, size_t before, size_t seen)
     if (call->part != DIRECTORY_SYSTEMS || seen < PS_PAGE)
         return 0;
     if (list->n >= PS_ROWS_MAX)
-        log_warn("vault_directory_cut", "vault=%s systems=%zu", call->ps->vault.conf->name, list->n);
+        log_warn("vault_directory_cut", "vault=%s systems=%zu", call->ps->http.vault.conf->name, list->n);
     return list->n < PS_ROWS_MAX;
 }
 

@@ -13,7 +13,7 @@
 
 cJSON *ps_tree(struct ps_call *call)
 {
-    const struct buf *body = &call->http.body_in;
+    const struct buf *body = &call->call.http.body_in;
     struct json_outcome outcome;
     cJSON *tree = json_read(body->data, body->len, PS_TREE_DEPTH,
                             JSON_DUPLICATES_OK | JSON_MEND | JSON_EXACT | ps_tree_memory(body), &outcome);
@@ -87,7 +87,7 @@ enum ps_next ps_read_page(struct ps_call *call, const struct ps_page_reader *rea
         call->offset += seen;
         return PS_MORE;
     }
-    call->out->result = VAULT_OK;
+    call->call.out->result = VAULT_OK;
     return PS_DONE;
 }
 
@@ -99,13 +99,13 @@ enum ps_next ps_unreadable(struct ps_call *call, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(what, sizeof(what), fmt, ap);
     va_end(ap);
-    ps_error_unreadable(call->out, &call->http, what);
-    call->may_have_happened |= call->op->effects;
+    http_vault_unreadable(call->call.out, &call->call.http, what);
+    call->call.may_have_happened |= call->op->effects;
     return PS_DONE;
 }
 
 enum ps_next ps_no_memory(struct ps_call *call)
 {
-    ps_error_errno(call->ps, -ENOMEM, call->out);
+    http_vault_errno_error(&call->ps->http, -ENOMEM, call->call.out);
     return PS_DONE;
 }

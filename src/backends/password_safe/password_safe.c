@@ -26,10 +26,10 @@
 static void ps_free(struct ps *ps)
 {
     ps_metrics_stop(ps);
+    http_vault_free(&ps->http);
     ps_secrets_clear(&ps->secrets);
     secret_clear(&ps->token);
     free(ps->oauth_user);
-    free(ps->base);
     free(ps->path_token);
     free(ps->path_signin);
     free(ps->path_signout);
@@ -49,33 +49,25 @@ static void on_upstream_closed(void *arg)
 
 static void close_if_drained(struct ps *ps)
 {
-    if (!ps->closing || ps->upstream_closing || ps->depth || !TAILQ_EMPTY(&ps->calls) ||
+    if (!ps->http.closing || ps->upstream_closing || ps->http.depth || !TAILQ_EMPTY(&ps->http.calls) ||
         !TAILQ_EMPTY(&ps->signouts))
         return;
     ps->upstream_closing = true;
-    upstream_close(ps->up, on_upstream_closed, ps);
+    upstream_close(ps->http.up, on_upstream_closed, ps);
 }
 
 /* ---- start ---- */
 
 static int read_secrets(struct ps *ps, char why[256])
 {
-    const struct conf_vault *conf = ps->vault.conf;
+    const struct conf_vault *conf = ps->http.vault.conf;
 
     if (conf->oauth_client_id && asprintf(&ps->oauth_user, "application:%s", conf->oauth_client_id) < 0) {
         ps->oauth_user = NULL;
         return -ENOMEM;
     }
-    ps->certificate_end = certificate_file_end(conf->client_certificate);
+    ps->http.certificate_end = certificate_file_end(conf->client_certificate);
     return ps_secrets_read(&ps->secrets, conf, why);
-}
-
-/* Where the path of a url begins: at its end, if it has none. */
-static const char *path_of(const char *url)
-{
-    const char *host = strstr(url, "://");
-
-    return host ? host + 3 + strcspn(host + 3, "/") : url + strlen(url);
 }
 
 static char *path_below(const char *base, const char *name)
@@ -89,30 +81,30 @@ static int set_paths(struct ps *ps)
 {
     size_t n;
 
-    ps->base = strdup(path_of(ps->vault.conf->url));
-    if (!ps->base)
+    ps->http.base = strdup(http_vault_path(ps->http.vault.conf->url));
+    if (!ps->http.base)
         return -ENOMEM;
-    n = strlen(ps->base);
-    while (n && ps->base[n - 1] == '/')
-        ps->base[--n] = '\0';
-    ps->path_token = path_below(ps->base, "/Auth/connect/token");
-    ps->path_signin = path_below(ps->base, ps->oauth_user ? "/Auth/SignAppIn" : "/Auth/SignAppin");
-    ps->path_signout = path_below(ps->base, "/Auth/Signout");
+    n = strlen(ps->http.base);
+    while (n && ps->http.base[n - 1] == '/')
+        ps->http.base[--n] = '\0';
+    ps->path_token = path_below(ps->http.base, "/Auth/connect/token");
+    ps->path_signin = path_below(ps->http.base, ps->oauth_user ? "/Auth/SignAppIn" : "/Auth/SignAppin");
+    ps->path_signout = path_below(ps->http.base, "/Auth/Signout");
     return ps->path_token && ps->path_signin && ps->path_signout ? 0 : -ENOMEM;
 }
 
 static int open_upstream(struct ps *ps, struct loop *loop, char why[256])
 {
-    const struct conf_vault *conf = ps->vault.conf;
-    char *origin = strndup(conf->url, (size_t)(path_of(conf->url) - conf->url));
-    struct upstream_opts opts = ps_upstream_opts(conf);
+    const struct conf_vault *conf = ps->http.vault.conf;
+    char *origin = strndup(conf->url, (size_t)(http_vault_path(conf->url) - conf->url));
+    struct upstream_opts opts = http_vault_upstream_opts(conf);
 
     opts.url = origin;
     if (!origin)
         return -ENOMEM;
-    ps->up = upstream_new(loop, &opts, why);
+    ps->http.up = upstream_new(loop, &opts, why);
     free(origin);
-    return ps->up ? 0 : -EIO;
+    return ps->http.up ? 0 : -EIO;
 }
 
 static struct ps *ps_new(struct loop *loop, const struct conf_vault *conf)
@@ -121,16 +113,12 @@ static struct ps *ps_new(struct loop *loop, const struct conf_vault *conf)
 
     if (!ps)
         return NULL;
-    ps->vault.ops = &password_safe_ops;
-    ps->vault.conf = conf;
+    http_vault_init(&ps->http, &password_safe_ops, conf, loop);
+    ps->http.vault.can =
+        (struct vault_can){.keys_are_unique = true, .has_end = true, .per_user = true, .repeatable = true};
     ps->on_gone = close_if_drained;
-    ps->timers = loop_timers(loop);
-    ps->clock = loop_clock(loop);
-    ps->random = (clock_now(ps->clock) * 0x9E3779B97F4A7C15U) | 1;
     TAILQ_INIT(&ps->idle);
     TAILQ_INIT(&ps->quiet);
-    TAILQ_INIT(&ps->signin_backoff.waiting);
-    TAILQ_INIT(&ps->calls);
     TAILQ_INIT(&ps->signouts);
     return ps;
 }
@@ -143,29 +131,31 @@ struct vault *password_safe_new(struct loop *loop, const struct conf_vault *conf
     if (!ps)
         return NULL;
     /* The probe's deadline comes before the connections: from then on nothing can fail. */
-    if (read_secrets(ps, why) || set_paths(ps) || ps_reachability_start(ps) || open_upstream(ps, loop, why)) {
-        ps_reachability_stop(ps);
+    if (read_secrets(ps, why) || set_paths(ps) || timer_reserve(ps->http.timers, &ps->sweep) ||
+        http_vault_reachability_start(&ps->http) || open_upstream(ps, loop, why)) {
+        timer_unreserve(ps->http.timers, &ps->sweep);
+        http_vault_reachability_stop(&ps->http);
         ps_free(ps);
         return NULL;
     }
     ps_metrics_start(ps);
     why[0] = '\0';
-    return &ps->vault;
+    return &ps->http.vault;
 }
 
 /* ---- close ---- */
 
 void password_safe_close(struct vault *vault, void (*closed)(void *arg), void *arg)
 {
-    struct ps *ps = CONTAINER_OF(vault, struct ps, vault);
+    struct ps *ps = CONTAINER_OF(vault, struct ps, http.vault);
 
-    ps->closing = true;
+    ps->http.closing = true;
     ps->closed = closed;
     ps->closed_arg = arg;
-    ps->depth++;
-    ps_reachability_stop(ps);
-    ps_calls_end_all(ps);
+    ps->http.depth++;
+    http_vault_reachability_stop(&ps->http);
+    http_vault_calls_end_all(&ps->http);
     ps_sessions_end_all(ps);
-    ps->depth--;
+    ps->http.depth--;
     close_if_drained(ps);
 }

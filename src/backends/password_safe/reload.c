@@ -60,34 +60,12 @@ void ps_secrets_clear(struct ps_secrets *s)
     secret_clear(&s->oauth_secret);
 }
 
-/* ---- connections ---- */
-
-struct upstream_opts ps_upstream_opts(const struct conf_vault *conf)
-{
-    return (struct upstream_opts){
-        .kind = "vault",
-        .name = conf->name,
-        .proxy = conf->proxy,
-        .ca_file = conf->ca_file,
-        .client_certificate = conf->client_certificate,
-        .client_key = conf->client_key,
-        .connections = conf->connections,
-        .max_calls =
-            conf->max_calls + conf->max_calls / 4 + 64, /* sign-ins, sign-outs and the probe on top */
-        .connect_timeout_ms = conf->connect_timeout_ms,
-        .call_timeout_ms = conf->call_timeout_ms,
-        .idle_timeout_ms = conf->connection_idle_ms,
-        .max_age_ms = conf->connection_max_age_ms,
-        .max_answer = conf->max_answer,
-    };
-}
-
 /* ---- reload ---- */
 
 struct password_safe_next *password_safe_prepare(const struct conf_vault *next, char why[256])
 {
     struct password_safe_next *r = calloc(1, sizeof(*r));
-    struct upstream_opts opts = ps_upstream_opts(next);
+    struct upstream_opts opts = http_vault_upstream_opts(next);
 
     (void)snprintf(why, 256, "out of memory");
     if (!r)
@@ -111,7 +89,7 @@ void password_safe_discard(struct password_safe_next *r)
 
 void password_safe_reload(struct vault *vault, struct password_safe_next *r)
 {
-    struct ps *ps = CONTAINER_OF(vault, struct ps, vault);
+    struct ps *ps = CONTAINER_OF(vault, struct ps, http.vault);
     const struct secret *old = &ps->secrets.oauth_secret, *next = &r->secrets.oauth_secret;
 
     if (old->p && next->p && !secret_equal(old, next->p, next->len))
@@ -119,8 +97,8 @@ void password_safe_reload(struct vault *vault, struct password_safe_next *r)
     secret_move(&ps->secrets.api_key, &r->secrets.api_key);
     secret_move(&ps->secrets.password, &r->secrets.password);
     secret_move(&ps->secrets.oauth_secret, &r->secrets.oauth_secret);
-    ps->certificate_end = r->certificate_end;
-    upstream_reload(ps->up, r->up);
+    ps->http.certificate_end = r->certificate_end;
+    upstream_reload(ps->http.up, r->up);
     r->up = NULL;
     password_safe_discard(r);
 }

@@ -7,13 +7,14 @@
  * them. Calls wait in the order of base/queue/priority_queue.h. At most one sign-in of a user is under way;
  * another follows while calls still wait and the limit is not reached.
  *
- * Life of a session: sign-in -> idle <-> busy -> signed out after session_idle, or dropped on a 401.
+ * Life of a session: sign-in -> idle <-> busy -> signed out after session_idle, or dropped on a 401. After a
+ * 401 no session that was signed in before it serves another call: the call is sent again on a fresh one.
  * Life of a user:    first call -> (sessions, calls, sign-in) -> freed as soon as it has none of them, or,
  * after a failed sign-in, PS_FORGET_AFTER later. The number of users is bounded.
  *
  * ps_user_serve() is the one place that matches sessions with calls. It is the last step of every change and
- * may free the user. A waiting call leaves through its on_session or on_no_session, neither of which calls
- * the caller of the operation.
+ * may free the user. A waiting call is sent on the first idle session, or fails; neither calls the caller of
+ * the operation.
  *
  * Not here: the exchange of a sign-in (signin.c), what becomes of a call (calls.c).
  */
@@ -32,16 +33,16 @@ static void sweep_arm(struct ps *ps)
 {
     const struct ps_session *session = TAILQ_FIRST(&ps->idle);
     const struct ps_user *user = TAILQ_FIRST(&ps->quiet);
-    uint64_t now = clock_now(ps->clock), at = UINT64_MAX;
+    uint64_t now = clock_now(ps->http.clock), at = UINT64_MAX;
 
     if (session)
-        at = session->idle_since_ms + ps->vault.conf->session_idle_ms;
+        at = session->idle_since_ms + ps->http.vault.conf->session_idle_ms;
     if (user && user->quiet_since_ms + PS_FORGET_AFTER < at)
         at = user->quiet_since_ms + PS_FORGET_AFTER;
-    if (at == UINT64_MAX || ps->closing)
-        timer_stop(ps->timers, &ps->sweep);
-    else if (timer_start(ps->timers, &ps->sweep, at > now ? at - now : 0, on_sweep))
-        log_error("vault_sessions", "vault=%s error=%s", ps->vault.conf->name, "out of memory");
+    if (at == UINT64_MAX || ps->http.closing)
+        timer_stop(ps->http.timers, &ps->sweep);
+    else
+        timer_set(ps->http.timers, &ps->sweep, at > now ? at - now : 0, on_sweep);
 }
 
 /* The sweep must not come later than `at`. */
@@ -65,7 +66,7 @@ static void user_free(struct ps_user *user)
     struct ps *ps = user->ps;
 
     user_wake(user);
-    ps_backoff_leave(user);
+    signin_leave(&user->http);
     HASH_DEL(ps->users, user);
     ps->nusers--;
     free(user);
@@ -74,16 +75,16 @@ static void user_free(struct ps_user *user)
 /* Frees a user without sessions, calls and sign-in, or keeps it for the memory of a failed sign-in. */
 static void user_rest(struct ps_user *user)
 {
-    if (user->nsessions || user->ncalls || user->signin)
+    if (user->nsessions || user->http.ncalls || user->signin)
         return;
-    if ((!user->refusals && !user->failures.in_a_row) || user->ps->closing) {
+    if ((!user->http.refusals && !user->http.failures.in_a_row) || user->ps->http.closing) {
         user_free(user);
         return;
     }
     if (user->quiet)
         return;
     user->quiet = true;
-    user->quiet_since_ms = clock_now(user->ps->clock);
+    user->quiet_since_ms = clock_now(user->ps->http.clock);
     TAILQ_INSERT_TAIL(&user->ps->quiet, user, quiet_link);
     sweep_by(user->ps, user->quiet_since_ms + PS_FORGET_AFTER);
 }
@@ -96,16 +97,17 @@ static struct ps_user *user_new(struct ps *ps, const char *name)
     if (!user)
         return NULL;
     user->ps = ps;
+    user->http.vault = &ps->http;
     memcpy(user->name, name, n);
     (void)person_key(user->name + n, name);
     TAILQ_INIT(&user->idle);
-    priority_queue_init(&user->priority_queue, ps->clock);
+    priority_queue_init(&user->http.priority_queue, ps->http.clock);
     HASH_ADD_KEYPTR(hh, ps->users, user->name + n, n, user);
     if (user->unhashed) {
         free(user);
         return NULL;
     }
-    user->number = ++ps->last_number;
+    user->http.number = ++ps->http.last_number;
     ps->nusers++;
     return user;
 }
@@ -140,55 +142,11 @@ int ps_user_get(struct ps *ps, const char *name, struct ps_user **out)
     return 0;
 }
 
-void ps_user_queue(struct ps_user *user, struct ps_call *call, bool front)
-{
-    enum call_class class = call_class_of(call->out->begun || front, call->out->background);
-
-    call->state = PS_WAITING;
-    priority_queue_add(&user->priority_queue, &call->place, class, NULL, front);
-    user->ps->nwaiting[class]++;
-}
-
-void ps_user_unqueue(struct ps_call *call)
-{
-    priority_queue_remove(&call->user->priority_queue, &call->place);
-    call->ps->nwaiting[call->place.class]--;
-    call->state = PS_NEW;
-}
-
-static struct ps_call *take_waiting(struct ps_user *user)
-{
-    struct priority_queue_item *item = priority_queue_take(&user->priority_queue);
-    struct ps_call *call = item ? CONTAINER_OF(item, struct ps_call, place) : NULL;
-
-    if (!call)
-        return NULL;
-    user->ps->nwaiting[item->class]--;
-    call->state = PS_NEW;
-    return call;
-}
-
-/* Which of the waiting calls may be tried again. */
-enum retry { RETRY_NONE, RETRY_TRIED, RETRY_ALL };
-
-static void fail_waiting(struct ps_user *user, enum vault_result result, const struct fault *fault,
-                         enum retry retry, uint64_t delay_ms)
-{
-    struct ps_call *call;
-
-    while ((call = ps_user_waiting(user))) {
-        ps_user_unqueue(call);
-        call->out->result = result;
-        call->out->fault = *fault;
-        call->on_no_session(call, retry == RETRY_ALL || (retry == RETRY_TRIED && call->tries), delay_ms);
-    }
-}
-
 static bool wants_session(const struct ps_user *user, uint64_t now)
 {
-    if (!ps_user_waiting(user) || user->signin || now < user->refused_until_ms)
+    if (!http_vault_call_first(&user->http) || user->signin || now < user->http.refused_until_ms)
         return false;
-    if (user->nsessions >= user->ps->vault.conf->sessions_per_user)
+    if (user->nsessions >= user->ps->http.vault.conf->sessions_per_user)
         return false;
     return !user->nsessions || now >= user->extra_after_ms;
 }
@@ -212,15 +170,33 @@ static int headers_build(const struct buf *jar, struct secret *out)
     return err;
 }
 
+static void session_free(struct ps_session *session)
+{
+    session->user->nsessions--;
+    session->user->ps->nsessions--;
+    secret_clear(&session->headers);
+    free(session);
+}
+
+static void sign_out(struct ps_session *session)
+{
+    ps_signout(session->user->ps, session->user->http.number, &session->headers);
+    session_free(session);
+}
+
 void ps_session_idle(struct ps_session *session)
 {
     struct ps *ps = session->user->ps;
 
     session->call = NULL;
-    session->idle_since_ms = clock_now(ps->clock);
+    if (session->losses != session->user->losses) {
+        sign_out(session);
+        return;
+    }
+    session->idle_since_ms = clock_now(ps->http.clock);
     TAILQ_INSERT_HEAD(&session->user->idle, session, link);
     TAILQ_INSERT_TAIL(&ps->idle, session, old);
-    sweep_by(ps, session->idle_since_ms + ps->vault.conf->session_idle_ms);
+    sweep_by(ps, session->idle_since_ms + ps->http.vault.conf->session_idle_ms);
 }
 
 static int session_add(struct ps_user *user, const struct buf *jar)
@@ -230,6 +206,7 @@ static int session_add(struct ps_user *user, const struct buf *jar)
     if (!session)
         return -ENOMEM;
     session->user = user;
+    session->losses = user->losses;
     if (headers_build(jar, &session->headers)) {
         free(session);
         return -ENOMEM;
@@ -244,22 +221,24 @@ static int session_add(struct ps_user *user, const struct buf *jar)
 static void sign_in_failed(struct ps_user *user, const struct vault_call *failure, bool retry,
                            uint64_t delay_ms)
 {
-    user->extra_after_ms = clock_now(user->ps->clock) + PS_EXTRA_AFTER;
+    user->extra_after_ms = clock_now(user->ps->http.clock) + PS_EXTRA_AFTER;
     if (!user->nsessions)
-        fail_waiting(user, failure->result, &failure->fault, retry ? RETRY_ALL : RETRY_NONE, delay_ms);
+        http_vault_calls_fail(&user->http, failure->result, &failure->fault,
+                              retry ? VAULT_RETRY_ALL : VAULT_RETRY_NONE, delay_ms);
 }
 
 static void sign_in_unsent(struct ps_user *user, int err)
 {
     struct vault_call failure = {0};
 
-    ps_error_errno(user->ps, err, &failure);
+    http_vault_errno_error(&user->ps->http, err, &failure);
     sign_in_failed(user, &failure, err == -EAGAIN, 0);
 }
 
 static void on_signed_in(struct ps_user *user, const struct ps_signin_outcome *outcome)
 {
     struct ps *ps = user->ps;
+    struct http_vault_user *next;
     int err = 0;
 
     if (outcome->kind == PS_SIGNIN_FAILED)
@@ -269,13 +248,13 @@ static void on_signed_in(struct ps_user *user, const struct ps_signin_outcome *o
     if (err) {
         sign_in_unsent(user, err);
     } else if (outcome->kind == PS_SIGNIN_SESSION) {
-        user->refusals = 0;
-        user->ps->sign_ins++;
-        ps_backoff_answered(user);
+        user->http.refusals = 0;
+        user->ps->http.sign_ins++;
+        signin_answered(&user->http);
     }
     ps_user_serve(user);
-    while ((user = ps_backoff_next(ps)))
-        ps_user_serve(user);
+    while ((next = signin_next(&ps->http)))
+        ps_user_serve(CONTAINER_OF(next, struct ps_user, http));
 }
 
 static void sign_in(struct ps_user *user)
@@ -292,27 +271,26 @@ static void want_session(struct ps_user *user)
     struct fault why;
     uint64_t delay_ms;
 
-    switch (ps_backoff_permit(user, &why, &delay_ms)) {
-    case PS_PERMIT_NOW: sign_in(user); break;
-    case PS_PERMIT_LATER: ps_backoff_wait(user); break;
-    case PS_PERMIT_DENIED:
+    switch (signin_permit(&user->http, &why, &delay_ms)) {
+    case SIGNIN_NOW: sign_in(user); break;
+    case SIGNIN_LATER: signin_wait(&user->http); break;
+    case SIGNIN_DENIED:
         if (!user->nsessions)
-            fail_waiting(user, VAULT_FAILED, &why, RETRY_TRIED, delay_ms);
+            http_vault_calls_fail(&user->http, VAULT_FAILED, &why, VAULT_RETRY_TRIED, delay_ms);
         break;
     }
 }
 
 void ps_user_serve(struct ps_user *user)
 {
-    uint64_t now = clock_now(user->ps->clock);
-    struct ps_session *session;
-    struct ps_call *call;
+    uint64_t now = clock_now(user->ps->http.clock);
+    struct http_vault_call *call;
 
-    if (!user->ps->closing) {
-        while ((session = TAILQ_FIRST(&user->idle)) && (call = take_waiting(user)))
-            call->on_session(call, session);
-        if (!user->nsessions && !user->signin && now < user->refused_until_ms)
-            fail_waiting(user, VAULT_REFUSED, &user->last_fault, RETRY_NONE, 0);
+    if (!user->ps->http.closing) {
+        while (!TAILQ_EMPTY(&user->idle) && (call = http_vault_call_take(&user->http)))
+            call->hooks->send(call);
+        if (!user->nsessions && !user->signin && now < user->http.refused_until_ms)
+            http_vault_calls_fail(&user->http, VAULT_REFUSED, &user->http.last_fault, VAULT_RETRY_NONE, 0);
         else if (wants_session(user, now))
             want_session(user);
     }
@@ -328,31 +306,29 @@ void ps_session_take(struct ps_session *session, struct ps_call *call)
     session->call = call;
 }
 
-void ps_session_drop(struct ps_session *session)
-{
-    session->user->nsessions--;
-    session->user->ps->nsessions--;
-    secret_clear(&session->headers);
-    free(session);
-}
-
 static void idle_sign_out(struct ps_session *session)
 {
-    struct ps *ps = session->user->ps;
-
     TAILQ_REMOVE(&session->user->idle, session, link);
-    TAILQ_REMOVE(&ps->idle, session, old);
-    ps_signout(ps, session->user->number, &session->headers);
-    ps_session_drop(session);
+    TAILQ_REMOVE(&session->user->ps->idle, session, old);
+    sign_out(session);
 }
 
-void ps_user_drop_idle(struct ps_user *user)
+static void sign_out_idle(struct ps_user *user)
 {
     struct ps_session *session;
 
     /* The analyser does not follow the list's head through TAILQ_REMOVE and reports the freed session. */
     while ((session = TAILQ_FIRST(&user->idle)))
         idle_sign_out(session); /* NOLINT(clang-analyzer-unix.Malloc) */
+}
+
+void ps_session_lost(struct ps_session *session)
+{
+    struct ps_user *user = session->user;
+
+    session_free(session);
+    user->losses++;
+    sign_out_idle(user);
 }
 
 void ps_session_learn(struct ps_session *session, const struct buf *set_cookies)
@@ -365,7 +341,7 @@ void ps_session_learn(struct ps_session *session, const struct buf *set_cookies)
 
     if (!set_cookies->len)
         return;
-    if (!ps_cookies_merge(old, old_len, set_cookies, ps_vault_clock_wall(session->user->ps), &jar) &&
+    if (!ps_cookies_merge(old, old_len, set_cookies, http_vault_clock_wall(&session->user->ps->http), &jar) &&
         !headers_build(&jar, &headers))
         secret_move(&session->headers, &headers);
     buf_free(&jar);
@@ -374,13 +350,13 @@ void ps_session_learn(struct ps_session *session, const struct buf *set_cookies)
 static void on_sweep(struct deadline *d)
 {
     struct ps *ps = CONTAINER_OF(d, struct ps, sweep);
-    uint64_t now = clock_now(ps->clock);
+    uint64_t now = clock_now(ps->http.clock);
     struct ps_session *session;
     struct ps_user *user;
 
     while ((session = TAILQ_FIRST(&ps->idle)) &&
-           /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): see ps_user_drop_idle() */
-           now >= session->idle_since_ms + ps->vault.conf->session_idle_ms) {
+           /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): see sign_out_idle() */
+           now >= session->idle_since_ms + ps->http.vault.conf->session_idle_ms) {
         user = session->user;
         idle_sign_out(session);
         user_rest(user);
@@ -394,11 +370,11 @@ void ps_sessions_end_all(struct ps *ps)
 {
     struct ps_user *user, *next;
 
-    timer_stop(ps->timers, &ps->sweep);
+    timer_unreserve(ps->http.timers, &ps->sweep);
     HASH_ITER(hh, ps->users, user, next)
     {
         ps_signin_cancel(user);
-        ps_user_drop_idle(user);
+        sign_out_idle(user);
         user_rest(user);
     }
 }

@@ -11,7 +11,8 @@
  *   session   200 with a cookie and the JSON object about the user
  *   refused   401 or 403 (and 400 to a token request) that is no HTML page: a fact about this user or this
  *             registration, which is remembered while the next sign-in waits
- *   failed    everything else says nothing about the user; signin_backoff.c decides when the next may begin
+ *   failed    everything else says nothing about the user; http_vault/signin_backoff.c decides when the next
+ * may begin
  *
  * The function given to ps_signin_start() gets the outcome once, unless the sign-in is cancelled. Texts with
  * key, password or token are wiped as soon as the answer is here.
@@ -38,7 +39,7 @@ static void signin_wipe(struct ps_signin *signin)
 static void signin_free(struct ps_signin *signin)
 {
     signin->user->signin = NULL;
-    signin->user->ps->signin_backoff.under_way--;
+    signin->user->ps->http.signin_backoff.under_way--;
     signin_wipe(signin);
     call_free_answer(&signin->http);
     free(signin);
@@ -47,7 +48,7 @@ static void signin_free(struct ps_signin *signin)
 static int signin_send(struct ps_signin *signin, const char *path, void (*done)(struct call *))
 {
     struct ps *ps = signin->user->ps;
-    const struct ps_call *first = ps_user_waiting(signin->user);
+    const struct http_vault_call *first = http_vault_call_first(&signin->user->http);
 
     signin->http = (struct call){
         .method = "POST",
@@ -60,14 +61,14 @@ static int signin_send(struct ps_signin *signin, const char *path, void (*done)(
         .max_answer = PS_SECRET_MAX,
         .background = first && first->out->background,
         .begun = !signin->user->nsessions, /* the call that waits for it has been admitted */
-        .party = &signin->user->party,
-        .owner = signin->user->number,
-        .timeout_ms = ps->vault.conf->call_timeout_ms,
+        .party = &signin->user->http.party,
+        .owner = signin->user->http.number,
+        .timeout_ms = ps->http.vault.conf->call_timeout_ms,
         .done = done,
     };
     if (!signin->http.headers || (signin->body.len && !signin->http.body))
         return -ENOMEM;
-    return ps_http_send(ps, &signin->http);
+    return http_vault_send(&ps->http, &signin->http);
 }
 
 static int send_token_form(struct ps_signin *signin)
@@ -104,7 +105,7 @@ int ps_signin_start(struct ps_user *user, ps_on_signed_in *done)
     signin->headers = BUF_SECRET(PS_HEADERS_MAX);
     signin->body = BUF_SECRET(PS_BODY_MAX);
     user->signin = signin;
-    user->ps->signin_backoff.under_way++;
+    user->ps->http.signin_backoff.under_way++;
     err = ps_auth_wants_token(user->ps) ? send_token_form(signin) : send_sign_in(signin);
     if (err)
         signin_free(signin);
@@ -115,7 +116,7 @@ void ps_signin_cancel(struct ps_user *user)
 {
     if (!user->signin)
         return;
-    ps_http_cancel(user->ps, &user->signin->http);
+    http_vault_cancel(&user->ps->http, &user->signin->http);
     signin_free(user->signin);
 }
 
@@ -134,20 +135,16 @@ static void end_refused(struct ps_signin *signin)
     struct ps_user *user = signin->user;
     struct ps *ps = user->ps;
     const struct call *http = &signin->http;
-    unsigned doubled = user->refusals < 6 ? user->refusals : 6;
-    uint64_t delay = (uint64_t)PS_REFUSED_MIN << doubled;
+    bool wants_factor = *http->value[CALL_2FA];
+    uint64_t delay =
+        signin_refused(&user->http, wants_factor ? PS_REFUSED_MAX : PS_REFUSED_MIN, PS_REFUSED_MAX);
 
-    if (delay > PS_REFUSED_MAX || *http->value[CALL_2FA])
-        delay = PS_REFUSED_MAX;
-    user->refusals++;
-    ps->sign_ins_refused++;
-    user->refused_until_ms = clock_now(ps->clock) + delay;
-    ps_backoff_answered(user);
-    ps_error_refused(&user->last_fault, http);
-    user->last_fault.foreign = !ps->oauth_user && ps_is_foreign_refusal(http); /* OAuth has its own forms */
+    ps_error_refused(&user->http.last_fault, http);
+    user->http.last_fault.foreign =
+        !ps->oauth_user && ps_is_foreign_refusal(http); /* OAuth has its own forms */
     ps_auth_token_forget(ps);
     log_warn("vault_sign_in_refused", "vault=%s user=%s status=%d second_factor=%s pause_ms=%llu",
-             ps->vault.conf->name, user->name, http->status, *http->value[CALL_2FA] ? "yes" : "no",
+             ps->http.vault.conf->name, user->name, http->status, wants_factor ? "yes" : "no",
              (unsigned long long)delay);
     signin_end(signin, &(struct ps_signin_outcome){.kind = PS_SIGNIN_REFUSED});
 }
@@ -160,18 +157,18 @@ static void end_failed(struct ps_signin *signin, const char *unreadable)
     struct ps_signin_outcome outcome = {.kind = PS_SIGNIN_FAILED};
     uint64_t asked_ms = 0, pause;
 
-    outcome.retry = !unreadable && ps_error_is_retryable(ps, http, &asked_ms);
+    outcome.retry = !unreadable && http_vault_is_retryable(&ps->http, http, &asked_ms);
     if (unreadable)
-        ps_error_unreadable(&outcome.failure, http, unreadable);
+        http_vault_unreadable(&outcome.failure, http, unreadable);
     else if (http->err)
-        ps_error_transport(ps, http, &outcome.failure);
+        http_vault_transport_error(&ps->http, http, &outcome.failure);
     else
         ps_error_status(ps, &ps_operations[PS_SIGN_IN], http, &outcome.failure);
-    pause = ps_backoff_failed(user, &outcome.failure.fault);
+    pause = signin_failed(&user->http, &outcome.failure.fault);
     outcome.delay_ms = asked_ms > pause ? asked_ms : pause;
     if (!http->err) /* reachability.c logs once that the vault is not reachable */
         log_warn("vault_sign_in_failed", "vault=%s user=%s status=%d pause_ms=%llu why=%s",
-                 ps->vault.conf->name, user->name, http->status, (unsigned long long)pause,
+                 ps->http.vault.conf->name, user->name, http->status, (unsigned long long)pause,
                  outcome.failure.fault.detail);
     signin_end(signin, &outcome);
 }
@@ -180,7 +177,7 @@ static void end_unsent(struct ps_signin *signin, int err)
 {
     struct ps_signin_outcome outcome = {.kind = PS_SIGNIN_FAILED, .retry = err == -EAGAIN};
 
-    ps_error_errno(signin->user->ps, err, &outcome.failure);
+    http_vault_errno_error(&signin->user->ps->http, err, &outcome.failure);
     signin_end(signin, &outcome);
 }
 
@@ -191,12 +188,12 @@ static void end_session(struct ps_signin *signin)
     int err;
 
     if (!ps_is_signin_success(&signin->http)) {
-        end_failed(signin, ps_is_html(&signin->http)
+        end_failed(signin, http_vault_is_page(&signin->http)
                                ? "an HTML page instead of the vault's answer to the sign-in"
                                : "the answer to the sign-in is not the vault's JSON object");
         return;
     }
-    err = ps_cookies_merge(NULL, 0, &signin->http.cookies, ps_vault_clock_wall(ps), &jar);
+    err = ps_cookies_merge(NULL, 0, &signin->http.cookies, http_vault_clock_wall(&ps->http), &jar);
     if (err)
         end_failed(signin, "sign-in cookies are too large");
     else if (!jar.len)
@@ -211,9 +208,9 @@ static void on_token(struct call *http)
     struct ps_signin *signin = CONTAINER_OF(http, struct ps_signin, http);
     int err;
 
-    ps_http_done(signin->user->ps, http);
+    http_vault_done(&signin->user->ps->http, http);
     signin_wipe(signin);
-    if (ps_is_signin_refusal(http) || (!http->err && http->status == 400 && !ps_is_html(http))) {
+    if (ps_is_signin_refusal(http) || (!http->err && http->status == 400 && !http_vault_is_page(http))) {
         end_refused(signin);
         return;
     }
@@ -221,7 +218,7 @@ static void on_token(struct call *http)
         end_failed(signin, NULL);
         return;
     }
-    if (ps_is_html(http) || ps_auth_token_keep(signin->user->ps, http)) {
+    if (http_vault_is_page(http) || ps_auth_token_keep(signin->user->ps, http)) {
         end_failed(signin, "the token answer holds no usable access_token");
         return;
     }
@@ -237,7 +234,7 @@ static void on_sign_in_answer(struct call *http)
     struct ps *ps = signin->user->ps;
     int err = 0;
 
-    ps_http_done(ps, http);
+    http_vault_done(&ps->http, http);
     ps_latency_observe(ps, &ps_operations[PS_SIGN_IN], http);
     signin_wipe(signin);
     if (ps_is_signin_refusal(http) && http->status == 401 && ps->oauth_user && !signin->fresh_token) {
@@ -260,7 +257,7 @@ static void on_signed_out(struct call *http)
     struct ps_signout *out = CONTAINER_OF(http, struct ps_signout, http);
     struct ps *ps = out->ps;
 
-    ps_http_done(ps, http);
+    http_vault_done(&ps->http, http);
     call_free_answer(http);
     TAILQ_REMOVE(&ps->signouts, out, link);
     secret_clear(&out->headers);
@@ -285,10 +282,10 @@ void ps_signout(struct ps *ps, uint64_t owner, struct secret *headers)
         .safe = true,
         .background = true,
         .owner = owner,
-        .timeout_ms = ps->vault.conf->call_timeout_ms,
+        .timeout_ms = ps->http.vault.conf->call_timeout_ms,
         .done = on_signed_out,
     };
-    if (ps_http_send(ps, &out->http)) {
+    if (http_vault_send(&ps->http, &out->http)) {
         secret_clear(&out->headers);
         free(out);
         return;

@@ -57,8 +57,7 @@ uint64_t pra_budget_wait(struct pra_budget *b, uint64_t now_ms, enum pra_urgency
     wait = larger(wait, wait_for_hour(b, now_ms, limit));
     if (urgency < PRA_LIVE)
         return wait;
-    if (b->paused_until_ms > now_ms)
-        wait = larger(wait, b->paused_until_ms - now_ms);
+    wait = larger(wait, pra_budget_pause_left(b, now_ms));
     if (urgency == PRA_LIVE)
         return wait;
     if (pra_budget_below(b, now_ms, b->remaining_low ? b->remaining_low : PRA_REMAINING_LOW))

@@ -43,8 +43,13 @@ struct pra_budget {
 /* Milliseconds until a call of this urgency may go; 0 = now. */
 uint64_t pra_budget_wait(struct pra_budget *, uint64_t now_ms, enum pra_urgency);
 void pra_budget_take(struct pra_budget *, uint64_t now_ms); /* a call goes now */
-/* The site asks for a pause; 0 = without saying how long. */
+/* The site asks for a pause, of which at most PRA_PAUSE_MAX_MS is kept; 0 = without saying how long. */
 void pra_budget_pause(struct pra_budget *, uint64_t now_ms, uint64_t asked_ms);
+/* What is left of it; 0 = there is none. */
+static inline uint64_t pra_budget_pause_left(const struct pra_budget *b, uint64_t now_ms)
+{
+    return b->paused_until_ms > now_ms ? b->paused_until_ms - now_ms : 0;
+}
 /* How long the pause is where it does not say. */
 static inline uint64_t pra_budget_usual_pause(const struct pra_budget *b)
 {

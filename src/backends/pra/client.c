@@ -11,8 +11,8 @@
  * secret, or the token call has failed a moment ago, calls that need a token end at once with that failure.
  *
  * The turn goes by urgency: urgent calls, then probes, then the others; the token call is as urgent as the
- * calls that want a token. pra_budget says when. `turn` fires when the first of them may go, and runs always,
- * so that moving it needs no memory; the same holds for a call's `later` until it is sent.
+ * calls that want a token. pra_budget says when. `turn` fires when the first of them may go, and has a place
+ * of its own; a call's `later` runs until it is sent, so that moving it needs no memory.
  *
  * Invariants: a call is in `calls` from pra_client_call() until just before its done(). done() is called by
  * call_finish() alone, from the loop or from pra_client_close().
@@ -55,12 +55,11 @@ void pra_call_free(struct pra_call *call)
     pra_answer_free(&call->answer);
 }
 
-/* A call less is sent: where their number is limited the next has its turn. The deadline runs, so moving it
- * needs no memory. */
+/* A call less is sent: where their number is limited the next has its turn. */
 static void leave_place(struct pra_client *client)
 {
-    if (client->parallel && !client->closing && timer_start(client->timers, &client->turn, 0, on_turn))
-        client->turn.fire = on_turn;
+    if (client->parallel && !client->closing)
+        timer_set(client->timers, &client->turn, 0, on_turn);
 }
 
 /* May free the call. */
@@ -399,6 +398,24 @@ static void on_turn(struct deadline *d)
     serve(CONTAINER_OF(d, struct pra_client, turn));
 }
 
+/* Ends the calls that a pause of the site holds back, where it is longer than calls wait. */
+static void end_paused(struct pra_client *client)
+{
+    uint64_t left = pra_budget_pause_left(&client->budget, clock_now(client->clock));
+    struct pra_call *call;
+
+    if (!client->pause_waited_ms || left <= client->pause_waited_ms)
+        return;
+    TAILQ_FOREACH(call, &client->calls, link)
+    {
+        struct pra_result paused = {.fault = PRA_RATE_LIMITED, .failed = call->kind, .retry_after_ms = left};
+
+        if ((call->state == PRA_CALL_WANTS_TOKEN || call->state == PRA_CALL_WAITS) &&
+            urgency_of(call) >= PRA_LIVE)
+            end_later(call, &paused);
+    }
+}
+
 static void serve(struct pra_client *client)
 {
     struct pra_call *call;
@@ -406,10 +423,10 @@ static void serve(struct pra_client *client)
 
     if (client->closing)
         return;
+    end_paused(client);
     while ((call = next_call(client, &wait)))
         send_call(client, call);
-    if (timer_start(client->timers, &client->turn, wait, on_turn))
-        log_error("pra_timer", "pra=%s error=%s", client->name, "out of memory");
+    timer_set(client->timers, &client->turn, wait, on_turn);
 }
 
 /* ---- the caller's side ---- */
@@ -526,6 +543,7 @@ static void take_params(struct pra_client *client, const struct pra_params *para
     client->budget.hourly = params->hourly;
     client->budget.remaining_low = params->remaining_low;
     client->budget.pause_ms = params->pause_ms;
+    client->pause_waited_ms = params->pause_waited_ms;
     client->token.rules = (struct pra_token_rules){params->refused_max_ms, params->renew_before_ms};
 }
 
@@ -549,11 +567,11 @@ struct pra_client *pra_client_new(struct loop *loop, const struct pra_params *pa
     take_params(client, params);
     client->name = strdup(params->name);
     client->client_id = strdup(params->client_id);
-    if (client->name && client->client_id && !timer_start(client->timers, &client->turn, PARKED_MS, on_turn))
+    if (client->name && client->client_id && !timer_reserve(client->timers, &client->turn))
         client->up = upstream_new(loop, &opts, why);
     if (client->up)
         return client;
-    timer_stop(client->timers, &client->turn);
+    timer_unreserve(client->timers, &client->turn);
     client_free(client);
     return NULL;
 }
@@ -621,7 +639,7 @@ void pra_client_stop(struct pra_client *client)
     struct pra_call *call = &client->token_call;
 
     client->closing = true;
-    timer_stop(client->timers, &client->turn);
+    timer_unreserve(client->timers, &client->turn);
     if (call->state == PRA_CALL_SENT)
         upstream_cancel(&call->http);
     forget_request(call);

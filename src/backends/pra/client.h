@@ -38,6 +38,7 @@ struct pra_params {
     unsigned parallel;        /* calls at once */
     unsigned hourly;          /* calls in any hour */
     uint64_t pause_ms;        /* after 429 and 503 without Retry-After */
+    uint64_t pause_waited_ms; /* calls wait no longer pause: they end with PRA_RATE_LIMITED; 0 = any */
     int64_t remaining_low;    /* below so many left only live calls go */
     uint64_t refused_max_ms;  /* longest pause after refused credentials */
     uint64_t renew_before_ms; /* how long before its end a token is renewed */

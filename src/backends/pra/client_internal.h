@@ -21,12 +21,13 @@ struct pra_client {
     uint64_t call_timeout_ms, report_timeout_ms;
     size_t max_answer;
     unsigned parallel; /* calls sent at once; 0 = the upstream decides */
+    uint64_t pause_waited_ms;
 
     struct pra_budget budget;
     struct pra_token token;
     struct pra_call token_call; /* IDLE = none is asked for */
     struct pra_call_list calls; /* all but the token call, in the order of their start */
-    struct deadline turn;       /* when the next call may go; always running */
+    struct deadline turn;       /* when the next call may go; it has a place */
     bool closing;
     void (*closed)(void *arg);
     void *arg;

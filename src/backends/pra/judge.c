@@ -264,16 +264,21 @@ static enum pra_fault judge_answer(struct pra_client *client, struct pra_call *c
 
 /* ---- headers ---- */
 
+/* The seconds or the date of Retry-After, at most PRA_PAUSE_MAX_MS; 0 = it says nothing. */
 static uint64_t retry_after_ms(const struct pra_client *client, const char *value)
 {
-    int64_t seconds, at;
+    int64_t seconds, at, left = 0;
 
-    if (text_int(value, 0, 1000000, &seconds))
+    if (text_int(value, 0, PRA_PAUSE_MAX_MS / 1000, &seconds))
         return (uint64_t)seconds * 1000;
+    if (*value && text_only(value, "0123456789"))
+        return PRA_PAUSE_MAX_MS;
     if (clock_parse_http_date(value, &at))
         return 0;
-    int64_t left = at - clock_wall(client->clock);
-    return left > 0 ? (uint64_t)left : 1;
+    left = at - clock_wall(client->clock);
+    if (left <= 0)
+        return 1;
+    return left < PRA_PAUSE_MAX_MS ? (uint64_t)left : PRA_PAUSE_MAX_MS;
 }
 
 static void read_headers(struct pra_client *client, struct pra_call *call)

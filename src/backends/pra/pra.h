@@ -83,7 +83,7 @@ struct pra_result {
     int status;                /* HTTP, 0 = no answer */
     bool page;                 /* the body was HTML */
     bool sent;                 /* some of the request may have reached the site */
-    uint64_t retry_after_ms;   /* when the next try makes sense; 0 = not known */
+    uint64_t retry_after_ms;   /* when the next try makes sense, at most PRA_PAUSE_MAX_MS; 0 = not known */
     char text[PRA_TEXT_SIZE];  /* the site's words, or why there is no connection; clean, for an operator */
 };
 

@@ -50,10 +50,20 @@ static void take_params(struct pra_site *site, const struct pra_site_params *par
 
 static void site_free(struct pra_site *site)
 {
+    timer_unreserve(site->timers, &site->probe.timer);
+    timer_unreserve(site->timers, &site->check.timer);
+    timer_unreserve(site->timers, &site->poll.timer);
     pra_site_metrics_stop(site);
     pra_jumpoints_free(&site->wanted);
     free(site->name);
     free(site);
+}
+
+static int reserve(struct pra_site *site)
+{
+    return timer_reserve(site->timers, &site->probe.timer) || timer_reserve(site->timers, &site->check.timer)
+               ? -ENOMEM
+               : timer_reserve(site->timers, &site->poll.timer);
 }
 
 struct pra_site *pra_site_new(struct loop *loop, const struct pra_site_params *params, struct secret *secret,
@@ -73,7 +83,7 @@ struct pra_site *pra_site_new(struct loop *loop, const struct pra_site_params *p
     site->clock = loop_clock(loop);
     site->poll.cursor_ms = site->poll.sure_cursor_ms = cursor_ms > 0 ? cursor_ms : 0;
     site->name = strdup(params->client.name);
-    if (site->name && copy_names(&names, params) == 0)
+    if (site->name && !reserve(site) && copy_names(&names, params) == 0)
         site->client = pra_client_new(loop, &params->client, secret, why);
     if (!site->client) {
         secret_clear(secret);
@@ -93,7 +103,7 @@ int pra_site_start(struct pra_site *site)
     pra_site_probe(site);
     pra_site_check(site);
     pra_site_poll_soon(site, site->params.poll_interval_ms);
-    return timer_running(&site->probe.timer) && timer_running(&site->check.timer) ? 0 : -ENOMEM;
+    return 0;
 }
 
 int pra_site_reload(struct pra_site *site, const struct pra_site_params *params, struct secret *secret)

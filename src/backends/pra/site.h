@@ -63,9 +63,6 @@ int pra_site_reload(struct pra_site *, const struct pra_site_params *, struct se
 void pra_site_stop(struct pra_site *);
 /* The same, and no row is passed on. closed() comes when nothing is left. */
 void pra_site_close(struct pra_site *, void (*closed)(void *arg), void *arg);
-/* A lease with a key that was created then (gateway's wall clock) has come from elsewhere: the next listing
- * looks back to it. */
-void pra_site_look_back(struct pra_site *, int64_t created_ms);
 
 /* ---- kill switch ---- */
 

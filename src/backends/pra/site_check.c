@@ -60,9 +60,8 @@ static void take_health(struct pra_site *site, const struct pra_health *health)
 static void next_probe(struct pra_site *site)
 {
     site->probe.looking = false;
-    pra_site_arm(site, &site->probe.timer,
-                 pra_site_interval(site, site->params.probe_interval_ms, site->probe.failures, false),
-                 on_probe);
+    timer_set(site->timers, &site->probe.timer,
+              pra_site_interval(site, site->params.probe_interval_ms, site->probe.failures, false), on_probe);
 }
 
 /* check_health, in standby. */
@@ -117,7 +116,7 @@ static void on_probe(struct deadline *d)
 void pra_site_probe(struct pra_site *site)
 {
     if (site->probe.call.state == PRA_CALL_IDLE)
-        pra_site_arm(site, &site->probe.timer, 0, on_probe);
+        timer_set(site->timers, &site->probe.timer, 0, on_probe);
 }
 
 /* ---- check: end ---- */
@@ -154,7 +153,7 @@ static void end_check(struct pra_site *site, const struct pra_result *result)
     check->failure = *result;
     check->failures = pra_is_failure(result) ? check->failures + 1 : 0;
     pra_site_update(site);
-    pra_site_arm(site, &check->timer, next_check_ms(site), on_check);
+    timer_set(site->timers, &check->timer, next_check_ms(site), on_check);
     check->again = false;
     if (first || (site->poll.denied && !pra_is_failure(result)))
         pra_site_poll_soon(site, 0);
@@ -335,7 +334,7 @@ static void on_check(struct deadline *d)
     if (site->check.running)
         return;
     if (pra_site_is_standby(site) || (now.token_paused && site->check.ended)) {
-        pra_site_arm(site, &site->check.timer, next_check_ms(site), on_check);
+        timer_set(site->timers, &site->check.timer, next_check_ms(site), on_check);
         return;
     }
     site->check.running = true;
@@ -347,7 +346,7 @@ void pra_site_check(struct pra_site *site)
     if (site->check.running)
         site->check.again = true;
     else
-        pra_site_arm(site, &site->check.timer, 0, on_check);
+        timer_set(site->timers, &site->check.timer, 0, on_check);
 }
 
 void pra_site_check_stop(struct pra_site *site)

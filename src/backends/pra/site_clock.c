@@ -15,13 +15,6 @@
 
 #include "base/log.h"
 
-void pra_site_arm(struct pra_site *site, struct deadline *timer, uint64_t delay_ms,
-                  void (*fire)(struct deadline *))
-{
-    if (timer_start(site->timers, timer, delay_ms, fire))
-        log_error("pra_timer", "pra=%s error=%s", site->name, "out of memory");
-}
-
 int64_t pra_site_wall(const struct pra_site *site)
 {
     return clock_wall(site->clock) + site->skew_ms;
@@ -92,7 +85,7 @@ static void note_step(struct pra_site *site, const struct pra_call *call)
     if (site->check.running)
         site->check.again = true;
     else
-        pra_site_arm(site, &site->check.timer, 0, site->check.timer.fire);
+        timer_set(site->timers, &site->check.timer, 0, site->check.timer.fire);
 }
 
 /* The Date header has less to say than get_api_info: it counts where that names no time. */

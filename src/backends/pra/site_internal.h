@@ -89,6 +89,7 @@ struct pra_site {
         int64_t cursor_ms;  /* the site's clock, 0 = none */
         int64_t end_ms;     /* what the cursor becomes after the listing at hand */
         int64_t extra_ms;   /* looked back in addition, after a failover */
+        bool is_idle;       /* the last tick had nothing to ask for */
         bool has_look_back; /* to look_back_ms (gateway's clock) */
         int64_t look_back_ms;
         bool has_doubt; /* what has ended since doubt_ms (the site's clock) may have been missed */
@@ -138,7 +139,6 @@ int64_t pra_site_wall(const struct pra_site *); /* the site's clock, as far as i
 /* The Date header has less to say than get_api_info: it counts where that names no time. */
 void pra_site_note_date(struct pra_site *, const struct pra_call *);
 void pra_site_note_time(struct pra_site *, const struct pra_call *, int64_t time_ms); /* it named its time */
-void pra_site_arm(struct pra_site *, struct deadline *, uint64_t delay_ms, void (*fire)(struct deadline *));
 
 /* site_check.c */
 void pra_site_probe(struct pra_site *);      /* begins probing */

@@ -14,7 +14,8 @@
  * on, and is saved once a poll, after that. It goes back from the future alone. But the next listing looks
  * back further, and all after it until a poll that began later has succeeded:
  *   - by 15 minutes, after a failover;
- *   - to the oldest lease that has come from elsewhere;
+ *   - to the oldest lease, where that was made before there was a lease to ask for: it has come from another
+ *     gateway, or was given its key later;
  *   - to the last time at which the skew was right, after a clock has been set. Until the skew is measured
  *     again, listings have asked for a wrong time.
  *
@@ -71,7 +72,7 @@ static void end_poll(struct pra_site *site)
     poll->advanced = false;
     pra_site_update(site);
     if (site->params.poll_interval_ms && !site->closing)
-        pra_site_arm(site, &poll->timer, next_tick_ms(site), on_tick);
+        timer_set(site->timers, &poll->timer, next_tick_ms(site), on_tick);
 }
 
 static void listing_failed(struct pra_site *site, const struct pra_result *result)
@@ -128,7 +129,7 @@ static void on_rows(struct deadline *d)
 
     pass_rows(site);
     if (site->poll.next_row < site->poll.call.answer.listing.n) {
-        pra_site_arm(site, &site->poll.timer, 0, on_rows);
+        timer_set(site->timers, &site->poll.timer, 0, on_rows);
         return;
     }
     pra_call_free(&site->poll.call);
@@ -151,7 +152,7 @@ static void on_listing(struct pra_call *call)
         site->poll.end_ms = call->began_wall_ms + site->skew_ms - site->skew_error_ms;
     site->rows_skipped += call->answer.listing.skipped;
     site->poll.next_row = 0;
-    pra_site_arm(site, &site->poll.timer, 0, on_rows);
+    timer_set(site->timers, &site->poll.timer, 0, on_rows);
 }
 
 /* ---- asking ---- */
@@ -225,18 +226,35 @@ static void idle(struct pra_site *site, int64_t now_ms)
     poll->has_doubt = false;
 }
 
+/* The cursor has moved past the beginning of a lease that was not asked for. */
+static void look_back(struct pra_site *site, int64_t created_ms)
+{
+    struct pra_poll *poll = &site->poll;
+
+    if (!poll->is_idle || created_ms + site->skew_ms >= poll->cursor_ms)
+        return;
+    if (!poll->has_look_back || created_ms < poll->look_back_ms)
+        poll->look_back_ms = created_ms;
+    poll->has_look_back = true;
+    poll->wanted++;
+}
+
 static void on_tick(struct deadline *d)
 {
     struct pra_site *site = CONTAINER_OF(d, struct pra_site, poll.timer);
     struct pra_poll *poll = &site->poll;
     int64_t now = pra_site_wall(site), oldest;
+    bool has_key = site->hooks.oldest_key(site->hooks.ctx, &oldest);
 
     poll->running = true;
     poll->advanced = false;
-    poll->asked = poll->wanted;
     if (poll->cursor_ms > now) /* the clock was set back */
         poll->cursor_ms = now;
-    if (!site->hooks.oldest_key(site->hooks.ctx, &oldest)) {
+    if (has_key)
+        look_back(site, oldest);
+    poll->is_idle = !has_key;
+    poll->asked = poll->wanted;
+    if (!has_key) {
         idle(site, now);
         end_poll(site);
     } else if (is_held_back(site)) {
@@ -252,7 +270,7 @@ void pra_site_poll_soon(struct pra_site *site, uint64_t delay_ms)
     bool sooner = timer_running(timer) && timer->at_ms <= clock_now(site->clock) + delay_ms;
 
     if (site->params.poll_interval_ms && !site->poll.running && !sooner)
-        pra_site_arm(site, &site->poll.timer, delay_ms, on_tick);
+        timer_set(site->timers, &site->poll.timer, delay_ms, on_tick);
 }
 
 void pra_site_poll_stop(struct pra_site *site)
@@ -264,16 +282,6 @@ void pra_site_poll_stop(struct pra_site *site)
 bool pra_site_poll_is_passing(const struct pra_site *site)
 {
     return timer_running(&site->poll.timer) && site->poll.timer.fire == on_rows;
-}
-
-void pra_site_look_back(struct pra_site *site, int64_t created_ms)
-{
-    struct pra_poll *poll = &site->poll;
-
-    if (!poll->has_look_back || created_ms < poll->look_back_ms)
-        poll->look_back_ms = created_ms;
-    poll->has_look_back = true;
-    poll->wanted++;
 }
 
 void pra_site_poll_switched(struct pra_site *site)

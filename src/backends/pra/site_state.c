@@ -237,7 +237,7 @@ static void answered(struct pra_site *site)
     site->has_success = true;
     site->success_at_ms = clock_now(site->clock);
     if (was_down && site->check.timer.fire && !site->check.running)
-        pra_site_arm(site, &site->check.timer, 0, site->check.timer.fire);
+        timer_set(site->timers, &site->check.timer, 0, site->check.timer.fire);
     else
         site->check.again |= was_down;
 }

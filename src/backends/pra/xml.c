@@ -186,6 +186,8 @@ static void XMLCALL on_text(void *arg, const XML_Char *text, int n)
         x->error_cut |= !append_some(&x->error_text, text, (size_t)n);
     else if (!x->error && !x->text_cut)
         x->text_cut = !append_some(&x->text, text, (size_t)n);
+    if (x->error_text.failed || x->text.failed) /* neither is ever given more than it may hold */
+        stop(x, PRA_NO_MEMORY, "out of memory");
 }
 
 static void XMLCALL on_doctype(void *arg, const XML_Char *name, const XML_Char *system,

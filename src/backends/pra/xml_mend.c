@@ -2,8 +2,9 @@
 /*
  * xml_mend.c - bytes on their way to the XML parser; see xml_mend.h.
  *
- * `head` holds the beginning of a letter whose rest has not come. The end of the buffer is left free for the
- * letters that may still be written when it is full for the caller.
+ * `head` holds the beginning of a letter whose rest has not come, `ref` that of a reference (&#27;). The end
+ * of the buffer is left free for what may still be written when it is full for the caller. A CDATA section,
+ * where a reference is text, is not told apart.
  */
 #include "backends/pra/xml_mend.h"
 
@@ -12,11 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPARE 8
+#define REF_SIZE 32 /* a longer reference is left to the parser */
+#define SPARE    (REF_SIZE + 8)
 
 struct pra_xml_mend {
-    size_t n, nhead;
-    char head[4];
+    size_t n, nhead, nref;
+    char head[4], ref[REF_SIZE];
     char out[PRA_XML_MEND_SIZE];
 };
 
@@ -41,6 +43,63 @@ static bool is_forbidden(uint32_t letter)
     return (letter < 0x20 && letter != '\t' && letter != '\n' && letter != '\r') || letter == 0xfffe ||
            letter == 0xffff;
 }
+
+/* ---- references to letters by their number ---- */
+
+/* The number of "&#27" or "&#x1b"; false where it has no digits. */
+static bool ref_number(const struct pra_xml_mend *m, uint32_t *number)
+{
+    bool hex = m->nref > 2 && m->ref[2] == 'x';
+    size_t i = hex ? 3 : 2;
+
+    *number = 0;
+    if (i >= m->nref)
+        return false;
+    for (; i < m->nref && *number <= 0x10ffff; i++) {
+        char c = m->ref[i];
+        uint32_t digit = (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+
+        *number = *number * (hex ? 16 : 10) + digit;
+    }
+    return true;
+}
+
+static void ref_leave(struct pra_xml_mend *m)
+{
+    put(m, m->ref, m->nref);
+    m->nref = 0;
+}
+
+static bool ref_takes(const struct pra_xml_mend *m, char c)
+{
+    if (m->nref == 1)
+        return c == '#';
+    if (m->nref == 2 && c == 'x')
+        return true;
+    return (c >= '0' && c <= '9') ||
+           (m->nref > 2 && m->ref[2] == 'x' && ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')));
+}
+
+/* The next byte behind a reference that has begun. False: it does not go on with this byte, which is left. */
+static bool ref_go_on(struct pra_xml_mend *m, char byte)
+{
+    uint32_t number;
+
+    if (byte == ';' && ref_number(m, &number) &&
+        (is_forbidden(number) || (number >= 0xd800 && number <= 0xdfff) || number > 0x10ffff)) {
+        m->nref = 0;
+        put(m, "\xef\xbf\xbd", number ? 3 : 0);
+        return true;
+    }
+    if (!ref_takes(m, byte) || m->nref == sizeof(m->ref)) {
+        ref_leave(m);
+        return false;
+    }
+    m->ref[m->nref++] = byte;
+    return true;
+}
+
+/* ---- letters ---- */
 
 /* A whole letter. */
 static void put_letter(struct pra_xml_mend *m, const char *bytes, size_t n)
@@ -76,12 +135,12 @@ static bool go_on(struct pra_xml_mend *m, char byte)
     return true;
 }
 
-/* Printable ASCII and what lies between it: copied as it is. */
+/* Printable ASCII and what lies between it, but for the begin of a reference: copied as it is. */
 static size_t plain_run(const char *bytes, size_t n)
 {
     size_t i = 0;
 
-    while (i < n && (signed char)bytes[i] >= 0x20)
+    while (i < n && (signed char)bytes[i] >= 0x20 && bytes[i] != '&')
         i++;
     return i;
 }
@@ -106,7 +165,7 @@ size_t pra_xml_mend(struct pra_xml_mend *m, const char *bytes, size_t n)
 
     while (used < n && m->n + SPARE < sizeof(m->out)) {
         size_t room = sizeof(m->out) - SPARE - m->n, left = n - used;
-        size_t plain = m->nhead ? 0 : plain_run(bytes + used, left < room ? left : room);
+        size_t plain = m->nhead || m->nref ? 0 : plain_run(bytes + used, left < room ? left : room);
 
         put(m, bytes + used, plain);
         used += plain;
@@ -114,6 +173,10 @@ size_t pra_xml_mend(struct pra_xml_mend *m, const char *bytes, size_t n)
             break;
         if (m->nhead)
             used += go_on(m, bytes[used]);
+        else if (m->nref)
+            used += ref_go_on(m, bytes[used]);
+        else if (bytes[used] == '&')
+            m->ref[m->nref++] = bytes[used++];
         else
             used += take_letter(m, bytes + used, n - used);
     }
@@ -125,6 +188,7 @@ void pra_xml_mend_end(struct pra_xml_mend *m)
     if (m->nhead)
         put(m, "\xef\xbf\xbd", 3);
     m->nhead = 0;
+    ref_leave(m);
 }
 
 const char *pra_xml_mended(const struct pra_xml_mend *m, size_t *n)

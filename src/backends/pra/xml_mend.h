@@ -1,9 +1,10 @@
 /*
  * xml_mend.h - bytes of an XML document on their way to the parser, with what is no letter of XML mended.
  *
- * Bytes that are no UTF-8, and letters that XML forbids, become U+FFFD; NUL goes. A letter may be cut between
- * two pieces: its beginning is kept. What is mended is collected until there is enough of it, so that a
- * parser which looks again at an unfinished tag with each piece is not fed with single bytes.
+ * Bytes that are no UTF-8, and letters that XML forbids, become U+FFFD; NUL goes. The same holds for a letter
+ * that is written as a reference (&#27;). Either may be cut between two pieces: its beginning is kept. What
+ * is mended is collected until there is enough of it, so that a parser which looks again at an unfinished tag
+ * with each piece is not fed with single bytes.
  *
  *   pra_xml_mend (until all is used) <-> pra_xml_mended, pra_xml_mend_taken --> pra_xml_mend_end
  */

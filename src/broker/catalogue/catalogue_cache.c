@@ -226,20 +226,26 @@ static void fail_reading(struct entry *entry, enum vault_result result, const st
     answer_waiters(entry, result, &fault);
 }
 
-static void finish_reading(struct entry *entry)
+/* Of the lists that were read and the system index that there is; NULL = out of memory. */
+static struct catalogue *make_catalogue(const struct entry *entry)
 {
-    struct catalogue_cache *cache = entry->of;
     struct account_list *lists[NLISTS];
     struct catalogue_sources from = {.conf = entry->vault->conf,
-                                     .index = catalogue_cache_index(cache, entry->vault),
+                                     .index = catalogue_cache_index(entry->of, entry->vault),
                                      .lists = lists,
                                      .nlists = NLISTS};
-    struct catalogue *catalogue;
-    struct fault fault;
 
     for (size_t i = 0; i < NLISTS; i++)
         lists[i] = entry->list[i].call.accounts;
-    catalogue = catalogue_make(&from);
+    return catalogue_make(&from);
+}
+
+static void finish_reading(struct entry *entry)
+{
+    struct catalogue_cache *cache = entry->of;
+    struct catalogue *catalogue = make_catalogue(entry);
+    struct fault fault;
+
     if (!catalogue) {
         fault_set(&fault, FAULT_INTERNAL, "out of memory");
         fail_reading(entry, VAULT_FAILED, &fault);
@@ -301,6 +307,27 @@ static int start_reading(struct entry *entry, bool background)
     if (!directory_ready(catalogue_cache_directory(cache, entry->vault), &entry->directory))
         entry->open++;
     return 0;
+}
+
+bool catalogue_cache_take_early(struct catalogue_cache *cache, struct vault *vault, const char *user,
+                                struct list_wait *wait)
+{
+    struct list_key *key = list_key_owner(vault, user);
+    struct entry *entry = NULL;
+    struct catalogue *catalogue;
+
+    if (key)
+        HASH_FIND(hh, cache->entries, key->bytes, key->len, entry);
+    free(key);
+    if (!entry || wait->queue != &entry->waiters || entry->open != 1 || !entry->directory.directory)
+        return false;
+    catalogue = make_catalogue(entry);
+    if (!catalogue)
+        return false;
+    list_wait_dequeue(wait, cache->opts.timers);
+    wait->result = VAULT_OK;
+    wait->catalogue = catalogue;
+    return true;
 }
 
 /* ---- searches ---- */

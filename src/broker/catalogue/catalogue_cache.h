@@ -37,6 +37,13 @@ void catalogue_cache_free(struct catalogue_cache *); /* waiters are not called; 
 int catalogue_cache_get(struct catalogue_cache *, struct vault *, const char *user, struct list_wait *);
 /* done() will not be called; the reading goes on, for the next search. May be called any number of times. */
 void catalogue_cache_leave(struct catalogue_cache *, struct list_wait *);
+/*
+ * The waiter's time is over. True = the lists have been read, and only the system index is waited for: the
+ * wait has its answer, a catalogue with the index that there is (or none), and has ended without done(). The
+ * reading goes on, for the next search. False = nothing has changed.
+ */
+bool catalogue_cache_take_early(struct catalogue_cache *, struct vault *, const char *user,
+                                struct list_wait *);
 
 /* The system index of a vault, and its directory; NULL where there is none. */
 struct system_index *catalogue_cache_index(struct catalogue_cache *, const struct vault *);

@@ -23,20 +23,20 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- account ---- */
 
-static bool is_same(const struct account *row, const struct credential_ref *ref)
+static bool is_same(const struct account *row, const char *account_key)
 {
-    return row->system_id == ref->system_id && row->account_id == ref->account_id &&
-           row->application_id == ref->application_id;
+    return row->key && strcmp(row->key, account_key) == 0;
 }
 
 /* In the lists of the current candidate alone: another candidate may be shown other accounts. */
 static bool find_known(struct checkout *co)
 {
-    co->account =
-        account_lists_known(co->op.broker->lists, co->vault, usermap_user(&co->users), &co->ref, &co->hold);
+    co->account = account_lists_known(co->op.broker->lists, co->vault, usermap_user(&co->users),
+                                      co->account_key, &co->hold);
     return co->account != NULL;
 }
 
@@ -45,19 +45,71 @@ static void on_list(struct list_wait *w)
     co_resume(CONTAINER_OF(w, struct checkout, wait));
 }
 
+/* It says what the vault has been configured with, and so begins nothing at the vault. */
+static void on_entitled(struct vault_call *call)
+{
+    co_resume(CONTAINER_OF(call, struct checkout, call));
+}
+
+static int ask_entitled(struct checkout *co)
+{
+    if (!co->entitled)
+        co->entitled = entitled_session_new(co->session, co->vault->conf);
+    if (!co->entitled)
+        return -ENOMEM;
+    co_call(co, usermap_user(&co->users));
+    co->call.done = on_entitled;
+    return co->vault->ops->entitled(co->vault, &co->entitled->asked, co->account_key, &co->call);
+}
+
 static int account_enter(struct checkout *co)
 {
-    struct account_query query = {.kind = co->ref.kind, .system_id = co->ref.system_id};
+    struct account_query query;
+    int err;
 
+    if (co->vault->ops->entitled)
+        return co->account ? CO_NOW : ask_entitled(co);
     if (!usermap_user(&co->users) || find_known(co))
         return CO_NOW;
+    err = co->vault->ops->query(co->vault, co->account_key, &query);
+    if (err)
+        return err;
     co->wait = (struct list_wait){.timeout_ms = op_time_left(&co->op), .done = on_list};
     return account_lists_get(co->op.broker->lists, co->vault, usermap_user(&co->users), &query, &co->wait);
+}
+
+/* Whose account it is the vault has said: the row of this key, or why there is none. */
+static enum co_state find_account(struct checkout *co)
+{
+    for (size_t i = 0; co->hold && i < co->hold->n && !co->account; i++)
+        if (is_same(&co->hold->rows[i], co->account_key))
+            co->account = &co->hold->rows[i];
+    if (!co->account)
+        return co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
+                       "the vault shows %s no such account; find credentials again",
+                       usermap_user(&co->users));
+    return CO_ACCOUNT;
+}
+
+static enum co_state entitlement_read(struct checkout *co)
+{
+    const struct vault_call *call = &co->call;
+
+    if (call->result == VAULT_DENIED && !fault_is_set(&call->fault))
+        return co_fail(co, FAULT_NOT_ENTITLED, "this session may not use this credential");
+    if (call->result != VAULT_OK && call->result != VAULT_ABSENT)
+        return co_fail_with(co, &call->fault);
+    co->hold = co->call.accounts;
+    co->call.accounts = NULL;
+    return find_account(co);
 }
 
 static enum co_state account_read(struct checkout *co)
 {
     struct list_wait *w = &co->wait;
+
+    if (co->vault->ops->entitled)
+        return entitlement_read(co);
 
     if (w->source != LIST_FROM_CACHE)
         co_answered(co);
@@ -67,14 +119,7 @@ static enum co_state account_read(struct checkout *co)
         return co_fail_with(co, &w->fault);
     co->hold = w->accounts;
     w->accounts = NULL;
-    for (size_t i = 0; co->hold && i < co->hold->n && !co->account; i++)
-        if (is_same(&co->hold->rows[i], &co->ref))
-            co->account = &co->hold->rows[i];
-    if (!co->account)
-        return co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
-                       "the vault shows %s no such account; find credentials again",
-                       usermap_user(&co->users));
-    return CO_ACCOUNT;
+    return find_account(co);
 }
 
 /* How many minutes to ask for; false = the caller named too many. */
@@ -90,11 +135,12 @@ static bool choose_minutes(struct checkout *co)
     return co->duration_minutes == 0;
 }
 
-/* One of this person that waits for its approver is asked for its secret first. */
+/* One of this person that waits for its approver is asked for its secret first. A store that is shared shows
+ * it with the intent (elsewhere.c), by which the end of the session finds the check-out. */
 static enum co_state claim_pending(struct checkout *co)
 {
     struct vault_request *pending =
-        pending_find(co->op.broker->leases, co->session, co->credential_id, co->vault);
+        co->shared ? NULL : pending_find(co->op.broker->leases, co->session, co->credential_id, co->vault);
 
     if (!pending)
         return CO_POLICY;
@@ -105,7 +151,7 @@ static enum co_state account_resume(struct checkout *co, int err)
 {
     struct lease *lease;
 
-    if (err == -EAGAIN)
+    if (err == -EAGAIN && !co->vault->ops->entitled)
         co->call.fault = co->wait.fault;
     if (err < 0)
         return co_fail_start(co, err);
@@ -126,6 +172,8 @@ static enum co_state account_resume(struct checkout *co, int err)
     if (!lease ||
         lease->request->origin == ORIGIN_NO_REQUEST) /* there is no request through which to read again */
         return claim_pending(co);
+    if (!co->vault->can.repeatable)
+        return co_fail_held(co, lease->request);
     co_share_lsid(co, lease);
     vault_request_hold(lease->request);
     co_hold(co, lease->request, true);
@@ -135,7 +183,7 @@ static enum co_state account_resume(struct checkout *co, int err)
 static bool account_drop(struct checkout *co)
 {
     account_lists_leave(co->op.broker->lists, &co->wait);
-    return true;
+    return co_drop_call(co);
 }
 
 const struct co_step co_account_step = {"account", account_enter, account_resume, account_drop};
@@ -155,15 +203,15 @@ static int policy_enter(struct checkout *co)
     const char *user = usermap_user(&co->users);
 
     co->policy_knowledge = POLICY_NOT_ASKED;
-    if (co_is_isa(co) || (!reason_is_empty(co) && !co->vault->conf->ask_policy))
+    if (!co->vault->ops->policy || co_is_isa(co) || (!reason_is_empty(co) && !co->vault->conf->ask_policy))
         return CO_NOW;
     co->policy_knowledge = account_facts_policy(account_lists_facts(co->op.broker->lists), co->vault, user,
-                                                &co->ref, &co->policy);
+                                                co->account_key, &co->policy);
     if (co->policy_knowledge != POLICY_NOT_ASKED)
         return CO_NOW;
     co_call_in_time(co, user);
     co->call.result = VAULT_FAILED;
-    return co->vault->ops->policy(co->vault, co->ref.system_id, co->ref.account_id, co->minutes, &co->call);
+    return co->vault->ops->policy(co->vault, co->account_key, co->minutes, &co->call);
 }
 
 static enum co_state policy_resume(struct checkout *co, int err)
@@ -181,16 +229,16 @@ static enum co_state policy_resume(struct checkout *co, int err)
     if (asked && (co->policy_knowledge == POLICY_KNOWN ||
                   op_time_left(&co->op) > 0)) /* not if the caller's deadline cut it short */
         account_facts_learn_policy(account_lists_facts(co->op.broker->lists), co->vault,
-                                   usermap_user(&co->users), &co->ref,
+                                   usermap_user(&co->users), co->account_key,
                                    co->policy_knowledge == POLICY_KNOWN ? &co->policy : NULL);
     if (co->policy_knowledge != POLICY_KNOWN)
-        return CO_INTENT;
+        return co_intent(co);
     if (co->policy.reason && reason_is_empty(co))
         return co_fail(co, FAULT_REASON_REQUIRED,
                        "the access policy wants a reason: send one, or set `reason` of the vault");
     if (co->policy.ticket && !(co->ticket_number && *co->ticket_number))
         return co_fail(co, FAULT_TICKET_REQUIRED, "the access policy wants a ticket: send ticket_number");
-    return CO_INTENT;
+    return co_intent(co);
 }
 
 const struct co_step co_policy_step = {"policy", policy_enter, policy_resume, co_drop_call};

@@ -60,12 +60,12 @@ void co_audit_begin(struct checkout *co)
     audit_text(&n, "outcome", "ok");
     add_credential(&n, co);
     audit_text(&n, "lease_id", lease_id_of(co));
-    audit_number(&n, "vault_request_id", request_name_number(vault_request_name(co->request)));
+    audit_number(&n, "vault_request_id", request_key_number(vault_request_name(co->request)));
     audit_text(&n, "vault_url", vault_request_url(co->request));
     audit_text(&n, "kind", co->type == CREDENTIAL_SSH_KEY ? "ssh_key" : "password");
     audit_text(&n, "access", co_is_isa(co) ? "isa" : NULL);
     audit_text(&n, "adopted", co->request->origin == ORIGIN_FOREIGN ? "yes" : NULL);
-    audit_moment(&n, "expires_at", co->request->expires_wall_ms);
+    audit_moment(&n, "expires_at", co_expires_wall(co));
     co->audit_err = audit_await(&n, &co->recorded);
 }
 

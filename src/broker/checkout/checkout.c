@@ -11,6 +11,7 @@
  *   request -> lookup            the vault's reuse named a request that the table does not hold
  *   request -> await             it named one whose check-in is under way; then intent again
  *   intent -> isa -> seek        direct access, in place of request
+ *   policy -> turn -> intent     where the request's key comes again (turn.c)
  *
  * Where the store is shared by several gateways (elsewhere.c, confirm.c):
  *
@@ -55,6 +56,7 @@
 #include "base/container_of.h"
 #include "base/crash_point.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "broker/identity/login_name.h"
 #include "broker/release_work.h"
 
@@ -68,30 +70,24 @@ static const struct op_class checkout_class;
 static const struct co_step co_begin_step, co_ended_step, co_reply_step, co_done_step;
 
 static const struct co_step *const states[CO_NSTATES] = {
-    [CO_BEGIN] = &co_begin_step,
-    [CO_SESSION_QUEUE] = &co_session_queue_step,
-    [CO_ACCOUNT] = &co_account_step,
-    [CO_POLICY] = &co_policy_step,
-    [CO_INTENT] = &co_intent_step,
-    [CO_REQUEST] = &co_request_step,
-    [CO_AWAIT] = &co_await_step,
-    [CO_PAUSE] = &co_pause_step,
-    [CO_SEARCH] = &co_search_step,
-    [CO_OPENING] = &co_opening_step,
-    [CO_CONFIRM] = &co_confirm_step,
-    [CO_KEEP] = &co_keep_step,
-    [CO_PEND] = &co_pend_step,
-    [CO_AUDIT] = &co_audit_step,
-    [CO_ENDED] = &co_ended_step,
-    [CO_LOOKUP] = &co_lookup_step,
-    [CO_PASSWORD] = &co_password_step,
-    [CO_ISA] = &co_isa_step,
-    [CO_SEEK] = &co_seek_step,
-    [CO_KEY] = &co_key_step,
-    [CO_PASSPHRASE] = &co_passphrase_step,
-    [CO_REPLY] = &co_reply_step,
-    [CO_DONE] = &co_done_step,
+    [CO_BEGIN] = &co_begin_step,     [CO_SESSION_QUEUE] = &co_session_queue_step,
+    [CO_ACCOUNT] = &co_account_step, [CO_POLICY] = &co_policy_step,
+    [CO_TURN] = &co_turn_step,       [CO_INTENT] = &co_intent_step,
+    [CO_REQUEST] = &co_request_step, [CO_AWAIT] = &co_await_step,
+    [CO_PAUSE] = &co_pause_step,     [CO_SEARCH] = &co_search_step,
+    [CO_OPENING] = &co_opening_step, [CO_CONFIRM] = &co_confirm_step,
+    [CO_KEEP] = &co_keep_step,       [CO_PEND] = &co_pend_step,
+    [CO_AUDIT] = &co_audit_step,     [CO_ENDED] = &co_ended_step,
+    [CO_LOOKUP] = &co_lookup_step,   [CO_PASSWORD] = &co_password_step,
+    [CO_ISA] = &co_isa_step,         [CO_SEEK] = &co_seek_step,
+    [CO_KEY] = &co_key_step,         [CO_PASSPHRASE] = &co_passphrase_step,
+    [CO_REPLY] = &co_reply_step,     [CO_DONE] = &co_done_step,
 };
+
+static size_t text_size(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
 
 static void co_free(struct checkout *co)
 {
@@ -99,15 +95,18 @@ static void co_free(struct checkout *co)
     lsid_checkout_leave(co->op.broker->leases, &co->by_lsid);
     timer_stop(co->op.broker->timers, &co->defer);
     vault_request_unwatch(&co->watch);
+    key_wait_leave(&co->key_wait);
     journal_unwait(&co->written);
     audit_unwait(co->op.broker->audit, &co->recorded);
     vault_call_free(&co->call);
     co_shared_free(co);
     account_list_unref(co->hold);
+    entitled_session_free(co->entitled);
     usermap_free(&co->users);
     secret_clear(&co->secret);
     secret_clear(&co->passphrase);
     free(co->reason_sent);
+    free(co->handle);
     free(co->session);
     op_end(&co->op);
     free(co);
@@ -128,6 +127,8 @@ static int begin_enter(struct checkout *co)
 
 static enum co_state begin_resume(struct checkout *co, int err)
 {
+    struct credential_ref ref;
+
     if (err < 0)
         return co_fail_start(co, err);
     if (co->op.broker->draining)
@@ -140,11 +141,14 @@ static enum co_state begin_resume(struct checkout *co, int err)
     }
     if (!leases_joined(co->op.broker->leases))
         return co_store_failed(co, -EIO);
-    if (!credential_id_parse(co->credential_id, &co->ref) ||
-        !(co->vault = broker_vault(co->op.broker, co->ref.vault)))
+    co->vault = broker_vault_of_credential(co->op.broker, co->credential_id, &ref);
+    if (!co->vault)
         return co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
                        "credential_id is not one that credentials/find gave out");
-    err = usermap_expand(co->vault->conf, co->session, &co->users);
+    (void)text_copy(co->account_key, text_size(co->credential_id), ref.account_key); /* the id is longer */
+    if (co->vault->can.secret_with_checkout) /* the one secret that there is */
+        co->preferred = CREDENTIAL_PASSWORD;
+    err = usermap_at(co->vault, co->session, &co->users);
     if (err)
         return co_fail_start(co, err);
     return CO_SESSION_QUEUE;
@@ -165,7 +169,8 @@ static void answer_fault(struct checkout *co, const struct fault *fault)
     co->done(co->arg, &(struct checkout_answer){.fault = fault, .credential_id = co->credential_id});
 }
 
-static void answer_secret(struct checkout *co, const struct vault_request *request, const char *username)
+static void answer_secret(struct checkout *co, const struct vault_request *request, const char *username,
+                          int64_t expires_wall_ms)
 {
     bool key = co->type == CREDENTIAL_SSH_KEY;
     const char *domain = co->account->domain;
@@ -180,8 +185,9 @@ static void answer_secret(struct checkout *co, const struct vault_request *reque
                           .private_key = key ? &co->secret : NULL,
                           .passphrase = key && co->passphrase.len ? &co->passphrase : NULL,
                           .lease_id = co->lease_id,
-                          .request_id = request_name_number(vault_request_name(request)),
-                          .expires_wall_ms = request->expires_wall_ms,
+                          .request_id = request_key_number(vault_request_name(request)),
+                          .request_key = vault_request_name(request),
+                          .expires_wall_ms = expires_wall_ms,
                           .adopted = request->origin == ORIGIN_FOREIGN,
                       });
 }
@@ -196,17 +202,19 @@ static bool hand_shared(struct checkout *co)
     if (!co_is_confirmed(co) || request->returned ||
         (request->state != VR_HELD && request->state != VR_ELSEWHERE))
         return false;
-    if (request->state != VR_ELSEWHERE && !co->lease && (!own || own->request != request))
-        return false;
+    if (!co->lease && (request->state == VR_ELSEWHERE ? !co->shared->lease : !own || own->request != request))
+        return false; /* the lease through which it reads has ended */
     if (co->lease && request->state == VR_HELD) {
         lease_open(co->lease);
         co->request = NULL;
     } else if (co->lease) {
+        lsid_index_note_joined(co->lease);
         lease_forget(co->lease);
     } else if (request->state == VR_HELD) {
         memcpy(co->lease_id, own->id, ID_SIZE);
     }
     co->lease = NULL;
+    co->shared->repeat = REPEAT_NONE; /* it answers */
     return true;
 }
 
@@ -243,6 +251,7 @@ static bool hand_over(struct checkout *co)
 {
     char *username = login_name_make(co->account, co->vault->conf->username_form);
     const struct vault_request *request = co->request;
+    int64_t expires_wall_ms = co_expires_wall(co);
     bool handed = username && hand_lease(co);
 
     if (!username)
@@ -254,7 +263,7 @@ static bool hand_over(struct checkout *co)
     if (handed) {
         co->op.broker->checkouts++;
         crash_point("checkout.reply.before");
-        answer_secret(co, request, username);
+        answer_secret(co, request, username, expires_wall_ms);
         crash_point("checkout.reply");
         co_landed(co);
     }
@@ -439,22 +448,18 @@ static char *copy_text(const char **at, char *to, const char *from)
     return to + n;
 }
 
-static size_t text_size(const char *text)
-{
-    return text ? strlen(text) + 1 : 0;
-}
-
 static struct checkout *co_new(const struct leases *ls, const struct checkout_args *args)
 {
-    size_t texts = text_size(args->credential_id) + text_size(args->reason) + text_size(args->ticket_number);
-    struct checkout *co = calloc(1, sizeof *co + texts);
+    size_t id = text_size(args->credential_id);
+    struct checkout *co =
+        calloc(1, sizeof *co + 2 * id + text_size(args->reason) + text_size(args->ticket_number));
 
     if (!co)
         return NULL;
     char *to = copy_text(&co->credential_id, (char *)(co + 1), args->credential_id);
 
     to = copy_text(&co->reason, to, args->reason);
-    (void)copy_text(&co->ticket_number, to, args->ticket_number);
+    co->account_key = copy_text(&co->ticket_number, to, args->ticket_number);
     co->duration_minutes = args->duration_minutes;
     co->ticket_system_id = args->ticket_system_id;
     co->preferred = args->prefer_ssh_key ? CREDENTIAL_SSH_KEY : CREDENTIAL_PASSWORD;

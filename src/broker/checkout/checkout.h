@@ -11,8 +11,11 @@
 #define JG_BROKER_CHECKOUT_CHECKOUT_H
 
 #include "broker/audit.h"
+#include "broker/identity/entitled_session.h"
 #include "broker/leases/checkin.h"
 #include "broker/leases/journal.h"
+#include "broker/leases/key_doubt.h"
+#include "broker/leases/keyed.h"
 #include "broker/leases/lease_life.h"
 #include "broker/leases/leases.h"
 #include "broker/leases/lsid_index.h"
@@ -29,6 +32,7 @@ enum co_state {
     CO_SESSION_QUEUE,
     CO_ACCOUNT,
     CO_POLICY,
+    CO_TURN,
     CO_INTENT,
     CO_REQUEST,
     CO_AWAIT,
@@ -55,7 +59,7 @@ enum co_state {
 enum co_retry {
     CO_RETRY_NONE,    /* it was made for this check-out */
     CO_RETRY_ALLOWED, /* it was there before */
-    CO_RETRY_SPENT    /* it is the second one */
+    CO_RETRY_SPENT    /* it is the last one that is asked for */
 };
 
 /* What the vault has done for this check-out. */
@@ -73,6 +77,14 @@ enum co_secret_stage {
     CO_SECRET_COMPLETE
 };
 
+/* It reads through a lease that another gateway has made, and of which that one may end the check-out. */
+enum co_repeat {
+    REPEAT_NONE,    /* it does not, or that check-out can end the lease no more */
+    REPEAT_DUE,     /* the store is to count this check-out (STEP_REPEAT) */
+    REPEAT_SENT,    /* that is on its way */
+    REPEAT_COUNTED, /* if this check-out fails, it takes its count back */
+};
+
 /* What a check-out has besides where the store is shared. */
 struct co_shared {
     struct checkout *checkout;
@@ -83,13 +95,19 @@ struct co_shared {
     enum request_state found_state; /* in this state */
     bool open_first;                /* the secret is read only when the lease is open */
     unsigned pauses;
-    struct lease_row *lease; /* which the session has already, as the store has shown it; NULL = none */
-    struct request_row *request;
+    unsigned repetitions;        /* how often it has asked for another request */
+    struct lease_row *lease;     /* which the session has already, as the store has shown it; NULL = none */
+    struct request_row *request; /* of that lease, or one that waits for its approver */
+    bool is_claim;               /* it reads through one that waits, and has asked the vault for none */
+    struct shared_wait kept;     /* approval.c: for the outcome of the step that keeps its request */
+    bool is_decided;             /* that is known */
     struct store_question question; /* search, confirm */
     char lease_id[ID_SIZE];         /* of the latter */
-    bool is_asked;                  /* of a confirmation: it is on its way */
-    enum store_answer answer;       /* of the last one */
-    uint64_t confirmed_ms;          /* when it was sent; 0 = none as yet */
+    enum co_repeat repeat;
+    struct shared_wait repeated; /* for the outcome of its STEP_REPEAT */
+    bool is_asked;               /* of a confirmation, or its STEP_REPEAT: it is on its way */
+    enum store_answer answer;    /* of the last one */
+    uint64_t confirmed_ms;       /* when it was sent; 0 = none as yet */
 };
 
 struct checkout {
@@ -104,15 +122,16 @@ struct checkout {
     int64_t duration_minutes, ticket_system_id;
     enum credential_type preferred; /* a password or a key */
     /* what the states have found out */
-    struct credential_ref ref;
+    char *account_key; /* of `credential_id`, behind the struct as well */
     struct vault *vault;
     struct usermap users;
-    struct account_list *hold; /* keeps `account` alive */
+    struct entitled_session *entitled; /* where the vault is asked for it; NULL = not so */
+    struct account_list *hold;         /* keeps `account` alive */
     const struct account *account;
     enum policy_knowledge policy_knowledge;
     struct vault_policy policy;
     int64_t minutes;
-    struct request_args args;
+    struct checkout_want want;
     char *reason_sent;
     uint64_t sent_ms; /* when the vault was asked: its expiry counts from no earlier */
     int64_t sent_wall_ms;
@@ -121,7 +140,10 @@ struct checkout {
     struct vault_request *request;
     struct vault_request *awaited;       /* CO_AWAIT: the check-in to wait for */
     const char *awaited_error;           /* why its attempt has failed; NULL = it has not */
-    char answered[REQUEST_NAME_SIZE];    /* the name of the request, as the vault answered it */
+    char answered[REQUEST_KEY_SIZE];     /* the name of the request, as the vault answered it */
+    char *handle;                        /* with which a keyed request is named besides; NULL = none */
+    struct key_wait key_wait;            /* CO_TURN */
+    bool has_hurried;                    /* the check-in that it waits for */
     enum request_origin doubtful_origin; /* as the vault says: ORIGIN_OURS = it has just made it */
     enum co_retry retry;
     enum co_at_vault at_vault;
@@ -170,10 +192,10 @@ struct co_step {
     bool (*drop)(struct checkout *);
 };
 
-extern const struct co_step co_session_queue_step, co_account_step, co_policy_step, co_intent_step,
-    co_request_step, co_await_step, co_pause_step, co_search_step, co_lookup_step, co_isa_step, co_seek_step,
-    co_opening_step, co_password_step, co_key_step, co_passphrase_step, co_keep_step, co_pend_step,
-    co_audit_step, co_confirm_step;
+extern const struct co_step co_session_queue_step, co_account_step, co_policy_step, co_turn_step,
+    co_intent_step, co_request_step, co_await_step, co_pause_step, co_search_step, co_lookup_step,
+    co_isa_step, co_seek_step, co_opening_step, co_password_step, co_key_step, co_passphrase_step,
+    co_keep_step, co_pend_step, co_audit_step, co_confirm_step;
 
 /* ---- session_queue.c ---- */
 
@@ -188,10 +210,16 @@ struct checkout *session_queue_first(const struct broker *, const struct session
 int co_shared_new(struct checkout *, struct store *); /* `store` NULL: nothing. 0 or -ENOMEM */
 void co_shared_free(struct checkout *);
 void co_drop_rows(struct checkout *); /* of the lease that its session has */
-/* Another gateway may have the lease that the session has already: to be shown by a step that was not
- * applied.
- */
+/* What its STEP_ASK shows: the lease that the session has already, perhaps of another gateway; or the request
+ * that waits for its approver. */
 void co_note_rows(struct checkout *, const struct store_step *);
+/* Next, after its STEP_ASK was applied: the secret of the request that waits for its approver, where the
+ * store has shown one; or the vault is asked for a request. */
+enum co_state co_ask_vault(struct checkout *);
+/* The vault has handed over one that waits, of which this is the record: its secret is read. */
+enum co_state co_read_waiting(struct checkout *, struct vault_request *);
+/* It reads through a request that waits, of whichever gateway. */
+bool co_is_claim(const struct checkout *);
 /* Next, after its STEP_ASK has shown that the session has a lease. */
 enum co_state co_session_has(struct checkout *);
 /* The lease that the session has at another gateway ends, where there is one. */
@@ -202,12 +230,18 @@ void co_begin_asking(struct checkout *);
 enum co_state co_open(struct checkout *);
 /* Ends the wait for its STEP_OPEN: true = lease and hold follow the step. */
 bool co_abandon_open(struct checkout *);
+void co_undo_repeat(struct checkout *); /* it has failed */
 void co_confirm_begin(
     struct checkout *); /* beside the reading of the secret, where it has no lease of its own */
 void co_confirm_end(struct checkout *);
 bool co_is_confirmed(const struct checkout *); /* its answer may go out, at this moment */
 /* The store is out of reach, or says that the gateway was fenced. */
 enum co_state co_store_failed(struct checkout *, int err);
+
+/* ---- approval.c ---- */
+
+/* The vault gives no secret until an approver has decided. */
+enum co_state co_wait_for_approval(struct checkout *);
 
 /* ---- driver.c ---- */
 
@@ -236,6 +270,14 @@ void co_landed(struct checkout *);
  * so. */
 bool co_admitted(struct checkout *);
 bool co_drop_call(struct checkout *); /* as drop, of a call that changes nothing at the vault */
+/* Where a request's key comes again (turn.c). */
+bool co_is_keyed(const struct checkout *);
+/* Next, where the vault is to be asked: the turn of the key, or at once. */
+enum co_state co_intent(const struct checkout *);
+/* As co_settle(), with the end of its lease. */
+enum co_state co_settle_keyed(struct checkout *);
+/* It is held, and its secret is not given twice. CO_REPLY. */
+enum co_state co_fail_held(struct checkout *, const struct vault_request *);
 /* All return CO_REPLY. */
 enum co_state co_fail(struct checkout *, enum fault_code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -244,14 +286,15 @@ enum co_state co_fail_start(struct checkout *,
 enum co_state co_fail_with(struct checkout *, const struct fault *);
 /* The vault refused the user's sign-in: CO_ACCOUNT with the next candidate, or CO_REPLY. */
 enum co_state co_next_user(struct checkout *, const struct fault *);
-/* The vault says that the request has ended: it is asked for again once, if it was not made for this
- * check-out. */
+/* The vault says that the request has ended: another one is asked for, if it was not made for this check-out
+ * and a repetition is left. */
 enum co_state co_request_dead(struct checkout *, const struct fault *);
 /* What was read is of a lease or a request that has ended by now, and may be asked for once more. */
 bool co_is_over(const struct checkout *);
 /* Drops the hold on the request, and what was asked for: a lost sending of it is recovered. */
 void co_drop_request(struct checkout *co);
-/* Drops the hold on the request and asks for another one, under a lease id of its own: the one repetition. */
+/* Drops the hold on the request and asks for another one, under a lease id of its own. A check-out does so
+ * once; where the store is shared, three times. */
 enum co_state co_ask_again(struct checkout *);
 /* Lets go of all it holds: what may exist at the vault is recovered, what no one else holds is given back.
  */
@@ -288,6 +331,8 @@ bool co_is_absent(const struct vault_call *);
 enum co_state co_try_other(struct checkout *, enum co_state other);
 /* Takes what was read over from the call; it is of the wanted type. An absent passphrase is empty. */
 void co_take_secret(struct checkout *);
+/* The end of its lease, as shown. */
+int64_t co_expires_wall(const struct checkout *);
 /* The first read of the secret. */
 enum co_state co_first_fetch(const struct checkout *);
 /* The next read of the secret, by its stage; or CO_KEEP. */

@@ -5,8 +5,9 @@
  * Another gateway may have ended the lease, or counted this one as dead. So the store is asked, after the
  * request has come, whether the lease is open, its request held and this gateway in its place. For a lease
  * that the check-out makes its STEP_OPEN says it; for one that the session has a question does, beside the
- * reading of the secret. Its word is good for a time that begins when it was sent: if that is over, since the
- * vault or the audit trail was slow, the store is asked again.
+ * reading of the secret. A lease that another gateway's check-out has made, and may undo, is counted first:
+ * then its STEP_REPEAT says it. The word is good for a time that begins when it was sent: if that is over,
+ * since the vault or the audit trail was slow, the store is asked again.
  *
  * The state is passed twice where the session has its lease already: before the record of success, and before
  * the answer.
@@ -51,9 +52,40 @@ static const char *lease_id_of(const struct checkout *co)
     return co->lease || !own || own->request != co->request ? co->lease_id : own->id;
 }
 
+static void on_repeated(struct shared_wait *w, const struct shared_outcome *outcome)
+{
+    struct co_shared *s = CONTAINER_OF(w, struct co_shared, repeated);
+    struct checkout *co = s->checkout;
+
+    s->is_asked = false;
+    s->repeat = outcome->word == SHARED_APPLIED ? REPEAT_COUNTED : REPEAT_NONE;
+    s->answer = outcome->word == SHARED_APPLIED   ? STORE_OPEN
+                : outcome->word == SHARED_REFUSED ? STORE_OVER
+                                                  : STORE_FENCED;
+    s->confirmed_ms = outcome->word == SHARED_APPLIED ? outcome->step->sent_ms : 0;
+    if (co->state == CO_CONFIRM)
+        co_resume(co);
+}
+
+static int repeat(struct checkout *co)
+{
+    struct co_shared *s = co->shared;
+    const struct store_found found = {.request = s->request, .lease = s->lease};
+
+    s->repeated.done = on_repeated;
+    if (!shared_repeat(co->op.broker->leases, &found, &s->repeated))
+        return -ENOMEM;
+    s->repeat = REPEAT_SENT;
+    s->is_asked = true;
+    return 0;
+}
+
 static int ask(struct checkout *co)
 {
     struct co_shared *s = co->shared;
+
+    if (s->repeat == REPEAT_DUE && s->lease && s->request)
+        return repeat(co);
     const struct request_row row = row_of_request(co->request, REQUEST_HELD);
     const struct session *who = co->session;
 

@@ -38,7 +38,8 @@ static int isa_enter(struct checkout *co)
     if (err)
         return err;
     crash_point("checkout.isa.before");
-    err = co->vault->ops->isa(co->vault, &co->args, co_wanted_type(co), &co->call);
+    co->want.direct = true;
+    err = co->vault->ops->checkout(co->vault, &co->want, &co->call);
     if (!err)
         crash_point("checkout.isa.sent");
     return err;
@@ -114,7 +115,7 @@ static bool is_made(const struct checkout *co, const struct active_request *row)
 {
     return vault_request_matches(co->asked, row) &&
            !vault_request_known(co->op.broker->leases, co->vault, row->name, usermap_user(&co->users),
-                                row_account(row));
+                                row_account(co->vault, row));
 }
 
 static const struct active_request *find_newest(const struct checkout *co)

@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define REPETITIONS_MORE 2 /* than the one that each check-out has */
+
 static void set_state(struct checkout *co, enum co_state next)
 {
     log_debug("checkout_state", "lease=%s from=%s to=%s", co->lease_id, co->steps[co->state]->name,
@@ -182,9 +184,30 @@ enum co_state co_next_user(struct checkout *co, const struct fault *fault)
 
 /* ---- questions and steps that several states share ---- */
 
+bool co_is_keyed(const struct checkout *co)
+{
+    return !co->vault->can.keys_are_unique;
+}
+
+enum co_state co_intent(const struct checkout *co)
+{
+    return co_is_keyed(co) ? CO_TURN : CO_INTENT;
+}
+
+enum co_state co_fail_held(struct checkout *co, const struct vault_request *r)
+{
+    char end[CLOCK_RFC3339_SIZE];
+
+    return co_fail(
+        co, FAULT_VAULT_CONFLICT,
+        "the credential is checked out until %s, and the vault does not give it twice; check it out "
+        "again when it is released",
+        clock_rfc3339(r->expires_wall_ms, end));
+}
+
 bool co_is_isa(const struct checkout *co)
 {
-    return co->account->isa && co->vault->ops->isa && co->ref.kind != KIND_ALIAS;
+    return co->account->isa && co->account->kind != KIND_ALIAS;
 }
 
 struct lease_args co_lease_args(const struct checkout *co)
@@ -196,6 +219,14 @@ struct lease_args co_lease_args(const struct checkout *co)
                                .domain = co->account->domain,
                                .account = co->account->account,
                                .end = co->end};
+}
+
+int64_t co_expires_wall(const struct checkout *co)
+{
+    const struct lease *lease =
+        co->lease ? co->lease : lease_find(co->op.broker->leases, co->session, co->credential_id);
+
+    return lease && lease->request == co->request ? lease_expires_wall(lease) : co->request->expires_wall_ms;
 }
 
 struct lease *co_own_lease(const struct checkout *co)
@@ -256,6 +287,8 @@ void co_withdraw(struct checkout *co)
         return;
     if (co->request == asked)
         co->request = NULL;
+    if (co->lease && co->lease != asked->asker)
+        lease_forget(co->lease);
     co->asked = NULL;
     co->lease = NULL;
     journal_unwait(&co->written);
@@ -263,17 +296,26 @@ void co_withdraw(struct checkout *co)
     vault_request_withdraw(asked);
 }
 
-void co_undo(struct checkout *co)
+bool co_is_claim(const struct checkout *co)
+{
+    return co->request->state == VR_PENDING || (co->shared && co->shared->is_claim);
+}
+
+static void undo(struct checkout *co)
 {
     struct vault_request *request = co->request, *asked = co->asked;
     struct lease *settled = co->lease && co->lease->state == LEASE_SETTLED ? co->lease : NULL;
-    struct lease *claim = co->lease && !settled && !asked ? co->lease : NULL;
+    struct lease *claim = co->lease && !settled && (!asked || co->lease != asked->asker) ? co->lease : NULL;
 
     journal_unwait(&co->written);
+    if (co->shared && settled && co->session_ended)
+        settled->state = LEASE_ENDED; /* it ends, whoever else answers with it */
     if (co->shared && co_abandon_open(co))
         request = NULL;
-    if (co->shared)
+    if (co->shared) {
         co_confirm_end(co);
+        co_undo_repeat(co);
+    }
     co->request = co->asked = NULL;
     co->lease = NULL;
     if (asked)
@@ -284,6 +326,13 @@ void co_undo(struct checkout *co)
         vault_request_unhold(request, settled);
     if (asked)
         vault_request_unhold(asked, NULL);
+}
+
+void co_undo(struct checkout *co)
+{
+    if (co->shared && co->shared->is_claim)
+        co_withdraw(co);
+    undo(co);
 }
 
 /* ---- a request that has ended at the vault ---- */
@@ -314,13 +363,22 @@ void co_drop_request(struct checkout *co)
     co_undo(co);
 }
 
+/*
+ * Among several gateways what the table has may be old, and so may what the store has shown: one check-out
+ * may find out both.
+ */
+static enum co_retry next_retry(struct checkout *co)
+{
+    return co->shared && co->shared->repetitions++ < REPETITIONS_MORE ? CO_RETRY_NONE : CO_RETRY_SPENT;
+}
+
 enum co_state co_ask_again(struct checkout *co)
 {
     co_drop_request(co);
     if (lease_id_new(co->op.broker->leases, co->lease_id))
         return co_fail(co, FAULT_INTERNAL, "no random numbers");
     co->ended_lease_id[0] = '\0';
-    co->retry = CO_RETRY_SPENT;
+    co->retry = next_retry(co);
     co->stage = CO_SECRET_PREFERRED;
     co->at_vault = CO_VAULT_BEGUN;
     secret_clear(&co->secret);

@@ -5,12 +5,17 @@
  *
  *   its STEP_ASK is applied      the session has no lease of the credential: the vault is asked
  *     otherwise, its lease       another gateway has it: its secret is read, and the answer has its id and
- * end otherwise, the request is  the lease is cleared; `pause` being given back
+ *                                end. It counts before (confirm.c)
+ *     otherwise, the request is  the lease is cleared; `pause`
+ *     being given back
+ *     applied, and one waits     its secret is read: it is opened with the secret, or answered as waiting
+ *     for its approver
  *
  *   the vault has made it (201)  STEP_OPEN beside the reading of the secret
  *   the vault had it, and it is  `search`: the store is asked for its row
  *   not in the table
  *     its row is HELD            STEP_OPEN beside the reading of the secret: the lease joins it
+ *     PENDING                    its secret is read, as above
  *     RETURNING                  `pause`
  *     none                       `lookup`: if the vault's list has the gateway's mark, or it is the person's
  *                                own, STEP_OPEN makes its row, and in `opening` that is awaited before the
@@ -26,7 +31,9 @@
 #include "broker/checkout/checkout.h"
 
 #include "base/container_of.h"
+#include "base/person.h"
 #include "base/text.h"
+#include "broker/leases/clock_skew.h"
 #include "broker/leases/request_identity.h"
 #include "stores/store_rows.h"
 
@@ -43,7 +50,7 @@ void co_begin_asking(struct checkout *co)
 {
     struct lease *old = lease_find(co->op.broker->leases, co->session, co->credential_id);
 
-    co->shared->is_known = co->shared->open_first = false;
+    co->shared->is_known = co->shared->open_first = co->shared->is_claim = false;
     co->shared->maker[0] = '\0';
     co_confirm_end(co);
     if (old)
@@ -77,6 +84,7 @@ static enum co_state read_elsewhere(struct checkout *co)
     co_hold(co, request, true);
     co->at_vault = CO_VAULT_BEGUN;
     (void)text_copy(co->lease_id, sizeof(co->lease_id), s->lease->id);
+    s->repeat = s->lease->answers == ANSWERS_MANY ? REPEAT_NONE : REPEAT_DUE;
     if (!*s->request->url || strcmp(s->request->url, vault_request_url(request)) == 0)
         return co_first_fetch(co);
     co_undo(co); /* the section leads to another vault there */
@@ -101,6 +109,51 @@ enum co_state co_session_has(struct checkout *co)
         return read_elsewhere(co);
     co_release_elsewhere(co, "replaced"); /* the vault keeps no request through which to read again */
     return CO_PAUSE;
+}
+
+/* ---- a request that waits for its approver ---- */
+
+static enum co_state begin_claim(struct checkout *co, struct vault_request *request)
+{
+    co_hold(co, request, true);
+    co->at_vault = CO_VAULT_BEGUN;
+    co->shared->is_claim = co->shared->is_known = true;
+    return co_first_fetch(co);
+}
+
+static enum co_state claim_shown(struct checkout *co)
+{
+    const struct request_row *row = co->shared->request;
+    struct vault_request *request = row->mine ? pending_marked(co->op.broker->leases, row->mark) : NULL;
+
+    if (request)
+        vault_request_hold(request);
+    else
+        request = record_of(co);
+    return request ? begin_claim(co, request) : co_fail_start(co, -ENOMEM);
+}
+
+/* At the vault that the section leads to here. */
+static bool is_claimable(const struct checkout *co, const struct request_row *row)
+{
+    return row && row->state == REQUEST_PENDING && strcmp(row->vault, co->vault->conf->name) == 0 &&
+           strcmp(row->url, vault_request_url(co->asked)) == 0 &&
+           person_same(row->user, usermap_user(&co->users));
+}
+
+enum co_state co_ask_vault(struct checkout *co)
+{
+    if (!co->shared->lease && is_claimable(co, co->shared->request))
+        return claim_shown(co);
+    return co_is_isa(co) ? CO_ISA : CO_REQUEST;
+}
+
+enum co_state co_read_waiting(struct checkout *co, struct vault_request *request)
+{
+    if (co->at_vault == CO_VAULT_STRAY)
+        return co_claim(co, request) ? co_first_fetch(co) : CO_REPLY;
+    vault_request_hold(request);
+    return begin_claim(co, request);
 }
 
 /* ---- pause ---- */
@@ -144,6 +197,8 @@ static void on_searched(struct store_question *q, enum store_answer answer)
     s->is_known = f && f->request;
     if (s->is_known)
         s->found_state = f->request->state;
+    if (s->is_known && s->found_state == REQUEST_PENDING)
+        s->request = request_row_copy(f->request);
     co_resume(co);
 }
 
@@ -175,6 +230,14 @@ static enum co_state maker_found(struct checkout *co)
     return CO_PAUSE;
 }
 
+/* The vault has handed over one that waits, which was asked for by another name of the account. */
+static enum co_state claim_found(struct checkout *co)
+{
+    vault_request_clear_name(co->asked);
+    co->request = NULL;
+    return claim_shown(co);
+}
+
 static enum co_state search_resume(struct checkout *co, int err)
 {
     struct co_shared *s = co->shared;
@@ -190,6 +253,8 @@ static enum co_state search_resume(struct checkout *co, int err)
             ORIGIN_OURS; /* the store's row says more; nothing is at the vault for this one */
         return co_open(co);
     }
+    if (is_claimable(co, s->request) && co->at_vault != CO_VAULT_STRAY)
+        return claim_found(co);
     co_drop_request(co);
     return CO_PAUSE;
 }
@@ -222,9 +287,10 @@ static void on_opened(struct shared_wait *w, const struct shared_outcome *outcom
 
     if (outcome->word == SHARED_APPLIED) {
         co->row_err = 0;
+        co->request = co->lease->request;
         s->answer = STORE_OPEN;
         s->confirmed_ms = outcome->step->sent_ms;
-        if (co->state == CO_KEEP || co->state == CO_OPENING)
+        if (co->state == CO_KEEP || co->state == CO_OPENING || co->state == CO_PEND)
             co_resume(co);
         return;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * persist.c - the states `intent`, `keep` and `pend`: what must be on disk before the check-out goes on.
+ * persist.c - the states `intent` and `keep`: what must be on disk before the check-out goes on.
  *
  * Before the vault is asked, the row of a vault request says that it may exist under this lease id, for this
  * user. Before the secret is handed over, that row has the request's name and its end, and the lease has a
@@ -14,6 +14,7 @@
  */
 #include "base/container_of.h"
 #include "broker/checkout/checkout.h"
+#include "broker/leases/clock_skew.h"
 
 #include <errno.h>
 
@@ -24,9 +25,9 @@ static void on_written(struct journal_wait *w, int err)
     struct checkout *co = CONTAINER_OF(w, struct checkout, written);
 
     co->row_err = err;
-    if (err == -ESTALE && co->shared)
+    if (co->shared && co->state == CO_INTENT)
         co_note_rows(co, w->step);
-    if (co->state == CO_INTENT || co->state == CO_KEEP || co->state == CO_PEND)
+    if (co->state == CO_INTENT || co->state == CO_KEEP)
         co_resume(co);
 }
 
@@ -37,10 +38,14 @@ static int await_row(struct checkout *co, int waits)
     return waits == 1 ? CO_WAIT : waits == 0 ? CO_NOW : waits;
 }
 
+/* A check-out that has come before its gateway joined has an id without the cluster's tag. */
 static int ask(struct checkout *co)
 {
     struct leases *ls = co->op.broker->leases;
     uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
+
+    if (!lease_id_known(ls, co->lease_id) && lease_id_new(ls, co->lease_id))
+        return -EIO;
     struct lease_args args = co_lease_args(co);
 
     if (co->shared)
@@ -49,6 +54,13 @@ static int ask(struct checkout *co)
     if (!co->lease)
         return -ENOMEM;
     co->asked = co->lease->request;
+    if (co_is_keyed(co)) {
+        char *handle = co->handle;
+
+        co->handle = NULL;
+        if (keyed_name(co->asked, co->answered, handle))
+            return -ENOMEM;
+    }
     co->sent_ms = clock_now(co->op.broker->clock);
     co->sent_wall_ms = leases_wall(ls, co->vault);
     vault_request_set_end(co->asked, co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
@@ -67,7 +79,7 @@ static enum co_state intent_resume(struct checkout *co, int err)
 {
     err = err < 0 ? err : co->row_err;
     if (!err)
-        return co_is_isa(co) ? CO_ISA : CO_REQUEST;
+        return co->shared ? co_ask_vault(co) : co_is_isa(co) ? CO_ISA : CO_REQUEST;
     if (co->asked)
         co->asked->has_row = false; /* the step has not happened */
     co_withdraw(co);                /* nothing was sent */
@@ -98,6 +110,28 @@ enum co_state co_settle(struct checkout *co)
     if (waits == -ENOMEM) /* the store has the request as ASKED */
         return co_fail_start(co, waits);
     return co_next_fetch(co);
+}
+
+/* As long as was asked for, and no longer than the vault keeps it. */
+static void set_end(struct checkout *co, struct lease *lease)
+{
+    int64_t length = co->minutes * (int64_t)co->vault->conf->minute_ms;
+    int64_t latest = keyed_latest_end(lease->request), end = co->sent_wall_ms + length;
+
+    if (co->call.end_wall_ms && co->call.end_wall_ms < latest)
+        latest = co->call.end_wall_ms;
+    if (end > latest) {
+        length = latest > co->sent_wall_ms ? latest - co->sent_wall_ms : 0;
+        end = co->sent_wall_ms + length;
+    }
+    keyed_set_end(lease, co->sent_ms + (uint64_t)length, end);
+}
+
+/* Its own lease holds the request from now on. */
+enum co_state co_settle_keyed(struct checkout *co)
+{
+    set_end(co, co->lease);
+    return co_settle(co);
 }
 
 /* The outcome of a shared store may be that the check-out begins again: its record is begun afterwards. */
@@ -136,27 +170,3 @@ static bool keep_drop(struct checkout *co)
 }
 
 const struct co_step co_keep_step = {"keep", keep_enter, keep_resume, keep_drop};
-
-/* ---- pend: the request waits for its approver, and is answered when a restart would know it ---- */
-
-static int pend_enter(struct checkout *co)
-{
-    int waits = journal_await_all(leases_journal(co->op.broker->leases), &co->written, on_written);
-
-    return waits == 1 ? CO_WAIT : CO_NOW;
-}
-
-static enum co_state pend_resume(struct checkout *co, int err)
-{
-    (void)co;
-    (void)err; /* a store that cannot write is not waited for */
-    return CO_REPLY;
-}
-
-static bool pend_drop(struct checkout *co)
-{
-    journal_unwait(&co->written);
-    return true;
-}
-
-const struct co_step co_pend_step = {"pend", pend_enter, pend_resume, pend_drop};

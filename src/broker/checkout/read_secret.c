@@ -56,7 +56,7 @@ void co_take_secret(struct checkout *co)
     secret_move(&co->secret, &co->call.secret);
     co->type = type;
     if (!key || co->stage == CO_SECRET_OTHER)
-        account_facts_learn_key(account_lists_facts(co->op.broker->lists), co->vault, &co->ref, key);
+        account_facts_learn_key(account_lists_facts(co->op.broker->lists), co->vault, co->account_key, key);
     co->stage = key ? CO_SECRET_PASSPHRASE : CO_SECRET_COMPLETE;
 }
 
@@ -64,51 +64,21 @@ static int secret_enter(struct checkout *co)
 {
     bool own = co->lease && co->lease->state != LEASE_ASKING;
 
-    co_call(co, own ? usermap_user(&co->users) : co->request->user);
+    const char *user = own ? usermap_user(&co->users) : co->request->user;
+
+    if (co->vault->can.secret_with_checkout)
+        co_call_awaited(co, user);
+    else
+        co_call(co, user);
     if (co->shared && !co->lease)
         co_confirm_begin(co);
-    co->call.alias_id = co->ref.kind == KIND_ALIAS ? co->ref.account_id : 0;
-    int err =
-        co->vault->ops->credential(co->vault, vault_request_name(co->request), co_wanted_type(co), &co->call);
+    co->call.account_key = co->account_key;
+    struct request_ref ref = vault_request_ref(co->request);
+    int err = co->vault->ops->read_secret(co->vault, &ref, co_wanted_type(co), &co->call);
 
     if (!err)
         crash_point("checkout.secret.sent");
     return err;
-}
-
-/* For the answer; and for the record, by which a store that was rebuilt finds it: its mark is the lease id.
- */
-static void note_kept(struct checkout *co, const struct vault_request *kept)
-{
-    memcpy(co->lease_id, kept->asker->id, ID_SIZE);
-    co->kept_url = vault_request_url(kept);
-    co->kept_expires_wall_ms = kept->expires_wall_ms;
-    co->fault.vault_request_id = request_name_number(vault_request_name(kept));
-    fault_set_detail(&co->fault, "the request waits for its approver; check out again when it is approved");
-}
-
-/* It is kept where the configuration says so; otherwise it is withdrawn, as what is undone. */
-static enum co_state wait_for_approval(struct checkout *co)
-{
-    struct vault_request *request = co->request;
-    bool is_new = co->lease && co->lease->state == LEASE_SETTLED && request->origin == ORIGIN_OURS &&
-                  vault_request_holders(request) == 1;
-    struct vault_request *other =
-        request->state == VR_PENDING
-            ? request
-            : pending_find(co->op.broker->leases, co->session, co->credential_id, co->vault);
-
-    co->fault = co->call.fault;
-    if (other)
-        note_kept(co, other);
-    if (other || !is_new || co->shared || !co->vault->conf->approval_wait_ms ||
-        !pending_keep(request, co->lease, co->vault->conf->approval_wait_ms))
-        return CO_REPLY;
-    journal_unwait(&co->written);
-    co->request = NULL;
-    co->lease = NULL;
-    note_kept(co, request);
-    return CO_PEND;
 }
 
 static void note_denied(struct checkout *co)
@@ -119,10 +89,10 @@ static void note_denied(struct checkout *co)
 }
 
 /* A claimed request has been approved: its end is in the list. */
-static enum co_state after_secret(const struct checkout *co)
+static enum co_state after_secret(struct checkout *co)
 {
     if (co->lease && co->lease->state == LEASE_ASKING)
-        return CO_LOOKUP;
+        return co_is_keyed(co) ? co_settle_keyed(co) : CO_LOOKUP;
     if (co->stage == CO_SECRET_PASSPHRASE)
         return CO_PASSPHRASE;
     return co->shared && !co->lease ? CO_CONFIRM : CO_KEEP;
@@ -135,13 +105,17 @@ static enum co_state secret_resume(struct checkout *co, int err)
 
     if (err < 0)
         return co_fail_start(co, err);
+    if (co_is_keyed(co) && (co->call.unknown || co->call.repeated))
+        keyed_doubt_checkout(co->request);
+    if (absent && co->vault->can.secret_with_checkout)
+        return co_fail_with(co, &co->call.fault);
     if (absent && type != CREDENTIAL_PASSPHRASE)
         return co_try_other(co, type == CREDENTIAL_PASSWORD ? CO_KEY : CO_PASSWORD);
     if (co->call.result == VAULT_GONE)
         return co_request_dead(co, &co->call.fault);
     if (co->call.result == VAULT_PENDING)
-        return wait_for_approval(co);
-    if (co->call.result == VAULT_DENIED && co->request->state == VR_PENDING)
+        return co_wait_for_approval(co);
+    if (co->call.result == VAULT_DENIED && co_is_claim(co))
         note_denied(co);
     if (!absent && co->call.result != VAULT_OK)
         return co_fail_with(co, &co->call.fault);
@@ -151,6 +125,14 @@ static enum co_state secret_resume(struct checkout *co, int err)
     return after_secret(co);
 }
 
-const struct co_step co_password_step = {"password", secret_enter, secret_resume, co_drop_call};
-const struct co_step co_key_step = {"key", secret_enter, secret_resume, co_drop_call};
-const struct co_step co_passphrase_step = {"passphrase", secret_enter, secret_resume, co_drop_call};
+/* A further check-out is awaited once it is sent: no check-in goes before its answer. */
+static bool secret_drop(struct checkout *co)
+{
+    if (co->vault->can.secret_with_checkout)
+        return vault_withdraw(co->vault, &co->call);
+    return co_drop_call(co);
+}
+
+const struct co_step co_password_step = {"password", secret_enter, secret_resume, secret_drop};
+const struct co_step co_key_step = {"key", secret_enter, secret_resume, secret_drop};
+const struct co_step co_passphrase_step = {"passphrase", secret_enter, secret_resume, secret_drop};

@@ -52,14 +52,13 @@ int co_make_request(struct checkout *co)
                                                          .template = co->vault->conf->reason,
                                                          .session = co->session,
                                                          .lease_id = co->lease_id});
-    co->args = (struct request_args){.system_id = co->account->system_id,
-                                     .account_id = co->account->account_id,
-                                     .application_id = co->account->application_id,
-                                     .alias_id = co->ref.kind == KIND_ALIAS ? co->account->account_id : 0,
-                                     .minutes = co->minutes,
-                                     .reason = co->reason_sent,
-                                     .ticket_system_id = co->ticket_system_id,
-                                     .ticket_number = co->ticket_number};
+    co->want = (struct checkout_want){.account_key = co->account_key,
+                                      .minutes = co->minutes,
+                                      .reason = co->reason_sent,
+                                      .ticket_system_id = co->ticket_system_id,
+                                      .ticket_number = co->ticket_number,
+                                      .lease_id = co->lease_id,
+                                      .type = co_wanted_type(co)};
     co_call_awaited(co, usermap_user(&co->users)); /* even when the client has left */
     return co->reason_sent ? 0 : -ENOMEM;
 }
@@ -70,8 +69,13 @@ static int request_enter(struct checkout *co)
 
     if (err)
         return err;
+    if (co->vault->can.secret_with_checkout) { /* what an earlier answer has brought is of another request */
+        secret_clear(&co->secret);
+        co->stage = CO_SECRET_PREFERRED;
+        co->want.type = co_wanted_type(co);
+    }
     crash_point("checkout.request.before");
-    err = co->vault->ops->request(co->vault, &co->args, &co->call);
+    err = co->vault->ops->checkout(co->vault, &co->want, &co->call);
     if (!err)
         crash_point("checkout.request.sent");
     return err;
@@ -103,7 +107,8 @@ enum co_state co_request_refused(struct checkout *co)
                   "the lease store has not answered for too long: nothing is asked of the vault meanwhile");
     if (call->result == VAULT_FAILED && call->unknown)
         return co_fail_with(co, &call->fault); /* it is recovered */
-    if (call->result == VAULT_CONFLICT) {      /* perhaps with the first copy of a call that came twice */
+    if (call->result == VAULT_CONFLICT &&
+        !co_is_keyed(co)) { /* perhaps with the first copy of a call that came twice */
         co->asked->refused = true;
         return co_fail_with(co, &call->fault);
     }
@@ -131,8 +136,14 @@ static enum co_state hold_known_request(struct checkout *co, struct vault_reques
         co->awaited = request;
         return CO_AWAIT;
     }
+    if (request->state == VR_PENDING && co->shared)
+        return co_read_waiting(co, request);
     if (request->state == VR_PENDING) /* a person waits for its approver, also if this check-out fails */
         return co_claim(co, request) ? co_first_fetch(co) : CO_REPLY;
+    if (request != co->asked && !co->vault->can.repeatable) {
+        co_drop_request(co);
+        return co_fail_held(co, request);
+    }
     if (request != co->asked)
         vault_request_hold(request);
     co_hold(co, request, true);
@@ -144,8 +155,8 @@ static enum co_state hold_known_request(struct checkout *co, struct vault_reques
 static struct vault_request *find_own(const struct checkout *co)
 {
     const char *user = usermap_user(&co->users);
-    struct vault_request *request =
-        vault_request_known(co->op.broker->leases, co->vault, co->answered, user, ref_account(&co->ref));
+    struct vault_request *request = vault_request_known(co->op.broker->leases, co->vault, co->answered, user,
+                                                        (struct vault_account){co->vault, co->account_key});
 
     return request && person_same(request->user, user) ? request : NULL;
 }
@@ -156,11 +167,11 @@ static struct vault_request *find_own(const struct checkout *co)
  */
 static enum co_state hold_answered(struct checkout *co)
 {
-    enum request_origin origin = co->call.reused ? ORIGIN_UNKNOWN : ORIGIN_OURS;
+    bool reused = co->call.origin == CHECKOUT_REUSED;
+    enum request_origin origin = reused ? ORIGIN_UNKNOWN : ORIGIN_OURS;
     struct vault_request *own = find_own(co);
 
-    if (own && (co->call.reused || own->origin == ORIGIN_UNKNOWN) &&
-        !(vault_request_is_unproven(own) && !co->call.reused))
+    if (own && (reused || own->origin == ORIGIN_UNKNOWN) && !(vault_request_is_unproven(own) && !reused))
         return hold_known_request(co, own);
     if (vault_request_find(co->op.broker->leases, co->vault, co->answered)) {
         co->doubtful_origin = origin;
@@ -173,6 +184,23 @@ static enum co_state hold_answered(struct checkout *co)
     return co->shared ? CO_SEARCH : CO_LOOKUP;
 }
 
+/* The key was known before: it is what is held from now on. */
+static enum co_state keyed_answered(struct checkout *co)
+{
+    if (co->call.repeated || co->call.unknown)
+        keyed_doubt_checkout(co->asked);
+    if (co->call.result == VAULT_CONFLICT)
+        co->asked->refused = true; /* nothing of it is the gateway's */
+    if (co->call.result != VAULT_OK)
+        return co_request_refused(co);
+    co->asked->refused = false;
+    co->asked->origin = ORIGIN_OURS;
+    if (co->call.secret.len)
+        co_take_secret(co);
+    co_hold(co, co->asked, false);
+    return co_settle_keyed(co);
+}
+
 static enum co_state request_resume(struct checkout *co, int err)
 {
     struct vault_request *request;
@@ -183,13 +211,17 @@ static enum co_state request_resume(struct checkout *co, int err)
         co_withdraw(co);
         return co_fail_start(co, err);
     }
+    if (co_is_keyed(co))
+        return keyed_answered(co);
     if (co->call.repeated)
         vault_request_doubt(co->asked);
     if (co->call.result != VAULT_OK)
         return co_request_refused(co);
+    if (co->call.secret.len)
+        co_take_secret(co);
     if (co->call.unknown)
         co->at_vault = CO_VAULT_STRAY;
-    (void)text_copy(co->answered, sizeof(co->answered), co->call.request_name);
+    (void)text_copy(co->answered, sizeof(co->answered), co->call.request_key);
     request = vault_request_find(co->op.broker->leases, co->vault, co->answered);
     if (request)
         (void)vault_request_expire(request);
@@ -272,17 +304,26 @@ static const struct active_request *find_row(const struct active_requests *activ
     return NULL;
 }
 
-/* The request was there before and keeps its own end, which the vault names by its clock. */
+/*
+ * The request was there before and keeps its own end, which the vault names by its clock. The end of another
+ * gateway's request is that of its row, at all gateways; of one that has waited for its approver there is
+ * none as yet.
+ */
 static void set_end_as_listed(struct checkout *co, const struct active_request *row)
 {
     const struct clock *clock = co->op.broker->clock;
+    bool has_waited = co_is_claim(co);
+
+    if (co->request->state == VR_ELSEWHERE && !has_waited)
+        return;
     int64_t left = skew_left(clock, co->vault, row);
 
-    if (!left && co->request->state == VR_PENDING)
+    if (!left && has_waited)
         left = co->minutes * (int64_t)co->vault->conf->minute_ms; /* from its approval on */
     if (left)
         vault_request_set_end(co->request, clock_now(clock) + (uint64_t)left,
                               leases_wall(co->op.broker->leases, co->vault) + left);
+    shared_note_end(co->request);
 }
 
 /* What was asked for is recovered: its mark finds what the vault has made, if anything. */
@@ -314,11 +355,12 @@ static struct vault_request *find_listed(const struct checkout *co, const struct
                                          const char *mark)
 {
     struct leases *ls = co->op.broker->leases;
-    struct vault_request *request = mark ? vault_request_marked(ls, row, mark) : NULL;
+    struct vault_request *request = mark ? vault_request_marked(ls, co->vault, row, mark) : NULL;
 
     if (request)
         return request;
-    request = vault_request_known(ls, co->vault, row->name, usermap_user(&co->users), row_account(row));
+    request =
+        vault_request_known(ls, co->vault, row->name, usermap_user(&co->users), row_account(co->vault, row));
     return request && request->origin == ORIGIN_FOREIGN ? request : NULL;
 }
 
@@ -327,7 +369,7 @@ static enum co_state judge_doubtful(struct checkout *co, const struct active_req
 {
     struct vault_request *request;
 
-    if (!row || !vault_account_fits(row_account(row), co->credential_id))
+    if (!row || !vault_account_fits(row_account(co->vault, row), co->credential_id))
         return not_believed(co);
     if (co->doubtful_origin == ORIGIN_OURS)
         request = mark && strcmp(mark, co->lease_id) == 0 ? find_own(co) : NULL;
@@ -363,11 +405,11 @@ static enum co_state lookup_resume(struct checkout *co, int err)
 
     if (!co->request)
         return judge_doubtful(co, row, marked ? id : NULL);
-    if (row && !vault_account_fits(row_account(row), co->credential_id) && co->asked)
+    if (row && !vault_account_fits(row_account(co->vault, row), co->credential_id) && co->asked)
         return not_believed(co);
-    if (!row || !vault_account_fits(row_account(row), co->credential_id))
+    if (!row || !vault_account_fits(row_account(co->vault, row), co->credential_id))
         return co_request_dead(co, NULL);
-    other = marked ? vault_request_marked(co->op.broker->leases, row, id) : NULL;
+    other = marked ? vault_request_marked(co->op.broker->leases, co->vault, row, id) : NULL;
     if (other && other != co->request && co->request == co->asked && co->asked->checkouts > 1)
         return not_believed(co); /* others hold it by that name */
     if (other && other != co->request)
@@ -379,9 +421,11 @@ static enum co_state lookup_resume(struct checkout *co, int err)
     set_end_as_listed(co, row);
     if (co->shared && row->waits)
         return not_approved(co);
-    if (co->shared)
+    bool is_found = co->shared && !co_is_claim(co);
+
+    if (is_found)
         co->shared->open_first = true;
-    if (co->shared && co->lease && marked && strcmp(id, co->lease_id) != 0) {
+    if (is_found && co->lease && marked && strcmp(id, co->lease_id) != 0) {
         memcpy(co->shared->maker, id, ID_SIZE);
         return CO_SEARCH;
     }

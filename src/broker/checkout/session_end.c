@@ -127,11 +127,13 @@ void co_landed(struct checkout *co)
     struct broker *b = co->op.broker;
     struct lease *lease = co->end ? lease_by_id(b->leases, co->lease_id) : NULL;
 
-    if (co->end && co->shared && !lease) /* on the request of another gateway */
+    bool is_open = lease && lease->state == LEASE_OPEN;
+
+    if (co->end && co->shared && !is_open) /* on the request of another gateway */
         (void)release_work_new(
             b, &(struct release_work_args){.lsid = co->by_lsid.lsid, .end = co->end, .why = "session_ended"},
             NULL, NULL);
-    if (!lease || lease->state != LEASE_OPEN)
+    if (!is_open)
         return;
     crash_point("pra.ended.landed");
     b->session_ends[co->end->source].leases++;

@@ -30,6 +30,10 @@ void co_confirm_end(struct checkout *co)
 
     if (s->question.private)
         s->store->ops->forget(s->store, &s->question);
+    if (s->repeated.step)
+        shared_abandon(&s->repeated);
+    if (s->repeat == REPEAT_SENT)
+        s->repeat = REPEAT_NONE;
     s->is_asked = false;
     s->confirmed_ms = 0;
 }
@@ -52,22 +56,23 @@ void co_shared_free(struct checkout *co)
         return;
     co_confirm_end(co);
     shared_unwait(&s->opened);
+    shared_unwait(&s->kept);
     co_drop_rows(co);
     free(s);
     co->shared = NULL;
 }
 
-/* Without memory there is none, and the check-out fails. */
+/* Without memory there is none: the check-out fails, or asks the vault for a request. */
 void co_note_rows(struct checkout *co, const struct store_step *step)
 {
     struct co_shared *s = co->shared;
 
     co_drop_rows(co);
-    if (!step || !step->lease_now)
+    if (!step)
         return;
-    s->lease = lease_row_copy(step->lease_now);
+    s->lease = step->lease_now ? lease_row_copy(step->lease_now) : NULL;
     s->request = step->now ? request_row_copy(step->now) : NULL;
-    if (step->now && !s->request)
+    if ((step->now && !s->request) || (step->lease_now && !s->lease))
         co_drop_rows(co);
 }
 
@@ -79,6 +84,16 @@ void co_release_elsewhere(struct checkout *co, const char *why)
     if (s->lease && s->request && !shared_release_row(co->op.broker->leases, &found, why, NULL, NULL))
         log_error("journal_lost", "lease=%s error=%s", s->lease->id, "out of memory");
     co_drop_rows(co);
+}
+
+void co_undo_repeat(struct checkout *co)
+{
+    struct co_shared *s = co->shared;
+    const struct store_found found = {.request = s->request, .lease = s->lease};
+
+    if (s->repeat == REPEAT_COUNTED && s->lease && s->request)
+        shared_undo_repeat(co->op.broker->leases, &found);
+    s->repeat = REPEAT_NONE;
 }
 
 bool co_abandon_open(struct checkout *co)

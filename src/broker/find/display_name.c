@@ -4,7 +4,8 @@
  *
  * A placeholder whose member the account lacks yields nothing; {where} is what the account belongs to in the
  * user's view: the application, the alias, else the system; {vault} is the name of the section. An unknown
- * placeholder, which the configuration check refuses, is copied as it is.
+ * placeholder, which the configuration check refuses, is copied as it is. A label of the account's own takes
+ * the template's place.
  */
 #include "broker/find/display_name.h"
 
@@ -99,6 +100,10 @@ size_t display_name_write(const struct conf_vault *conf, const struct account *a
     const char *at = conf->display && *conf->display ? conf->display : DEFAULT_DISPLAY;
     struct text to = {out, size, 0};
 
+    if (account->label) {
+        put_text(&to, account->label);
+        at = "";
+    }
     while (*at) {
         const char *close = *at == '{' ? strchr(at, '}') : NULL;
         if (close && put_member(&to, conf, account, at + 1, (size_t)(close - at - 1)))

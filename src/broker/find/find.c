@@ -183,6 +183,7 @@ struct op *broker_find(struct broker *broker, const struct asked_by *by, find_do
         return NULL;
     find->fanout.write_queries = write_find_queries;
     find->fanout.done = on_fanout_done;
+    find->fanout.is_of_endpoint = true;
     find->done = done;
     find->arg = arg;
     if (!session_has_target(&by->session))

@@ -67,6 +67,8 @@ static int compare_identity(const struct item *a, const struct item *b)
         order = compare_ids(a->account->account_id, b->account->account_id);
     if (!order)
         order = compare_ids(a->account->application_id, b->account->application_id);
+    if (!order && !a->account->account_id && !a->account->system_id) /* a vault without numbers */
+        order = strcmp(a->account->key, b->account->key);
     return order;
 }
 
@@ -245,12 +247,11 @@ static int tell_apart(struct item *items, size_t n, size_t nvaults, struct find_
 static bool has_key_only(const struct item *item)
 {
     const struct vault_fanout *fanout = item->target->fanout;
-    struct credential_ref ref;
 
     if (!fanout || !fanout->op.broker)
         return false;
-    credential_ref_make(item->target->vault->conf->name, item->account, &ref);
-    return account_facts_key_alone(account_lists_facts(fanout->op.broker->lists), item->target->vault, &ref);
+    return account_facts_key_alone(account_lists_facts(fanout->op.broker->lists), item->target->vault,
+                                   item->account->key);
 }
 
 /* An account on a platform without keys has a password; on another it may have either, or both. */
@@ -258,6 +259,8 @@ static const char *secret_type(struct catalogue_cache *catalogue_cache, const st
 {
     if (has_key_only(item))
         return "ssh_key";
+    if (item->target->vault->can.secret_with_checkout)
+        return "password";
     const struct system_index *index =
         catalogue_cache ? catalogue_cache_index(catalogue_cache, item->target->vault) : NULL;
     const struct system_entry *entry = system_index_entry(index, item->account->system_id);
@@ -292,14 +295,14 @@ static int write_rows(const struct item *items, size_t n, struct find_rows *out)
     if (!out->row || !out->target)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        struct credential *row = &out->row[i];
-        credential_id_write(row->credential_id, items[i].target->vault->conf->name, items[i].account);
+        struct credential *row = &out->row[out->n];
+        if (!credential_id_write(row->credential_id, items[i].target->vault->conf->name, items[i].account))
+            continue; /* it could not be checked out */
         row->display_value = items[i].display;
         row->account = items[i].account;
         row->secret_type = secret_type(out->catalogue_cache, &items[i]);
-        out->target[i] = items[i].target;
+        out->target[out->n++] = items[i].target;
     }
-    out->n = n;
     return 0;
 }
 

@@ -50,14 +50,12 @@ static bool ask_row(struct policy_check *check, struct slot *slot, size_t i)
     const struct fanout_vault *target = check->opts.rows->target[i];
     struct vault_policy policy;
     enum policy_knowledge known;
-    struct credential_ref ref;
 
-    if (!target->vault->conf->ask_policy ||
-        (row->account->isa && target->vault->ops->isa)) /* direct access has no policy */
+    if (!target->vault->ops->policy || !target->vault->conf->ask_policy ||
+        row->account->isa) /* direct access has no policy */
         return false;
-    credential_ref_make(target->vault->conf->name, row->account, &ref);
-    known =
-        account_facts_policy(check->opts.facts, target->vault, usermap_user(&target->users), &ref, &policy);
+    known = account_facts_policy(check->opts.facts, target->vault, usermap_user(&target->users),
+                                 row->account->key, &policy);
     if (known == POLICY_KNOWN)
         set_policy(row, &policy);
     if (known != POLICY_NOT_ASKED)
@@ -68,8 +66,8 @@ static bool ask_row(struct policy_check *check, struct slot *slot, size_t i)
         .timeout_ms = check->opts.timeout_ms,
         .done = on_policy,
     };
-    return target->vault->ops->policy(target->vault, row->account->system_id, row->account->account_id,
-                                      minutes_for(check, row->account), &slot->call) == 0;
+    return target->vault->ops->policy(target->vault, row->account->key, minutes_for(check, row->account),
+                                      &slot->call) == 0;
 }
 
 static void ask_next_row(struct policy_check *check, struct slot *slot)
@@ -84,13 +82,11 @@ static void learn_policy(struct policy_check *check, const struct slot *slot)
 {
     struct credential *row = &check->opts.rows->row[slot->row];
     const struct fanout_vault *target = check->opts.rows->target[slot->row];
-    struct credential_ref ref;
 
     bool answered = slot->call.result == VAULT_OK;
 
-    credential_ref_make(target->vault->conf->name, row->account, &ref);
-    account_facts_learn_policy(check->opts.facts, target->vault, usermap_user(&target->users), &ref,
-                               answered ? &slot->call.policy : NULL);
+    account_facts_learn_policy(check->opts.facts, target->vault, usermap_user(&target->users),
+                               row->account->key, answered ? &slot->call.policy : NULL);
     if (answered)
         set_policy(row, &slot->call.policy);
 }

@@ -17,6 +17,7 @@
 
 #include "base/container_of.h"
 #include "broker/find/partial_answers.h"
+#include "broker/identity/entitled_session.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -77,6 +78,7 @@ static void note_call(const struct fanout_query *query)
                     .vault = target->vault->conf->name,
                     .user = usermap_user(&target->users),
                     .what = fanout->catalogue_cache ? "catalogue"
+                            : target->entitled      ? "entitled"
                             : query->query.recent   ? "list_recent"
                                                     : "list",
                     .kind_asked = fanout->catalogue_cache ? NULL : account_kind_word(query->query.kind),
@@ -95,6 +97,25 @@ static void note_call(const struct fanout_query *query)
 
 /* ---- the vaults ---- */
 
+struct fanout_entitled {
+    struct entitled_session *session;
+    struct vault_call call;
+    struct fanout_vault *target;
+};
+
+static void entitled_free(struct fanout_vault *target)
+{
+    struct fanout_entitled *e = target->entitled;
+
+    if (!e)
+        return;
+    target->vault->ops->cancel(target->vault, &e->call);
+    vault_call_free(&e->call);
+    entitled_session_free(e->session);
+    free(e);
+    target->entitled = NULL;
+}
+
 static void drop_answers(struct fanout_vault *target)
 {
     const struct vault_fanout *fanout = target->fanout;
@@ -110,6 +131,7 @@ static void drop_answers(struct fanout_vault *target)
         wait->accounts = NULL;
         wait->catalogue = NULL;
     }
+    entitled_free(target);
     target->open = 0;
     target->age_ms = 0;
 }
@@ -203,6 +225,39 @@ static bool is_admitted(const struct fanout_query *query)
     return other < query;
 }
 
+/* The answer of the call is that of the vault's one query. */
+static void on_entitled(struct vault_call *call)
+{
+    struct fanout_vault *target = CONTAINER_OF(call, struct fanout_entitled, call)->target;
+    struct list_wait *wait = &target->queries[0].wait;
+
+    wait->result = call->result;
+    wait->fault = call->fault;
+    wait->status = call->status;
+    wait->accounts = call->accounts;
+    call->accounts = NULL;
+    on_answer(wait);
+}
+
+static int send_entitled(struct fanout_vault *target)
+{
+    struct vault_fanout *fanout = target->fanout;
+    struct fanout_entitled *e = calloc(1, sizeof *e);
+
+    target->entitled = e;
+    if (e)
+        e->session = entitled_session_new(fanout->session, target->vault->conf);
+    if (!e || !e->session)
+        return -ENOMEM;
+    e->target = target;
+    op_vault_call(&fanout->op, &e->call, usermap_user(&target->users), on_entitled);
+    int err = target->vault->ops->entitled(target->vault, &e->session->asked, NULL, &e->call);
+
+    if (err)
+        target->queries[0].wait.fault = e->call.fault;
+    return err;
+}
+
 static int send_query(struct fanout_query *query)
 {
     struct vault_fanout *fanout = query->target->fanout;
@@ -211,6 +266,8 @@ static int send_query(struct fanout_query *query)
     query->asked_ms = clock_now(fanout->op.broker->clock);
     query->wait = (struct list_wait){
         .timeout_ms = op_time_left(&fanout->op), .done = on_answer, .admitted = is_admitted(query)};
+    if (query->target->vault->ops->entitled)
+        return send_entitled(query->target);
     if (fanout->catalogue_cache)
         return catalogue_cache_get(fanout->catalogue_cache, query->target->vault, user, &query->wait);
     return account_lists_get(fanout->op.broker->lists, query->target->vault, user, &query->query,
@@ -266,6 +323,18 @@ static void on_answer(struct list_wait *wait)
         fanout->done(fanout);
 }
 
+/* One query stands for the call of entitled(). */
+static size_t count_queries(const struct vault_fanout *fanout, const struct vault *vault,
+                            struct account_query out[FANOUT_QUERIES_MAX])
+{
+    if (fault_is_set(&fanout->refused) || (vault->ops->entitled && !fanout->is_of_endpoint))
+        return 0;
+    if (!vault->ops->entitled)
+        return fanout->write_queries(fanout, vault->conf, out);
+    out[0] = (struct account_query){.kind = KIND_NKINDS};
+    return 1;
+}
+
 /* 0 or -ENOMEM; any other error is the failure of that vault. */
 static int start_vault(struct vault_fanout *fanout, struct fanout_vault *target, struct vault *vault)
 {
@@ -274,13 +343,13 @@ static int start_vault(struct vault_fanout *fanout, struct fanout_vault *target,
     target->fanout = fanout;
     target->vault = vault;
     fanout->asking++;
-    if (usermap_expand(vault->conf, fanout->session, &target->users))
+    if (usermap_at(vault, fanout->session, &target->users))
         return -ENOMEM;
     if (target->users.n == 0) {
         fail_no_rule(target);
         return 0;
     }
-    target->n = fault_is_set(&fanout->refused) ? 0 : fanout->write_queries(fanout, vault->conf, queries);
+    target->n = count_queries(fanout, vault, queries);
     if (target->n == 0) {
         settle(target, FANOUT_ANSWERED);
         return 0;
@@ -374,13 +443,28 @@ void vault_fanout_free(struct vault_fanout *fanout)
     free(fanout->session);
 }
 
+/* A catalogue that waits for the system index alone is answered as it would be without one. */
+static bool answer_early(struct fanout_vault *target)
+{
+    struct fanout_query *query = target->queries;
+
+    if (!target->fanout->catalogue_cache ||
+        !catalogue_cache_take_early(target->fanout->catalogue_cache, target->vault,
+                                    usermap_user(&target->users), &query->wait))
+        return false;
+    note_call(query);
+    note_user(target, "accepted", NULL);
+    settle(target, FANOUT_ANSWERED);
+    return true;
+}
+
 void vault_fanout_expire(struct vault_fanout *fanout)
 {
     struct fault fault;
 
     timer_stop(fanout->op.broker->timers, &fanout->soon);
     for (size_t i = 0; i < fanout->n; i++) {
-        if (fanout->vault[i].state != FANOUT_ASKING)
+        if (fanout->vault[i].state != FANOUT_ASKING || answer_early(&fanout->vault[i]))
             continue;
         fault_set(&fault, FAULT_DEADLINE_EXCEEDED, "vault %s did not list accounts in time",
                   fanout->vault[i].vault->conf->name);

@@ -11,6 +11,9 @@
  * A vault is missing in the answer if it failed otherwise than by refusing the user: a vault that does not
  * know the user, and one without a rule for the user, have no rows for that user and nothing is missing.
  *
+ * A vault that has entitled() is asked for the accounts of the session by that one call, as its principal,
+ * and by no list; in a fan-out that is not for one endpoint it has no rows.
+ *
  * Rules: the fan-out is the first member of its operation's object, which owns itself. done() is called
  * exactly once, never before vault_fanout_begin() has returned, and may free the fan-out; after
  * vault_fanout_free() it is never called. All waits are reads: a client that leaves cancels them. A request
@@ -40,12 +43,16 @@ struct fanout_query {
     uint64_t asked_ms; /* when it was sent as the present candidate */
 };
 
+struct fanout_entitled;
+
 struct fanout_vault {
     struct vault_fanout *fanout;
     struct vault *vault;
     struct usermap users;
     enum fanout_state state;
     struct fanout_query *queries;
+    struct fanout_entitled
+        *entitled;      /* in place of the queries' lists; NULL = the vault is asked for lists */
     size_t n, open;     /* queries in all, without an answer yet */
     struct fault fault; /* of FANOUT_FAILED */
     uint64_t age_ms;
@@ -58,6 +65,7 @@ struct vault_fanout {
     /* Writes at most FANOUT_QUERIES_MAX queries for that vault; returns how many. */
     size_t (*write_queries)(const struct vault_fanout *, const struct conf_vault *,
                             struct account_query out[FANOUT_QUERIES_MAX]);
+    bool is_of_endpoint; /* vaults with entitled() are asked by that; else they have no rows */
     void (*done)(struct vault_fanout *);
     struct fault refused; /* why there is no answer, whatever the vaults say; no vault is asked then */
     /* from vault_fanout_begin() on */

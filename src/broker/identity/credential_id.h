@@ -1,8 +1,8 @@
 /*
  * credential_id.h - the opaque name of an account at a vault: stable over restarts and between gateways.
  *
- * It carries version, vault name, kind, system, account and application id; no secret, no request id, nothing
- * of the user. At most 256 characters of A-Za-z0-9._- . An id from a client is parsed strictly.
+ * It carries version, vault name and the vault's key of the account; no secret, no request id, nothing of the
+ * user. At most 256 characters of A-Za-z0-9._- . An id from a client is parsed strictly.
  */
 #ifndef JG_BROKER_IDENTITY_CREDENTIAL_ID_H
 #define JG_BROKER_IDENTITY_CREDENTIAL_ID_H
@@ -13,13 +13,11 @@
 
 struct credential_ref {
     char vault[CONF_NAME_MAX];
-    enum account_kind kind;
-    int64_t system_id, account_id, application_id;
+    char account_key[ACCOUNT_KEY_SIZE];
 };
 
-/* `vault` is the name of its section. */
-void credential_ref_make(const char *vault, const struct account *, struct credential_ref *);
-void credential_id_write(char out[CREDENTIAL_ID_SIZE], const char *vault, const struct account *);
+/* False = the account has no key, or one that is too long beside this name; `out` is "". */
+bool credential_id_write(char out[CREDENTIAL_ID_SIZE], const char *vault, const struct account *);
 /* False = not an id of this gateway (the caller answers credential_not_found). */
 bool credential_id_parse(const char *id, struct credential_ref *);
 

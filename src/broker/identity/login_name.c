@@ -5,7 +5,7 @@
  * The vault names an account and, for a directory account, its domain (DNS or NetBIOS form, as the directory
  * was set up); both are used as they came. A name that already carries its domain is left alone. Where a UPN
  * is wanted and the vault gave none, one is made from a DNS domain; a NetBIOS name makes no UPN, so the form
- * with the backslash is used.
+ * with the backslash is used. Where the account says what is typed at its endpoint, that is all of it.
  */
 #include "broker/identity/login_name.h"
 
@@ -27,6 +27,8 @@ char *login_name_make(const struct account *a, enum conf_username_form form)
 {
     bool directory = a->domain && *a->domain;
 
+    if (a->username)
+        return strdup(a->username);
     if (!directory || strchr(a->account, '\\'))
         return strdup(a->account);
     if (form == USERNAME_UPN) {

@@ -233,6 +233,14 @@ int usermap_expand(const struct conf_vault *conf, const struct session *session,
     return err;
 }
 
+int usermap_at(const struct vault *vault, const struct session *session, struct usermap *map)
+{
+    if (vault->can.per_user)
+        return usermap_expand(vault->conf, session, map);
+    *map = (struct usermap){0};
+    return add_candidate(map, vault->principal);
+}
+
 void usermap_free(struct usermap *map)
 {
     for (size_t i = 0; i < map->n; i++)

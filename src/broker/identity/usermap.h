@@ -12,8 +12,8 @@
 #ifndef JG_BROKER_IDENTITY_USERMAP_H
 #define JG_BROKER_IDENTITY_USERMAP_H
 
+#include "backends/backend.h"
 #include "broker/identity/session.h"
-#include "conf/conf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,6 +33,8 @@ struct usermap {
 
 /* 0 (n may be 0: no rule applies) or -ENOMEM. */
 int usermap_expand(const struct conf_vault *, const struct session *, struct usermap *);
+/* The same at this vault: where all calls act as its principal, that one alone. */
+int usermap_at(const struct vault *, const struct session *, struct usermap *);
 void usermap_free(struct usermap *);
 /* The present candidate; NULL = all are used up. */
 const char *usermap_user(const struct usermap *);

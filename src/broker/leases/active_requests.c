@@ -7,7 +7,6 @@
 #include "base/backoff.h"
 #include "base/container_of.h"
 #include "base/crash_point.h"
-#include "base/log.h"
 #include "base/person.h"
 #include "base/uthash_nofail.h"
 
@@ -62,6 +61,10 @@ struct active_requests_reader *active_requests_new(const struct active_requests_
 
     if (!reader)
         return NULL;
+    if (timer_reserve(opts->timers, &reader->pace)) {
+        free(reader);
+        return NULL;
+    }
     reader->timers = opts->timers;
     reader->clock = timers_clock(opts->timers);
     reader->random = opts->random;
@@ -386,8 +389,7 @@ static void send_queued(struct active_requests_reader *reader)
     }
     if (TAILQ_EMPTY(&reader->queue) || reader->next_us <= now || timer_running(&reader->pace))
         return;
-    if (timer_start(reader->timers, &reader->pace, (reader->next_us - now + 999) / 1000, on_pace))
-        log_error("reconcile_stalled", "error=%s", "out of memory"); /* the next list or round goes on */
+    timer_set(reader->timers, &reader->pace, (reader->next_us - now + 999) / 1000, on_pace);
 }
 
 /* ---- the end ---- */
@@ -405,6 +407,6 @@ void active_requests_free(struct active_requests_reader *reader)
             active_requests_leave(wait);
         poll_free(poll);
     }
-    timer_stop(reader->timers, &reader->pace);
+    timer_unreserve(reader->timers, &reader->pace);
     free(reader);
 }

@@ -13,6 +13,8 @@
  * says that the request is gone, or must have ended it by itself: one vault minute after the end, since both
  * count from slightly different moments, and not before this process has tried once.
  *
+ * Where keys are not unique the first attempt waits until the row that says RETURNING is durable.
+ *
  * The row of the vault request has the attempts made, the time of the next one and the last error, and is
  * written again after each failure while the store can write; so a restart goes on where this process was.
  *
@@ -31,6 +33,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_ATTEMPTS 1000000000U
 
@@ -47,6 +50,27 @@ static bool start_checkin(struct checkin_queue_item *item)
     return on_its_way;
 }
 
+/* Once more, or later where it was not written. */
+static void on_row_written(struct journal_wait *wait, int err)
+{
+    struct request_work *w = CONTAINER_OF(wait, struct request_work, row_written);
+
+    w->is_row_written = !err;
+    if (err)
+        vault_request_resume(w->request);
+    else
+        vault_request_goto(w->request, VR_QUEUED);
+}
+
+/* Where a key comes again, a restart that finds the row HELD would let a repeat check out beside this
+ * check-in. 0 = the row says RETURNING, 1 = that is waited for, -EIO = the store cannot write. */
+static int await_row(struct vault_request *r)
+{
+    if (!r->is_keyed || r->work->is_row_written)
+        return 0;
+    return journal_await_all(r->vault_ref->leases->journal, &r->work->row_written, on_row_written);
+}
+
 /* start_checkin() may be called at once. */
 static int queued_enter(struct vault_request *r)
 {
@@ -58,13 +82,18 @@ static int queued_enter(struct vault_request *r)
         return -ENOMEM;
     if (r->undecided)
         return 0; /* the store decides whether it is this gateway's to check in: shared.c */
+    int waits = await_row(r);
+
+    if (waits)
+        return waits < 0 ? waits : 0;
+    w->is_row_written = true;
     w->queued.start = start_checkin;
     return checkin_queue_join(&r->vault_ref->checkins, &w->queued, r->user, w->hurried);
 }
 
 static enum vr_state queued_resume(struct vault_request *r, int err)
 {
-    (void)err; /* no memory: later */
+    (void)err; /* no memory, or the store cannot write: later */
     if (r->work)
         r->work->delay_ms = backoff_ms(1, &r->vault_ref->leases->random);
     return VR_RETRY;
@@ -72,8 +101,10 @@ static enum vr_state queued_resume(struct vault_request *r, int err)
 
 static void queued_drop(struct vault_request *r)
 {
-    if (r->work)
-        checkin_queue_leave(&r->vault_ref->checkins, &r->work->queued);
+    if (!r->work)
+        return;
+    journal_unwait(&r->work->row_written);
+    checkin_queue_leave(&r->vault_ref->checkins, &r->work->queued);
 }
 
 const struct vr_step vr_queued_step = {"queued",     "releasing",   REQUEST_RETURNING,
@@ -110,6 +141,14 @@ static bool is_background(const struct vault_request *r)
     return r->session_ended && !r->work->hurried;
 }
 
+/* A key names what one sign-in name has checked out: another one does not give it back. */
+static bool is_of_other_identity(const struct vault_request *r)
+{
+    const char *principal = vault_request_vault(r)->principal;
+
+    return r->is_keyed && principal && strcmp(principal, r->user) != 0;
+}
+
 static int checking_in_enter(struct vault_request *r)
 {
     struct request_work *w = r->work;
@@ -120,6 +159,10 @@ static int checking_in_enter(struct vault_request *r)
     w->tried = true;
     if (!cc)
         return -ENOMEM;
+    if (is_of_other_identity(r)) {
+        free(cc);
+        return -EPERM;
+    }
     *cc = (struct checkin_call){.request = r,
                                 .call = {.user = r->user,
                                          .timeout_ms = vault->conf->call_timeout_ms,
@@ -128,7 +171,8 @@ static int checking_in_enter(struct vault_request *r)
                                          .admitted = true,
                                          .done = on_checked_in}};
     crash_point("checkin.before");
-    int err = vault->ops->checkin(vault, vault_request_name(r), "released by jumpgate", &cc->call);
+    struct request_ref ref = vault_request_ref(r);
+    int err = vault->ops->checkin(vault, &ref, "released by jumpgate", &cc->call);
 
     if (err) {
         free(cc);
@@ -144,7 +188,9 @@ static bool is_past_expiry(const struct vault_request *r)
 {
     uint64_t now = clock_now(r->vault_ref->leases->clock), slack = vault_request_vault(r)->conf->minute_ms;
 
-    return now > r->ends_ms && now - r->ends_ms >= slack;
+    if (r->is_keyed)
+        return keyed_is_past_life(r);
+    return vault_request_vault(r)->can.has_end && now > r->ends_ms && now - r->ends_ms >= slack;
 }
 
 static enum vr_state attempt_failed(struct vault_request *r, const char *error)
@@ -163,23 +209,28 @@ static enum vr_state attempt_failed(struct vault_request *r, const char *error)
 static enum vr_state checking_in_resume(struct vault_request *r, int err)
 {
     if (err < 0)
-        return attempt_failed(r, r->vault_ref->absent ? "vault_not_configured" : "overloaded");
+        return attempt_failed(r, r->vault_ref->absent ? "vault_not_configured"
+                                 : err == -EPERM      ? fault_row(FAULT_VAULT_REFUSED_USER)->code
+                                                      : "overloaded");
     enum vault_result result = r->work->call->result;
     const char *error = fault_row(r->work->call->fault.code)->code;
 
+    if (r->is_keyed && (r->work->call->unknown || r->work->call->repeated))
+        keyed_doubt_checkin(r);
     free_call(r->work);
     if (result != VAULT_OK && result != VAULT_GONE)
-        return attempt_failed(r, error);
+        return r->work->is_dropped ? vault_request_over(r, END_DROPPED, NULL) : attempt_failed(r, error);
     return vault_request_over(r, result == VAULT_OK ? END_CHECKED_IN : END_ALREADY_GONE, NULL);
 }
 
-/* Only where the gateway stops: what was sent may take effect. */
+/* Only where the gateway stops, or was fenced: what was sent may take effect. */
 static void checking_in_drop(struct vault_request *r)
 {
     if (!r->work->call)
         return;
     vault_request_vault(r)->ops->cancel(vault_request_vault(r), r->work->call);
     free_call(r->work);
+    checkin_queue_cancelled(&r->vault_ref->checkins);
 }
 
 const struct vr_step vr_checking_in_step = {"checking_in",     "releasing",        REQUEST_RETURNING,
@@ -195,10 +246,10 @@ static int retry_enter(struct vault_request *r)
     uint64_t delay_ms = w ? w->delay_ms : backoff_ms(1, &ls->random);
     struct watch_list watches;
 
-    if (vault_request_defer(r, delay_ms)) /* the next round takes it up */
-        log_error("check_in_stalled", "user=%s error=%s", r->user, "out of memory");
+    vault_request_defer(r, delay_ms);
     if (!w)
         return 0;
+    w->retry_at_ms = clock_now(ls->clock) + delay_ms;
     w->next_wall_ms = clock_wall(ls->clock) + (int64_t)delay_ms;
     if (w->tried && journal_writable(ls->journal))
         row_return(r, NULL);

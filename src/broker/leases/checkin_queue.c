@@ -72,9 +72,10 @@ static void unlink_user(struct checkin_queue *queue, struct checkin_queue_item *
 
 static size_t max_in_flight(const struct checkin_queue *queue)
 {
-    size_t third = (size_t)queue->conf->connections / 3;
+    size_t connections = (size_t)queue->conf->connections, third = connections / 3;
+    size_t places = third > CHECKINS_IN_FLIGHT ? third : CHECKINS_IN_FLIGHT;
 
-    return third > CHECKINS_IN_FLIGHT ? third : CHECKINS_IN_FLIGHT;
+    return places < connections ? places : connections;
 }
 
 /* The next item, if it may be on its way now. Those that are first are at the head of the queue. */
@@ -124,6 +125,11 @@ void checkin_queue_leave(struct checkin_queue *queue, struct checkin_queue_item 
         return;
     fair_queue_remove(&queue->fair_queue, &item->slot);
     unlink_user(queue, item);
+}
+
+void checkin_queue_cancelled(struct checkin_queue *queue)
+{
+    queue->in_flight--;
 }
 
 void checkin_queue_done(struct checkin_queue *queue)

@@ -27,7 +27,7 @@ struct conf_vault;
 /*
  * Check-ins on their way to one vault at a time: this many, or a third of its connections where that is more.
  * A check-out takes two calls and its check-in one, so with less the check-ins of a busy vault would fall
- * behind.
+ * behind. Never more than the vault has connections: the time of a call also runs while it waits for one.
  */
 #define CHECKINS_IN_FLIGHT 16
 
@@ -55,5 +55,7 @@ int checkin_queue_join(struct checkin_queue *, struct checkin_queue_item *, cons
 void checkin_queue_leave(struct checkin_queue *, struct checkin_queue_item *); /* any number of times */
 /* A call that start() began has ended: the next item may start. */
 void checkin_queue_done(struct checkin_queue *);
+/* It was cancelled, and so will be whatever is in the queue: nothing starts. */
+void checkin_queue_cancelled(struct checkin_queue *);
 
 #endif

@@ -12,6 +12,7 @@
 #include "broker/leases/clock_skew.h"
 
 #include "base/log.h"
+#include "broker/leases/internal.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -60,6 +61,16 @@ void skew_note(struct skew_notes *notes, const struct vault *vault)
     else
         return;
     note->warned_ms = now;
+}
+
+int64_t leases_wall(const struct leases *ls, struct vault *vault)
+{
+    struct vault_state state;
+
+    if (!ls->shared)
+        return clock_wall(ls->clock);
+    vault->ops->state(vault, &state);
+    return clock_wall(ls->clock) + (state.skew_known ? state.skew_ms : 0);
 }
 
 int64_t skew_left(const struct clock *clock, struct vault *vault, const struct active_request *row)

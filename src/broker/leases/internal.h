@@ -18,10 +18,14 @@
 #include "broker/leases/checkin.h"
 #include "broker/leases/checkin_queue.h"
 #include "broker/leases/journal.h"
+#include "broker/leases/key_doubt.h"
+#include "broker/leases/keyed.h"
+#include "broker/leases/known_users.h"
 #include "broker/leases/lease_life.h"
 #include "broker/leases/lease_table.h"
 #include "broker/leases/lease_tag.h"
 #include "broker/leases/leases.h"
+#include "broker/leases/list_share.h"
 #include "broker/leases/lsid_index.h"
 #include "broker/leases/pending.h"
 #include "broker/leases/reconcile.h"
@@ -46,15 +50,27 @@ struct leases {
     struct store *shared; /* NULL = the store is the gateway's alone */
     /* leases_adopt(), which is built on what calls it */
     int (*adopt)(struct leases *, const struct request_row *, const struct lease_row *const *, size_t n);
-    bool voiding; /* the gateway was fenced: nothing is written for what ends now */
+    bool was_fenced; /* and has not joined again as yet */
+    bool voiding;    /* the gateway was fenced: nothing is written for what ends now */
     LIST_HEAD(shared_steps, shared_step) shared_steps; /* whose outcomes are awaited */
+    struct shared_step *releases;                      /* on their way, by lease */
     LIST_HEAD(, shared_look) looks;
-    struct suspect *suspects;        /* shared_strays.c */
+    struct { /* shared_missed.c */
+        struct store_question question;
+        struct deadline again;
+        bool must_repeat;
+        void (*begin)(struct leases *); /* shared_missed(), which is built on what calls it */
+    } missed;
+    struct list_share share;
+    struct suspect *suspects;             /* shared_strays.c */
+    TAILQ_HEAD(, known_user) known_users; /* known_users.c */
+    size_t nknown_users;
     struct lease *leases_by_id;      /* in any state; the hash keeps the order of creation */
     struct lease *next_lease;        /* of the walk */
     uint64_t last_number;            /* of a lease */
     struct session_leases *sessions; /* by key */
     struct lsid_entry *lsids;        /* by key */
+    struct lsid_others lsid_others;  /* of a shared store */
     struct site_list sites;
     struct deadline restored;       /* ends leases of the store whose PRA session has ended */
     struct vault_request *requests; /* by name, several may have one */
@@ -80,19 +96,28 @@ struct request_work {
     bool list_was_read;
     bool given_back; /* it has ended, and another sending of its call may have made another */
     char *found;     /* the name of the request in the list; NULL = it was not there */
+    /* keyed.c */
+    uint64_t checkout_until_ms, checkin_until_ms; /* until then a call whose answer was lost may arrive */
+    LIST_HEAD(, key_wait) key_waits;
+    char last_holder[ID_SIZE]; /* "" = its asker */
+    bool is_dropped;           /* by an operator, while its check-in is under way */
+    bool is_recovered;         /* no one has held it: a check-out of unknown outcome */
     /* checkin.c */
     struct vault_call *call;       /* on its way */
     struct journal_wait returning; /* for the last STEP_RETURN */
+    struct journal_wait row_written;
+    bool is_row_written; /* of a keyed one: the row that says RETURNING is durable */
     struct checkin_queue_item queued;
     LIST_HEAD(watch_list, vault_request_watch) watches;
     const char *last_error; /* NULL = none; never freed */
     int64_t next_wall_ms;
     unsigned attempts;
-    bool hurried;      /* a caller waits for the outcome */
-    bool tried;        /* by this process */
-    bool is_listed;    /* in leases.lapsed, or in leases.pending */
-    bool *on_its_way;  /* where the queue asks whether the call has begun */
-    uint64_t delay_ms; /* of LOOK_LATER and RETRY */
+    bool hurried;         /* a caller waits for the outcome */
+    bool tried;           /* by this process */
+    bool is_listed;       /* in leases.lapsed, or in leases.pending */
+    bool *on_its_way;     /* where the queue asks whether the call has begun */
+    uint64_t delay_ms;    /* of LOOK_LATER and RETRY */
+    uint64_t retry_at_ms; /* RETRY: when the next attempt begins, monotonic */
     TAILQ_ENTRY(request_work) of_list;
     struct request_row *elsewhere; /* of another gateway's: its row; NULL = it is this gateway's */
 };
@@ -103,6 +128,8 @@ struct request_work *request_work_get(struct vault_request *);
 /* In the store. One whose name is known is looked for because it is not known whose it is, or once more. */
 static inline enum request_state vault_request_row_state(const struct vault_request *r)
 {
+    if (r->state == VR_SETTLING && r->origin != ORIGIN_UNKNOWN)
+        return REQUEST_HELD;
     return vault_request_is_looked_for(r) && r->name ? REQUEST_RETURNING
                                                      : r->vault_ref->leases->steps[r->state]->row;
 }

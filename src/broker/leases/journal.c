@@ -34,6 +34,7 @@ struct journal_entry {
     struct wait_list waits;
     TAILQ_ENTRY(journal_entry) link; /* of the queue, or of those that the store has */
     bool is_awaited;                 /* an operation waits for it */
+    bool is_given_up;                /* it follows a STEP_ASK that has not happened */
     bool is_given;                   /* the store has it */
     char texts[];
 };
@@ -64,6 +65,10 @@ struct journal *journal_new(struct timers *timers, struct store *store)
 
     if (!j)
         return NULL;
+    if (timer_reserve(timers, &j->again)) {
+        free(j);
+        return NULL;
+    }
     j->timers = timers;
     j->store = store;
     j->is_shared = store_is_shared(store);
@@ -182,10 +187,10 @@ static void move_waits(struct journal_entry *entry, struct wait_list *to, bool a
     }
 }
 
-/* Of a check-out that has not sent anything: it ends, and no step follows. */
+/* Of a check-out that has not sent anything: it ends. */
 static bool is_given_up(const struct journal_entry *entry)
 {
-    return entry->is_awaited && entry->step.kind == STEP_ASK;
+    return entry->is_given_up || (entry->is_awaited && entry->step.kind == STEP_ASK);
 }
 
 static void dequeue(struct journal_entry *entry)
@@ -194,14 +199,49 @@ static void dequeue(struct journal_entry *entry)
     entry->journal->nqueued--;
 }
 
+static bool is_of_same_row(const struct journal_entry *a, const struct journal_entry *b)
+{
+    const char *mark = a->step.request.mark, *other = b->step.request.mark;
+
+    return mark && other && strcmp(mark, other) == 0;
+}
+
+static void give_up_queued(struct entry_list *list, const struct journal_entry *asked,
+                           struct wait_list *waits)
+{
+    struct journal_entry *entry, *next;
+
+    for (entry = TAILQ_FIRST(list); entry; entry = next) {
+        next = TAILQ_NEXT(entry, link);
+        if (entry == asked || !is_of_same_row(entry, asked))
+            continue;
+        move_waits(entry, waits, true);
+        TAILQ_REMOVE(list, entry, link);
+        entry->journal->nqueued--;
+        free(entry);
+    }
+}
+
+/* The row of this STEP_ASK is never made, so what was put for it meanwhile never happens: the lsid of a
+ * session that begins while its check-out waits. */
+static void give_up_followers(struct journal *j, const struct journal_entry *asked, struct wait_list *waits)
+{
+    struct journal_entry *entry;
+
+    TAILQ_FOREACH(entry, &j->given, link)
+    entry->is_given_up |= is_of_same_row(entry, asked);
+    give_up_queued(&j->kept, asked, waits);
+    give_up_queued(&j->queue, asked, waits);
+}
+
 /* ---- a store that cannot write ---- */
 
 static void on_retry(struct deadline *d);
 
 static void try_later(struct journal *j, uint64_t delay_ms)
 {
-    if (!j->is_loading && !timer_running(&j->again) && timer_start(j->timers, &j->again, delay_ms, on_retry))
-        log_error("journal_retry_lost", "error=%s", "out of memory"); /* the next step tries */
+    if (!j->is_loading && !timer_running(&j->again))
+        timer_set(j->timers, &j->again, delay_ms, on_retry);
 }
 
 static void unstick(struct journal *j)
@@ -232,12 +272,16 @@ static void stick(struct journal *j, int err)
     j->is_stuck = true;
     try_later(j, TRY_AGAIN_MS);
     for (entry = TAILQ_FIRST(&j->queue); entry; entry = next) {
-        next = TAILQ_NEXT(entry, link);
-        move_waits(entry, &waits, is_given_up(entry));
-        if (!is_given_up(entry))
-            continue;
-        dequeue(entry);
-        free(entry);
+        bool given_up = is_given_up(entry);
+
+        move_waits(entry, &waits, given_up);
+        if (given_up)
+            give_up_followers(j, entry, &waits);
+        next = TAILQ_NEXT(entry, link); /* not one of the followers */
+        if (given_up) {
+            dequeue(entry);
+            free(entry);
+        }
     }
     notify_waits(&waits, err, NULL);
 }
@@ -296,7 +340,6 @@ static bool on_commit(struct group_commit *g)
 /* With the names of the row as it is: those of the step need not be there. */
 static void note_refusal(const struct store_step *step)
 {
-    static const char *const states[REQUEST_NSTATES] = {"asked", "held", "returning", "lapsed", "pending"};
     static const struct request_row none = {0};
     const struct request_row *now = step->now ? step->now : &none;
     const char *lease = step->lease.id; /* NULL: the step is of the request alone */
@@ -305,8 +348,9 @@ static void note_refusal(const struct store_step *step)
               "step=%s request=%s lease=%s found=%s vault=%s vault_user=%s user=%s domain=%s session=%s "
               "system=%s account=%s hint=%s",
               store_step_rules[step->kind].name, step->request.mark, lease && *lease ? lease : NULL,
-              step->now ? states[now->state] : "none", now->vault, now->user, now->asker.username,
-              now->asker.domain, now->asker.session, now->asker.system, now->asker.account,
+              step->now ? request_state_words[now->state] : "none", now->vault, now->user,
+              now->asker.username, now->asker.domain, now->asker.session, now->asker.system,
+              now->asker.account,
               "the lease store is not as the gateway has written it; a restart reads it again");
 }
 
@@ -353,7 +397,7 @@ static void on_done(struct store_step *step, enum store_outcome outcome)
 {
     struct journal_entry *entry = CONTAINER_OF(step, struct journal_entry, step);
     struct journal *j = entry->journal;
-    struct wait_list waits = LIST_HEAD_INITIALIZER(waits);
+    struct wait_list waits = LIST_HEAD_INITIALIZER(waits), followers = LIST_HEAD_INITIALIZER(followers);
 
     note_outcome(j, step, outcome);
     if (!j) { /* the broker has ended before */
@@ -365,6 +409,8 @@ static void on_done(struct store_step *step, enum store_outcome outcome)
 
     TAILQ_REMOVE(&j->given, entry, link);
     move_waits(entry, &waits, !is_kept);
+    if (outcome == STORE_AWAY && is_given_up(entry))
+        give_up_followers(j, entry, &followers);
     if (is_kept) {
         entry->is_given = false;
         TAILQ_INSERT_TAIL(&j->kept, entry, link);
@@ -373,6 +419,7 @@ static void on_done(struct store_step *step, enum store_outcome outcome)
     bool last = TAILQ_EMPTY(&j->given), is_stuck = j->is_shared ? is_kept : outcome == STORE_AWAY;
 
     notify_waits(&waits, err, j->is_shared ? step : NULL);
+    notify_waits(&followers, err, NULL);
     if (!is_kept)
         free(entry);
     if (last)
@@ -503,9 +550,9 @@ void journal_free(struct journal *j)
     if (!j)
         return;
     group_commit_stop(&j->group_commit);
-    timer_stop(j->timers, &j->again);
     if (j->store)
         (void)on_commit(&j->group_commit); /* what is still delayed is written as well */
+    timer_unreserve(j->timers, &j->again);
     let_go(&j->given, true);
     let_go(&j->queue, false);
     let_go(&j->kept, false);

@@ -64,7 +64,7 @@ int journal_put_return(struct journal *, const struct store_step *, struct journ
 bool journal_close_returned(struct journal_wait *);
 /* Of a shared store: the gateway was fenced. What is queued never happens; -ECANCELED for all that waits. */
 void journal_void(struct journal *);
-void journal_resume(struct journal *); /* of a shared store: it takes steps, again */
+void journal_resume(struct journal *); /* the store may take steps again: what is kept is given now */
 /* For all that has been put so far. 0 = durable already, 1 = `done` will be called, -EIO = the store cannot
  * write. */
 int journal_await_all(struct journal *, struct journal_wait *, void (*done)(struct journal_wait *, int err));

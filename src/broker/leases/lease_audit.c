@@ -15,7 +15,7 @@ static void add_vault_request(struct audit_note *n, const struct vault_request *
 {
     audit_text(n, "vault", vault_request_vault(request)->conf->name);
     audit_text(n, "run_as", request->user);
-    audit_number(n, "vault_request_id", request_name_number(vault_request_name(request)));
+    audit_number(n, "vault_request_id", request_key_number(vault_request_name(request)));
 }
 
 static void add_person(struct audit_note *n, const struct lease *lease)
@@ -119,27 +119,44 @@ static void add_holder(struct audit_note *n, const struct holder *h)
     audit_text(n, "credential_id", h->credential);
 }
 
-void audit_lease_row_end(struct audit *a, const struct store_found *found, const char *why,
-                         const struct session_end *end)
+/* On another gateway's request: its owner in place of what that one knows. */
+static void add_hold(struct audit_note *n, const struct request_row *request, const struct lease_row *lease,
+                     unsigned others, int64_t now_wall_ms)
 {
+    int64_t held_ms = now_wall_ms - lease->holder.created_wall_ms;
+
+    audit_text(n, "vault", request->vault);
+    audit_text(n, "run_as", request->user);
+    audit_number(n, "vault_request_id", request_key_number(request->name));
+    if (*request->owner && !request->mine) {
+        audit_text(n, "owner", request->owner);
+        return;
+    }
+    audit_count(n, "held_seconds", held_ms > 0 ? held_ms / 1000 : 0);
+    audit_count(n, "remaining_holders", others);
+}
+
+void audit_lease_row_end(struct audit *a, const struct request_row *request, const struct lease_row *lease,
+                         const struct lease_end_record *record, unsigned others, int64_t now_wall_ms)
+{
+    const struct session_end *end = record->end;
     struct audit_note n;
 
     if (!a)
         return;
     audit_note(&n, a, "lease_end");
-    audit_text(&n, "reason", why);
+    audit_text(&n, "reason", record->why);
     audit_text(&n, "source", end ? session_end_word(end->source) : NULL);
     audit_text(&n, "pra", end ? end->site : NULL);
-    audit_text(&n, "lease_id", found->lease->id);
-    add_holder(&n, &found->lease->holder);
-    audit_text(&n, "vault", found->request->vault);
-    audit_text(&n, "run_as", found->request->user);
-    audit_number(&n, "vault_request_id", request_name_number(found->request->name));
-    audit_text(&n, "owner", found->request->owner);
+    audit_text(&n, "lease_id", lease->id);
+    add_holder(&n, &lease->holder);
+    if (*request->mark)
+        add_hold(&n, request, lease, others, now_wall_ms);
     audit_write(&n);
 }
 
-void audit_adopted(struct audit *a, const struct request_row *row, const struct lease_row *lease)
+void audit_adopted(struct audit *a, const char *from, const struct request_row *row,
+                   const struct lease_row *lease)
 {
     static const char *const states[REQUEST_NSTATES] = {"intent", "open", "releasing", "lapsed", "pending"};
     struct audit_note n;
@@ -152,7 +169,8 @@ void audit_adopted(struct audit *a, const struct request_row *row, const struct 
     add_holder(&n, lease ? &lease->holder : &row->asker);
     audit_text(&n, "vault", row->vault);
     audit_text(&n, "run_as", row->user);
-    audit_number(&n, "vault_request_id", request_name_number(row->name));
+    audit_number(&n, "vault_request_id", request_key_number(row->name));
+    audit_text(&n, "from", from);
     audit_text(&n, "to", row->owner);
     audit_write(&n);
 }

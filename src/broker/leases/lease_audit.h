@@ -11,9 +11,13 @@
 /* Before the lease is taken off its vault request. `why`: released, expired, gone, replaced, stopping,
  * session_ended with its report; else `end` is NULL. */
 void audit_lease_end(struct audit *, const struct lease *, const char *why, const struct session_end *end);
-/* The same for one that is not in the table: of another gateway. */
-void audit_lease_row_end(struct audit *, const struct store_found *, const char *why,
-                         const struct session_end *);
+/* The same of a shared store, as its step has the lease: this gateway's or another's. */
+struct lease_end_record {
+    const char *why; /* NULL = there is none; as `end`, never freed */
+    const struct session_end *end;
+};
+void audit_lease_row_end(struct audit *, const struct request_row *, const struct lease_row *,
+                         const struct lease_end_record *, unsigned others, int64_t now_wall_ms);
 /* The vault request has ended. `outcome`: checked_in, already_gone, lapsed, forgotten. */
 void audit_checkin_end(struct audit *, const struct vault_request *, const char *outcome, unsigned attempts,
                        const char *error);
@@ -24,7 +28,8 @@ void audit_reconciled(struct audit *, const struct vault_request *, const char *
 void audit_recovery_end(struct audit *, const char *run_as, const struct lease *, const char *outcome);
 /* A request that was another gateway's, or this one's before, and one of its leases; `lease` NULL = it has
  * none. */
-void audit_adopted(struct audit *, const struct request_row *, const struct lease_row *lease);
+void audit_adopted(struct audit *, const char *from, const struct request_row *,
+                   const struct lease_row *lease);
 /* `event`: fenced, handed_over; with the number of leases in the table. */
 void audit_cluster(struct audit *, const char *event, size_t leases);
 

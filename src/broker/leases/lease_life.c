@@ -11,6 +11,7 @@
  * Not here: what a vault request does without holders (request_states.c), which record a request is
  * (request_identity.c).
  */
+#include "broker/leases/clock_skew.h"
 #include "broker/leases/internal.h"
 
 #include "base/container_of.h"
@@ -31,7 +32,7 @@ void vault_request_close_leases(struct vault_request *request, const char *why)
     struct lease *lease = SLIST_FIRST(&request->leased), *next;
 
     if (request->vault_ref->leases->shared) {
-        shared_end(request, why);
+        shared_end(request);
         return;
     }
     for (; lease; lease = next) {
@@ -40,19 +41,62 @@ void vault_request_close_leases(struct vault_request *request, const char *why)
     }
 }
 
-static void end_time(struct vault_request *request)
+/* ---- of those whose leases have ends of their own ---- */
+
+static bool has_ended(const struct lease *lease)
 {
-    request->expired = clock_now(request->vault_ref->leases->clock) >= request->ends_ms;
-    vault_request_close_leases(request, "expired");
+    return lease->ends_ms <= clock_now(lease->request->vault_ref->leases->clock);
 }
 
-/* Any answer of the vault has a Date. */
-static void ask_for_date(const struct vault_request *r)
+void keyed_arm(struct vault_request *r)
 {
-    struct leases *ls = r->vault_ref->leases;
+    const struct lease *lease;
+    uint64_t next_ms = UINT64_MAX, now = clock_now(r->vault_ref->leases->clock);
 
-    if (active_requests_expect(ls->reader, vault_request_vault(r), r->user, vault_request_name(r)))
-        active_requests_start(ls->reader);
+    if (r->state != VR_HELD)
+        return;
+    SLIST_FOREACH(lease, &r->leased, of_request)
+    if (lease->ends_ms < next_ms)
+        next_ms = lease->ends_ms;
+    if (next_ms == UINT64_MAX)
+        vault_request_stop_deadline(r);
+    else
+        vault_request_hold_for(r, next_ms > now ? next_ms - now : 0);
+}
+
+/* It may be freed with its last lease: what stays is known before. */
+static bool keyed_expire(struct vault_request *r)
+{
+    struct lease *lease, *next;
+    size_t ended = 0, stays = r->checkouts;
+
+    SLIST_FOREACH(lease, &r->leased, of_request)
+    has_ended(lease) ? ended++ : stays++;
+    if (r->state != VR_HELD || !ended)
+        return false;
+    r->expired = !stays;
+    for (lease = SLIST_FIRST(&r->leased); lease && ended; lease = next) {
+        next = SLIST_NEXT(lease, of_request);
+        if (!has_ended(lease))
+            continue;
+        ended--;
+        lease_close(lease, "expired");
+    }
+    if (stays)
+        keyed_arm(r);
+    return true;
+}
+
+/* ---- all ---- */
+
+static void end_time(struct vault_request *request)
+{
+    if (request->is_keyed && !request->vault_ref->leases->closing) {
+        (void)keyed_expire(request);
+        return;
+    }
+    request->expired = clock_now(request->vault_ref->leases->clock) >= request->ends_ms;
+    vault_request_close_leases(request, "expired");
 }
 
 /*
@@ -62,16 +106,12 @@ static void ask_for_date(const struct vault_request *r)
 static bool end_is_now(struct vault_request *r)
 {
     struct leases *ls = r->vault_ref->leases;
-    struct vault *vault = vault_request_vault(r);
-    struct vault_state state;
 
-    vault->ops->state(vault, &state);
-    if (!state.skew_known) {
-        ask_for_date(r);
+    if (!shared_has_date(r)) {
         vault_request_hold_for(r, DATE_MS);
         return false;
     }
-    int64_t left = r->expires_wall_ms - leases_wall(ls, vault);
+    int64_t left = r->expires_wall_ms - leases_wall(ls, vault_request_vault(r));
 
     if (left > 0) {
         r->ends_ms = clock_now(ls->clock) + (uint64_t)left;
@@ -97,22 +137,26 @@ static void on_time(struct deadline *d)
 
     ls->burst = now == ls->burst_ms ? ls->burst + 1 : 0;
     ls->burst_ms = now;
-    if (ls->burst < BURST || timer_start(ls->timers, d, ls->burst / BURST, on_end))
+    if (ls->burst < BURST)
         on_end(d);
+    else
+        timer_set(ls->timers, d, ls->burst / BURST, on_end);
 }
 
-/* One whose timer cannot be had ends through its leases alone; the vault's own expiry is the backstop. */
 void vault_request_hold_for(struct vault_request *r, uint64_t delay_ms)
 {
-    if (r->state == VR_HELD && timer_start(r->vault_ref->leases->timers, &r->deadline, delay_ms, on_time))
-        log_error("timed_release_lost", "user=%s error=%s", r->user, "out of memory");
+    if (r->state == VR_HELD)
+        timer_set(r->vault_ref->leases->timers, &r->deadline, delay_ms, on_time);
 }
 
 static int held_enter(struct vault_request *r)
 {
     uint64_t now = clock_now(r->vault_ref->leases->clock);
 
-    vault_request_hold_for(r, r->ends_ms > now ? r->ends_ms - now : 0);
+    if (r->is_keyed)
+        keyed_arm(r);
+    else
+        vault_request_hold_for(r, r->ends_ms > now ? r->ends_ms - now : 0);
     return 0;
 }
 
@@ -124,24 +168,49 @@ const struct vr_step vr_held_step = {"held",     NULL, REQUEST_HELD,
  * own end is no later. What is so short that this would take a good part of it (a simulator's minutes) keeps
  * its length, and the answer is rounded up.
  */
+static void end_round(uint64_t now, uint64_t *ends_ms, int64_t *expires_wall_ms)
+{
+    int64_t part = *expires_wall_ms % 1000;
+
+    if (part > 0 && *ends_ms > now && *ends_ms - now >= WHOLE_SECONDS_MS) {
+        *ends_ms -= (uint64_t)part;
+        *expires_wall_ms -= part;
+    } else if (part > 0) {
+        *expires_wall_ms += 1000 - part;
+    }
+}
+
 void vault_request_set_end(struct vault_request *request, uint64_t ends_ms, int64_t expires_wall_ms)
 {
     uint64_t now = clock_now(request->vault_ref->leases->clock);
-    int64_t part = expires_wall_ms % 1000;
 
-    if (part > 0 && ends_ms > now && ends_ms - now >= WHOLE_SECONDS_MS) {
-        ends_ms -= (uint64_t)part;
-        expires_wall_ms -= part;
-    } else if (part > 0) {
-        expires_wall_ms += 1000 - part;
-    }
+    end_round(now, &ends_ms, &expires_wall_ms);
     request->ends_ms = ends_ms;
     request->expires_wall_ms = expires_wall_ms;
-    vault_request_hold_for(request, ends_ms > now ? ends_ms - now : 0);
+    if (request->is_keyed)
+        keyed_arm(request);
+    else
+        vault_request_hold_for(request, ends_ms > now ? ends_ms - now : 0);
+}
+
+void keyed_set_end(struct lease *lease, uint64_t ends_ms, int64_t expires_wall_ms)
+{
+    struct vault_request *r = lease->request;
+
+    end_round(clock_now(r->vault_ref->leases->clock), &ends_ms, &expires_wall_ms);
+    lease->ends_ms = ends_ms;
+    lease->expires_wall_ms = expires_wall_ms;
+    if (SLIST_EMPTY(&r->leased) || expires_wall_ms > r->expires_wall_ms) {
+        r->ends_ms = ends_ms;
+        r->expires_wall_ms = expires_wall_ms;
+    }
+    keyed_arm(r);
 }
 
 bool vault_request_expire(struct vault_request *request)
 {
+    if (request->is_keyed)
+        return keyed_expire(request);
     if (request->state != VR_HELD || clock_now(request->vault_ref->leases->clock) < request->ends_ms ||
         (request->is_adopted && !end_is_now(request)))
         return false;
@@ -159,6 +228,10 @@ static bool is_to_be_looked_for(const struct vault_request *request)
 
 static void last_holder_gone(struct vault_request *request, struct lease *lease)
 {
+    if (request->is_keyed) {
+        keyed_last_holder_gone(request, lease);
+        return;
+    }
     enum vr_state next = VR_QUEUED;
     bool looked_for = is_to_be_looked_for(request);
 
@@ -201,6 +274,8 @@ void vault_request_withdraw(struct vault_request *request)
 {
     if (request->state != VR_ASKED || request->checkouts > 1)
         vault_request_unhold(request, NULL);
+    else if (request->is_keyed && keyed_checkout_may_arrive(request))
+        vault_request_unhold(request, NULL); /* an earlier check-out is of unknown outcome */
     else
         vault_request_goto(request, vault_request_over(request, END_NEVER, NULL));
 }
@@ -210,7 +285,7 @@ void vault_request_withdraw(struct vault_request *request)
 struct lease *lease_ask(struct leases *ls, const struct lease_args *args, struct vault *vault,
                         const char *user)
 {
-    struct lease *lease = lease_new(ls, args, clock_wall(ls->clock));
+    struct lease *lease = lease_new(ls, args, leases_wall(ls, vault));
 
     if (lease && !vault_request_new(ls, vault, user, lease)) {
         lease_free(ls, lease);
@@ -222,7 +297,7 @@ struct lease *lease_ask(struct leases *ls, const struct lease_args *args, struct
 struct lease *lease_claim(struct vault_request *request, const struct lease_args *args)
 {
     struct leases *ls = request->vault_ref->leases;
-    struct lease *lease = lease_new(ls, args, clock_wall(ls->clock));
+    struct lease *lease = lease_new(ls, args, leases_wall(ls, vault_request_vault(request)));
 
     if (lease)
         lease->request = request;
@@ -259,7 +334,9 @@ void lease_open(struct lease *lease)
     lease_log_change("opened", request, lease);
     if (old)
         lease_close(old, "replaced");
-    if (ls->closing || clock_now(ls->clock) >= request->ends_ms)
+    if (request->is_keyed && !ls->closing)
+        keyed_arm(request);
+    else if (ls->closing || clock_now(ls->clock) >= request->ends_ms)
         vault_request_hold_for(request, 0); /* in a later iteration, after the answer */
 }
 
@@ -279,7 +356,8 @@ static void end_lease(struct lease *lease, const char *why, const struct session
     const struct session_leases *s = lease->session_leases;
     struct leases *ls = request->vault_ref->leases;
 
-    audit_lease_end(ls->audit, lease, why, end);
+    if (!ls->shared)
+        audit_lease_end(ls->audit, lease, why, end);
     lease_unlink(lease);
     lease_log_change("closed", request, lease);
     log_event(is_told_elsewhere(why, end) ? LOG_DEBUG : LOG_INFO, "lease_ended",
@@ -287,6 +365,10 @@ static void end_lease(struct lease *lease, const char *why, const struct session
               session_leases_user(s), session_leases_session(s), lease->credential_id, lease->id,
               (unsigned long long)lease_age_s(ls, lease), vault_request_holders(request));
     request->session_ended = end != NULL;
+    if (ls->shared) {
+        shared_end_lease(lease, why, end);
+        return;
+    }
     vault_request_hold(request); /* so that the vault request ends in one place, vault_request_unhold() */
     vault_request_unhold(request, lease);
 }

@@ -50,6 +50,10 @@ void vault_request_set_end(struct vault_request *, uint64_t ends_ms, int64_t exp
  * true the vault request may be gone.
  */
 bool vault_request_expire(struct vault_request *);
+/* Of a request whose key comes again: the lease's own end, as above. That of its request is no earlier. */
+void keyed_set_end(struct lease *, uint64_t ends_ms, int64_t expires_wall_ms);
+/* HELD: its deadline is that of the next lease to end. */
+void keyed_arm(struct vault_request *);
 /*
  * One check-out less holds it; the last holder's going ends it. `lease`, if not NULL, is the one that has
  * held it or was settled on it: it ends with that.

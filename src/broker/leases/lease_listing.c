@@ -36,7 +36,8 @@ static const char *word_of(const struct lease *lease)
     return vault_request_word(lease->request);
 }
 
-static bool view_of(const struct lease *lease, struct lease_view *v)
+/* `user` has room for the PRA user. */
+static bool view_of(const struct lease *lease, struct lease_view *v, char user[LEASE_USER_SIZE])
 {
     const struct vault_request *request = lease->request;
     const struct request_work *work = request->work;
@@ -53,10 +54,18 @@ static bool view_of(const struct lease *lease, struct lease_view *v)
                              .created_wall_ms = lease->created_s * 1000,
                              .user = request->user,
                              .adopted = request->origin == ORIGIN_FOREIGN,
-                             .expires_wall_ms = request->expires_wall_ms};
-    if (request->state == VR_ASKED || vault_request_is_looked_for(request))
+                             .expires_wall_ms = lease_expires_wall(lease)};
+    if (request->is_keyed || !vault_request_vault(request)->can.per_user) {
+        const struct session_leases *s = lease->session_leases;
+
+        person_write(user, LEASE_USER_SIZE, session_leases_domain(s), session_leases_user(s));
+        v->user = user;
+        v->run_as = request->user;
+    }
+    if ((request->state == VR_ASKED && !request->is_keyed) || vault_request_is_looked_for(request))
         return true;
-    v->request_id = request_name_number(vault_request_name(request));
+    v->request_key = vault_request_name(request);
+    v->request_id = request_key_number(v->request_key);
     v->attempts = work ? work->attempts : 0;
     v->last_error = work ? work->last_error : NULL;
     return true;
@@ -84,13 +93,14 @@ uint64_t leases_list(struct leases *ls, const struct lease_filter *f,
                      void (*row)(void *arg, const struct lease_view *), void *arg)
 {
     const char *sessions[SESSIONS_MAX];
+    char user[LEASE_USER_SIZE];
     uint64_t shown = f->after;
     struct lease_view v;
     size_t n = 0;
 
     for (struct lease *lease = lease_first(ls, f->after); lease; lease = lease_next(ls)) {
         lease = as_of_now(ls, lease);
-        if (!lease || !view_of(lease, &v) || !is_wanted(f, lease, &v))
+        if (!lease || !view_of(lease, &v, user) || !is_wanted(f, lease, &v))
             continue;
         if (n++ == f->limit)
             return shown; /* there is one more */
@@ -106,13 +116,38 @@ void leases_list_pending(struct leases *ls, const struct session *session,
                          void (*row)(void *arg, const struct lease_view *), void *arg)
 {
     const struct request_work *w;
+    char user[LEASE_USER_SIZE];
     const char *holder;
     struct lease_view v;
 
     TAILQ_FOREACH(w, &ls->pending, of_list)
-    if (pending_is_of(w->request, session) && view_of(w->request->asker, &v)) {
+    if (pending_is_of(w->request, session) && view_of(w->request->asker, &v, user)) {
         v.nsessions = list_sessions(w->request->asker, &holder, 1);
         v.sessions = &holder;
         row(arg, &v);
+    }
+}
+
+/* ---- counts ---- */
+
+static void count_key(const struct vault_request *r, struct key_counts *n)
+{
+    bool is_returning = vault_request_is_returning(r);
+
+    n->held += r->state == VR_HELD;
+    n->returning += is_returning;
+    n->settling += r->state == VR_SETTLING || r->state == VR_QUIET;
+    n->overdue += is_returning && r->work && r->work->last_error;
+}
+
+/* Each vault request is found at its asker. */
+void leases_count_keys(const struct leases *ls, const struct vault *vault, struct key_counts *n)
+{
+    *n = (struct key_counts){0};
+    for (const struct lease *lease = ls->leases_by_id; lease; lease = lease->hh.next) {
+        const struct vault_request *r = lease->request;
+
+        if (r && r->asker == lease && vault_request_vault(r) == vault)
+            count_key(r, n);
     }
 }

@@ -11,11 +11,15 @@
 
 struct leases;
 struct session;
+struct vault;
 
 struct lease_view {
     const char *id;
-    int64_t request_id;          /* 0 = not known yet */
-    const char *user;            /* mapped vault user */
+    int64_t request_id;      /* 0 = not known yet, or its name is no number */
+    const char *request_key; /* the vault's name of the request; NULL or "" = not known yet */
+    const char *user;        /* whose it is: the mapped vault user, or as `run_as` says */
+    const char *run_as; /* as whom the vault sees everybody: then `user` is the PRA user, with domain; NULL =
+                           the vault knows the user */
     const char *const *sessions; /* that hold the same vault request, this lease's own first */
     size_t nsessions;
     const char *lsid; /* of its PRA session, as given; NULL = not known */
@@ -34,7 +38,9 @@ struct lease_filter {
     uint64_t after;     /* cursor: 0 = from the beginning */
     const char *cursor; /* the same as it was given, of a shared store; NULL = from the beginning */
 };
-#define LEASE_STATES "intent", "pending", "open", "releasing", "lapsed"
+/* Of a PRA user with domain: 2 * 256 letters. */
+#define LEASE_USER_SIZE 2050
+#define LEASE_STATES    "intent", "pending", "open", "releasing", "lapsed"
 
 /*
  * Calls `row` for at most `limit` leases behind the cursor, oldest first; texts are valid within the call.
@@ -45,5 +51,15 @@ uint64_t leases_list(struct leases *, const struct lease_filter *,
 /* The same for all that this person has asked for, in any session, and that waits for its approver. */
 void leases_list_pending(struct leases *, const struct session *,
                          void (*row)(void *arg, const struct lease_view *), void *arg);
+
+/* Vault requests of a vault whose keys come again (keyed.h). */
+struct key_counts {
+    size_t held;
+    size_t returning; /* their check-in is on its way or is tried again */
+    size_t settling;  /* a call whose answer was lost may still take effect */
+    size_t overdue;   /* of `returning`: a check-in has failed */
+};
+/* Looks at each lease once. */
+void leases_count_keys(const struct leases *, const struct vault *, struct key_counts *);
 
 #endif

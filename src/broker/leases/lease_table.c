@@ -17,11 +17,13 @@
  * Not here: what opens and ends leases (lease_life.c), the states of vault requests (request_states.c), who
  * may end a lease (release.c).
  */
+#include "broker/leases/clock_skew.h"
 #include "broker/leases/internal.h"
 
 #include "base/person.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,7 +152,7 @@ bool lease_id_known(const struct leases *ls, const char id[ID_SIZE])
 
 int lease_id_new(const struct leases *ls, char id[ID_SIZE])
 {
-    return id_new_tagged(ls->tag.letters, id);
+    return *ls->tag.letters ? id_new_tagged(ls->tag.letters, id) : id_new(id);
 }
 
 static const char *known(const char *name)
@@ -274,9 +276,14 @@ void lease_forget(struct lease *lease)
 
 uint64_t lease_age_s(const struct leases *ls, const struct lease *lease)
 {
-    int64_t now_s = clock_wall(ls->clock) / 1000;
+    int64_t now_s = leases_wall(ls, vault_request_vault(lease->request)) / 1000;
 
     return now_s > lease->created_s ? (uint64_t)(now_s - lease->created_s) : 0;
+}
+
+int64_t lease_expires_wall(const struct lease *lease)
+{
+    return lease->expires_wall_ms ? lease->expires_wall_ms : lease->request->expires_wall_ms;
 }
 
 /* ---- vault requests ---- */
@@ -284,6 +291,15 @@ uint64_t lease_age_s(const struct leases *ls, const struct lease *lease)
 struct vault *vault_request_vault(const struct vault_request *request)
 {
     return request->vault_ref->vault;
+}
+
+struct request_ref vault_request_ref(const struct vault_request *request)
+{
+    return (struct request_ref){.key = vault_request_name(request),
+                                .handle = request->handle ? request->handle : "",
+                                .lease_id = request->work && *request->work->last_holder
+                                                ? request->work->last_holder
+                                                : request->asker->id};
 }
 
 const char *vault_request_name(const struct vault_request *request)
@@ -294,8 +310,8 @@ const char *vault_request_name(const struct vault_request *request)
 struct vault_request *vault_request_new(struct leases *ls, struct vault *vault, const char *user,
                                         struct lease *asker)
 {
-    size_t n = strlen(user) + 1;
-    struct vault_request *request = malloc(sizeof *request + n);
+    size_t n = strlen(user) + 1, size = offsetof(struct vault_request, user) + n;
+    struct vault_request *request = malloc(size > sizeof *request ? size : sizeof *request);
 
     if (!request)
         return NULL;
@@ -304,10 +320,16 @@ struct vault_request *vault_request_new(struct leases *ls, struct vault *vault, 
                                       .state = VR_ASKED,
                                       .origin = ORIGIN_UNKNOWN,
                                       .ends_ms = UINT64_MAX,
+                                      .is_keyed = !vault->can.keys_are_unique,
                                       .checkouts = 1};
+    if (timer_reserve(ls->timers, &request->deadline)) {
+        free(request);
+        return NULL;
+    }
     memcpy(request->user, user, n);
     asker->request = request;
     ls->in_state[VR_ASKED]++;
+    known_users_note(ls, vault, user);
     return request;
 }
 
@@ -340,6 +362,12 @@ int vault_request_set_name(struct vault_request *request, const char *name)
     return -ENOMEM;
 }
 
+int keyed_name(struct vault_request *r, const char *key, char *handle)
+{
+    r->handle = handle;
+    return vault_request_set_name(r, key);
+}
+
 struct request_work *request_work_get(struct vault_request *request)
 {
     if (!request->work)
@@ -354,6 +382,8 @@ void vault_request_free(struct vault_request *request)
     struct leases *ls = request->vault_ref->leases;
 
     vault_request_hide(request);
+    key_waits_notify(request);
+    timer_unreserve(ls->timers, &request->deadline);
     ls->in_state[request->state]--;
     if (request->asker && request->asker->state != LEASE_OPEN)
         lease_free(ls, request->asker);
@@ -363,6 +393,7 @@ void vault_request_free(struct vault_request *request)
         free(request->work->elsewhere);
     }
     free(request->work);
+    free(request->handle);
     free(request->name);
     free(request);
 }
@@ -380,6 +411,37 @@ size_t vault_request_holders(const struct vault_request *request)
 void vault_request_hold(struct vault_request *request)
 {
     request->checkouts++;
+}
+
+/* ---- those that wait for the turn of a key ---- */
+
+int key_wait_join(struct vault_request *r, struct key_wait *w)
+{
+    struct request_work *work = request_work_get(r);
+
+    if (!work)
+        return -ENOMEM;
+    w->request = r;
+    LIST_INSERT_HEAD(&work->key_waits, w, link);
+    return 0;
+}
+
+void key_wait_leave(struct key_wait *w)
+{
+    if (!w->request)
+        return;
+    LIST_REMOVE(w, link);
+    w->request = NULL;
+}
+
+void key_waits_notify(struct vault_request *r)
+{
+    struct key_wait *w;
+
+    while (r->work && (w = LIST_FIRST(&r->work->key_waits))) {
+        key_wait_leave(w);
+        w->changed(w);
+    }
 }
 
 /* ---- those that wait for the outcome of a check-in ---- */

@@ -57,6 +57,8 @@ enum vr_state {
     VR_CHECKING_IN, /* for the vault's answer */
     VR_RETRY,       /* until the next attempt of the check-in */
     VR_LAPSED,      /* for the end of its day */
+    VR_SETTLING,    /* keyed.h: until no lost check-out can take effect any more */
+    VR_QUIET,       /* keyed.h: given back, until no lost check-in can take effect any more */
     VR_ELSEWHERE,   /* another gateway's: for the check-outs that read through it */
     VR_ENDED,
     VR_NSTATES
@@ -75,12 +77,14 @@ struct vault_request {
     struct vault_ref *vault_ref;
     struct lease *asker;       /* its id is the mark; it may have ended, or be of no session (a stray) */
     char *name;                /* the vault's; NULL = not known, or the vault keeps no request */
+    char *handle;              /* of a keyed one: what identify() gave; NULL = "" */
     struct lease_list leased;  /* open leases */
-    struct deadline deadline;  /* of its state */
+    struct deadline deadline;  /* of its state; it has a place */
     uint64_t ends_ms;          /* monotonic end of its leases */
     int64_t expires_wall_ms;   /* the end, as shown */
     struct request_work *work; /* of recovery and check-in; NULL = none as yet, or no memory */
     uint32_t checkouts;        /* in flight that hold it */
+    uint16_t outcomes;         /* of steps of a shared store on it: two of one question's time are compared */
     uint8_t state;             /* enum vr_state: request_states.c alone sets it */
     uint8_t origin;            /* enum request_origin */
     bool has_row : 1;          /* in the store, as far as its steps will be applied */
@@ -89,10 +93,12 @@ struct vault_request {
     bool missed : 1;           /* one list of live requests did not have it */
     bool expired : 1;          /* its end has passed */
     bool refused : 1;          /* the vault answered its POST with a conflict: one look is enough */
+    bool is_keyed : 1;         /* its key comes again (keyed.h) */
     bool session_ended : 1;    /* its last lease ended with its PRA session: its check-in goes after others */
     /* of a shared store: */
     bool returned : 1;   /* the store has it as RETURNING, this gateway's: it follows the last check-out */
     bool undecided : 1;  /* the step that makes it RETURNING is on its way: no check-in before its outcome */
+    bool opening : 1;    /* the step that makes it HELD is on its way: what the store has is of before */
     bool unwritten : 1;  /* that step could not be put, for want of memory */
     bool is_adopted : 1; /* it was another gateway's, or this one's before: its end is in the vault's time */
     char user[];         /* who holds it at the vault */
@@ -109,7 +115,9 @@ struct lease {
     char *lsid_spelled;            /* the lsid as given; NULL = as the key of its entry */
     const struct session_end *end; /* its session ended while its check-out was in flight: it ends when that
                                       has landed; NULL = not so */
-    int64_t created_s;             /* wall clock */
+    uint64_t ends_ms;              /* of a keyed request: its own end, monotonic; 0 = its request's */
+    int64_t expires_wall_ms;       /* the same, as shown; 0 = its request's */
+    int64_t created_s;             /* in the time in which leases of its vault end: leases_wall() */
     uint8_t state;                 /* enum lease_state */
     char id[ID_SIZE];
     char credential_id[]; /* behind it the names of system and account */
@@ -153,12 +161,13 @@ struct lease *lease_find(struct leases *, const struct session *, const char *cr
 struct lease *lease_by_id(const struct leases *, const char *id);
 /* Is this the id of a lease of the gateway, of now or of any time before (lease_tag.h)? */
 bool lease_id_known(const struct leases *, const char id[ID_SIZE]);
-/* A new id. 0 or -EIO. */
+/* A new id; one without the tag before the gateway has joined its cluster. 0 or -EIO. */
 int lease_id_new(const struct leases *, char id[ID_SIZE]) __attribute__((warn_unused_result));
 /* Names for operators, the account with its domain; "" = not known. */
 const char *lease_system(const struct lease *);
 const char *lease_account(const struct lease *);
 uint64_t lease_age_s(const struct leases *, const struct lease *);
+int64_t lease_expires_wall(const struct lease *); /* its end, as shown */
 /* As given; "" = not known. */
 const char *lease_lsid(const struct lease *);
 /* An lsid in any form; NULL or what is no lsid: none. 0 or -ENOMEM. */
@@ -170,10 +179,25 @@ void lease_forget(struct lease *);
 
 struct vault *vault_request_vault(const struct vault_request *);
 const char *vault_request_name(const struct vault_request *); /* "" = none */
+/* As a call names it; its texts live as long as the vault request. */
+struct request_ref vault_request_ref(const struct vault_request *);
 /* As the vault calls it; it is found by that name from now on. 0 or -ENOMEM. */
 int vault_request_set_name(struct vault_request *, const char *name);
 void vault_request_clear_name(struct vault_request *);
+/* One whose key comes again, just made: key and handle, which it takes over. 0 or -ENOMEM. */
+int keyed_name(struct vault_request *, const char *key, char *handle);
 size_t vault_request_holders(const struct vault_request *);
 void vault_request_hold(struct vault_request *); /* one check-out more holds it; VR_ASKED and VR_HELD only */
+
+/* A check-out waits for its turn of the key (keyed.h): called once, when the record's state changes or it
+ * ends, then unlinked. It changes nothing there and then. */
+struct key_wait {
+    void (*changed)(struct key_wait *);
+    struct vault_request *request; /* NULL = it does not wait */
+    LIST_ENTRY(key_wait) link;
+};
+int key_wait_join(struct vault_request *, struct key_wait *); /* 0 or -ENOMEM */
+void key_wait_leave(struct key_wait *);                       /* any number of times */
+void key_waits_notify(struct vault_request *);
 
 #endif

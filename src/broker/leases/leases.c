@@ -20,6 +20,8 @@ static const struct vr_step *const states[VR_NSTATES] = {
     [VR_CHECKING_IN] = &vr_checking_in_step,
     [VR_RETRY] = &vr_retry_step,
     [VR_LAPSED] = &vr_lapsed_step,
+    [VR_SETTLING] = &vr_settling_step,
+    [VR_QUIET] = &vr_quiet_step,
     [VR_ELSEWHERE] = &vr_elsewhere_step,
     [VR_ENDED] = &vr_ended_step,
 };
@@ -27,6 +29,8 @@ static const struct vr_step *const states[VR_NSTATES] = {
 static bool build_table(struct leases *ls, const struct leases_opts *opts)
 {
     if (lease_tag_load(&ls->tag, opts->store))
+        return false;
+    if (timer_reserve(opts->timers, &ls->missed.again))
         return false;
     ls->journal = journal_new(opts->timers, opts->store);
     ls->reconcile = reconcile_new(ls, opts->reconcile_every_ms);
@@ -58,8 +62,10 @@ struct leases *leases_new(const struct leases_opts *opts)
     ls->audit = opts->audit;
     ls->steps = states;
     ls->adopt = leases_adopt;
+    ls->missed.begin = shared_missed;
     ls->shared = store_is_shared(opts->store) ? opts->store : NULL;
     ls->vaults.leases = ls;
+    TAILQ_INIT(&ls->known_users);
     TAILQ_INIT(&ls->lapsed);
     TAILQ_INIT(&ls->pending);
     memcpy(&ls->random, id, sizeof ls->random);
@@ -72,6 +78,14 @@ struct leases *leases_new(const struct leases_opts *opts)
 struct journal *leases_journal(struct leases *ls)
 {
     return ls->journal;
+}
+
+size_t leases_reconcile(struct leases *ls, bool all_users)
+{
+    size_t n = all_users ? known_users_watch_all(ls) : 0;
+
+    reconcile_hurry(ls->reconcile);
+    return n;
 }
 
 size_t leases_active(const struct leases *ls)
@@ -91,7 +105,7 @@ void leases_close_all(struct leases *ls)
 
 static size_t looked_for(const struct leases *ls)
 {
-    return ls->in_state[VR_LOOKING] + ls->in_state[VR_LOOK_LATER];
+    return ls->in_state[VR_LOOKING] + ls->in_state[VR_LOOK_LATER] + ls->in_state[VR_SETTLING];
 }
 
 static size_t in_flight(const struct leases *ls)
@@ -174,6 +188,7 @@ void leases_free(struct leases *ls)
     active_requests_free(ls->reader);
     reconcile_free(ls->reconcile);
     journal_free(ls->journal);
+    shared_missed_end(ls); /* a step that is lost begins it */
     lease_tag_free(&ls->tag);
     sites_free(ls);
     vault_refs_free(&ls->vaults);

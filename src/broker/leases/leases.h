@@ -31,6 +31,8 @@ void leases_free(struct leases *); /* cancels check-ins in flight, without callb
 struct journal *leases_journal(struct leases *);
 
 size_t leases_active(const struct leases *); /* that are open */
+/* As broker_reconcile(). */
+size_t leases_reconcile(struct leases *, bool all_users);
 /* release_on_stop: ends every lease, and each one opened from now on. */
 void leases_close_all(struct leases *);
 bool leases_written(const struct leases *); /* no row is on its way */

@@ -11,6 +11,7 @@
 
 #include "audit/audit_witness.h"
 #include "base/log.h"
+#include "broker/identity/credential_id.h"
 #include "broker/leases/internal.h"
 
 #include <string.h>
@@ -23,12 +24,14 @@ static bool is_over(const struct leases *ls, const struct audit_claim *c, uint64
 /* An older trail has only the section's name, which may have changed since: then all vaults are searched. */
 static bool is_in_table(const struct leases *ls, const struct audit_claim *c)
 {
-    bool named = false, held = false;
+    struct credential_ref claimed;
+    bool is_parsed = credential_id_parse(c->credential_id, &claimed), named = false, held = false;
 
     for (size_t i = 0; i < ls->vaults.n && !named; i++) {
         const struct vault_ref *ref = ls->vaults.refs[i];
         bool found = vault_request_known(ls, ref->vault, c->request_name, c->run_as,
-                                         credential_account(c->credential_id)) != NULL;
+                                         is_parsed ? ref_account(ref->vault, &claimed)
+                                                   : (struct vault_account){0}) != NULL;
 
         named = *c->vault_url ? strcmp(ref->url, c->vault_url) == 0
                               : strcmp(ref->vault->conf->name, c->vault) == 0;
@@ -41,7 +44,7 @@ static bool is_in_table(const struct leases *ls, const struct audit_claim *c)
 static const struct vault_ref *vault_of_claim(struct leases *ls, const struct audit_claim *c)
 {
     size_t before = ls->vaults.n;
-    const struct vault_ref *ref = vault_ref_of_row(&ls->vaults, c->vault, c->vault_url);
+    const struct vault_ref *ref = vault_ref_of_row(&ls->vaults, c->vault, c->vault_url, false);
 
     if (ref && ls->vaults.n > before)
         vault_ref_warn_absent(ref);
@@ -72,8 +75,13 @@ static bool recover_request(struct leases *ls, const struct vault_ref *ref, cons
 
 bool leases_claim(struct leases *ls, const struct audit_claim *c)
 {
-    if (ls->shared) /* its rows are the cluster's, whose tag tells what is ours */
+    if (ls->shared) { /* its rows are the cluster's, whose tag tells what is ours in the user's list */
+        const struct vault_ref *named = *c->vault && *c->run_as ? vault_of_claim(ls, c) : NULL;
+
+        if (named && !named->absent)
+            known_users_watch(ls, named->vault, c->run_as);
         return false;
+    }
     if (strlen(c->lease_id) != ID_SIZE - 1 || !*c->vault || !*c->run_as || lease_by_id(ls, c->lease_id))
         return false;
     lease_tag_learn(&ls->tag,
@@ -82,5 +90,7 @@ bool leases_claim(struct leases *ls, const struct audit_claim *c)
         return false;
     const struct vault_ref *ref = vault_of_claim(ls, c);
 
-    return ref && !is_over(ls, c, ref->vault->conf->minute_ms) && recover_request(ls, ref, c);
+    /* What a vault does not list cannot be recognised: nothing is given back that may be a person's. */
+    return ref && ref->vault->ops->requests && !is_over(ls, c, ref->vault->conf->minute_ms) &&
+           recover_request(ls, ref, c);
 }

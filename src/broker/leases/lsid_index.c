@@ -4,6 +4,7 @@
  */
 #include "broker/leases/lsid_index.h"
 
+#include "broker/leases/clock_skew.h"
 #include "broker/leases/internal.h"
 
 #include <errno.h>
@@ -137,6 +138,49 @@ int lsid_checkout_set(struct leases *ls, struct lsid_checkout *co, const char *l
     return 0;
 }
 
+/* ---- leases that are not in the table ---- */
+
+/* In the time of its vault -> by this machine's clock. */
+static int64_t wall_here_ms(const struct leases *ls, struct vault *vault, int64_t wall_ms)
+{
+    return wall_ms - (leases_wall(ls, vault) - clock_wall(ls->clock));
+}
+
+static int64_t created_here_ms(const struct leases *ls, const struct lease *lease)
+{
+    return wall_here_ms(ls, lease->request->vault_ref->vault, lease->created_s * 1000);
+}
+
+static void note_other(struct leases *ls, int64_t created_wall_ms, uint64_t ends_ms)
+{
+    struct lsid_others *o = &ls->lsid_others;
+    bool is_first = o->ends_ms <= clock_now(ls->clock);
+
+    if (is_first || created_wall_ms < o->created_wall_ms)
+        o->created_wall_ms = created_wall_ms;
+    if (is_first || ends_ms > o->ends_ms)
+        o->ends_ms = ends_ms;
+}
+
+void lsid_index_note_joined(const struct lease *lease)
+{
+    struct leases *ls = lease->request->vault_ref->leases;
+
+    if (lease->lsid_entry)
+        note_other(ls, created_here_ms(ls, lease), lease->request->ends_ms);
+}
+
+void lsid_index_note_row(struct leases *ls, struct vault *vault, const struct request_row *request,
+                         const struct lease_row *row)
+{
+    int64_t left_ms = request->expires_wall_ms - leases_wall(ls, vault);
+    char key[LSID_SIZE];
+
+    if (left_ms > 0 && lsid_normal(row->holder.lsid, key))
+        note_other(ls, wall_here_ms(ls, vault, row->holder.created_wall_ms),
+                   clock_now(ls->clock) + (uint64_t)left_ms);
+}
+
 /* ---- the oldest ---- */
 
 bool lsid_index_oldest(const struct leases *ls, int64_t *created_wall_ms)
@@ -144,12 +188,13 @@ bool lsid_index_oldest(const struct leases *ls, int64_t *created_wall_ms)
     const struct lsid_entry *entry = ls->lsids;
     const struct lsid_checkout *co;
     const struct lease *lease;
-    int64_t oldest = INT64_MAX;
+    int64_t oldest =
+        ls->lsid_others.ends_ms > clock_now(ls->clock) ? ls->lsid_others.created_wall_ms : INT64_MAX;
 
     for (; entry; entry = entry->hh.next) {
         SLIST_FOREACH(lease, &entry->leases, of_lsid)
-        if (lease->created_s * 1000 < oldest)
-            oldest = lease->created_s * 1000;
+        if (created_here_ms(ls, lease) < oldest)
+            oldest = created_here_ms(ls, lease);
         LIST_FOREACH(co, &entry->checkouts, link)
         if (co->created_wall_ms < oldest)
             oldest = co->created_wall_ms;

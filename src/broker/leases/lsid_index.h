@@ -5,6 +5,8 @@
  * and that for all its users. So a lease and a check-out may have a key, the lsid in its one form
  * (base/lsid.h), and each key has an entry here.
  *
+ * A lease that is not in the table, since the store has it alone, has no entry: struct lsid_others.
+ *
  * Life cycle: an entry is made with the first lease or check-out that refers to it and freed with the last
  * one. A lease refers to it in any state, and is on its list while it is open.
  *
@@ -49,7 +51,24 @@ void lsid_index_forget(struct leases *, struct lease *); /* one that is not open
 int lsid_checkout_set(struct leases *, struct lsid_checkout *, const char *lsid);
 void lsid_checkout_leave(struct leases *, struct lsid_checkout *); /* any number of times */
 
-/* Creation (wall clock) of the oldest open lease or check-out in flight that has a key. False = none has. */
+/*
+ * Leases of a shared store that have a key and are not in the table: they are on the requests of other
+ * gateways, or of other gateways on a request of this one. Known is when the oldest of them was made, at the
+ * earliest, and when the last of them ends, at the latest.
+ */
+struct lsid_others {
+    int64_t created_wall_ms; /* this machine's clock */
+    uint64_t ends_ms;        /* monotonic; none after that */
+};
+
+/* A lease of this gateway that is about to leave its table, since its request is another gateway's. */
+void lsid_index_note_joined(const struct lease *);
+/* One that the store has shown, with its request, and that is not in the table. */
+void lsid_index_note_row(struct leases *, struct vault *, const struct request_row *,
+                         const struct lease_row *);
+
+/* Creation (wall clock) of the oldest open lease or check-out in flight that has a key, those of others
+ * included. False = none has. */
 bool lsid_index_oldest(const struct leases *, int64_t *created_wall_ms);
 
 #endif

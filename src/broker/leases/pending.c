@@ -7,12 +7,20 @@
 #include "broker/leases/pending.h"
 
 #include "base/person.h"
+#include "broker/leases/clock_skew.h"
 #include "broker/leases/internal.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define ASKED_FOR_MS 1000 /* until the next look whether its wait is over, while it is asked for */
+/* Until the next look whether its wait is over, while it is asked for, or the time of its vault is not known.
+ */
+#define LOOK_MS 1000
+
+static int64_t time_left(const struct vault_request *r)
+{
+    return r->work->next_wall_ms - leases_wall(r->vault_ref->leases, vault_request_vault(r));
+}
 
 static int pending_enter(struct vault_request *r)
 {
@@ -21,19 +29,30 @@ static int pending_enter(struct vault_request *r)
 
     if (!w)
         return -ENOMEM;
-    int64_t left = w->next_wall_ms - clock_wall(ls->clock);
+    int64_t left = time_left(r);
+    uint64_t over_ms = r->checkouts || !shared_has_date(r) ? LOOK_MS : 0;
 
-    if (vault_request_defer(r, left > 0 ? (uint64_t)left : r->checkouts ? ASKED_FOR_MS : 0))
-        return -ENOMEM;
+    vault_request_defer(r, left > 0 ? (uint64_t)left : over_ms);
     vault_request_list(r, &ls->pending);
     return 0;
 }
 
+static void give_back(struct vault_request *r)
+{
+    if (r->vault_ref->leases->shared)
+        shared_return(r);
+    else
+        row_return(r, NULL);
+}
+
+/* The clock of the vault of one that was adopted may have been found to differ. */
 static enum vr_state pending_resume(struct vault_request *r, int err)
 {
-    if (err == 0 && r->checkouts)
+    bool goes_on = r->checkouts || (r->is_adopted && (!shared_has_date(r) || time_left(r) > 0));
+
+    if (err == 0 && goes_on)
         return VR_PENDING;
-    row_return(r, NULL);
+    give_back(r);
     return VR_QUEUED;
 }
 
@@ -66,7 +85,29 @@ struct vault_request *pending_find(const struct leases *ls, const struct session
     return NULL;
 }
 
-/* The end of its wait is set. The deadline of HELD has room for that of the wait. */
+struct vault_request *pending_marked(const struct leases *ls, const char *mark)
+{
+    const struct lease *lease = lease_by_id(ls, mark);
+    struct vault_request *r = lease && lease->request->asker == lease ? lease->request : NULL;
+
+    return r && (r->state == VR_PENDING || r->state == VR_HELD) && !r->returned ? r : NULL;
+}
+
+int64_t pending_wait_end(const struct vault_request *r, uint64_t wait_ms)
+{
+    return leases_wall(r->vault_ref->leases, vault_request_vault(r)) + (int64_t)wait_ms;
+}
+
+void pending_wait(struct vault_request *r, int64_t end_wall_ms)
+{
+    struct request_work *w = request_work_get(r);
+
+    if (w)
+        w->next_wall_ms = end_wall_ms;
+    vault_request_goto(r, VR_PENDING);
+}
+
+/* The end of its wait is set. */
 static void keep(struct vault_request *r, struct lease *lease)
 {
     row_pend(r, lease);
@@ -80,16 +121,21 @@ bool pending_keep(struct vault_request *r, struct lease *lease, uint64_t wait_ms
 
     if (!w)
         return false;
-    w->next_wall_ms = clock_wall(r->vault_ref->leases->clock) + (int64_t)wait_ms;
+    w->next_wall_ms = pending_wait_end(r, wait_ms);
     r->checkouts--;
     keep(r, lease);
     return true;
 }
 
 /* While a vault request is HELD its work has a time only if it has waited and no lease was handed over. */
+bool pending_may_wait_again(const struct vault_request *r)
+{
+    return !r->gone && r->work && r->work->next_wall_ms;
+}
+
 bool pending_keep_again(struct vault_request *r, struct lease *lease)
 {
-    if (r->gone || !r->work || !r->work->next_wall_ms)
+    if (!pending_may_wait_again(r))
         return false;
     keep(r, lease);
     return true;
@@ -105,14 +151,13 @@ void pending_withdraw(struct vault_request *r)
 {
     if (!r->checkouts) {
         r->work->next_wall_ms = 0; /* the check-in is due */
-        row_return(r, NULL);
+        give_back(r);
         vault_request_goto(r, VR_QUEUED);
         return;
     }
-    r->work->next_wall_ms =
-        clock_wall(r->vault_ref->leases->clock); /* its wait is over, also for a restart */
+    r->work->next_wall_ms = pending_wait_end(r, 0); /* its wait is over, also for a restart */
     (void)row_edit(r);
-    (void)vault_request_defer(r, ASKED_FOR_MS); /* without memory its wait ends as before */
+    vault_request_defer(r, LOOK_MS);
 }
 
 void pending_withdraw_of(struct leases *ls, const struct session_leases *probe, const char *credential_id)

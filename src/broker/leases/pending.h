@@ -9,7 +9,11 @@
  *   HELD --the vault wants an approval--> PENDING --its secret is read--> HELD
  *                                            \--withdrawn, its wait is over, or it is denied--> QUEUED
  *
- * Not here: the check-out that asks (checkout/read_secret.c).
+ * In a shared store the one that has kept it is its owner, and the check-out of any gateway asks for its
+ * secret. There is at most one for a vault user and a credential, and it becomes that gateway's which gets
+ * its secret.
+ *
+ * Not here: the check-out that asks (checkout/approval.c).
  */
 #ifndef JG_BROKER_LEASES_PENDING_H
 #define JG_BROKER_LEASES_PENDING_H
@@ -21,12 +25,19 @@ bool pending_is_of(const struct vault_request *, const struct session *);
 /* The one of this person and credential at this vault; NULL = none. */
 struct vault_request *pending_find(const struct leases *, const struct session *, const char *credential_id,
                                    const struct vault *);
+/* The one with this mark, or one that has waited and is held by now; NULL = none. */
+struct vault_request *pending_marked(const struct leases *, const char *mark);
+/* When a wait of that length that begins now is over, in the time in which ends are given. */
+int64_t pending_wait_end(const struct vault_request *, uint64_t wait_ms);
+/* It waits from now on, until then; its row says so already. */
+void pending_wait(struct vault_request *, int64_t end_wall_ms);
 /* One that is held by one check-out with this lease, and by nothing else, waits from now on, without that
  * hold. False = out of memory, nothing has changed. */
 bool pending_keep(struct vault_request *, struct lease *, uint64_t wait_ms);
 /* The same for one that has lost its last hold, for what is left of its wait. False = it has never waited,
  * its secret has been handed over, or the vault has ended it; nothing has changed. */
 bool pending_keep_again(struct vault_request *, struct lease *);
+bool pending_may_wait_again(const struct vault_request *);
 /* A lease holds it from now on: it does not wait again. */
 void pending_handed_over(struct vault_request *);
 /* It is not needed any more: it is given back, unless a check-out that asks for its secret gets it. */

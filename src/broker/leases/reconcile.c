@@ -12,6 +12,9 @@
  * The last is left by a process that has ended between the step `open` and the vault's word that the request
  * waits: who reads no secret is not answered.
  *
+ * Where the store is shared each list is asked for by one gateway, which compares it with the rows of all
+ * (list_share.h).
+ *
  * A vault request counts as listed by a row of its id and account. One that is unproven (request_identity.h)
  * counts only by a row with a mark of the gateway, which proves it.
  *
@@ -37,7 +40,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STRAY_KEPT_MS (24 * 3600000LL) /* to be checked in for so long, where its end is not known */
+#define WATCH_EVERY_MS 70000 /* longer than a suspect is one (shared_strays.h) */
+#define WATCHED_FEW    500
+#define STRAY_KEPT_MS  (24 * 3600000LL) /* to be checked in for so long, where its end is not known */
 
 struct reconcile {
     struct active_requests_owner owner; /* of the leases' reader */
@@ -92,6 +97,8 @@ static bool is_open_question(const struct leases *ls, const char *id)
 static void found_unknown(struct leases *ls, struct vault *vault, const char *user,
                           const struct active_request *row, const char *mark)
 {
+    if (list_share_has(ls, vault, row->name))
+        return;
     if (ls->shared)
         shared_strays_note(ls, vault, user, row, mark, reconcile_stray);
     else
@@ -102,12 +109,12 @@ static void judge_row(struct active_requests_owner *owner, struct vault *vault, 
                       const struct active_request *row, struct active_requests_wait *wait)
 {
     struct leases *ls = CONTAINER_OF(owner, struct reconcile, owner)->leases;
-    struct vault_request *request = vault_request_known(ls, vault, row->name, user, row_account(row));
+    struct vault_request *request = vault_request_known(ls, vault, row->name, user, row_account(vault, row));
     char id[ID_SIZE];
     bool marked = reason_lease_id(row->reason, id);
 
     if (!request && marked)
-        request = vault_request_marked(ls, row, id);
+        request = vault_request_marked(ls, vault, row, id);
     if (request && vault_request_is_unproven(request) && vault_request_proven(request, row))
         vault_request_prove(request);
     if (request && !vault_request_is_unproven(request))
@@ -132,7 +139,8 @@ static void close_gone(struct vault_request *request)
 /* As what it is here: of its account and, where that is in doubt, with a mark. */
 static bool is_listed(const struct vault_request *request, const struct active_request *row)
 {
-    return row && vault_request_of_account(request, row_account(row)) && !vault_request_is_unproven(request);
+    return row && vault_request_of_account(request, row_account(vault_request_vault(request), row)) &&
+           !vault_request_is_unproven(request);
 }
 
 static bool judge_expected(struct active_requests_owner *owner, struct vault *vault, const char *user,
@@ -142,10 +150,12 @@ static bool judge_expected(struct active_requests_owner *owner, struct vault *va
     const struct vault_account any = {0};
     struct vault_request *request = vault_request_known(ls, vault, name, user, any);
 
+    if (!request && ls->shared)
+        return list_share_judge(ls, vault, name, row);
     if (!request || request->state != VR_HELD)
         return false;
     if (is_listed(request, row)) {
-        if (row->waits)
+        if (row->waits && !(ls->shared && request->checkouts)) /* else its check-out is about to keep it */
             vault_request_close_leases(request, "unanswered");
         return false;
     }
@@ -164,59 +174,71 @@ static void on_read(struct active_requests_owner *owner, struct vault *vault)
 
 /* ---- rounds ---- */
 
+static bool is_in_share(const struct vault_request *r)
+{
+    const struct leases *ls = r->vault_ref->leases;
+
+    return !ls->shared || ls->share.is_unread ||
+           list_share_is_mine(ls, vault_request_vault(r)->conf->name, r->user);
+}
+
 static bool is_expected(const struct vault_request *request)
 {
-    return request->state == VR_HELD && request->origin != ORIGIN_NO_REQUEST && !request->vault_ref->absent;
+    return request->state == VR_HELD && !request->is_keyed && request->origin != ORIGIN_NO_REQUEST &&
+           !request->vault_ref->absent && is_in_share(request);
 }
 
 static void expect_requests(struct leases *ls)
 {
     struct vault_request *request, *next;
 
-    active_requests_round(ls->reader);
     HASH_ITER(hh, ls->requests, request, next)
     if (is_expected(request) && active_requests_expect(ls->reader, vault_request_vault(request),
                                                        request->user, vault_request_name(request)))
         request->missed = false;
 }
 
-/* Starts the deadline of its state, where that could not be started for want of memory. */
-static void wake(struct vault_request *r)
+/* While users are watched the next round comes sooner, unless its lists would take longer than that. */
+static uint64_t next_round_ms(const struct reconcile *rc, size_t watched)
 {
-    uint64_t now = clock_now(r->vault_ref->leases->clock);
+    bool hurries = watched && watched <= WATCHED_FEW && (!rc->every_ms || rc->every_ms > WATCH_EVERY_MS);
 
-    if (timer_running(&r->deadline))
-        return;
-    if (r->state == VR_RETRY || r->state == VR_LOOK_LATER)
-        (void)vault_request_defer(r, 0);
-    else
-        vault_request_hold_for(r, r->ends_ms > now ? r->ends_ms - now : 0);
+    return hurries ? WATCH_EVERY_MS : rc->every_ms;
 }
 
-static void wake_requests(struct leases *ls)
+static void on_round(struct deadline *);
+
+static void begin_round(struct leases *ls)
 {
-    const struct lease *lease;
+    struct reconcile *rc = ls->reconcile;
 
-    for (lease = lease_first(ls, 0); lease; lease = lease_next(ls))
-        if (lease->request->asker == lease)
-            wake(lease->request);
-}
-
-static void on_round(struct deadline *d)
-{
-    struct reconcile *rc = CONTAINER_OF(d, struct reconcile, periodic);
-    struct leases *ls = rc->leases;
-
-    wake_requests(ls);
     expect_requests(ls);
+    uint64_t next_ms = next_round_ms(rc, known_users_expect(ls));
+
     for (size_t i = 0; i < ls->vaults.n; i++)
         if (!ls->vaults.refs[i]->absent)
             skew_note(&rc->skew, ls->vaults.refs[i]->vault);
     log_debug("reconcile_round", "users=%zu requests=%u", active_requests_polls(ls->reader),
               HASH_COUNT(ls->requests));
     active_requests_start(ls->reader);
-    if (rc->every_ms && timer_start(ls->timers, &rc->periodic, rc->every_ms, on_round))
-        log_error("reconcile_stopped", "error=%s", "out of memory");
+    if (next_ms)
+        timer_set(ls->timers, &rc->periodic, next_ms, on_round);
+}
+
+static void on_round(struct deadline *d)
+{
+    struct leases *ls = CONTAINER_OF(d, struct reconcile, periodic)->leases;
+
+    active_requests_round(ls->reader);
+    if (ls->shared && leases_joined(ls))
+        list_share_scan(ls, begin_round);
+    else
+        begin_round(ls);
+}
+
+void reconcile_hurry(struct reconcile *rc)
+{
+    timer_set(rc->leases->timers, &rc->periodic, 0, on_round);
 }
 
 struct reconcile *reconcile_new(struct leases *ls, uint64_t every_ms)
@@ -225,6 +247,10 @@ struct reconcile *reconcile_new(struct leases *ls, uint64_t every_ms)
 
     if (!rc)
         return NULL;
+    if (timer_reserve(ls->timers, &rc->periodic)) {
+        free(rc);
+        return NULL;
+    }
     rc->owner = (struct active_requests_owner){.row = judge_row, .expected = judge_expected, .read = on_read};
     rc->leases = ls;
     rc->every_ms = every_ms;
@@ -236,18 +262,17 @@ struct active_requests_owner *reconcile_owner(struct reconcile *rc)
     return &rc->owner;
 }
 
-int reconcile_start(struct reconcile *rc)
+void reconcile_start(struct reconcile *rc)
 {
-    if (!rc->every_ms && !rc->leases->leases_by_id && !rc->leases->shared)
-        return 0;
-    return timer_start(rc->leases->timers, &rc->periodic, 0, on_round);
+    if (rc->every_ms || rc->leases->leases_by_id || rc->leases->shared)
+        reconcile_hurry(rc);
 }
 
 void reconcile_free(struct reconcile *rc)
 {
     if (!rc)
         return;
-    timer_stop(rc->leases->timers, &rc->periodic);
+    timer_unreserve(rc->leases->timers, &rc->periodic);
     skew_free(&rc->skew);
     free(rc);
 }

@@ -22,8 +22,10 @@ struct reconcile *reconcile_new(struct leases *, uint64_t every_ms);
 void reconcile_free(struct reconcile *); /* NULL is fine */
 /* What judges the lists that are read. */
 struct active_requests_owner *reconcile_owner(struct reconcile *);
-/* The table is complete: the first round follows. 0 or -ENOMEM. */
-int reconcile_start(struct reconcile *);
+/* The table is complete: the first round follows. */
+void reconcile_start(struct reconcile *);
+/* A round begins now. */
+void reconcile_hurry(struct reconcile *);
 /* A request of the gateway that is not in the table: it is checked in. `mark`: the lease id in its reason. */
 void reconcile_stray(struct leases *, struct vault *, const char *user, const struct active_request *,
                      const char *mark);

@@ -33,18 +33,20 @@
 #define LOOKS            4
 #define MARGIN_MS        1000
 #define ADOPTED_EVERY_MS 5000
+#define IN_FLIGHT_MS     2000
 
 bool vault_request_matches(const struct vault_request *r, const struct active_request *row)
 {
+    const struct vault *vault = vault_request_vault(r);
     struct credential_ref ref;
     char id[ID_SIZE];
 
     if (reason_lease_id(row->reason, id)) /* one whose name is known may have another's mark */
         return strcmp(id, r->asker->id) == 0 ||
                (r->name && strcmp(r->name, row->name) == 0 &&
-                vault_account_fits(row_account(row), r->asker->credential_id));
+                vault_account_fits(row_account(vault, row), r->asker->credential_id));
     return reason_is_cut(row->reason, r->asker->id) && credential_id_parse(r->asker->credential_id, &ref) &&
-           ref.system_id == row->system_id && ref.account_id == row->account_id;
+           vault->ops->match && vault->ops->match(row->account_key, ref.account_key) == ACCOUNT_SAME;
 }
 
 static struct request_work *work_of(struct active_requests_wait *wait)
@@ -169,13 +171,21 @@ static enum vr_state note_absence(struct vault_request *r)
 /* If another record has it, that one's last holder checks it in. */
 static enum vr_state request_found(struct vault_request *r)
 {
+    struct vault *vault = vault_request_vault(r);
+    struct credential_ref ref;
+    struct vault_account account = {0};
+
+    if (credential_id_parse(r->asker->credential_id, &ref))
+        account = ref_account(vault, &ref);
+
     struct vault_request *other =
-        vault_request_known(r->vault_ref->leases, vault_request_vault(r), r->work->found, r->user,
-                            credential_account(r->asker->credential_id));
+        vault_request_known(r->vault_ref->leases, vault, r->work->found, r->user, account);
 
     if (other) {
-        report_outcome(r, "held");
         vault_request_prove(other);
+        if (other->checkouts && SLIST_EMPTY(&other->leased)) /* no row has its name yet */
+            return look_later(r, IN_FLIGHT_MS);
+        report_outcome(r, "held");
         return vault_request_over(r, END_NEVER, NULL);
     }
     if (vault_request_set_name(r, r->work->found))
@@ -214,8 +224,7 @@ static int look_later_enter(struct vault_request *r)
 {
     struct watch_list watches;
 
-    if (vault_request_defer(r, r->work ? r->work->delay_ms : backoff_ms(1, &r->vault_ref->leases->random)))
-        log_error("recovery_stalled", "user=%s lease=%s error=%s", r->user, r->asker->id, "out of memory");
+    vault_request_defer(r, r->work ? r->work->delay_ms : backoff_ms(1, &r->vault_ref->leases->random));
     vault_request_move_watches(r, &watches);
     watch_list_notify(&watches, true);
     return 0;
@@ -236,6 +245,10 @@ const struct vr_step vr_look_later_step = {"look_later",     "intent",          
 /* Without memory it is not looked for: it ends by its own time at the vault. */
 void vault_request_doubt(struct vault_request *r)
 {
+    if (r->is_keyed) {
+        keyed_doubt_checkout(r);
+        return;
+    }
     struct request_work *w = request_work_get(r);
 
     if (w)
@@ -252,6 +265,10 @@ static void begin_recovery(struct vault_request *r)
 
 void vault_request_recover(struct vault_request *r)
 {
+    if (r->is_keyed) {
+        keyed_recover(r);
+        return;
+    }
     if (r->vault_ref->leases->shared && !r->has_row)
         (void)row_ask(r, NULL, NULL); /* its check-out was in flight when the gateway was fenced */
     if (r->state == VR_ASKED)
@@ -263,6 +280,10 @@ void vault_request_recover(struct vault_request *r)
 
 void vault_request_recover_later(struct vault_request *r)
 {
+    if (r->is_keyed) {
+        keyed_recover(r);
+        return;
+    }
     begin_recovery(r);
     vault_request_goto(r, VR_LOOK_LATER);
 }

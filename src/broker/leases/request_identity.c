@@ -81,31 +81,26 @@ struct vault_request *vault_request_find(const struct leases *ls, const struct v
 
 /* ---- accounts ---- */
 
-struct vault_account row_account(const struct active_request *row)
+struct vault_account row_account(const struct vault *vault, const struct active_request *row)
 {
-    return (struct vault_account){row->system_id, row->account_id};
+    return (struct vault_account){vault, row->account_key};
 }
 
-struct vault_account ref_account(const struct credential_ref *ref)
+struct vault_account ref_account(const struct vault *vault, const struct credential_ref *ref)
 {
-    bool alias = ref->kind == KIND_ALIAS, linked = ref->kind == KIND_DOMAIN_LINKED;
-
-    return (struct vault_account){alias || linked ? 0 : ref->system_id, alias ? 0 : ref->account_id};
+    return (struct vault_account){vault, ref->account_key};
 }
 
-struct vault_account credential_account(const char *credential_id)
+/* A stray's asker names no credential. A vault that is not in the configuration has no match(). */
+bool vault_account_fits(struct vault_account account, const char *credential_id)
 {
     struct credential_ref ref;
 
-    return credential_id_parse(credential_id, &ref) ? ref_account(&ref) : (struct vault_account){0};
-}
-
-bool vault_account_fits(struct vault_account account, const char *credential_id)
-{
-    struct vault_account own = credential_account(credential_id); /* none: a stray's asker names none */
-
-    return (!account.account_id || !own.account_id || account.account_id == own.account_id) &&
-           (!account.system_id || !own.system_id || account.system_id == own.system_id);
+    if (!account.key || !credential_id_parse(credential_id, &ref))
+        return true;
+    return account.vault->ops->match
+               ? account.vault->ops->match(account.key, ref.account_key) != ACCOUNT_OTHER
+               : strcmp(account.key, ref.account_key) == 0;
 }
 
 bool vault_request_of_account(const struct vault_request *request, struct vault_account account)
@@ -134,19 +129,29 @@ struct vault_request *vault_request_known(const struct leases *ls, const struct 
     return NULL;
 }
 
-struct vault_request *vault_request_marked(const struct leases *ls, const struct active_request *row,
-                                           const char *mark)
+struct vault_request *keyed_find(const struct leases *ls, const struct vault *vault, const char *key,
+                                 const char *user)
+{
+    struct vault_request *request = vault_request_find(ls, vault, key);
+
+    while (request && !(request->is_keyed && strcmp(request->user, user) == 0))
+        request = next_of(request, vault);
+    return request;
+}
+
+struct vault_request *vault_request_marked(const struct leases *ls, const struct vault *vault,
+                                           const struct active_request *row, const char *mark)
 {
     const struct lease *lease = lease_by_id(ls, mark);
     struct vault_request *request = lease ? lease->request : NULL;
 
     if (request && request->hh.tbl && strcmp(request->name, row->name) == 0 && request->state != VR_ASKED &&
-        vault_request_of_account(request, row_account(row)))
+        vault_request_of_account(request, row_account(vault, row)))
         return request;
     if (!lease_id_known(ls, mark))
         return NULL;
     for (request = vault_request_find(ls, NULL, row->name); request; request = next_of(request, NULL))
-        if (request->origin == ORIGIN_OURS && vault_request_of_account(request, row_account(row)))
+        if (request->origin == ORIGIN_OURS && vault_request_of_account(request, row_account(vault, row)))
             return request;
     return NULL;
 }

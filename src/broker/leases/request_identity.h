@@ -24,18 +24,15 @@ void vault_request_join(const struct vault_request *, const struct vault *);
 
 /* ---- the account ---- */
 
-/* As a list of the vault or a credential names it; 0 = not stated. */
+/* As a list of the vault or a credential names it; all zero = not stated. The key is not copied. */
 struct vault_account {
-    int64_t system_id, account_id;
+    const struct vault *vault;
+    const char *key;
 };
 
-struct vault_account row_account(const struct active_request *);
-struct vault_account ref_account(const struct credential_ref *);
-struct vault_account credential_account(const char *credential_id);
-/*
- * May it be the credential's? An alias may lead to any account, and an account that is linked or of an
- * application is known by its own number alone.
- */
+struct vault_account row_account(const struct vault *, const struct active_request *);
+struct vault_account ref_account(const struct vault *, const struct credential_ref *);
+/* May it be the credential's? The vault says which keys can be one account's (vault_ops.match). */
 bool vault_account_fits(struct vault_account, const char *credential_id);
 /* False = some lease on it is of another account. */
 bool vault_request_of_account(const struct vault_request *, struct vault_account);
@@ -57,8 +54,12 @@ struct vault_request *vault_request_known(const struct leases *, const struct va
  * The one of the request in this row of a vault's list, by the mark in its reason: also where another section
  * leads to the same vault by another address.
  */
-struct vault_request *vault_request_marked(const struct leases *, const struct active_request *,
-                                           const char *mark);
+struct vault_request *vault_request_marked(const struct leases *, const struct vault *,
+                                           const struct active_request *, const char *mark);
+
+/* The record of a key that comes again, made as this vault user. */
+struct vault_request *keyed_find(const struct leases *, const struct vault *, const char *key,
+                                 const char *user);
 
 /* ---- proof ---- */
 

@@ -33,6 +33,7 @@ static void set_state(struct vault_request *r, enum vr_state next)
     ls->in_state[r->state]--;
     ls->in_state[next]++;
     r->state = (uint8_t)next;
+    key_waits_notify(r);
 }
 
 void vault_request_goto(struct vault_request *r, enum vr_state next)
@@ -68,9 +69,9 @@ static void on_deadline(struct deadline *d)
     vault_request_resume(CONTAINER_OF(d, struct vault_request, deadline));
 }
 
-int vault_request_defer(struct vault_request *r, uint64_t delay_ms)
+void vault_request_defer(struct vault_request *r, uint64_t delay_ms)
 {
-    return timer_start(r->vault_ref->leases->timers, &r->deadline, delay_ms, on_deadline);
+    timer_set(r->vault_ref->leases->timers, &r->deadline, delay_ms, on_deadline);
 }
 
 void vault_request_stop_deadline(struct vault_request *r)
@@ -96,15 +97,31 @@ void vault_request_unlist(struct vault_request *r, struct work_list *list)
 
 /* ---- asked ---- */
 
-const struct vr_step vr_asked_step = {"asked", "intent", REQUEST_ASKED,
-                                      NULL,    NULL,     vault_request_stop_deadline};
+static int asked_enter(struct vault_request *r)
+{
+    (void)r;
+    return 0;
+}
+
+const struct vr_step vr_asked_step = {"asked",     "intent", REQUEST_ASKED,
+                                      asked_enter, NULL,     vault_request_stop_deadline};
 
 /* ---- the end ---- */
 
 static const char *const end_words[END_NEVER + 1] = {[END_CHECKED_IN] = "checked_in",
                                                      [END_ALREADY_GONE] = "already_gone",
                                                      [END_LAPSED] = "lapsed",
-                                                     [END_FORGOTTEN] = "forgotten"};
+                                                     [END_FORGOTTEN] = "forgotten",
+                                                     [END_DROPPED] = "dropped"};
+
+/* What no one has held was given back after a check-out of unknown outcome. */
+static const char *end_word(const struct vault_request *r, enum request_end how)
+{
+    bool is_recovered =
+        r->work && r->work->is_recovered && (how == END_CHECKED_IN || how == END_ALREADY_GONE);
+
+    return is_recovered ? "recovered" : end_words[how];
+}
 
 static void report_end(const struct vault_request *r, enum request_end how)
 {
@@ -113,12 +130,14 @@ static void report_end(const struct vault_request *r, enum request_end how)
     const char *error = w ? w->last_error : NULL;
     enum log_level level = how == END_LAPSED ? LOG_WARN : attempts > 1 ? LOG_INFO : LOG_DEBUG;
 
-    if (!end_words[how])
+    const char *word = end_word(r, how);
+
+    if (!word)
         return; /* it has been reported */
-    lease_log_change(end_words[how], r, NULL);
-    audit_checkin_end(r->vault_ref->leases->audit, r, end_words[how], attempts, error);
-    log_event(level, "given_back", "outcome=%s user=%s lease=%s attempts=%u error=%s", end_words[how],
-              r->user, r->asker->id, attempts, error);
+    lease_log_change(word, r, NULL);
+    audit_checkin_end(r->vault_ref->leases->audit, r, word, attempts, error);
+    log_event(level, "given_back", "outcome=%s user=%s lease=%s attempts=%u error=%s", word, r->user,
+              r->asker->id, attempts, error);
 }
 
 /* Out of the table before the watches are called: they ask the vault again at once. */
@@ -170,6 +189,8 @@ enum vr_state vault_request_over(struct vault_request *r, enum request_end how, 
     report_end(r, how);
     if (is_in_doubt(r, how))
         return look_again(r, lease);
+    if (r->is_keyed && !lease && how != END_NEVER && keyed_checkin_may_arrive(r))
+        return VR_QUIET;
     row_close(r, lease);
     return VR_ENDED;
 }
@@ -197,8 +218,7 @@ static int lapsed_enter(struct vault_request *r)
         return -ENOMEM;
     int64_t left = w->next_wall_ms - clock_wall(ls->clock);
 
-    if (vault_request_defer(r, left > 0 ? (uint64_t)(left < LAPSED_KEPT_MS ? left : LAPSED_KEPT_MS) : 0))
-        return -ENOMEM;
+    vault_request_defer(r, left > 0 ? (uint64_t)(left < LAPSED_KEPT_MS ? left : LAPSED_KEPT_MS) : 0);
     vault_request_hide(r);
     vault_request_list(r, &ls->lapsed);
     oldest = TAILQ_FIRST(&ls->lapsed);

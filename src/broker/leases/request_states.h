@@ -25,6 +25,8 @@
  * from outside. vault_request_goto() alone changes the state, and VR_ENDED alone takes a vault request out of
  * the table.
  *
+ * A request whose key comes again has no LOOKING: it settles instead, and is quiet before it ends (keyed.h).
+ *
  * Not here: the states of the recovery (recovery.c) and of the check-in (checkin.c).
  */
 #ifndef JG_BROKER_LEASES_REQUEST_STATES_H
@@ -45,7 +47,8 @@ struct vr_step {
 };
 
 extern const struct vr_step vr_pending_step, vr_asked_step, vr_looking_step, vr_look_later_step, vr_held_step,
-    vr_queued_step, vr_checking_in_step, vr_retry_step, vr_lapsed_step, vr_elsewhere_step, vr_ended_step;
+    vr_queued_step, vr_checking_in_step, vr_retry_step, vr_lapsed_step, vr_settling_step, vr_quiet_step,
+    vr_elsewhere_step, vr_ended_step;
 
 /* How a vault request has ended. */
 enum request_end {
@@ -53,6 +56,7 @@ enum request_end {
     END_ALREADY_GONE,
     END_LAPSED,      /* the vault's own expiry came first */
     END_FORGOTTEN,   /* not for the gateway to check in */
+    END_DROPPED,     /* an operator has given it up */
     END_LAPSE_SHOWN, /* its lapse was reported, and has been shown for its time */
     END_NEVER        /* there is no such request at the vault, or another record has it */
 };
@@ -85,8 +89,8 @@ static inline bool vault_request_is_returning(const struct vault_request *r)
     return vault_request_is_in_flight(r) || r->state == VR_RETRY;
 }
 
-/* The state's deadline, after which it is resumed. 0 or -ENOMEM. */
-int vault_request_defer(struct vault_request *, uint64_t delay_ms);
+/* The state's deadline, after which it is resumed. */
+void vault_request_defer(struct vault_request *, uint64_t delay_ms);
 void vault_request_stop_deadline(struct vault_request *); /* any number of times */
 
 /* Into a list of leases (lapsed, pending), at its end; and out of it, any number of times. It has its work.

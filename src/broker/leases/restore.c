@@ -23,11 +23,13 @@
  * row of a request that makes no sense (its mark or its name) is left alone in the store and named in the
  * log. That of a lease is named in the log and removed: also one whose request is not HELD, or not there.
  */
+#include "broker/leases/clock_skew.h"
 #include "broker/leases/internal.h"
 
 #include "base/container_of.h"
 #include "base/crash_point.h"
 #include "base/log.h"
+#include "broker/leases/shared_steps.h"
 
 #include <errno.h>
 #include <string.h>
@@ -86,10 +88,18 @@ static bool is_moved(const struct vault_ref *ref, const struct request_row *row)
     return *row->url && strcmp(row->url, ref->url) != 0;
 }
 
+/* The same key at another address is another thing: such a row waits for its address. */
+static bool is_keyed_row(const struct request_row *row)
+{
+    return row->handle && *row->handle;
+}
+
 static enum request_origin origin_of(const struct vault_ref *ref, const struct request_row *row)
 {
     if (row->state == REQUEST_ASKED)
         return ORIGIN_UNKNOWN;
+    if (is_keyed_row(row))
+        return ORIGIN_OURS;
     if (!*row->name)
         return ORIGIN_NO_REQUEST;
     return row->adopted ? ORIGIN_FOREIGN : is_moved(ref, row) ? ORIGIN_UNKNOWN : ORIGIN_OURS;
@@ -114,13 +124,16 @@ static struct vault_request *make_request(struct leases *ls, struct vault_ref *r
     r->ends_ms = clock_now(ls->clock) + time_left(ls, ref, row);
     r->expires_wall_ms = row->expires_wall_ms;
     r->is_adopted = ls->shared != NULL;
+    r->is_keyed = r->is_keyed || is_keyed_row(row);
+    if (is_keyed_row(row) && !(r->handle = strdup(row->handle)))
+        return NULL;
     return *row->name && vault_request_set_name(r, row->name) ? NULL : r;
 }
 
 /* The end of the wait for an approver: never more than its whole length from now. */
-static int64_t wait_end(const struct leases *ls, const struct request_row *row)
+static int64_t wait_end(const struct vault_request *r, const struct request_row *row)
 {
-    int64_t latest = clock_wall(ls->clock) + row->next_wall_ms - row->asker.created_wall_ms;
+    int64_t latest = pending_wait_end(r, 0) + row->next_wall_ms - row->asker.created_wall_ms;
 
     return row->next_wall_ms < latest ? row->next_wall_ms : latest;
 }
@@ -135,7 +148,8 @@ static int make_work(struct vault_request *r, const struct request_row *row)
         return -ENOMEM;
     w->attempts = row->attempts > 0 && row->attempts < INT32_MAX ? (unsigned)row->attempts : 0;
     w->last_error = known_error(row);
-    w->next_wall_ms = row->state == REQUEST_PENDING ? wait_end(ls, row) : row->next_wall_ms;
+    w->is_row_written = row->state == REQUEST_RETURNING;
+    w->next_wall_ms = row->state == REQUEST_PENDING ? wait_end(r, row) : row->next_wall_ms;
     int64_t wait = row->next_wall_ms - clock_wall(ls->clock);
 
     w->delay_ms = ls->shared || wait <= 0 ? 0 : wait > 60000 ? 60000 : (uint64_t)wait;
@@ -147,12 +161,21 @@ static uint64_t spread_ms(struct restore *r)
     return r->due++ / DUE_PER_MS;
 }
 
+/* The time in the row of one that waits is no time of a check-in. */
+static void hold_again(struct vault_request *r)
+{
+    if (r->work)
+        r->work->delay_ms = 0;
+    vault_request_goto(r, VR_HELD);
+}
+
 /* Never to be checked in, or to be looked for first. */
 static void give_back(struct restore *restore, struct vault_request *r)
 {
     if (r->origin == ORIGIN_UNKNOWN) {
         vault_request_recover_later(r);
     } else if (r->origin != ORIGIN_OURS) {
+        hold_again(r); /* a row of one that was asked for has no name */
         vault_request_goto(r, vault_request_over(r, END_FORGOTTEN, NULL));
     } else {
         restore->releasing++;
@@ -162,12 +185,13 @@ static void give_back(struct restore *restore, struct vault_request *r)
     }
 }
 
-/* The time in the row of one that waits is no time of a check-in. */
-static void hold_again(struct vault_request *r)
+/* The calls of the process before may still arrive: its check-outs, and, where it was given back, its
+ * check-ins. */
+static void keyed_restored(struct vault_request *r, enum request_state state)
 {
-    if (r->work)
-        r->work->delay_ms = 0;
-    vault_request_goto(r, VR_HELD);
+    keyed_doubt_checkout(r);
+    if (state == REQUEST_RETURNING)
+        keyed_doubt_checkin(r);
 }
 
 /* From the state of its row on. */
@@ -175,6 +199,8 @@ static void restore_state(struct restore *restore, struct vault_request *r, enum
 {
     bool waits = state == REQUEST_PENDING && r->origin == ORIGIN_OURS;
 
+    if (r->is_keyed)
+        keyed_restored(r, state);
     restore->asked += state == REQUEST_ASKED;
     restore->lapsed += state == REQUEST_LAPSED;
     restore->pending += waits;
@@ -199,7 +225,7 @@ static bool is_id(const struct leases *ls, const char *id)
 
 static bool makes_sense(const struct leases *ls, const struct request_row *row)
 {
-    return is_id(ls, row->mark) && *row->vault && *row->user && strlen(row->name) < REQUEST_NAME_SIZE &&
+    return is_id(ls, row->mark) && *row->vault && *row->user && strlen(row->name) < REQUEST_KEY_SIZE &&
            (*row->name || row->state <= REQUEST_HELD);
 }
 
@@ -225,7 +251,7 @@ static int restore_request(struct restore *restore, const struct request_row *ro
         log_warn("lease_odd", "lease=%s vault=%s user=%s", row->mark, row->vault, row->user);
         return 0;
     }
-    struct vault_ref *ref = vault_ref_of_row(&ls->vaults, row->vault, row->url);
+    struct vault_ref *ref = vault_ref_of_row(&ls->vaults, row->vault, row->url, is_keyed_row(row));
 
     if (!ref || note_move(ref, row))
         return -ENOMEM;
@@ -275,6 +301,20 @@ static struct lease *get_lease(struct leases *ls, const struct vault_request *r,
     return make_lease(ls, row->id, &holder);
 }
 
+/* Never longer than its whole length, as the request's (time_left()). */
+static void restore_end(struct lease *lease, const struct lease_row *row)
+{
+    const struct leases *ls = lease->request->vault_ref->leases;
+    int64_t expires =
+        row->expires_wall_ms ? wall_in_range(row->expires_wall_ms) : lease->request->expires_wall_ms;
+    int64_t left = expires - leases_wall(ls, vault_request_vault(lease->request));
+    int64_t length = expires - lease->created_s * 1000;
+
+    left = left < length ? left : length;
+    lease->expires_wall_ms = expires;
+    lease->ends_ms = clock_now(ls->clock) + (uint64_t)(left > 0 ? left : 0);
+}
+
 static int on_lease(void *arg, const struct lease_row *row)
 {
     struct restore *restore = arg;
@@ -294,6 +334,8 @@ static int on_lease(void *arg, const struct lease_row *row)
         return -ENOMEM;
     lease_tag_learn(&ls->tag, row->id);
     lease_link(lease, r);
+    if (r->is_keyed)
+        restore_end(lease, row);
     restore->open++;
     if (row->ended) {
         lease->end = session_end_get(ls, row->ended, row->ended_site);
@@ -316,8 +358,15 @@ static void settle_request(struct restore *restore, struct vault_request *r)
     if (SLIST_FIRST(&r->leased)) {
         uint64_t now = clock_now(r->vault_ref->leases->clock);
 
+        if (r->is_keyed) {
+            keyed_arm(r);
+            return;
+        }
         vault_request_set_end(r, r->ends_ms > now ? r->ends_ms : now + spread_ms(restore),
                               r->expires_wall_ms);
+    } else if (r->is_keyed) {
+        keyed_doubt_checkin(r);
+        vault_request_goto(r, VR_SETTLING);
     } else if (request_work_get(r)) {
         if (r->origin == ORIGIN_OURS || r->origin == ORIGIN_UNKNOWN)
             row_return(r, NULL);
@@ -387,6 +436,16 @@ static int adopt_leases(struct restore *restore, struct vault_request *r,
     return err;
 }
 
+/* Out of the table again, for want of memory. */
+static int forget_adopted(struct leases *ls, const char *mark)
+{
+    const struct lease *asker = lease_by_id(ls, mark);
+
+    if (asker && asker->request->asker == asker)
+        shared_vanish(asker->request);
+    return -ENOMEM;
+}
+
 int leases_adopt(struct leases *ls, const struct request_row *row, const struct lease_row *const *leases,
                  size_t n)
 {
@@ -397,18 +456,20 @@ int leases_adopt(struct leases *ls, const struct request_row *row, const struct 
         adopt_known(asker->request, row);
         return 0;
     }
-    int err = on_request(&restore, row);
-
+    if (on_request(&restore, row))
+        return forget_adopted(ls, row->mark);
     asker = lease_by_id(ls, row->mark); /* it may have ended */
     struct vault_request *r = asker ? asker->request : NULL;
 
-    if (err || !r || r->state != VR_HELD)
-        return err;
-    err = adopt_leases(&restore, r, leases, n);
+    if (!r || r->state != VR_HELD)
+        return 0;
+    if (adopt_leases(&restore, r, leases, n) ||
+        (restore.ended && timer_start(ls->timers, &ls->restored, 0, on_restored)))
+        return forget_adopted(ls, row->mark);
     uint64_t now = clock_now(ls->clock);
 
     vault_request_hold_for(r, r->ends_ms > now ? r->ends_ms - now : 0);
-    return restore.ended && !err ? timer_start(ls->timers, &ls->restored, 0, on_restored) : err;
+    return 0;
 }
 
 int leases_restore(struct leases *ls)
@@ -416,8 +477,10 @@ int leases_restore(struct leases *ls)
     static const struct store_reader reader = {on_request, on_lease, on_cursor};
     struct restore r = {.leases = ls};
 
-    if (ls->shared)
-        return reconcile_start(ls->reconcile);
+    if (ls->shared) {
+        reconcile_start(ls->reconcile);
+        return 0;
+    }
     int err = journal_load(ls->journal, &reader, &r);
 
     if (err) {
@@ -432,5 +495,6 @@ int leases_restore(struct leases *ls)
     crash_point("restore.done");
     if (r.ended && timer_start(ls->timers, &ls->restored, 0, on_restored))
         return -ENOMEM;
-    return reconcile_start(ls->reconcile);
+    reconcile_start(ls->reconcile);
+    return 0;
 }

@@ -59,7 +59,8 @@ struct request_row row_of_request(const struct vault_request *r, enum request_st
                                 .vault = vault_request_vault(r)->conf->name,
                                 .url = url_of(r),
                                 .user = r->user,
-                                .name = state == REQUEST_ASKED ? "" : vault_request_name(r),
+                                .name = state == REQUEST_ASKED && !r->is_keyed ? "" : vault_request_name(r),
+                                .handle = r->handle ? r->handle : "",
                                 .adopted = r->origin == ORIGIN_FOREIGN,
                                 .expires_wall_ms = r->expires_wall_ms,
                                 .attempts = work ? work->attempts : 0,
@@ -70,8 +71,11 @@ struct request_row row_of_request(const struct vault_request *r, enum request_st
 
 struct lease_row row_of_lease(const struct lease *lease)
 {
-    struct lease_row row = {
-        .request = row_mark(lease->request), .id = lease->id, .holder = holder_of(lease), .ended_site = ""};
+    struct lease_row row = {.request = row_mark(lease->request),
+                            .id = lease->id,
+                            .holder = holder_of(lease),
+                            .ended_site = "",
+                            .expires_wall_ms = lease->expires_wall_ms};
 
     if (lease->end) {
         row.ended = lease->end->source;
@@ -105,6 +109,8 @@ static int put(struct vault_request *r, const struct store_step *step)
         log_error("journal_lost", "step=%s request=%s error=%s", store_step_rules[step->kind].name,
                   r->asker->id, "out of memory");
     r->step_lost |= err < 0;
+    if (err < 0 && r->vault_ref->leases->shared)
+        r->vault_ref->leases->missed.begin(r->vault_ref->leases);
     return err < 0 ? err : 0;
 }
 

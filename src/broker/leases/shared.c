@@ -8,6 +8,7 @@
 #include "broker/leases/shared.h"
 
 #include "base/log.h"
+#include "broker/leases/clock_skew.h"
 #include "broker/leases/lease_audit.h"
 #include "broker/leases/shared_steps.h"
 #include "stores/store_rows.h"
@@ -48,10 +49,23 @@ static void take_over(struct leases *ls, const struct request_row *now)
     struct vault_request *r;
 
     if (ls->adopt(ls, now, NULL, 0))
-        log_error("shared_request", "request=%s error=%s", now->mark, "out of memory");
+        ls->missed.begin(ls);
     r = shared_record(ls, now->mark);
-    if (r)
+    if (r && now->state == REQUEST_RETURNING)
         vault_request_hurry(r);
+}
+
+/* The store has it as this gateway's. */
+static void follow_own(struct vault_request *r, const struct request_row *now)
+{
+    if (now->state == REQUEST_RETURNING && !is_being_returned(r)) {
+        give_back(r);
+    } else if (now->state == REQUEST_PENDING && r->state == VR_HELD) {
+        shared_forget_leases(r);
+        pending_wait(r, now->next_wall_ms);
+    } else if (now->state == REQUEST_HELD && r->state == VR_PENDING) {
+        vault_request_goto(r, VR_HELD);
+    }
 }
 
 void shared_follow(struct leases *ls, const char *mark, const struct request_row *now)
@@ -61,17 +75,14 @@ void shared_follow(struct leases *ls, const char *mark, const struct request_row
 
     if (is_mine && strcmp(now->mark, mark) != 0)
         r = shared_record(ls, now->mark);
-    if (r && r->state != VR_HELD)
-        return; /* asked for, or being given back: its own steps decide */
-    if (!is_mine) {
-        if (r && !r->returned)
-            shared_vanish(r);
-    } else if (now->state == REQUEST_RETURNING) {
-        if (!r)
-            take_over(ls, now);
-        else if (!is_being_returned(r))
-            give_back(r);
-    }
+    if (r && (r->opening || (r->state != VR_HELD && r->state != VR_PENDING)))
+        return; /* asked for, being opened or given back: its own steps decide */
+    if (is_mine && r)
+        follow_own(r, now);
+    else if (is_mine && (now->state == REQUEST_RETURNING || now->state == REQUEST_PENDING))
+        take_over(ls, now);
+    else if (!is_mine && r && !r->returned)
+        shared_vanish(r);
 }
 
 /* The record that is being given back by this gateway; NULL = none is. */
@@ -90,6 +101,9 @@ static void judge_release(struct shared_step *s, int err)
     const struct store_step *step = s->written.step;
     struct leases *ls = s->leases;
 
+    if (!err && s->is_second)
+        err = -ESTALE;
+    shared_record_end(s, err);
     if (err == -ECANCELED) {
         shared_tell(s, err, NULL);
         return;
@@ -98,33 +112,84 @@ static void judge_release(struct shared_step *s, int err)
     shared_tell(s, err, returned_record(ls, step));
 }
 
-void shared_release(struct vault_request *r, const struct lease *lease, struct shared_wait *wait)
+/* After a lost answer the store cannot see which of two releases of a lease has ended it, and both are
+ * APPLIED (stores/etcd_steps.h). Here they are given in their order, so it is the first. */
+static void note_release(struct shared_step *s, const char *lease_id)
 {
-    const struct store_step step = {
-        .kind = STEP_RELEASE, .request = row_of_request(r, REQUEST_RETURNING), .lease = row_of_lease(lease)};
+    struct leases *ls = s->leases;
+    const struct shared_step *first;
+
+    memcpy(s->lease_id, lease_id, ID_SIZE);
+    HASH_FIND(hh, ls->releases, s->lease_id, ID_SIZE - 1, first);
+    s->is_second = first;
+    if (!first)
+        HASH_ADD(hh, ls->releases, lease_id, ID_SIZE - 1, s);
+}
+
+/* False = out of memory. */
+static bool put_release(struct leases *ls, const struct store_step *step, const char *why,
+                        const struct session_end *end, struct shared_wait *wait)
+{
+    struct shared_step *s = shared_put(ls, step, judge_release, wait);
+
+    if (!s)
+        return false;
+    s->record = (struct lease_end_record){.why = why, .end = end};
+    if (!step->undo && strlen(step->lease.id) == ID_SIZE - 1)
+        note_release(s, step->lease.id);
+    return true;
+}
+
+/* Of a lease that its check-out has not handed over. */
+static struct store_step release_of(const struct vault_request *r, const struct lease *lease,
+                                    enum request_state becomes)
+{
+    return (struct store_step){.kind = STEP_RELEASE,
+                               .undo = lease->state == LEASE_SETTLED,
+                               .request = row_of_request(r, becomes),
+                               .lease = row_of_lease(lease)};
+}
+
+/* One that has waited for its approver waits again. `why` NULL = it was never answered: it has no record. */
+static void release(struct vault_request *r, const struct lease *lease, const char *why,
+                    const struct session_end *end)
+{
+    bool waits = lease->state == LEASE_SETTLED && pending_may_wait_again(r);
+    const struct store_step step = release_of(r, lease, waits ? REQUEST_PENDING : REQUEST_RETURNING);
     struct leases *ls = r->vault_ref->leases;
 
-    if (!ls->voiding && !shared_put(ls, &step, judge_release, wait))
-        shared_note_lost(&step);
+    if (!ls->voiding && !put_release(ls, &step, why, end, NULL))
+        shared_note_lost(ls, &step);
+}
+
+void shared_end_lease(struct lease *lease, const char *why, const struct session_end *end)
+{
+    release(lease->request, lease, why, end);
+    lease_forget(lease);
+}
+
+/* As a question has shown it. */
+static struct store_step release_of_row(const struct request_row *request, const struct lease_row *lease)
+{
+    struct store_step step = {.kind = STEP_RELEASE, .request = *request, .lease = *lease};
+
+    step.request.state = REQUEST_RETURNING;
+    step.request.attempts = step.request.next_wall_ms = 0;
+    return step;
 }
 
 bool shared_release_row(struct leases *ls, const struct store_found *found, const char *why,
                         const struct session_end *end, struct shared_wait *wait)
 {
     struct lease *own = lease_by_id(ls, found->lease->id);
-    struct store_step step = {.kind = STEP_RELEASE, .request = *found->request, .lease = *found->lease};
+    const struct store_step step = release_of_row(found->request, found->lease);
 
-    step.request.state = REQUEST_RETURNING;
-    step.request.attempts = step.request.next_wall_ms = 0;
-    if (!shared_put(ls, &step, judge_release, wait))
+    if (!put_release(ls, &step, why, end, wait))
         return false;
     if (own && own->state == LEASE_OPEN) {
         if (end)
             own->request->session_ended = true;
-        audit_lease_end(ls->audit, own, why, end);
         shared_forget_lease(own);
-    } else {
-        audit_lease_row_end(ls->audit, found, why, end);
     }
     return true;
 }
@@ -138,6 +203,40 @@ bool shared_release_lease(struct lease *lease, const char *why, struct shared_wa
     return shared_release_row(lease->request->vault_ref->leases, &found, why, NULL, wait);
 }
 
+/* ---- a lease of another gateway that is answered here as well ---- */
+
+static void undo_row(struct leases *ls, const struct request_row *request, const struct lease_row *lease)
+{
+    struct store_step step = release_of_row(request, lease);
+
+    step.undo = true;
+    if (!ls->voiding && !shared_put(ls, &step, judge_release, NULL))
+        shared_note_lost(ls, &step);
+}
+
+void shared_undo_repeat(struct leases *ls, const struct store_found *found)
+{
+    undo_row(ls, found->request, found->lease);
+}
+
+static void judge_repeat(struct shared_step *s, int err)
+{
+    const struct store_step *step = s->written.step;
+
+    shared_tell(s, err, NULL);
+    if (!err && s->is_abandoned)
+        undo_row(s->leases, &step->request, &step->lease);
+}
+
+bool shared_repeat(struct leases *ls, const struct store_found *found, struct shared_wait *wait)
+{
+    const struct store_step step = {.kind = STEP_REPEAT, .request = *found->request, .lease = *found->lease};
+
+    return shared_put(ls, &step, judge_repeat, wait) != NULL;
+}
+
+/* ---- the end of a request ---- */
+
 /* What ends without a check-in leaves no row, and is not waited for. */
 static void end_unreturned(struct vault_request *r)
 {
@@ -149,31 +248,42 @@ static void end_unreturned(struct vault_request *r)
     vault_request_goto(r, vault_request_over(r, END_FORGOTTEN, NULL));
 }
 
-static void end_leases(struct vault_request *r, const char *why)
+/* The check-in does not wait for the store: where it is done already the step that closes the row follows,
+ * and nothing is left to do. */
+static void judge_end(struct shared_step *s, int err)
 {
-    struct leases *ls = r->vault_ref->leases;
-    struct lease *lease;
-
-    while ((lease = SLIST_FIRST(&r->leased))) {
-        audit_lease_end(ls->audit, lease, why, NULL);
-        log_info("lease_ended", "why=%s user=%s session=%s credential=%s lease=%s", why,
-                 session_leases_user(lease->session_leases), session_leases_session(lease->session_leases),
-                 lease->credential_id, lease->id);
-        shared_forget_lease(lease);
-    }
+    if (err != -ECANCELED && shared_record(s->leases, s->written.step->request.mark))
+        judge_release(s, err);
 }
 
-void shared_end(struct vault_request *r, const char *why)
+bool shared_put_end(struct vault_request *r)
 {
     const struct store_step step = {
         .kind = STEP_END, .request = row_of_request(r, REQUEST_RETURNING), .lease.id = ""};
     struct leases *ls = r->vault_ref->leases;
 
-    end_leases(r, why);
+    if (ls->voiding || shared_put(ls, &step, judge_end, NULL))
+        return true;
+    shared_note_lost(ls, &step);
+    return false;
+}
+
+bool shared_end_row(struct leases *ls, const struct request_row *row, struct shared_wait *wait)
+{
+    struct store_step step = {.kind = STEP_END, .request = *row, .lease.id = ""};
+
+    step.request.state = REQUEST_RETURNING;
+    step.request.attempts = step.request.next_wall_ms = 0;
+    return shared_put(ls, &step, judge_release, wait) != NULL;
+}
+
+/* Its leases are those that the store shows as they go: shared_closed(). */
+void shared_end(struct vault_request *r)
+{
+    shared_forget_leases(r);
     if (r->returned || r->state != VR_HELD)
         return;
-    if (!ls->voiding && !shared_put(ls, &step, judge_release, NULL))
-        shared_note_lost(&step);
+    (void)shared_put_end(r);
     /* No holder outlives its end, and the end of one that is gone at the vault takes nothing from a holder.
      */
     if (r->origin == ORIGIN_OURS)
@@ -211,13 +321,25 @@ static void end_asked(struct vault_request *r)
     give_back(r);
 }
 
+/* Another gateway's that waited has been denied, or has ended. */
+static void end_elsewhere(struct vault_request *r)
+{
+    const struct request_row *row = r->work ? r->work->elsewhere : NULL;
+
+    if (r->gone && row && row->state == REQUEST_PENDING)
+        (void)shared_withdraw_row(r->vault_ref->leases, row, NULL); /* without memory the next one tries */
+    vault_request_goto(r, VR_ENDED);
+}
+
 /* A check-out has let go of it. */
 static void let_go(struct vault_request *r)
 {
     if (r->checkouts)
         return;
     if (r->state == VR_ELSEWHERE)
-        vault_request_goto(r, VR_ENDED);
+        end_elsewhere(r);
+    else if (r->state == VR_PENDING && r->gone && !r->returned)
+        pending_withdraw(r);
     else if (r->returned)
         begin_checkin(r);
     else if (r->state == VR_ASKED)
@@ -232,10 +354,55 @@ void shared_unhold(struct vault_request *r, struct lease *lease)
         return;
     }
     if (lease) {
-        shared_release(r, lease, NULL);
+        /* one that has ended another gateway may have answered with */
+        release(r, lease, lease->state == LEASE_ENDED ? "released" : NULL, NULL);
         lease_forget(lease);
     }
     let_go(r);
+}
+
+/* ---- requests that wait for their approver ---- */
+
+bool shared_keep(struct lease *lease, struct vault_request *r, uint64_t wait_ms, struct shared_wait *wait)
+{
+    struct store_step step = release_of(r, lease, REQUEST_PENDING);
+
+    step.request.attempts = 0;
+    step.request.next_wall_ms = pending_wait_end(r, wait_ms);
+    if (!shared_put(r->vault_ref->leases, &step, judge_release, wait))
+        return false;
+    r->checkouts--;
+    lease_forget(lease);
+    let_go(r);
+    return true;
+}
+
+static void judge_withdrawal(struct shared_step *s, int err)
+{
+    const struct store_step *step = s->written.step;
+
+    if (err == 0) {
+        struct request_row now = step->request;
+
+        now.mine = true;
+        shared_follow(s->leases, now.mark, &now);
+    }
+    shared_tell(s, err, NULL);
+}
+
+bool shared_withdraw_row(struct leases *ls, const struct request_row *row, struct shared_wait *wait)
+{
+    struct store_step step = {.kind = STEP_RETURN, .request = *row, .lease.id = ""};
+
+    step.request.state = REQUEST_RETURNING;
+    step.request.attempts = step.request.next_wall_ms = 0;
+    return ls->voiding || shared_put(ls, &step, judge_withdrawal, wait) != NULL;
+}
+
+void shared_note_end(struct vault_request *r)
+{
+    if (r->work && r->work->elsewhere)
+        r->work->elsewhere->expires_wall_ms = r->expires_wall_ms;
 }
 
 /* ---- open ---- */
@@ -252,10 +419,11 @@ static void withdraw_asked(struct vault_request *r, const struct lease *lease)
     const struct store_step step = {.kind = STEP_CLOSE, .request = row, .lease.id = ""};
 
     if (!ls->voiding && journal_put(ls->journal, &step, NULL, NULL) < 0)
-        shared_note_lost(&step);
+        shared_note_lost(ls, &step);
 }
 
-/* The lease cannot hold it. What the vault has made for it is given back; what it had is others'. */
+/* The lease cannot hold it. What the vault has made for it is given back; what it had is others', or the
+ * person's own. */
 static void refuse(struct shared_step *s)
 {
     const struct store_step *step = s->written.step;
@@ -265,7 +433,7 @@ static void refuse(struct shared_step *s)
     bool is_own = r->asker == lease;
 
     r->checkouts--;
-    if (is_own && !s->reused) {
+    if (is_own && !s->reused && r->origin != ORIGIN_FOREIGN) {
         lease->state = LEASE_ENDED;
         r->origin = ORIGIN_OURS;
         shared_return(r);
@@ -305,13 +473,61 @@ bool shared_set_elsewhere(struct vault_request *r, const struct request_row *row
     return true;
 }
 
+/* Of a record whose row the store never had, or has no longer: the lease goes on without it. */
+static void drop_record(struct vault_request *r, const struct lease *lease)
+{
+    if (r->asker == lease)
+        r->asker = NULL;
+    vault_request_free(r);
+}
+
+/* A check-out lets go of it; the last one drops it. */
+static void leave_record(struct vault_request *r, const struct lease *lease)
+{
+    r->checkouts--;
+    if (r->state != VR_HELD && r->asker != lease) {
+        let_go(r);
+        return;
+    }
+    drop_record(r, lease);
+}
+
+/* Another gateway's has waited for its approver, and is this one's now: the check-out holds a record of its
+ * own. Until it has been handed over it may wait again. Where others hold the record of before, it stays, as
+ * of another gateway. */
+static bool take_opened(struct shared_step *s, const struct request_row *now)
+{
+    struct leases *ls = s->leases;
+    struct vault_request *r = ls->adopt(ls, now, NULL, 0) ? NULL : shared_record(ls, now->mark);
+    struct request_work *work = r && r->state == VR_HELD ? request_work_get(r) : NULL;
+
+    if (!work || vault_request_holders(s->request) > 1)
+        return false;
+    work->next_wall_ms = now->next_wall_ms;
+    r->checkouts++;
+    leave_record(s->request, s->lease);
+    s->request = s->lease->request = r;
+    return true;
+}
+
+/* It shows what the store has in place of what was described. */
+static void follow_opened(struct shared_step *s, const struct request_row *now)
+{
+    if (strcmp(now->mark, s->request->asker->id) == 0 || (now->mine && take_opened(s, now)) ||
+        shared_set_elsewhere(s->request, now))
+        return;
+    log_error("shared_request", "request=%s error=%s", now->mark, "out of memory");
+}
+
 static void judge_open(struct shared_step *s, int err)
 {
     const struct store_step *step = s->written.step;
 
-    if (err == 0 && step->now && strcmp(step->now->mark, s->request->asker->id) != 0 &&
-        !shared_set_elsewhere(s->request, step->now))
-        log_error("shared_request", "request=%s error=%s", step->request.mark, "out of memory");
+    s->request->opening = false;
+    if (err == 0 && step->now)
+        follow_opened(s, step->now);
+    if (err == 0 && s->request->state == VR_PENDING)
+        vault_request_goto(s->request, VR_HELD);
     shared_tell(s, err, NULL);
     if (err == -ESTALE)
         refuse(s);
@@ -340,12 +556,12 @@ bool shared_open(struct lease *lease, struct vault_request *r, bool reused, stru
     s->lease = lease;
     s->request = r;
     s->reused = reused;
-    if (r->state != VR_HELD && r->state != VR_ELSEWHERE)
+    if (r->state != VR_HELD && r->state != VR_ELSEWHERE) {
+        r->opening = true;
         vault_request_goto(r, VR_HELD);
-    if (own) {
-        own->asker = NULL;
-        vault_request_free(own);
     }
+    if (own)
+        drop_record(own, own->asker);
     return true;
 }
 

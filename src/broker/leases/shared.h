@@ -48,9 +48,9 @@ struct shared_wait {
 /* The store, where it is shared; NULL otherwise. */
 struct store *leases_shared(const struct leases *);
 bool leases_joined(const struct leases *); /* the gateway is a member of the cluster; true without one */
-/* The time in which the ends of leases at this vault are given: the vault's own, as far as it is known, in a
- * shared store; this machine's otherwise. */
-int64_t leases_wall(const struct leases *, struct vault *);
+
+/* The time in which its end is given is known. False = not as yet: the vault is asked. */
+bool shared_has_date(const struct vault_request *);
 
 /* ---- steps ---- */
 
@@ -60,16 +60,27 @@ int64_t leases_wall(const struct leases *, struct vault *);
  * False = out of memory; nothing has changed.
  */
 bool shared_open(struct lease *, struct vault_request *, bool reused, struct shared_wait *);
-/* The check-out ends before the outcome: its lease and its hold follow it. */
+/* The check-out ends before the outcome: its lease and its hold, or its part in another's, follow it. */
 void shared_abandon(struct shared_wait *);
-/* The lease ends. `wait` NULL = its outcome is not waited for. */
-void shared_release(struct vault_request *, const struct lease *, struct shared_wait *);
-/* The same for a lease that a question has shown, whether or not it is in the table. `why` and `end`: as
+/*
+ * A check-out answers with the lease of another gateway's check-out: from then on the failure of that one
+ * does not end the lease. REFUSED: it has ended. Until the outcome the check-out may call shared_abandon().
+ * False = out of memory.
+ */
+bool shared_repeat(struct leases *, const struct store_found *, struct shared_wait *);
+/* A check-out that was counted so has failed: the lease ends, unless others answer with it. */
+void shared_undo_repeat(struct leases *, const struct store_found *);
+/* A lease that a question has shown ends, whether or not it is in the table. `why` and `end`: as
  * lease_close(), lease_close_ended(). False = out of memory. */
 bool shared_release_row(struct leases *, const struct store_found *, const char *why,
                         const struct session_end *end, struct shared_wait *);
 /* The same for one that is open in the table. */
 bool shared_release_lease(struct lease *, const char *why, struct shared_wait *);
+/* The same for one that has been taken off the table, and is freed. */
+void shared_end_lease(struct lease *, const char *why, const struct session_end *);
+/* Another gateway's request, as a question has shown it, has ended at the vault: it is given back. False =
+ * out of memory. */
+bool shared_end_row(struct leases *, const struct request_row *, struct shared_wait *);
 /* The session of an ASKED request that a question has shown has ended. False = out of memory. */
 bool shared_cancel_row(struct leases *, const struct request_row *, struct shared_wait *);
 /* A lease whose request has ended goes. False = out of memory. */
@@ -77,12 +88,25 @@ bool shared_clear_row(struct leases *, const struct lease_row *, const struct re
                       struct shared_wait *);
 void shared_unwait(struct shared_wait *); /* any number of times */
 
+/*
+ * The request waits for its approver from now on, unless others hold it: the check-out lets go of the request
+ * and of its lease, which is SETTLED. APPLIED: store_step.now says what has become of it. False = out of
+ * memory; nothing has changed.
+ */
+bool shared_keep(struct lease *, struct vault_request *, uint64_t wait_ms, struct shared_wait *);
+/* A request that waits, as a question or step has shown it, is not needed any more. False = out of memory. */
+bool shared_withdraw_row(struct leases *, const struct request_row *, struct shared_wait *);
+/* The end of a record was set: that of another gateway's request is opened with this end. */
+void shared_note_end(struct vault_request *);
+
 /* The request becomes RETURNING in the store before it is checked in. From ASKED or HELD without leases. */
 void shared_return(struct vault_request *);
-/* Its time is over, or the vault has ended it: its leases end, and it is given back. `why` as lease_close().
- */
-void shared_end(struct vault_request *, const char *why);
-/* One check-out less holds it, as vault_request_unhold(). */
+/* Its time is over, or the vault has ended it: its leases end, and it is given back. */
+void shared_end(struct vault_request *);
+/* The step of shared_end() alone. False = out of memory: all requests of this gateway are asked for. */
+bool shared_put_end(struct vault_request *);
+/* One check-out less holds it, as vault_request_unhold(). A lease that is SETTLED is undone: it stays where
+ * others answer with it. */
 void shared_unhold(struct vault_request *, struct lease *);
 
 /* ---- another gateway's request ---- */
@@ -101,10 +125,18 @@ bool shared_set_elsewhere(struct vault_request *, const struct request_row *);
 
 /* The store has this of the request with the mark; NULL = nothing. Its record follows. */
 void shared_follow(struct leases *, const char *mark, const struct request_row *now);
-/* A request that is this gateway's from now on (store_news.adopt). 0 or -ENOMEM. */
-int shared_adopt(struct leases *, const struct request_row *, const struct lease_row *const *, size_t n);
+/* A request that is this gateway's from now on (store_news.adopt); `from` "" = it is not known of whom it
+ * was. 0 or -ENOMEM. */
+int shared_adopt(struct leases *, const char *from, const struct request_row *,
+                 const struct lease_row *const *, size_t n);
+/* The table lacks requests that are this gateway's (store_news.missed): the store is asked for them. */
+void shared_missed(struct leases *);     /* any number of times */
+void shared_missed_end(struct leases *); /* the same */
 /* A lease of the table has ended in the store: nothing is written. */
 void shared_forget_lease(struct lease *);
+/* A lease has gone with its request (store_news.closed): its end is recorded. `expired`: the time of the
+ * request is over. */
+void shared_closed(struct leases *, bool expired, const struct request_row *, const struct lease_row *);
 /* Another gateway has changed the request (store_news.touched): the store is asked. */
 void shared_touched(struct leases *, const char *mark);
 /*
@@ -115,6 +147,7 @@ void shared_touched(struct leases *, const char *mark);
 void shared_void_begin(struct leases *);
 void shared_void_end(struct leases *);
 void shared_joined(struct leases *); /* it is a member of the cluster, again */
+void shared_gone(struct leases *);   /* a member is (store_news.gone) */
 void shared_free(struct leases *);   /* before the records */
 
 #endif

@@ -31,12 +31,25 @@ struct vault_request *shared_elsewhere(struct leases *ls, const struct lease_arg
     return NULL;
 }
 
+/* ---- closed ---- */
+
+void shared_closed(struct leases *ls, bool expired, const struct request_row *request,
+                   const struct lease_row *lease)
+{
+    const struct lease_end_record record = {.why = expired ? "expired" : "gone"};
+
+    audit_lease_row_end(ls->audit, request, lease, &record, 0, shared_wall(ls, request));
+    log_info("lease_ended", "why=%s user=%s session=%s credential=%s lease=%s", record.why,
+             lease->holder.username, lease->holder.session, lease->holder.credential, lease->id);
+}
+
 /* ---- touched ---- */
 
 struct shared_look {
     struct store_question question;
     LIST_ENTRY(shared_look) link; /* leases.looks */
     struct leases *leases;
+    uint16_t outcomes; /* of the request, as it was asked */
     char mark[ID_SIZE];
     char texts[]; /* vault, user, name */
 };
@@ -68,6 +81,8 @@ static void forget_ended(struct vault_request *r, const struct store_found_list 
     }
 }
 
+static void look_if_held(struct vault_request *);
+
 static void on_looked(struct store_question *q, enum store_answer answer)
 {
     struct shared_look *l = CONTAINER_OF(q, struct shared_look, question);
@@ -75,7 +90,9 @@ static void on_looked(struct store_question *q, enum store_answer answer)
     struct vault_request *r = answer == STORE_OPEN ? shared_record(l->leases, l->mark) : NULL;
     const struct request_row *now = f ? f->request : NULL;
 
-    if (r && r->state == VR_HELD && now && now->mine && now->state == REQUEST_HELD)
+    if (r && r->outcomes != l->outcomes) /* the answer may be of before that step */
+        look_if_held(r);
+    else if (r && r->state == VR_HELD && now && now->mine && now->state == REQUEST_HELD)
         forget_ended(r, &q->found);
     else if (r)
         shared_follow(l->leases, l->mark, now);
@@ -99,6 +116,7 @@ static void look(struct vault_request *r)
     if (!l)
         return; /* a hint: the next step on the request finds out */
     l->leases = ls;
+    l->outcomes = r->outcomes;
     memcpy(l->mark, r->asker->id, ID_SIZE);
     l->question = (struct store_question){.kind = QUESTION_REQUEST,
                                           .mark = l->mark,
@@ -111,12 +129,18 @@ static void look(struct vault_request *r)
         look_free(l);
 }
 
+static void look_if_held(struct vault_request *r)
+{
+    if ((r->state == VR_HELD || r->state == VR_PENDING) && !r->returned)
+        look(r);
+}
+
 void shared_touched(struct leases *ls, const char *mark)
 {
     struct vault_request *r = shared_record(ls, mark);
 
-    if (r && r->state == VR_HELD && !r->returned)
-        look(r);
+    if (r)
+        look_if_held(r);
 }
 
 static void forget_look(struct leases *ls, const char *mark)
@@ -133,19 +157,21 @@ static void forget_look(struct leases *ls, const char *mark)
 }
 
 /* An answer that was asked for before may say that it is another's. */
-int shared_adopt(struct leases *ls, const struct request_row *row, const struct lease_row *const *leases,
-                 size_t n)
+int shared_adopt(struct leases *ls, const char *from, const struct request_row *row,
+                 const struct lease_row *const *leases, size_t n)
 {
-    static const char *const words[REQUEST_NSTATES] = {"asked", "held", "returning", "lapsed", "pending"};
-
     forget_look(ls, row->mark);
-    log_info("request_adopted", "request=%s state=%s vault=%s user=%s leases=%zu", row->mark,
-             words[row->state], row->vault, row->user, n);
+    int err = leases_adopt(ls, row, leases, n);
+
+    if (err)
+        return err;
+    log_info("request_adopted", "request=%s state=%s vault=%s user=%s leases=%zu from=%s", row->mark,
+             request_state_words[row->state], row->vault, row->user, n, from);
     for (size_t i = 0; i < n; i++)
-        audit_adopted(ls->audit, row, leases[i]);
+        audit_adopted(ls->audit, from, row, leases[i]);
     if (!n)
-        audit_adopted(ls->audit, row, NULL);
-    return leases_adopt(ls, row, leases, n);
+        audit_adopted(ls->audit, from, row, NULL);
+    return 0;
 }
 
 static void end_looks(struct leases *ls)
@@ -167,8 +193,9 @@ void shared_void_begin(struct leases *ls)
 
 static void void_request(struct vault_request *r)
 {
+    known_users_watch(r->vault_ref->leases, vault_request_vault(r), r->user);
     shared_forget_leases(r);
-    r->has_row = r->undecided = r->returned = false;
+    r->has_row = r->undecided = r->opening = r->returned = false;
     if (r->state == VR_ASKED && r->checkouts)
         return; /* on its way to the vault */
     if (r->checkouts)
@@ -180,6 +207,8 @@ static void void_request(struct vault_request *r)
 void shared_void_end(struct leases *ls)
 {
     struct lease *lease;
+
+    ls->was_fenced = true;
 
     end_looks(ls);
     journal_void(ls->journal);
@@ -202,6 +231,14 @@ void shared_joined(struct leases *ls)
     if (ls->shared->ops->load(ls->shared, &reader, ls))
         log_error("cursors_not_read", "error=%s", "out of memory");
     journal_resume(ls->journal);
+    reconcile_hurry(ls->reconcile); /* it has a share; and what was its own may be no row's any more */
+    ls->was_fenced = false;
+}
+
+/* Its share is others' from now on. */
+void shared_gone(struct leases *ls)
+{
+    reconcile_hurry(ls->reconcile);
 }
 
 void shared_free(struct leases *ls)
@@ -212,6 +249,8 @@ void shared_free(struct leases *ls)
         return;
     end_looks(ls);
     shared_strays_free(ls);
+    list_share_free(ls);
+    known_users_free(ls);
     while ((s = LIST_FIRST(&ls->shared_steps)))
         shared_step_free(s);
 }

@@ -7,6 +7,7 @@
 
 #include "base/container_of.h"
 #include "base/log.h"
+#include "broker/leases/clock_skew.h"
 #include "broker/leases/lease_audit.h"
 
 #include <errno.h>
@@ -29,14 +30,25 @@ bool leases_joined(const struct leases *ls)
     return state.cluster->joined && !state.cluster->fenced && *ls->tag.letters;
 }
 
-int64_t leases_wall(const struct leases *ls, struct vault *vault)
+/* Any answer of the vault has a Date. */
+static void ask_for_date(const struct vault_request *r)
 {
+    struct leases *ls = r->vault_ref->leases;
+
+    if (active_requests_expect(ls->reader, vault_request_vault(r), r->user, vault_request_name(r)))
+        active_requests_start(ls->reader);
+}
+
+bool shared_has_date(const struct vault_request *r)
+{
+    struct vault *vault = vault_request_vault(r);
     struct vault_state state;
 
-    if (!ls->shared)
-        return clock_wall(ls->clock);
     vault->ops->state(vault, &state);
-    return clock_wall(ls->clock) + (state.skew_known ? state.skew_ms : 0);
+    if (!r->is_adopted || state.skew_known)
+        return true;
+    ask_for_date(r);
+    return false;
 }
 
 /* ---- steps on their way ---- */
@@ -46,6 +58,8 @@ void shared_step_free(struct shared_step *s)
     journal_unwait(&s->written);
     if (s->wait)
         s->wait->step = NULL;
+    if (s->hh.tbl)
+        HASH_DEL(s->leases->releases, s);
     LIST_REMOVE(s, link);
     free(s);
 }
@@ -54,6 +68,10 @@ static void on_outcome(struct journal_wait *w, int err)
 {
     struct shared_step *s = CONTAINER_OF(w, struct shared_step, written);
 
+    struct vault_request *r = w->step ? shared_record(s->leases, w->step->request.mark) : NULL;
+
+    if (r)
+        r->outcomes++;
     s->judge(s, err);
     shared_step_free(s);
 }
@@ -79,8 +97,9 @@ struct shared_step *shared_put(struct leases *ls, const struct store_step *step,
     return s;
 }
 
-void shared_note_lost(const struct store_step *step)
+void shared_note_lost(struct leases *ls, const struct store_step *step)
 {
+    ls->missed.begin(ls);
     log_error("journal_lost", "step=%s request=%s error=%s", store_step_rules[step->kind].name,
               step->request.mark, "out of memory");
 }
@@ -90,6 +109,24 @@ void shared_unwait(struct shared_wait *wait)
     if (wait->step)
         wait->step->wait = NULL;
     wait->step = NULL;
+}
+
+/* The time of its vault. */
+int64_t shared_wall(struct leases *ls, const struct request_row *row)
+{
+    const struct vault_ref *ref =
+        *row->mark ? vault_ref_of_row(&ls->vaults, row->vault, row->url, false) : NULL;
+
+    return ref ? leases_wall(ls, ref->vault) : clock_wall(ls->clock);
+}
+
+void shared_record_end(const struct shared_step *s, int err)
+{
+    const struct store_step *step = s->written.step;
+
+    if (!err && s->record.why)
+        audit_lease_row_end(s->leases->audit, &step->request, &step->lease, &s->record, step->holders,
+                            shared_wall(s->leases, &step->request));
 }
 
 void shared_tell(struct shared_step *s, int err, struct vault_request *returned)
@@ -158,7 +195,7 @@ void shared_vanish(struct vault_request *r)
 {
     shared_forget_leases(r);
     r->has_row = false;
-    r->returned = r->undecided = false;
+    r->returned = r->undecided = r->opening = false;
     vault_request_goto(r, r->checkouts ? VR_ELSEWHERE : VR_ENDED);
 }
 
@@ -175,7 +212,7 @@ static void judge_return(struct shared_step *s, int err)
     if (err == 0 && !step->now) { /* it is RETURNING, and this gateway's */
         if (r->state == VR_QUEUED)
             vault_request_goto(r, VR_QUEUED);
-    } else if (r->state == VR_QUEUED) { /* others hold it, or have given it back */
+    } else if (r->state == VR_QUEUED || r->returned) { /* others hold it, or have given it back */
         shared_vanish(r);
     }
 }
@@ -193,13 +230,14 @@ void shared_return(struct vault_request *r)
     r->unwritten = !r->undecided;
     r->has_row |= r->undecided;
     if (r->unwritten)
-        shared_note_lost(&step);
+        shared_note_lost(ls, &step);
 }
 
 /* ---- cancel, clear ---- */
 
 static void judge_others(struct shared_step *s, int err)
 {
+    shared_record_end(s, err);
     shared_tell(s, err, NULL);
 }
 
@@ -213,8 +251,11 @@ bool shared_clear_row(struct leases *ls, const struct lease_row *lease, const st
                       struct shared_wait *wait)
 {
     static const struct request_row none = {.mark = ""};
+    struct shared_step *s = shared_put(
+        ls, &(struct store_step){.kind = STEP_CLEAR, .request = row ? *row : none, .lease = *lease},
+        judge_others, wait);
 
-    return shared_put(ls,
-                      &(struct store_step){.kind = STEP_CLEAR, .request = row ? *row : none, .lease = *lease},
-                      judge_others, wait) != NULL;
+    if (s)
+        s->record = (struct lease_end_record){.why = "gone"};
+    return s;
 }

@@ -13,6 +13,7 @@
 #define JG_BROKER_LEASES_SHARED_STEPS_H
 
 #include "broker/leases/internal.h"
+#include "broker/leases/lease_audit.h"
 
 struct shared_step {
     struct journal_wait written;
@@ -20,6 +21,11 @@ struct shared_step {
     struct leases *leases;
     struct shared_wait *wait; /* NULL = no operation waits */
     void (*judge)(struct shared_step *, int err);
+    struct lease_end_record record; /* of the lease that the step ends */
+    /* of a `release` that is no undo */
+    UT_hash_handle hh; /* leases.releases, by lease */
+    char lease_id[ID_SIZE];
+    bool is_second; /* one of the same lease was on its way before: this one ends nothing */
     /* of an `open` */
     struct lease *lease;
     struct vault_request *request;
@@ -30,9 +36,13 @@ struct shared_step {
 struct shared_step *shared_put(struct leases *, const struct store_step *,
                                void (*judge)(struct shared_step *, int err), struct shared_wait *);
 void shared_step_free(struct shared_step *);
+/* leases_wall() of the vault of this row. */
+int64_t shared_wall(struct leases *, const struct request_row *);
+/* The step has its outcome: the record that belongs to it is written. */
+void shared_record_end(const struct shared_step *, int err);
 /* Whoever waits is told: `err` as journal_wait.done() has it. */
 void shared_tell(struct shared_step *, int err, struct vault_request *returned);
-void shared_note_lost(const struct store_step *); /* for want of memory */
+void shared_note_lost(struct leases *, const struct store_step *); /* for want of memory */
 
 /* The record with this mark that may be in the store; NULL = none. */
 struct vault_request *shared_record(const struct leases *, const char *mark);

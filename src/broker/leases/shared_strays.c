@@ -139,8 +139,8 @@ void shared_strays_note(struct leases *ls, struct vault *vault, const char *user
     s->stray = stray;
     free(s->row.name);
     s->row = *row;
-    s->row.name = s->row.reason = NULL;
-    if (active_request_set(&s->row, row->name, row->reason))
+    s->row.name = s->row.account_key = s->row.reason = NULL;
+    if (active_request_set(&s->row, row->name, row->account_key, row->reason))
         suspect_free(s);
     else if (s->last_ms - s->first_ms >= SUSPECT_MS)
         ask(s);

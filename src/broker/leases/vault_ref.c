@@ -21,9 +21,10 @@ static int refuse_requests(struct vault *v, struct vault_call *call)
     return -ENOTCONN;
 }
 
-static int refuse_checkin(struct vault *v, const char *name, const char *reason, struct vault_call *call)
+static int refuse_checkin(struct vault *v, const struct request_ref *request, const char *reason,
+                          struct vault_call *call)
 {
-    (void)name;
+    (void)request;
     (void)reason;
     return refuse_requests(v, call);
 }
@@ -47,6 +48,11 @@ static const struct vault_ops absent_ops = {.name = "absent",
                                             .cancel = cancel_nothing,
                                             .state = absent_state};
 
+/* Of what kind it was is not known. Rows whose key comes again say so themselves (their handle); the others
+ * are of a vault that knows its users. */
+static const struct vault_can absent_can = {
+    .keys_are_unique = true, .has_end = true, .per_user = true, .repeatable = true};
+
 static struct vault *absent_new(const char *name)
 {
     struct vault *v = calloc(1, sizeof *v);
@@ -60,7 +66,7 @@ static struct vault *absent_new(const char *name)
     (void)memccpy(conf->name, name, '\0', sizeof conf->name - 1);
     conf->minute_ms = 60000;
     conf->call_timeout_ms = 10000;
-    *v = (struct vault){.ops = &absent_ops, .conf = conf};
+    *v = (struct vault){.ops = &absent_ops, .conf = conf, .can = absent_can};
     return v;
 }
 
@@ -132,13 +138,13 @@ static struct vault_ref *find_named(const struct vault_refs *refs, const char *n
     return NULL;
 }
 
-struct vault_ref *vault_ref_of_row(struct vault_refs *refs, const char *name, const char *url)
+struct vault_ref *vault_ref_of_row(struct vault_refs *refs, const char *name, const char *url, bool strict)
 {
     struct vault_ref *ref = find_named(refs, name, url);
 
     if (!ref && *url)
         ref = find_named(refs, NULL, url);
-    if (!ref)
+    if (!ref && !strict)
         ref = find_named(refs, name, NULL);
     if (ref)
         return ref;

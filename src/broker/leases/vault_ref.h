@@ -25,6 +25,7 @@ struct vault_ref {
     char *moved_from; /* another url, which restored rows name; NULL = none does */
     bool absent;      /* no longer configured; `vault` belongs to this vault_ref */
     struct checkin_queue checkins;
+    struct known_user *users; /* known_users.c */
 };
 
 struct vault_refs {
@@ -36,8 +37,8 @@ struct vault_refs {
 int vault_refs_add(struct vault_refs *, struct vault *); /* 0 or -ENOMEM */
 /* NULL = not added. */
 struct vault_ref *vault_ref_find(const struct vault_refs *, const struct vault *);
-/* The vault of a row, made if there is none. NULL = out of memory. */
-struct vault_ref *vault_ref_of_row(struct vault_refs *, const char *name, const char *url);
+/* The vault of a row, made if there is none. `strict`: only where it is at that url. NULL = out of memory. */
+struct vault_ref *vault_ref_of_row(struct vault_refs *, const char *name, const char *url, bool strict);
 /* Warns that leases wait for a vault that is no longer configured. */
 void vault_ref_warn_absent(const struct vault_ref *);
 void vault_refs_free(struct vault_refs *);

@@ -15,20 +15,11 @@
 
 #define MAX_SSH_KEYS 16384
 
-/* No padding: compared as bytes. */
-struct account_ids {
-    const struct vault *vault;
-    int64_t system_id, account_id;
-    int64_t kind; /* for keys: whether account_id is the id of an alias */
-    int64_t application_id;
-};
-#define SSH_KEY_LEN offsetof(struct account_ids, application_id)
-
 struct account_fact {
     struct cache_entry entry; /* first */
     struct vault_policy policy;
     bool answered; /* else the vault could not tell the policy */
-    char key[];    /* the ids; for a policy, then the user's name as person_key() writes it */
+    char key[];    /* vault, account key and, for a policy, the user's name as person_key() writes it */
 };
 
 void account_facts_init(struct account_facts *facts, const struct clock *clock, uint64_t keep_ms,
@@ -55,25 +46,28 @@ static void put_fact(struct bounded_cache *cache, struct account_fact *fact, siz
 
 /* ---- policies ---- */
 
-/* *len = the length of the key. */
-static struct account_fact *policy_new(const struct vault *vault, const char *user,
-                                       const struct credential_ref *ref, size_t *len)
+/* `user` NULL = the fact holds for every user; *len = the length of the key. */
+static struct account_fact *fact_new(const struct vault *vault, const char *user, const char *account_key,
+                                     size_t *len)
 {
-    struct account_ids ids = {vault, ref->system_id, ref->account_id, ref->kind, ref->application_id};
-    struct account_fact *fact = calloc(1, sizeof(*fact) + sizeof(ids) + strlen(user) + 1);
+    size_t n = strlen(account_key) + 1;
+    struct account_fact *fact = calloc(1, sizeof(*fact) + sizeof(vault) + n + (user ? strlen(user) + 1 : 0));
 
     if (!fact)
         return NULL;
-    memcpy(fact->key, &ids, sizeof(ids));
-    *len = (size_t)(person_key(fact->key + sizeof(ids), user) - fact->key);
+    memcpy(fact->key, &vault, sizeof(vault));
+    memcpy(fact->key + sizeof(vault), account_key, n);
+    *len = sizeof(vault) + n;
+    if (user)
+        *len = (size_t)(person_key(fact->key + *len, user) - fact->key);
     return fact;
 }
 
 void account_facts_learn_policy(struct account_facts *facts, const struct vault *vault, const char *user,
-                                const struct credential_ref *ref, const struct vault_policy *policy)
+                                const char *account_key, const struct vault_policy *policy)
 {
     size_t len;
-    struct account_fact *fact = facts->keep_ms ? policy_new(vault, user, ref, &len) : NULL;
+    struct account_fact *fact = facts->keep_ms ? fact_new(vault, user, account_key, &len) : NULL;
 
     if (!fact)
         return;
@@ -85,11 +79,11 @@ void account_facts_learn_policy(struct account_facts *facts, const struct vault 
 }
 
 enum policy_knowledge account_facts_policy(const struct account_facts *facts, const struct vault *vault,
-                                           const char *user, const struct credential_ref *ref,
+                                           const char *user, const char *account_key,
                                            struct vault_policy *policy)
 {
     size_t len;
-    struct account_fact *like = policy_new(vault, user, ref, &len);
+    struct account_fact *like = fact_new(vault, user, account_key, &len);
     const struct account_fact *known =
         like ? (void *)bounded_cache_find(&facts->policies, like->key, len) : NULL;
 
@@ -104,37 +98,31 @@ enum policy_knowledge account_facts_policy(const struct account_facts *facts, co
 
 /* ---- keys ---- */
 
-static struct cache_entry *find_key(const struct account_facts *facts, const struct account_ids *ids)
+void account_facts_learn_key(struct account_facts *facts, const struct vault *vault, const char *account_key,
+                             bool key_alone)
 {
-    return bounded_cache_find(&facts->ssh_keys, ids, SSH_KEY_LEN);
-}
-
-static struct account_ids ids_of(const struct vault *vault, const struct credential_ref *ref)
-{
-    return (struct account_ids){vault, ref->system_id, ref->account_id, ref->kind == KIND_ALIAS, 0};
-}
-
-void account_facts_learn_key(struct account_facts *facts, const struct vault *vault,
-                             const struct credential_ref *ref, bool key_alone)
-{
-    struct account_ids ids = ids_of(vault, ref);
-    struct cache_entry *known = find_key(facts, &ids);
-    struct account_fact *fact;
+    size_t len;
+    struct account_fact *fact = fact_new(vault, NULL, account_key, &len);
+    struct cache_entry *known = fact ? bounded_cache_find(&facts->ssh_keys, fact->key, len) : NULL;
 
     if (known && key_alone)
         bounded_cache_touch(&facts->ssh_keys, known);
     else if (known)
         bounded_cache_drop(&facts->ssh_keys, known);
-    else if (key_alone && (fact = calloc(1, sizeof(*fact) + SSH_KEY_LEN))) {
-        memcpy(fact->key, &ids, SSH_KEY_LEN);
-        put_fact(&facts->ssh_keys, fact, SSH_KEY_LEN);
+    else if (fact && key_alone) {
+        put_fact(&facts->ssh_keys, fact, len);
+        fact = NULL;
     }
+    free(fact);
 }
 
 bool account_facts_key_alone(const struct account_facts *facts, const struct vault *vault,
-                             const struct credential_ref *ref)
+                             const char *account_key)
 {
-    struct account_ids ids = ids_of(vault, ref);
+    size_t len;
+    struct account_fact *like = fact_new(vault, NULL, account_key, &len);
+    bool known = like && bounded_cache_find(&facts->ssh_keys, like->key, len);
 
-    return find_key(facts, &ids) != NULL;
+    free(like);
+    return known;
 }

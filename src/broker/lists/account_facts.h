@@ -9,8 +9,8 @@
 #ifndef JG_BROKER_LISTS_ACCOUNT_FACTS_H
 #define JG_BROKER_LISTS_ACCOUNT_FACTS_H
 
+#include "backends/backend.h"
 #include "base/bounded_cache.h"
-#include "broker/identity/credential_id.h"
 
 struct account_facts {
     struct bounded_cache policies, ssh_keys;
@@ -28,16 +28,14 @@ void account_facts_clear(struct account_facts *);
 
 /* NULL = the vault could not tell it, which is remembered as long. */
 void account_facts_learn_policy(struct account_facts *, const struct vault *, const char *user,
-                                const struct credential_ref *, const struct vault_policy *);
+                                const char *account_key, const struct vault_policy *);
 /* Fills in the policy with POLICY_KNOWN only. */
 enum policy_knowledge account_facts_policy(const struct account_facts *, const struct vault *,
-                                           const char *user, const struct credential_ref *,
-                                           struct vault_policy *);
+                                           const char *user, const char *account_key, struct vault_policy *);
 
 /* The account has a key and no password, or (false) it has a password. */
-void account_facts_learn_key(struct account_facts *, const struct vault *, const struct credential_ref *,
+void account_facts_learn_key(struct account_facts *, const struct vault *, const char *account_key,
                              bool key_alone);
-bool account_facts_key_alone(const struct account_facts *, const struct vault *,
-                             const struct credential_ref *);
+bool account_facts_key_alone(const struct account_facts *, const struct vault *, const char *account_key);
 
 #endif

@@ -179,19 +179,18 @@ struct account_list *account_list_cache_get(struct account_list_cache *cache, co
     return list_of(entry)->rows;
 }
 
-static const struct account *find_row(const struct account_list *rows, const struct credential_ref *ref)
+static const struct account *find_row(const struct account_list *rows, const char *account_key)
 {
     for (size_t i = 0; i < rows->n; i++) {
         const struct account *row = &rows->rows[i];
-        if (row->account_id == ref->account_id && row->system_id == ref->system_id &&
-            row->application_id == ref->application_id && row->kind == ref->kind)
+        if (row->key && strcmp(row->key, account_key) == 0)
             return row;
     }
     return NULL;
 }
 
 const struct account *account_list_cache_find(struct account_list_cache *cache, const struct vault *vault,
-                                              const char *user, const struct credential_ref *ref,
+                                              const char *user, const char *account_key,
                                               struct account_list **rows)
 {
     struct list_key *key = list_key_owner(vault, user);
@@ -204,7 +203,7 @@ const struct account *account_list_cache_find(struct account_list_cache *cache, 
     TAILQ_FOREACH(list, &owner->lists, of_owner)
     {
         bool known = bounded_cache_age(&cache->lists, &list->entry) < cache->opts.keep_ms;
-        const struct account *row = known ? find_row(list->rows, ref) : NULL;
+        const struct account *row = known ? find_row(list->rows, account_key) : NULL;
         if (!row)
             continue;
         bounded_cache_touch(&cache->lists, &list->entry);

@@ -9,7 +9,6 @@
 #define JG_BROKER_LISTS_ACCOUNT_LIST_CACHE_H
 
 #include "base/clock.h"
-#include "broker/identity/credential_id.h"
 #include "broker/lists/list_key.h"
 
 struct account_list_cache;
@@ -33,7 +32,7 @@ struct account_list *account_list_cache_get(struct account_list_cache *, const s
                                             uint64_t *age_ms);
 /* The newest row of that account shown to the user, and a reference to its list, or NULL. */
 const struct account *account_list_cache_find(struct account_list_cache *, const struct vault *,
-                                              const char *user, const struct credential_ref *,
+                                              const char *user, const char *account_key,
                                               struct account_list **list);
 
 #endif

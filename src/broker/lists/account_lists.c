@@ -268,9 +268,9 @@ void account_lists_leave(struct account_lists *lists, struct list_wait *wait)
 }
 
 const struct account *account_lists_known(struct account_lists *lists, struct vault *vault, const char *user,
-                                          const struct credential_ref *ref, struct account_list **hold)
+                                          const char *account_key, struct account_list **hold)
 {
-    return account_list_cache_find(lists->cache, vault, user, ref, hold);
+    return account_list_cache_find(lists->cache, vault, user, account_key, hold);
 }
 
 struct account_facts *account_lists_facts(struct account_lists *lists)

@@ -39,7 +39,7 @@ void account_lists_leave(struct account_lists *, struct list_wait *);
  * NULL.
  */
 const struct account *account_lists_known(struct account_lists *, struct vault *, const char *user,
-                                          const struct credential_ref *, struct account_list **hold);
+                                          const char *account_key, struct account_list **hold);
 /* What else is known of accounts. */
 struct account_facts *account_lists_facts(struct account_lists *);
 

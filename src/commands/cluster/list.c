@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * list.c - `jumpgate cluster list`: the gateways that share the store, as the running one knows them; see
- * commands.h.
+ * list.c - `jumpgate cluster list`: the gateways that share the store; see commands.h.
  *
- * The table is the member `cluster` of GET /status. The exit code judges it: a script that restarts one
- * gateway after the other waits until it is 0.
+ * The table is the member `cluster` of GET /status of the gateway on this machine. Where none runs, etcd is
+ * read (members.h). The exit code judges it: a script that restarts one gateway after the other waits until
+ * it is 0.
  */
 #include "commands/commands.h"
 
+#include "commands/cluster/members.h"
 #include "commands/control_command.h"
 #include "commands/print_table.h"
+#include "commands/unit_command.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,10 +39,10 @@ static enum terminal_style style_of(const char *state)
     return strcmp(state, "alive") == 0 ? STYLE_GOOD : strcmp(state, "leaving") == 0 ? STYLE_WARN : STYLE_BAD;
 }
 
-static void member_row(struct print_table *t, const cJSON *one, const cJSON *own)
+static void member_row(struct print_table *t, const cJSON *one, const cJSON *own, const char *own_digest)
 {
     const char *state = json_text(one, "state"), *digest = json_text(one, "config_digest");
-    bool same = strcmp(digest, json_text(own, "config_digest")) == 0;
+    bool same = strcmp(digest, own_digest) == 0;
 
     print_table_cellf(t, STYLE_PLAIN, "%s%s", json_text(one, "node"), one == own ? " (this one)" : "");
     print_table_cell(t, style_of(state), state);
@@ -47,27 +50,42 @@ static void member_row(struct print_table *t, const cJSON *one, const cJSON *own
     print_table_cellf(t, STYLE_PLAIN, "%.1f s", (double)json_number(one, "silent_ms") / 1000);
     print_table_cellf(t, STYLE_PLAIN, "%" PRId64, json_number(one, "epoch"));
     print_table_cell(t, STYLE_PLAIN, json_text(one, "version"));
-    print_table_cell(t, same ? STYLE_PLAIN : STYLE_WARN, !*digest || !own ? NULL : same ? "same" : "differs");
+    print_table_cell(t, same ? STYLE_PLAIN : STYLE_WARN,
+                     !*digest || !*own_digest ? NULL
+                     : same                   ? "same"
+                                              : "differs");
 }
 
-static int print_page(const cJSON *cluster)
+static void print_etcd(const cJSON *cluster)
 {
-    struct print_table t = print_table_start(titles, COLUMNS);
-    const cJSON *one, *own = own_member(cluster), *store = json_get(cluster, "store");
-    bool certain = cJSON_IsTrue(json_get(cluster, "certain"));
+    const cJSON *store = json_get(cluster, "store");
 
-    cJSON_ArrayForEach(one, json_get(cluster, "members")) member_row(&t, one, own);
-    if (print_table_end(&t, stdout))
-        return command_failed("out of memory");
-    if (certain)
-        printf("\n%.1f s are left of the ttl without a further write\n",
-               (double)json_number(cluster, "certain_left_ms") / 1000);
-    else
-        puts("\netcd has no quorum, or does not answer: there are no check-outs");
     fputs("etcd: ", stdout);
     terminal_text(stdout, json_text(store, "endpoint"));
     printf(", database %.1f MB, last transaction %.1f ms\n", (double)json_number(store, "db_bytes") / 1e6,
            cJSON_GetNumberValue(json_get(store, "round_trip_ms")));
+}
+
+static int print_table(const cJSON *cluster, const char *own_digest)
+{
+    struct print_table t = print_table_start(titles, COLUMNS);
+    const cJSON *one, *own = own_member(cluster);
+
+    cJSON_ArrayForEach(one, json_get(cluster, "members"))
+        member_row(&t, one, own, own ? json_text(own, "config_digest") : own_digest);
+    return print_table_end(&t, stdout) ? command_failed("out of memory") : EXIT_DONE;
+}
+
+static int print_page(const cJSON *cluster)
+{
+    if (print_table(cluster, ""))
+        return EXIT_FAILED;
+    if (cJSON_IsTrue(json_get(cluster, "certain")))
+        printf("\n%.1f s are left of the ttl without a further write\n",
+               (double)json_number(cluster, "certain_left_ms") / 1000);
+    else
+        puts("\netcd has no quorum, or does not answer: there are no check-outs");
+    print_etcd(cluster);
     printf("since its start: %" PRId64 " gateway(s) taken over, %" PRId64 " time(s) counted as dead itself\n",
            json_number(cluster, "adoptions"), json_number(cluster, "fenced"));
     return EXIT_DONE;
@@ -90,6 +108,8 @@ static int judge(const cJSON *cluster)
 
     if (!cJSON_IsTrue(json_get(cluster, "certain")))
         return EXIT_ETCD_AWAY;
+    if (!cJSON_GetArraySize(json_get(cluster, "members")))
+        return EXIT_NOT_WHOLE;
     cJSON_ArrayForEach(one, json_get(cluster, "members"))
     {
         if (strcmp(json_text(one, "state"), "alive") != 0)
@@ -98,19 +118,84 @@ static int judge(const cJSON *cluster)
     return EXIT_DONE;
 }
 
-static int show_cluster(struct control_command *c)
+static int show(const struct command_args *args, const cJSON *cluster, int (*page)(const cJSON *))
 {
-    cJSON *status = NULL;
-    int code = control_ask_json(c, "GET", "/status", 0, &status);
+    int code = args_given(args, "--json") ? print_json(cluster) : page(cluster);
+
+    return code ? code : judge(cluster);
+}
+
+/* ---- without a gateway ---- */
+
+static int print_read(const cJSON *cluster)
+{
+    int n = cJSON_GetArraySize(json_get(cluster, "members"));
+
+    if (!n)
+        puts("no gateway is in the cluster");
+    else if (print_table(cluster, json_text(cluster, "own_digest")))
+        return EXIT_FAILED;
+    if (*json_text(cluster, "moved")) {
+        putchar('\n');
+        terminal_text(stdout, json_text(cluster, "moved"));
+    }
+    printf("\nschema %" PRId64 "\n", json_number(cluster, "schema"));
+    print_etcd(cluster);
+    return EXIT_DONE;
+}
+
+static int read_cluster(struct store_command *c)
+{
+    cJSON *cluster = NULL;
+    int code = cluster_read(c, &cluster);
+
+    if (!code)
+        code = show(c->args, cluster, print_read);
+    cJSON_Delete(cluster);
+    return code;
+}
+
+static int show_without_gateway(const struct command_args *args)
+{
+    struct store_command c;
+
+    unit_command_run(args->conf, false);
+    int code = store_command_begin(&c, args);
+
+    if (!code)
+        fputs("jumpgate: the gateway is not running; this is what etcd holds\n", stderr);
+    if (!code)
+        code = read_cluster(&c);
+    store_command_end(&c);
+    return code;
+}
+
+/* ---- both ---- */
+
+static int show_status(struct control_command *c, const struct control_answer *answer)
+{
+    cJSON *status = answer->status >= 400 ? NULL : control_answer_json(answer);
     const cJSON *cluster = json_get(status, "cluster");
+    int code = status ? EXIT_DONE : answer->status >= 400 ? control_refused(answer) : EXIT_FAILED;
 
     if (!code && !cJSON_IsObject(cluster))
         code = command_failed("the gateway has its store for itself: [store] has no `type = etcd`");
     if (!code)
-        code = args_given(c->args, "--json") ? print_json(cluster) : print_page(cluster);
-    if (!code)
-        code = judge(cluster);
+        code = show(c->args, cluster, print_page);
     cJSON_Delete(status);
+    return code;
+}
+
+static int show_cluster(struct control_command *c)
+{
+    struct control_answer answer;
+    int code = control_ask(c, "GET", "/status", NULL, &answer);
+
+    if (code == -ECONNREFUSED)
+        code = c->conf->store.type == STORE_ETCD ? show_without_gateway(c->args) : control_not_running(c);
+    else if (!code)
+        code = show_status(c, &answer);
+    control_answer_free(&answer);
     return code;
 }
 

@@ -46,6 +46,10 @@ static void note_unit_command(struct doctor *d)
         (void)buf_printf(&words, " --vault '%s'", d->args->vault);
     if (d->args->pra)
         (void)buf_str(&words, " --pra");
+    if (d->args->probe)
+        (void)buf_str(&words, " --probe");
+    if (d->args->access)
+        (void)buf_printf(&words, " --access '%s' --yes", d->args->access);
     (void)buf_printf(&words, " -c %s", d->args->conf);
     if (!words.failed && !unit_command_has_credentials())
         unit_command_write(&line, "", d->args->conf, buf_cstr(&words));

@@ -97,6 +97,10 @@ int report_exit_code(const struct doctor_report *report)
  * vault's. */
 static bool is_shown(const struct doctor_report *report, size_t stage)
 {
+    if (report->checklist)
+        return (stage <= STAGE_SIGN_IN && stage != STAGE_MAPPING) || stage == STAGE_PROBE;
+    if (stage == STAGE_PROBE)
+        return false;
     if (stage >= STAGE_PRA_SECRET && stage < STAGE_LISTENER)
         return report->site;
     if (stage >= STAGE_STORE_REACH && stage <= STAGE_STORE_CLUSTER && !report->etcd)
@@ -159,7 +163,9 @@ static void print_verdict(const struct doctor_report *report, struct buf *out)
 {
     const struct doctor_row *failed = first_failed(report);
 
-    if (failed)
+    if (!failed && report->checklist)
+        (void)buf_str(out, "\nNothing of the checklist is refuted.\n");
+    else if (failed)
         (void)buf_printf(out, "\nThe first thing to put right: %s (exit code %d).\n", failed->name,
                          failed->exit_code);
     else
@@ -181,12 +187,16 @@ void report_print(const struct doctor_report *report, struct buf *out)
         utf8_visible(out, report->host, strlen(report->host));
         (void)buf_printf(out, ", vault %s", report->vault ? report->vault : "-");
     }
+    if (report->checklist)
+        (void)buf_printf(out, "probe of vault %s", report->vault ? report->vault : "-");
     if (report->site)
         (void)buf_printf(out, "%sPRA site %s", report->user ? ", " : "", report->site);
     (void)buf_str(out, "\n\n");
     for (size_t s = 0; s < STAGE_N; s++)
         if (is_shown(report, s))
             print_stage(report, (enum doctor_stage)s, out);
+    if (report->checklist)
+        checklist_print(report->checklist, out);
     print_verdict(report, out);
 }
 
@@ -235,6 +245,8 @@ void report_json(const struct doctor_report *report, struct buf *out)
         if (is_shown(report, s))
             json_stage(&report->of[s], &doctor_rows[s], &w);
     jsonw_end(&w);
+    if (report->checklist)
+        checklist_json(report->checklist, &w);
     jsonw_end(&w);
     (void)buf_char(out, '\n');
 }

@@ -9,6 +9,7 @@
 #define JG_COMMANDS_DOCTOR_REPORT_H
 
 #include "base/buf.h"
+#include "commands/doctor/checklist.h"
 #include "commands/doctor/table.h"
 
 #include <stdbool.h>
@@ -31,6 +32,7 @@ struct doctor_report {
     const char *site;                       /* NULL = none is looked at */
     bool etcd;                              /* the store is one */
     bool shared_identity;                   /* the vault's list is the same for every user */
+    const struct checklist *checklist;      /* of the probe; NULL = none is made */
     enum doctor_stage stage;                /* the present one */
     struct doctor_finding of[STAGE_N];
 };

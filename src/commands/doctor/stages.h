@@ -9,6 +9,7 @@
  *     vault.c   API, role, clock: through the gateway's own backend
  *     sign_in.c sign-in, and the causes of its refusal
  *     list.c    list for the host, access policy
+ *     pi.h      the same stages of a Privileged Identity, and its probe
  *     store.c   a store on etcd, through the gateway's own client for it
  *     pra.c     the PRA site, through the gateway's own client for it
  *     own.c     the gateway's own side: listener.c, certificate.c, state.c
@@ -28,6 +29,7 @@
 #include "broker/identity/host_names.h"
 #include "broker/identity/usermap.h"
 #include "commands/commands.h"
+#include "commands/doctor/checklist.h"
 #include "commands/doctor/report.h"
 #include "loop/loop.h"
 
@@ -40,7 +42,9 @@ struct doctor_args {
     const char *host;
     const char *vault; /* NULL = the only one */
     bool json;
-    bool pra; /* the PRA site alone */
+    bool pra;           /* the PRA site alone */
+    bool probe;         /* the probe of a Privileged Identity, without `user` and `host` */
+    const char *access; /* with `probe`: the section whose credential is checked out; NULL = none */
 };
 
 struct doctor {
@@ -66,6 +70,8 @@ struct doctor {
     struct directory_list *directory; /* the vault's systems; NULL = not read */
     struct account_list *on_host;     /* what find would show for the host */
     size_t hidden;                    /* rows on the host that `hide` takes away */
+    struct pi_doctor *pi;             /* of a Privileged Identity; NULL = of another vault, or not begun */
+    struct checklist checklist;       /* with `probe` */
 };
 
 /* Parts of the finding of the present stage. */

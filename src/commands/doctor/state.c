@@ -69,6 +69,9 @@ static void look_at_store(struct own_side *own, const char *state_dir)
         "the gateway was upgraded and has run, and this is the earlier version",
         "install the newer version again, or restore a copy of the state directory from before the upgrade; "
         "--rebuild does not touch the file"};
+    static const struct own_remedy moved = {
+        "`jumpgate store copy` has moved the leases, and [store] still names the file",
+        "set `type = etcd` and its keys in [store], or move the leases back with `jumpgate store copy`"};
     static const struct own_remedy locked = {"this user may not read the file",
                                              "run the command as the gateway's user or as root"};
     char why[SQLITE_CHECK_WHY];
@@ -78,6 +81,12 @@ static void look_at_store(struct own_side *own, const char *state_dir)
     case SQLITE_CHECK_WHOLE:
         report_note(own->d, "the lease store is whole and has %zu vault request%s", leases,
                     leases == 1 ? "" : "s");
+        break;
+    case SQLITE_CHECK_MOVED:
+        if (own->conf->store.type == STORE_ETCD)
+            report_note(own->d, "the lease store %s", why);
+        else
+            own_problem(own, REPORT_FAILED, moved, "the lease store %s", why);
         break;
     case SQLITE_CHECK_ABSENT: report_note(own->d, "no lease store yet: this gateway has not run"); break;
     case SQLITE_CHECK_DAMAGED: own_problem(own, REPORT_FAILED, damaged, "the lease store %s", why); break;

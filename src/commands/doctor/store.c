@@ -14,8 +14,11 @@
 
 #include "base/container_of.h"
 #include "base/id.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "commands/store_access.h"
 #include "loop/upstream/upstream.h"
+#include "stores/etcd_move.h"
 #include "stores/etcd_txn.h"
 
 #include <errno.h>
@@ -29,7 +32,8 @@
 #define BODY_MAX     4096
 #define SLOW_US      20000
 #define QUOTA_USUAL  (2LL * 1024 * 1024 * 1024) /* etcd's, where it says no other */
-#define MANY_CHANGES 10000                      /* revisions after which a compaction is expected */
+#define SKEW_MS      5000
+#define MANY_CHANGES 10000 /* revisions after which a compaction is expected */
 
 struct store_doctor {
     struct doctor *d;
@@ -40,6 +44,8 @@ struct store_doctor {
     struct secret password;
     size_t reached;
     int64_t revision, db_bytes, quota;
+    bool skew_known;
+    int64_t skew_ms; /* of the member whose clock differs most */
 };
 
 struct store_call {
@@ -90,7 +96,12 @@ static void close_client(struct store_doctor *s, struct etcd_client *client)
 static void ask_by(struct store_doctor *s, struct etcd_client *client, const char *path, const char *body,
                    struct store_call *out)
 {
-    *out = (struct store_call){.loop = s->loop, .call = {.path = path, .done = on_done}};
+    *out = (struct store_call){.loop = s->loop,
+                               .call = {.path = path,
+                                        .done = on_done,
+                                        .then = ETCD_ANY,
+                                        .otherwise = ETCD_ANY,
+                                        .plain = strncmp(path, "/v3/kv/", 7) != 0}};
     out->call.body = BUF_INIT(BODY_MAX);
     (void)buf_str(&out->call.body, body);
     uint64_t from = clock_measure_us();
@@ -150,6 +161,19 @@ static int64_t number(const cJSON *object, const char *name)
 
 /* ---- each member by itself ---- */
 
+/* The date of an answer has whole seconds. */
+static void note_clock(struct store_doctor *s, const struct store_call *c)
+{
+    int64_t date_ms, skew;
+
+    if (c->call.err || clock_parse_http_date(c->call.call.value[CALL_DATE], &date_ms))
+        return;
+    skew = date_ms + 500 - clock_wall(&clock_system) + (int64_t)c->took_us / 2000;
+    if (!s->skew_known || llabs(skew) > llabs(s->skew_ms))
+        s->skew_ms = skew;
+    s->skew_known = true;
+}
+
 static bool is_tried(const char *version)
 {
     unsigned major = 0, minor = 0, patch = 0;
@@ -164,6 +188,7 @@ static void look_at_member(struct store_doctor *s, size_t i, size_t *api, size_t
     struct store_call c;
 
     ask_member(s, i, "/v3/maintenance/status", &c);
+    note_clock(s, &c);
     const char *version = json_text(c.answer, "version");
 
     enter(s, STAGE_STORE_REACH);
@@ -255,6 +280,12 @@ static bool sign_in(struct store_doctor *s)
     call_free(&c);
     if (!err || away)
         return true;
+    if (err == -EREMOTEIO && s->conf->user) /* a gateway tries that again */
+        return failed(
+            s,
+            "a member was too busy, or did not know a token that was just given: it lags behind, or "
+            "a balancer in `endpoints` asks another one",
+            "try again; name the members themselves in `endpoints`");
     return failed(s,
                   s->conf->user
                       ? "etcd does not know the user or the password, or the user's role lacks the prefix"
@@ -297,13 +328,19 @@ static bool quorum(struct store_doctor *s)
     ask(s, "/v3/cluster/member/list", "{}", &list);
     int members = cJSON_GetArraySize(json_get(list.answer, "members"));
 
+    if (!members)
+        report_note(s->d, "the members cannot be listed: %s",
+                    list.call.err ? list.call.why : "an empty list");
     call_free(&list);
     if (count_alarms(s)) {
         report_failed(s->d, "etcd has raised an alarm, and takes no writes");
         return failed(s, "NOSPACE: its database has reached the quota; CORRUPT: a member's data differs",
                       "compact, defragment, raise quota-backend-bytes, then `etcdctl alarm disarm`");
     }
-    if (members == 3 || members == 5) {
+    if (!members) {
+        report_warning(s->d, "there is a leader; how many members there are is not known");
+        (void)failed(s, "see the notes", "`etcdctl member list` shows them");
+    } else if (members == 3 || members == 5) {
         report_ok(s->d, "there is a leader, and %d members", members);
     } else {
         report_warning(s->d, "there is a leader, and %d member%s", members, members == 1 ? "" : "s");
@@ -387,21 +424,24 @@ static bool history(struct store_doctor *s)
 
     call_free(&c);
     report_note(s->d, "revision %" PRId64 ", database of %.1f MB, quota %.1f MB%s", s->revision,
-                (double)s->db_bytes / 1e6, (double)quota / 1e6, s->quota ? "" : " (etcd's default)");
+                (double)s->db_bytes / 1e6, (double)quota / 1e6,
+                s->quota ? "" : " (etcd's default; this version does not say its own)");
     if (whole && s->revision > MANY_CHANGES) {
-        report_failed(s->d, "nobody compacts: the first of %" PRId64 " revisions is still kept", s->revision);
+        report_failed(s->d, "the history is not compacted: the first of %" PRId64 " revisions is still kept",
+                      s->revision);
         return failed(
-            s, "etcd keeps every change until it is told otherwise, and stops to write at its quota",
-            "start the members with --auto-compaction-mode=periodic --auto-compaction-retention=1h");
+            s, "etcd keeps every change until it is compacted, and stops to write at its quota",
+            "start the members with --auto-compaction-mode=periodic --auto-compaction-retention=5m");
     }
     if (s->db_bytes > quota / 2) {
-        report_warning(s->d, "the database has more than half of its quota");
+        report_warning(s->d, "the database has more than half of %s quota",
+                       s->quota ? "its" : "etcd's default");
         return failed(s,
                       "history that was compacted leaves room in the file; or other programs share this etcd",
                       "`etcdctl defrag` each member; raise quota-backend-bytes") ||
                true;
     }
-    report_ok(s->d, whole ? "etcd is young: whether somebody compacts cannot be seen yet"
+    report_ok(s->d, whole ? "etcd is young: whether its history is compacted cannot be seen yet"
                           : "old revisions are compacted");
     return true;
 }
@@ -426,48 +466,163 @@ static bool has_instance(const struct etcd_kv *kv, const char *instance)
     return *instance && memmem(kv->value.data, kv->value.len, instance, strlen(instance));
 }
 
-static bool cluster(struct store_doctor *s)
+enum { CLUSTER_TAG, CLUSTER_SELF, CLUSTER_SCHEMA, CLUSTER_MOVED, CLUSTER_VAULTS, CLUSTER_NREADS };
+
+static bool read_cluster(struct store_doctor *s, struct store_call *c)
 {
-    char key[128], instance[ID_SIZE];
+    char key[128];
     struct buf body = BUF_INIT(BODY_MAX);
     struct etcd_writer w = {&body, s->conf->prefix};
+    const struct etcd_op gets[CLUSTER_NREADS] = {
+        [CLUSTER_TAG] = {.kind = ETCD_GET, .key = "c/tag"},
+        [CLUSTER_SELF] = {.kind = ETCD_GET, .key = key},
+        [CLUSTER_SCHEMA] = {.kind = ETCD_GET, .key = "c/schema"},
+        [CLUSTER_MOVED] = {.kind = ETCD_GET, .key = ETCD_MOVED_KEY},
+        [CLUSTER_VAULTS] = {.kind = ETCD_GET, .key = "c/v/", .to = "c/v0"}};
+
+    (void)snprintf(key, sizeof(key), "m/%s", s->conf->node);
+    etcd_write_reads(&w, gets, CLUSTER_NREADS);
+    ask(s, "/v3/kv/txn", buf_cstr(&body), c);
+    buf_free(&body);
+    return !c->call.err;
+}
+
+/* The rows are used, and in a form that this version knows. */
+static bool form_fits(struct store_doctor *s, const cJSON *schema, const cJSON *moved_range)
+{
+    char text[24], why[ETCD_MOVED_WHY] = "";
+    struct etcd_moved moved = {.kind = ETCD_MOVED_OUT};
     struct etcd_kv kv;
+
+    etcd_small_value(schema, text, sizeof(text));
+    if (*text)
+        report_note(s->d, "the schema is %s; this version knows %d to %d", text, ETCD_SCHEMA_OLDEST,
+                    ETCD_SCHEMA_NEWEST);
+    if (!etcd_schema_is_known(text)) {
+        report_failed(s->d, "the cluster's schema is %s, and this version knows %d to %d", text,
+                      ETCD_SCHEMA_OLDEST, ETCD_SCHEMA_NEWEST);
+        return failed(s, "another version of jumpgate has raised it (jumpgate cluster upgrade)",
+                      "use the version of the other gateways");
+    }
+    if (!etcd_kv_read(moved_range, 0, &kv))
+        return true;
+    (void)etcd_moved_read(kv.value.data, kv.value.len, &moved);
+    etcd_moved_explain(&moved, why);
+    report_failed(s->d, "%s", why);
+    return failed(s, "`jumpgate store copy` has moved the leases, or was interrupted",
+                  "run it once more, or set `type` in [store] as the message says");
+}
+
+static const struct conf_vault *vault_of_key(const struct store_doctor *s, struct buf *key)
+{
+    const char *text = buf_cstr(key), *at = text ? strrchr(text, '/') : NULL;
+    char name[256];
+
+    if (!at || !text_copy(name, sizeof(name), at + 1) || !text_url_decode(name, false))
+        return NULL;
+    for (size_t i = 0; i < s->d->conf->nvaults; i++)
+        if (strcmp(s->d->conf->vaults[i].name, name) == 0)
+            return &s->d->conf->vaults[i];
+    return NULL;
+}
+
+static bool vault_agrees(struct store_doctor *s, struct etcd_kv *kv)
+{
+    const struct conf_vault *v = vault_of_key(s, &kv->key);
+    char digest[CONF_DIGEST_SIZE];
+    struct json_outcome outcome;
+    cJSON *tree = v ? json_read(kv->value.data, kv->value.len, 4, JSON_EXACT, &outcome) : NULL;
+    bool agrees = !v || conf_vault_digest(v, digest) || strcmp(json_text(tree, "d"), digest) == 0;
+
+    if (!agrees)
+        report_failed(s->d, "[vault %s] differs from that of the cluster, whose url is %s", v->name,
+                      json_text(tree, "u"));
+    cJSON_Delete(tree);
+    return agrees;
+}
+
+static bool vaults_agree(struct store_doctor *s, const cJSON *range)
+{
+    struct etcd_kv kv;
+    bool agree = true;
+    int n = 0;
+
+    for (; agree && etcd_kv_read(range, n, &kv); n++) {
+        agree = vault_agrees(s, &kv);
+    }
+    if (!agree)
+        return failed(
+            s, "all gateways have `type`, `url` and `minute` of a vault alike: this one does not start",
+            "make them equal; to change them on purpose, stop all gateways and run "
+            "`jumpgate cluster set-vault NAME`");
+    if (n)
+        report_note(s->d, "the cluster has agreed in %d vault%s", n, n == 1 ? "" : "s");
+    return true;
+}
+
+/* Leases end in the vault's time, whatever the clocks here are; certificates, logs and trails do not. */
+static void compare_clocks(struct store_doctor *s)
+{
+    if (!s->skew_known || (s->skew_ms < SKEW_MS && s->skew_ms > -SKEW_MS))
+        return;
+    report_warning(s->d, "the clock of a member of etcd is %" PRId64 " seconds %s this machine's",
+                   (s->skew_ms < 0 ? -s->skew_ms : s->skew_ms) / 1000,
+                   s->skew_ms < 0 ? "behind" : "ahead of");
+    (void)failed(
+        s,
+        "one of the two does not follow a time server: leases are not touched by it, but logs, audit "
+        "trails and certificates are",
+        "look at `timedatectl` at both");
+}
+
+static bool name_is_free(struct store_doctor *s, const cJSON *self)
+{
+    char instance[ID_SIZE];
+    struct etcd_kv kv;
+
+    own_instance(s->d, instance);
+    bool taken = etcd_kv_read(self, 0, &kv), ours = taken && has_instance(&kv, instance);
+
+    if (!taken || ours) {
+        report_ok(s->d, "the name %s is %s", s->conf->node, ours ? "this gateway's" : "free");
+        return true;
+    }
+    report_failed(s->d, "the name %s belongs to a gateway with another state directory", s->conf->node);
+    return failed(s, "two gateways have one `node`, or the state directory is a new one",
+                  "give each gateway a `node` of its own; a name is free again once its gateway has been "
+                  "silent for the ttl, or by `jumpgate cluster forget NAME`");
+}
+
+static bool judge_cluster(struct store_doctor *s, const cJSON *answer)
+{
+    struct etcd_kv kv;
+
+    if (!form_fits(s, etcd_response(answer, CLUSTER_SCHEMA), etcd_response(answer, CLUSTER_MOVED)))
+        return false;
+    if (!etcd_kv_read(etcd_response(answer, CLUSTER_TAG), 0, &kv)) {
+        report_ok(s->d, "no gateway has used %s yet", s->conf->prefix);
+        return true;
+    }
+    report_note(s->d, "lease ids of this cluster begin with %.*s", (int)kv.value.len, kv.value.data);
+    return vaults_agree(s, etcd_response(answer, CLUSTER_VAULTS)) &&
+           name_is_free(s, etcd_response(answer, CLUSTER_SELF));
+}
+
+static bool cluster(struct store_doctor *s)
+{
     struct store_call c;
 
     enter(s, STAGE_STORE_CLUSTER);
-    (void)snprintf(key, sizeof(key), "m/%s", s->conf->node);
-    const struct etcd_op gets[] = {{.kind = ETCD_GET, .key = "c/tag"}, {.kind = ETCD_GET, .key = key}};
+    bool well = read_cluster(s, &c);
 
-    (void)buf_str(&body, "{\"success\":[");
-    etcd_write_ops(&w, gets, 2);
-    (void)buf_str(&body, "]}");
-    ask(s, "/v3/kv/txn", buf_cstr(&body), &c);
-    buf_free(&body);
-    own_instance(s->d, instance);
-    bool young = c.call.err || !etcd_kv_read(etcd_response(c.answer, 0), 0, &kv);
-
-    if (!young) {
-        report_note(s->d, "lease ids of this cluster begin with %.*s", (int)kv.value.len, kv.value.data);
-        etcd_kv_free(&kv);
-    }
-    bool taken = etcd_kv_read(etcd_response(c.answer, 1), 0, &kv),
-         ours = taken && has_instance(&kv, instance);
-
-    if (taken)
-        etcd_kv_free(&kv);
-    call_free(&c);
-    if (young)
-        report_ok(s->d, "no gateway has used %s yet", s->conf->prefix);
-    else if (!taken || ours)
-        report_ok(s->d, "the name %s is %s", s->conf->node, ours ? "this gateway's" : "free");
+    if (well)
+        well = judge_cluster(s, c.answer);
     else
-        report_failed(s->d, "the name %s belongs to a gateway with another state directory", s->conf->node);
-    return !taken || ours || young
-               ? true
-               : failed(
-                     s, "two gateways have one `node`, or the state directory was made anew",
-                     "give each gateway a `node` of its own; a name is free again once its gateway has been "
-                     "silent for the ttl");
+        report_unknown(s->d, "%s", c.call.why);
+    if (well)
+        compare_clocks(s);
+    call_free(&c);
+    return well;
 }
 
 /* ---- all of them ---- */

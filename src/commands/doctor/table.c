@@ -39,10 +39,14 @@ const struct doctor_row doctor_rows[STAGE_N] = {
                            "a nested transaction on a key of the doctor's own, which it removes; how long it "
                            "takes"},
     [STAGE_STORE_HISTORY] = {"store_history", 26,
-                             "somebody compacts; the database has less than half of its quota"},
+                             "the history is compacted; the database has less than half of its quota"},
     [STAGE_STORE_CLUSTER] = {"cluster", 27,
-                             "the cluster's tag; the name of the node is free, or this gateway's"},
+                             "the schema; the leases were not moved; the vaults agree; the name of the node "
+                             "is free, or this gateway's; the clocks of the members"},
     [STAGE_CLOCK] = {"clock", 20, "the vault's clock against this machine's, a minute apart at most"},
+    [STAGE_PROBE] =
+        {"probe", 50,
+         "with `--probe`: what was seen of a Privileged Identity fits the profile and the configuration"},
     [STAGE_PRA_SECRET] = {"pra_secret", 30, "the client secret can be read and is not empty"},
     [STAGE_PRA_DNS] = {"pra_dns", 31, "the site's name (or the proxy's)"},
     [STAGE_PRA_TCP] = {"pra_tcp", 32, "a connection; through a proxy also the tunnel to the site"},

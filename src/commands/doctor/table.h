@@ -30,6 +30,7 @@ enum doctor_stage {
     STAGE_STORE_HISTORY,
     STAGE_STORE_CLUSTER,
     STAGE_CLOCK,
+    STAGE_PROBE,      /* of a Privileged Identity */
     STAGE_PRA_SECRET, /* the first of the PRA site's */
     STAGE_PRA_DNS,
     STAGE_PRA_TCP,

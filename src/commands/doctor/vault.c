@@ -14,8 +14,8 @@
  */
 #include "commands/doctor/stages.h"
 
-#include "backends/password_safe/password_safe.h"
 #include "base/container_of.h"
+#include "commands/vault_kinds.h"
 #include "loop/upstream/upstream.h"
 
 #include <errno.h>
@@ -35,7 +35,7 @@ bool doctor_open(struct doctor *d)
 
     d->loop = upstream_global_init() ? NULL : loop_new();
     if (d->loop)
-        d->vault = password_safe_new(d->loop, d->vault_conf, why);
+        d->vault = vault_kind_of(d->vault_conf->type)->open(d->loop, d->conf, d->vault_conf, why);
     if (d->vault)
         return true;
     report_failed(d, "the vault's backend does not start: %s", why);
@@ -50,7 +50,7 @@ static void on_closed(void *arg)
 void doctor_close(struct doctor *d)
 {
     if (d->vault) {
-        password_safe_close(d->vault, on_closed, d->loop);
+        vault_kind_of(d->vault_conf->type)->close(d->vault, on_closed, d->loop);
         (void)loop_run(d->loop);
     }
     if (d->loop)
@@ -89,15 +89,15 @@ void doctor_ask_list(struct doctor *d, const char *user, const struct account_qu
                      struct doctor_call *out)
 {
     prepare_call(d, user, out);
-    wait_for(out, d->vault->ops->list(d->vault, query, &out->call));
+    wait_for(out, d->vault->ops->list ? d->vault->ops->list(d->vault, query, &out->call) : -ENOTSUP);
 }
 
 void doctor_ask_policy(struct doctor *d, const struct account *account, int64_t minutes,
                        struct doctor_call *out)
 {
     prepare_call(d, d->user, out);
-    wait_for(out,
-             d->vault->ops->policy(d->vault, account->system_id, account->account_id, minutes, &out->call));
+    wait_for(out, d->vault->ops->policy ? d->vault->ops->policy(d->vault, account->key, minutes, &out->call)
+                                        : -ENOTSUP);
 }
 
 void doctor_ask_systems(struct doctor *d, const char *user, struct doctor_call *out)

@@ -6,6 +6,7 @@
  *   release ID    ends one lease, of any session
  *   release --all ends every open lease that is chosen
  *   release ID --terminate   ends one lease and its session at the PRA site
+ *   checkin CREDENTIAL_ID    checks a credential in of which the gateway has no row
  *
  * The command calls a running gateway over its control socket, with the operators' interface. When none
  * listens there, it uses the store: `list` reads it, `release` marks leases that the next start checks in. A
@@ -22,6 +23,7 @@
 #include "base/text.h"
 #include "commands/control_command.h"
 #include "commands/leases/choice.h"
+#include "commands/leases/etcd.h"
 #include "commands/leases/offline.h"
 #include "commands/leases/print.h"
 #include "commands/line/terminal.h"
@@ -42,7 +44,7 @@ struct leases_run {
 
 /* What became of the leases. */
 struct outcome {
-    bool all, offline, terminate; /* terminate: the session was to end too */
+    bool all, offline, forget, terminate; /* terminate: the session was to end too */
     size_t released, pending, failed, unrecorded;
     size_t ended_with_it; /* more leases of the session that was ended */
     bool terminated;      /* the session was ended; false = it had ended already */
@@ -77,7 +79,9 @@ static bool show_lease(const cJSON *json, const struct sink *sink)
     struct lease_view view = {
         .id = json_text(json, "id"),
         .request_id = json_number(json, "request_id"),
+        .request_key = cJSON_GetStringValue(json_get(json, "request_key")),
         .user = json_text(json, "user"),
+        .run_as = cJSON_GetStringValue(json_get(json, "run_as")),
         .sessions = sessions,
         .nsessions = n,
         .lsid = cJSON_GetStringValue(json_get(json, "lsid")),
@@ -155,10 +159,10 @@ static int show_pages(struct leases_run *r, const struct sink *sink)
     return code;
 }
 
-static int show_store(struct leases_run *r, const struct sink *sink)
+static int show_rows(struct leases_run *r, const struct sink *sink, struct offline_store *other)
 {
     char why[OFFLINE_WHY_SIZE];
-    struct offline *o = offline_read(r->control->conf->gateway.state_dir, why);
+    struct offline *o = offline_read(r->control->conf->gateway.state_dir, other, why);
 
     if (!o)
         return command_failed(why);
@@ -169,11 +173,30 @@ static int show_store(struct leases_run *r, const struct sink *sink)
     return err ? command_failed("out of memory") : EXIT_DONE;
 }
 
+static bool is_etcd(const struct leases_run *r)
+{
+    return r->control->conf->store.type == STORE_ETCD;
+}
+
+static int show_store(struct leases_run *r, const struct sink *sink)
+{
+    struct leases_etcd etcd;
+
+    if (!is_etcd(r))
+        return show_rows(r, sink, NULL);
+    int code = leases_etcd_open(&etcd, r->control->args);
+
+    if (!code)
+        code = show_rows(r, sink, &etcd.store);
+    leases_etcd_close(&etcd);
+    return code;
+}
+
 static int list_leases(struct leases_run *r)
 {
     const struct command_args *args = r->control->args;
-    struct leases_print print = leases_print_start(args_given(args, "--json"), args_given(args, "--wide"),
-                                                   r->control->conf->store.type == STORE_ETCD);
+    struct leases_print print =
+        leases_print_start(args_given(args, "--json"), args_given(args, "--wide"), is_etcd(r));
     struct sink sink = {&r->choice, leases_print_row, &print};
     int code = show_pages(r, &sink);
 
@@ -229,10 +252,19 @@ static int say_json(const struct outcome *o)
     return failed ? command_failed("out of memory") : EXIT_DONE;
 }
 
+static int say_forgotten(const struct outcome *o)
+{
+    printf("The check-in is given up%s.\n",
+           o->pending ? " as soon as the call that is under way has ended" : "");
+    return EXIT_DONE;
+}
+
 static int say_outcome(const struct leases_run *r, const struct outcome *o)
 {
     if (args_given(r->control->args, "--json"))
         return say_json(o);
+    if (o->forget)
+        return say_forgotten(o);
     say_text(o);
     return EXIT_DONE;
 }
@@ -274,7 +306,11 @@ static int release_one(struct leases_run *r, const char *id, struct outcome *o)
     if (!text_url_encode(encoded, sizeof(encoded), id))
         return EXIT_NO_LEASE;
     (void)snprintf(target, sizeof(target), "/v1/leases/%s/release", encoded);
-    int code = control_ask(r->control, "POST", target, o->terminate ? "{\"terminate\":true}" : NULL, &answer);
+    int code = control_ask(r->control, "POST", target,
+                           o->terminate ? "{\"terminate\":true}"
+                           : o->forget  ? "{\"forget\":true}"
+                                        : NULL,
+                           &answer);
 
     if (!code)
         code = answer.status == 404   ? EXIT_NO_LEASE
@@ -284,14 +320,12 @@ static int release_one(struct leases_run *r, const char *id, struct outcome *o)
     return code;
 }
 
-static int release_in_store(struct leases_run *r, const char *id)
+static int release_rows(struct leases_run *r, const struct conf *conf, struct offline_store *other,
+                        const char *id)
 {
     struct outcome o = {.all = !id, .offline = true};
     char why[OFFLINE_WHY_SIZE];
-
-    if (!control_conf_sound(r->control))
-        return EXIT_FAILED;
-    int err = offline_release(r->control->conf, id, &r->choice, &o.released, &o.unrecorded, why);
+    int err = offline_release(conf, other, id, &r->choice, &o.released, &o.unrecorded, why);
 
     if (err == -ENOENT && id)
         return no_lease(id);
@@ -302,14 +336,29 @@ static int release_in_store(struct leases_run *r, const char *id)
     return say_outcome(r, &o);
 }
 
+static int release_in_store(struct leases_run *r, const char *id)
+{
+    struct leases_etcd etcd;
+
+    if (!is_etcd(r))
+        return control_conf_sound(r->control) ? release_rows(r, r->control->conf, NULL, id) : EXIT_FAILED;
+    int code = leases_etcd_open(&etcd, r->control->args);
+
+    if (!code)
+        code = release_rows(r, etcd.command.conf, &etcd.store, id);
+    leases_etcd_close(&etcd);
+    return code;
+}
+
 static int release_by_id(struct leases_run *r, const char *id)
 {
-    struct outcome o = {.terminate = args_given(r->control->args, "--terminate")};
+    struct outcome o = {.terminate = args_given(r->control->args, "--terminate"),
+                        .forget = args_given(r->control->args, "--forget")};
     int code = release_one(r, id, &o);
 
     if (code == -ECONNREFUSED)
-        return o.terminate ? command_failed("the gateway is not running; nothing was touched")
-                           : release_in_store(r, id);
+        return o.terminate || o.forget ? command_failed("the gateway is not running; nothing was touched")
+                                       : release_in_store(r, id);
     if (code == EXIT_NO_LEASE)
         return no_lease(id);
     return code ? code : say_outcome(r, &o);
@@ -405,6 +454,47 @@ static int release(struct control_command *c)
     return code ? code : c->args->nwords ? release_by_id(&r, c->args->words[0]) : release_all(&r);
 }
 
+/* ---- a credential, by hand ---- */
+
+static int say_checked_in(const struct control_command *c, const struct control_answer *answer)
+{
+    cJSON *json = control_answer_json(answer);
+    bool pending = cJSON_IsTrue(json_get(json, "pending"));
+
+    if (!json)
+        return EXIT_FAILED;
+    cJSON_Delete(json);
+    if (args_given(c->args, "--json"))
+        printf("{\"checked_in\":%s,\"pending\":%s}\n", pending ? "false" : "true",
+               pending ? "true" : "false");
+    else
+        puts(pending ? "the vault has not confirmed yet; the gateway keeps trying" : "checked in");
+    return EXIT_DONE;
+}
+
+static int checkin(struct control_command *c)
+{
+    char target[ENCODED_SIZE + 32], encoded[ENCODED_SIZE];
+    struct control_answer answer;
+
+    if (!*c->args->words[0] || !text_url_encode(encoded, sizeof(encoded), c->args->words[0]))
+        return command_failed("this is no credential id");
+    (void)snprintf(target, sizeof(target), "/v1/credentials/%s/checkin", encoded);
+    int code = control_ask(c, "POST", target, NULL, &answer);
+
+    if (code == -ECONNREFUSED)
+        code = command_failed("the gateway is not running; nothing was touched");
+    else if (!code)
+        code = answer.status == 200 ? say_checked_in(c, &answer) : control_refused(&answer);
+    control_answer_free(&answer);
+    return code;
+}
+
+int command_leases_checkin(const struct command_args *args)
+{
+    return control_command(args, checkin);
+}
+
 int command_leases_list(const struct command_args *args)
 {
     return control_command(args, list);
@@ -418,6 +508,8 @@ int command_leases_release(const struct command_args *args)
 
     if (args_given(args, "--terminate") && all)
         return args_wrong(args, "--terminate goes with one id");
+    if (args_given(args, "--forget") && (all || args_given(args, "--terminate")))
+        return args_wrong(args, "--forget goes with one id, and without --terminate");
     for (size_t i = 0; !all && i < sizeof(with_all) / sizeof(*with_all); i++)
         if (args_given(args, with_all[i]))
             return args_wrong(args, "%s goes with --all", with_all[i]);

@@ -19,6 +19,7 @@
 
 #include "base/container_of.h"
 #include "base/person.h"
+#include "base/text.h"
 #include "commands/leases/trail.h"
 #include "stores/sqlite.h"
 #include "stores/store_rows.h"
@@ -35,6 +36,7 @@ struct item {
     const struct lease_row *lease; /* NULL = no lease holds it */
     size_t at;                     /* its index in items[] */
     bool chosen, ended;
+    char node[64]; /* the owner's name in the cluster; "" = the store is a file */
     struct store_step step;
     struct offline *offline;
 };
@@ -132,7 +134,11 @@ static int by_mark(const void *left, const void *right)
 
 static void add_item(struct offline *o, const struct request_row *request, const struct lease_row *lease)
 {
-    o->items[o->n++] = (struct item){.request = request, .lease = lease, .offline = o};
+    struct item *item = &o->items[o->n++];
+    const char *owner = request->owner ? request->owner : "";
+
+    *item = (struct item){.request = request, .lease = lease, .offline = o};
+    (void)text_copy_n(item->node, sizeof(item->node), owner, strcspn(owner, "@"));
 }
 
 /* A lease whose request is not there is odd: the next start names it in the log. */
@@ -189,14 +195,16 @@ static int no_store(const char *state_dir, char why[OFFLINE_WHY_SIZE])
     return -ENODATA;
 }
 
-struct offline *offline_read(const char *state_dir, char why[OFFLINE_WHY_SIZE])
+struct offline *offline_read(const char *state_dir, struct offline_store *other, char why[OFFLINE_WHY_SIZE])
 {
     struct offline *o = calloc(1, sizeof(*o));
     int err = o ? 0 : -ENOMEM;
 
     (void)snprintf(why, OFFLINE_WHY_SIZE, "out of memory");
     if (!err)
-        err = has_store(state_dir) ? sqlite_store_read(state_dir, &reader, o, why) : no_store(state_dir, why);
+        err = other                  ? other->read(other, &reader, o, why)
+              : has_store(state_dir) ? sqlite_store_read(state_dir, &reader, o, why)
+                                     : no_store(state_dir, why);
     if (!err)
         err = make_items(o);
     if (err) {
@@ -259,6 +267,7 @@ static bool is_chosen(const struct lease_view *view, const struct leases_choice 
     const struct lease_filter *filter = &choice->filter;
 
     return (!filter->user || person_same(filter->user, view->user)) &&
+           (!filter->node || strcmp(filter->node, view->node ? view->node : "") == 0) &&
            (!filter->session || has_session(view, filter->session)) &&
            (!filter->state || strcmp(filter->state, view->state) == 0) && leases_choice_fits(choice, view);
 }
@@ -272,17 +281,25 @@ static const char *word_of(const struct item *item)
     return item->lease ? "open" : words[item->request->state];
 }
 
-static struct lease_view view_of(const struct item *item, const char *const *sessions, size_t nsessions)
+/* `user` has room for the PRA user. Where a handle names the request one identity of the vault makes all. */
+static struct lease_view view_of(const struct item *item, const char *const *sessions, size_t nsessions,
+                                 char user[LEASE_USER_SIZE])
 {
     const struct request_row *request = item->request;
     const struct holder *h = holder_of(item);
     /* A version that kept no lsid had sessions whose id is one. */
     const struct session session = {.id = h->session, .lsid = *h->lsid ? h->lsid : NULL};
 
+    bool is_one_for_all = request->handle && *request->handle;
+
+    if (is_one_for_all)
+        person_write(user, LEASE_USER_SIZE, h->domain, h->username);
     return (struct lease_view){
         .id = id_of(item),
-        .request_id = request_name_number(request->name),
-        .user = request->user,
+        .request_id = request_key_number(request->name),
+        .request_key = request->name,
+        .user = is_one_for_all ? user : request->user,
+        .run_as = is_one_for_all ? request->user : NULL,
         .sessions = sessions,
         .nsessions = nsessions,
         .lsid = session_lsid(&session),
@@ -295,6 +312,7 @@ static struct lease_view view_of(const struct item *item, const char *const *ses
         .expires_wall_ms = request->expires_wall_ms,
         .attempts = request->attempts,
         .last_error = request->last_error,
+        .node = *item->node ? item->node : NULL,
     };
 }
 
@@ -304,13 +322,14 @@ int offline_list(const struct offline *o, const struct leases_choice *choice,
     const char **room = calloc(o->n + 1, sizeof(*room));
     const struct item **oldest = calloc(o->n + 1, sizeof(*oldest));
     int err = room && oldest ? 0 : -ENOMEM;
+    char user[LEASE_USER_SIZE];
 
     for (size_t i = 0; !err && i < o->n; i++)
         oldest[i] = &o->items[i];
     if (!err && o->n)
         qsort(oldest, o->n, sizeof(*oldest), by_creation);
     for (size_t i = 0; !err && i < o->n; i++) {
-        struct lease_view view = view_of(oldest[i], room, sessions_of(o, oldest[i], room));
+        struct lease_view view = view_of(oldest[i], room, sessions_of(o, oldest[i], room), user);
         if (is_chosen(&view, choice))
             row(arg, &view);
     }
@@ -379,10 +398,11 @@ static void end_item(struct offline *o, struct item *item)
 static int choose_items(struct offline *o, const struct leases_choice *choice)
 {
     const char **room = calloc(o->n + 1, sizeof(*room));
+    char user[LEASE_USER_SIZE];
 
     for (size_t i = 0; room && i < o->n; i++) {
         struct item *item = &o->items[i];
-        struct lease_view view = view_of(item, room, sessions_of(o, item, room));
+        struct lease_view view = view_of(item, room, sessions_of(o, item, room), user);
 
         item->chosen = is_chosen(&view, choice);
     }
@@ -443,9 +463,90 @@ static int release_with(struct loop *loop, const struct conf *conf, const char *
     return err;
 }
 
-int offline_release(const struct conf *conf, const char *id, const struct leases_choice *choice,
-                    size_t *ended, size_t *unrecorded, char why[OFFLINE_WHY_SIZE])
+/* ---- another store ---- */
+
+static int end_in_other(struct offline *o, struct offline_store *other, struct item *item, char *why)
 {
+    if (!item->lease)
+        return 0; /* of unknown outcome, or on its way already */
+    int err = other->end(other, item->request, item->lease, why);
+
+    if (err)
+        return err == -ENOENT ? 0 : err;
+    leases_trail_end(o->trail, item->request, item->lease, other_holders(o, item));
+    item->ended = true;
+    o->ended++;
+    return 0;
+}
+
+static void on_trail_closed(void *arg)
+{
+    struct offline *o = arg;
+
+    o->closed = 1;
+    loop_stop(o->loop);
+}
+
+static void close_trail(struct offline *o)
+{
+    o->closed = 0;
+    leases_trail_close(o->trail, on_trail_closed, o);
+    while (!o->closed)
+        (void)loop_run(o->loop);
+}
+
+static int release_in_other(const struct conf *conf, struct offline_store *other, const char *id,
+                            const struct leases_choice *choice, struct offline *o, char *why)
+{
+    char trail_why[OFFLINE_WHY_SIZE] = "";
+    int err = other->take(other, why);
+
+    if (!err)
+        err = other->read(other, &reader, o, why);
+    if (!err)
+        err = make_items(o);
+    if (!err)
+        err = id ? choose_item(o, id) : choose_items(o, choice);
+    if (err)
+        return err;
+    o->loop = other->loop;
+    o->trail = leases_trail_open(o->loop, conf, o->leases.n, trail_why);
+    for (size_t i = 0; !err && i < o->n; i++)
+        if (o->items[i].chosen)
+            err = end_in_other(o, other, &o->items[i], why);
+    if (o->trail)
+        close_trail(o);
+    if (!err)
+        (void)snprintf(why, OFFLINE_WHY_SIZE, "%s", *trail_why ? trail_why : "it cannot be written");
+    return err;
+}
+
+static int release_other(const struct conf *conf, struct offline_store *other, const char *id,
+                         const struct leases_choice *choice, size_t *ended, size_t *unrecorded, char *why)
+{
+    struct offline *o = calloc(1, sizeof(*o));
+
+    (void)snprintf(why, OFFLINE_WHY_SIZE, "out of memory");
+    if (!o)
+        return -ENOMEM;
+    int err = release_in_other(conf, other, id, choice, o, why);
+
+    *ended = o->ended;
+    *unrecorded = o->trail ? leases_trail_lost(o->trail) : o->ended;
+    leases_trail_free(o->trail);
+    offline_free(o);
+    return err;
+}
+
+/* ---- both ---- */
+
+int offline_release(const struct conf *conf, struct offline_store *other, const char *id,
+                    const struct leases_choice *choice, size_t *ended, size_t *unrecorded,
+                    char why[OFFLINE_WHY_SIZE])
+{
+    if (other)
+        return release_other(conf, other, id, choice, ended, unrecorded, why);
+
     const char *state_dir = conf->gateway.state_dir;
     struct offline *o = calloc(1, sizeof(*o));
     struct loop *loop = loop_new();

@@ -5,11 +5,12 @@
  * JSON is written row by row and has exactly the members of GET /v1/leases. The table (print_table.h) has in
  * front what a person looks for: who has what, since when, for how long. The wide table has the rest as well.
  *
- * The names of account and system are not in the store: where they are not known, the numbers in the
- * credential id are shown, as #17.
+ * The names of account and system are not in the store: where they are not known, the numbers in a
+ * credential id of Password Safe are shown, as #17.
  */
 #include "commands/leases/print.h"
 
+#include "backends/password_safe/account_key.h"
 #include "base/clock.h"
 #include "broker/identity/credential_id.h"
 #include "commands/span.h"
@@ -25,7 +26,7 @@
 #define NAMES "ID", "STATE"
 #define FACTS                                                                                                \
     "ACCOUNT", "SYSTEM", "USER", "START", "LEFT", "SESSIONS", "LAST ERROR", "REQUEST", "EXPIRES",            \
-        "ATTEMPTS", "CREDENTIAL", "LSID"
+        "ATTEMPTS", "CREDENTIAL", "LSID", "RUN AS"
 
 static const char *const alone[] = {NAMES, FACTS}, *const shared[] = {NAMES, "NODE", FACTS};
 enum { USUAL = 9, WIDE = sizeof(alone) / sizeof(*alone) };
@@ -73,11 +74,13 @@ static void name_cell(struct leases_print *p, const char *name, bool parsed, int
 
 static void names_cells(struct leases_print *p, const struct lease_view *view)
 {
-    struct credential_ref ref = {.kind = KIND_LOCAL};
-    bool parsed = credential_id_parse(view->credential_id, &ref);
+    struct credential_ref ref;
+    struct ps_account_key key = {.kind = KIND_LOCAL};
+    bool parsed =
+        credential_id_parse(view->credential_id, &ref) && ps_account_key_read(ref.account_key, &key);
 
-    name_cell(p, view->account, parsed, ref.account_id);
-    name_cell(p, view->system, parsed, ref.system_id);
+    name_cell(p, view->account, parsed, key.account_id);
+    name_cell(p, view->system, parsed, key.system_id);
 }
 
 static void left_cell(struct leases_print *p, const struct lease_view *view)
@@ -123,6 +126,7 @@ static void wide_cells(struct leases_print *p, const struct lease_view *view)
     print_table_cellf(&p->table, STYLE_PLAIN, "%" PRId64, view->attempts);
     print_table_cell(&p->table, STYLE_PLAIN, view->credential_id);
     print_table_cell(&p->table, STYLE_PLAIN, view->lsid);
+    print_table_cell(&p->table, STYLE_PLAIN, view->run_as ? view->run_as : view->user);
 }
 
 static void table_row(struct leases_print *p, const struct lease_view *view)

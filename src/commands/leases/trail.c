@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/container_of.h"
+#include "commands/operator_trail.h"
 #include "commands/run/audit.h"
 
 #include <pwd.h>
@@ -34,24 +35,13 @@ struct record_wait {
     struct leases_trail *trail;
 };
 
-static bool is_there(const struct conf *conf, char why[320])
-{
-    char head[4096];
-
-    (void)snprintf(head, sizeof(head), "%s/audit.head", conf->gateway.state_dir);
-    if (access(conf->gateway.audit_file, F_OK) == 0 && access(head, F_OK) == 0)
-        return true;
-    (void)snprintf(why, 320, "there is no audit trail %.200s yet", conf->gateway.audit_file);
-    return false;
-}
-
 struct leases_trail *leases_trail_open(struct loop *loop, const struct conf *conf, size_t leases,
                                        char why[320])
 {
     struct leases_trail *t = calloc(1, sizeof(*t));
 
     (void)snprintf(why, 320, "out of memory");
-    if (t && is_there(conf, why) &&
+    if (t && operator_trail_is_there(conf, why) &&
         (run_audit_attach(&t->audit, loop, conf, leases * PER_LEASE + SPARE, why) || t->audit.writer))
         return t; /* a writer without its audit is to be closed as well */
     free(t);
@@ -110,7 +100,7 @@ static void note_end(struct audit_note *n, struct audit *a, const struct request
     audit_text(n, "credential_id", h->credential);
     audit_text(n, "vault", request->vault);
     audit_text(n, "run_as", request->user);
-    audit_number(n, "vault_request_id", request_name_number(request->name));
+    audit_number(n, "vault_request_id", request_key_number(request->name));
     audit_count(n, "held_seconds", held_ms > 0 ? held_ms / 1000 : 0);
     audit_count(n, "remaining_holders", (int64_t)remaining_holders);
 }

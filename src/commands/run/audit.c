@@ -97,7 +97,8 @@ bool run_audit_attach(struct run_audit *ra, struct loop *loop, const struct conf
         return false;
     ra->audit = audit_new(&(struct audit_opts){.sink = audit_writer_sink(ra->writer),
                                                .timers = loop_timers(loop),
-                                               .policy = conf->gateway.audit_policy});
+                                               .policy = conf->gateway.audit_policy,
+                                               .node = conf->store.node});
     if (!ra->audit) {
         (void)snprintf(why, 320, "out of memory");
         errno = ENOMEM;

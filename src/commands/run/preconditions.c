@@ -197,8 +197,8 @@ static bool state_dir_is_usable(const struct preconditions *p, struct findings *
 /* A gateway on etcd does not read the file in which it kept its leases before. */
 static void check_left_store(const struct preconditions *p, struct findings *f)
 {
-    static const char remedy[] = "start with type = sqlite, end its leases (jumpgate leases release --all), "
-                                 "and change the type when jumpgate leases lists none";
+    static const char remedy[] = "move them (jumpgate store copy), or start with type = sqlite and end them "
+                                 "(jumpgate leases release --all)";
     const char *dir = p->conf->gateway.state_dir;
     unsigned line = line_of(p, "store", "type");
     char path[PATH_BYTES], why[SQLITE_CHECK_WHY];
@@ -208,7 +208,8 @@ static void check_left_store(const struct preconditions *p, struct findings *f)
     if (snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, dir) >= (int)sizeof(path) || lstat(path, &st))
         return; /* also where an operator has moved it away */
     switch (sqlite_store_check(dir, &requests, why)) {
-    case SQLITE_CHECK_ABSENT: break;
+    case SQLITE_CHECK_ABSENT:
+    case SQLITE_CHECK_MOVED: break;
     case SQLITE_CHECK_WHOLE:
         if (requests)
             findings_mistake(
@@ -229,6 +230,7 @@ static void check_state_files(const struct preconditions *p, struct findings *f)
     static const char *const names[] = {"lock", "audit.head", SQLITE_STORE_FILE, "instance"};
     const char *dir = p->conf->gateway.state_dir;
     char path[PATH_BYTES], why[SQLITE_LOOK_WHY];
+    struct store_move move;
     struct stat st;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -244,6 +246,12 @@ static void check_state_files(const struct preconditions *p, struct findings *f)
     else if (!p->rebuild && !sqlite_store_looks_good(dir, why))
         findings_mistake(f, line_of(p, "gateway", "state_dir"), "state_dir", -EBADMSG, "`state_dir`: %s",
                          why);
+    else if (sqlite_store_moved(dir, &move))
+        findings_mistake(
+            f, line_of(p, "gateway", "state_dir"), "state_dir", -EBADMSG,
+            "`state_dir`: the leases in %.120s were moved to %.120s; set `type` in [store] as it is "
+            "there, or move them back (jumpgate store copy)",
+            dir, move.peer);
 }
 
 /* ---- Unix sockets ---- */

@@ -9,12 +9,12 @@
  */
 #include "commands/run/preconditions.h"
 
-#include "backends/password_safe/password_safe.h"
 #include "base/certificate.h"
 #include "base/text.h"
 #include "commands/conf_diff.h"
 #include "commands/doctor/own.h"
 #include "commands/run/reload.h"
+#include "commands/vault_kinds.h"
 #include "loop/server/tls.h"
 
 #include <errno.h>
@@ -223,10 +223,11 @@ static void check_vault(const struct preconditions *p, struct findings *f, const
     char section[CONF_NAME_MAX + 16], why[256] = "";
 
     (void)title_of("vault", v->name, section);
-    struct password_safe_next *next = password_safe_prepare(v, why);
+    const struct vault_kind *kind = vault_kind_of(v->type);
+    struct vault_next *next = kind->prepare(p->conf, v, why);
     if (!next)
         findings_mistake(f, conf_line_of(p->file, section, "type"), NULL, -EINVAL, "[%s] %s", section, why);
-    password_safe_discard(next);
+    kind->discard(next);
     check_certificates(p, f, section, "client_certificate", v->client_certificate);
     check_certificates(p, f, section, "ca_file", v->ca_file);
 }

@@ -16,8 +16,8 @@
  * certificate is the most frequent reason for a reload.
  */
 #include "commands/run/reload.h"
+#include "commands/load_conf.h"
 
-#include "backends/password_safe/password_safe.h"
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -25,6 +25,7 @@
 #include "commands/line/findings.h"
 #include "commands/run/descriptors.h"
 #include "commands/run/site.h"
+#include "commands/vault_kinds.h"
 #include "conf/conf_change.h"
 #include "handlers/clients.h"
 #include "handlers/routes.h"
@@ -57,8 +58,8 @@ struct reload {
 
 struct plan {
     struct conf *next;
-    struct tls_context **tls;          /* per listener; NULL = plain */
-    struct password_safe_next **vault; /* per vault */
+    struct tls_context **tls;  /* per listener; NULL = plain */
+    struct vault_next **vault; /* per vault */
     struct clients *clients;
     struct retired *retired;
 };
@@ -105,7 +106,7 @@ static bool read_conf(struct reload *r, struct plan *plan)
     struct buf lines = BUF_INIT(ERRORS_MAX), warnings = BUF_INIT(ERRORS_MAX);
     struct buf *mistakes = &r->report->mistakes;
     struct findings found = {0};
-    int err = conf_load(r->opts.path, &plan->next, &lines);
+    int err = load_usable_conf(r->opts.path, &plan->next, &lines);
 
     findings_take_lines(&found, r->opts.path, &lines);
     findings_print_apart(&found, r->opts.path, mistakes, &warnings);
@@ -176,11 +177,11 @@ static bool prepare_vaults(const struct reload *r, struct plan *plan)
     const struct conf *next = plan->next;
     char why[256] = "out of memory";
 
-    plan->vault = calloc(next->nvaults + 1, sizeof(struct password_safe_next *));
+    plan->vault = calloc(next->nvaults + 1, sizeof(struct vault_next *));
     if (!plan->vault)
         return refuse_reload(r, "vaults", why);
     for (size_t i = 0; i < next->nvaults; i++) {
-        plan->vault[i] = password_safe_prepare(&next->vaults[i], why);
+        plan->vault[i] = vault_kind_of(next->vaults[i].type)->prepare(next, &next->vaults[i], why);
         if (!plan->vault[i])
             return refuse_reload(r, next->vaults[i].name, why);
     }
@@ -218,7 +219,7 @@ static void plan_free(struct plan *plan)
     for (size_t i = 0; plan->tls && i < plan->next->nlisteners; i++)
         tls_context_unref(plan->tls[i]);
     for (size_t i = 0; plan->vault && i < plan->next->nvaults; i++)
-        password_safe_discard(plan->vault[i]);
+        vault_kind_of(plan->next->vaults[i].type)->discard(plan->vault[i]);
     free(plan->tls);
     free(plan->vault);
     clients_free(plan->clients);
@@ -288,7 +289,7 @@ static void apply_plan(struct reload *r, struct plan *plan)
         if (plan->tls[i] && !http_listener_reload(r->opts.server, conf->listeners[i].name, plan->tls[i]))
             tls_context_unref(plan->tls[i]);
     for (size_t i = 0; i < conf->nvaults; i++)
-        password_safe_reload(r->opts.vaults[i], plan->vault[i]);
+        vault_kind_of(conf->vaults[i].type)->reload(r->opts.vaults[i], plan->vault[i]);
     free(plan->tls);
     free(plan->vault);
     broker_reload(r->opts.broker);
@@ -342,9 +343,7 @@ static void on_day(struct deadline *d)
     struct reload *r = CONTAINER_OF(d, struct reload, daily);
 
     gateway_warn_certificates(r->opts.gateway);
-    /* It has just left the heap of deadlines, so it has room there. */
-    if (timer_start(loop_timers(r->opts.loop), &r->daily, DAY_MS, on_day))
-        log_warn("certificates_unwatched", "error=%s", "out of memory");
+    timer_set(loop_timers(r->opts.loop), &r->daily, DAY_MS, on_day);
 }
 
 static void register_metrics(struct reload *r)
@@ -372,10 +371,11 @@ struct reload *reload_new(const struct reload_opts *opts)
         return NULL;
     r->opts = *opts;
     TAILQ_INIT(&r->retired);
-    if (timer_start(loop_timers(opts->loop), &r->daily, DAY_MS, on_day)) {
+    if (timer_reserve(loop_timers(opts->loop), &r->daily)) {
         free(r);
         return NULL;
     }
+    timer_set(loop_timers(opts->loop), &r->daily, DAY_MS, on_day);
     register_metrics(r);
     gateway_warn_certificates(opts->gateway);
     return r;
@@ -385,7 +385,7 @@ void reload_free(struct reload *r)
 {
     if (!r)
         return;
-    timer_stop(loop_timers(r->opts.loop), &r->daily);
+    timer_unreserve(loop_timers(r->opts.loop), &r->daily);
     while (!TAILQ_EMPTY(&r->retired))
         retired_free(TAILQ_FIRST(&r->retired));
     free(r);

@@ -20,7 +20,6 @@
  */
 #include "commands/commands.h"
 
-#include "backends/password_safe/password_safe.h"
 #include "base/container_of.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -31,6 +30,7 @@
 #include "commands/control.h"
 #include "commands/line/exit.h"
 #include "commands/line/findings.h"
+#include "commands/load_conf.h"
 #include "commands/run/audit.h"
 #include "commands/run/clients_group.h"
 #include "commands/run/descriptors.h"
@@ -41,6 +41,7 @@
 #include "commands/run/site.h"
 #include "commands/run/store.h"
 #include "commands/run/unprivileged.h"
+#include "commands/vault_kinds.h"
 #include "handlers/routes.h"
 #include "loop/loop.h"
 #include "loop/notify.h"
@@ -90,15 +91,6 @@ struct run {
     struct deadline drain_end, reload_asked;
 };
 
-/* The kinds of vault: values of `type` in the configuration. */
-static const struct vault_kind {
-    const char *type;
-    struct vault *(*open)(struct loop *, const struct conf_vault *, char why[256]);
-    void (*close)(struct vault *, void (*closed)(void *arg), void *arg);
-} vault_kinds[] = {
-    {"password_safe", password_safe_new, password_safe_close},
-};
-
 static void set_state(struct run *r, enum state next)
 {
     log_info("state", "from=%s to=%s", state_names[r->state], state_names[next]);
@@ -122,21 +114,13 @@ static void on_part_closed(void *arg)
     loop_stop(r->loop);
 }
 
-static const struct vault_kind *kind_of(const char *type)
-{
-    for (size_t i = 0; i < sizeof(vault_kinds) / sizeof(vault_kinds[0]); i++)
-        if (!strcmp(vault_kinds[i].type, type))
-            return &vault_kinds[i];
-    return NULL;
-}
-
 /* One more is counted, so that the last callback comes after every close has been called. */
 static void sign_out(struct run *r)
 {
     set_state(r, SIGNING_OUT);
     r->open_parts += r->nvaults + (r->store.store ? 1 : 0) + (r->audit.writer ? 1 : 0) + 1;
     for (size_t i = 0; i < r->nvaults; i++)
-        kind_of(r->vaults[i]->conf->type)->close(r->vaults[i], on_part_closed, r);
+        vault_kind_of(r->vaults[i]->conf->type)->close(r->vaults[i], on_part_closed, r);
     (void)run_store_close(&r->store, on_part_closed, r);
     run_audit_close(&r->audit, on_part_closed, r);
     on_part_closed(r);
@@ -337,7 +321,7 @@ static bool load_conf(struct run *r, const char *path)
 {
     struct buf errors = BUF_INIT(ERRORS_MAX);
     struct findings found = {0};
-    int err = conf_load(path, &r->conf, &errors);
+    int err = load_usable_conf(path, &r->conf, &errors);
 
     findings_take_lines(&found, path, &errors);
     findings_log(&found, path);
@@ -476,12 +460,12 @@ static bool open_audit(struct run *r)
 static bool open_vault(struct run *r, const struct conf_vault *conf)
 {
     char why[256] = "";
-    const struct vault_kind *kind = kind_of(conf->type);
+    const struct vault_kind *kind = vault_kind_of(conf->type);
 
     if (!kind)
         return start_failed(r, conf->name, "no such type of vault", -EINVAL);
     errno = 0;
-    r->vaults[r->nvaults] = kind->open(r->loop, conf, why);
+    r->vaults[r->nvaults] = kind->open(r->loop, r->conf, conf, why);
     if (!r->vaults[r->nvaults])
         return start_failed(r, conf->name, why, -errno);
     r->nvaults++;

@@ -57,11 +57,16 @@ static void allow_configured(struct sandbox_paths *f, const struct conf *conf,
         const struct conf_vault *v = &conf->vaults[i];
         const char *const files[] = {
             v->api_key_file,       v->run_as_password_file, v->oauth_client_secret_file,
-            v->client_certificate, v->client_key,           v->ca_file};
+            v->client_certificate, v->client_key,           v->ca_file,
+            v->profile_file,       v->login_password_file};
 
         for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
             sandbox_paths_file(f, files[k], SANDBOX_READ);
     }
+    for (size_t i = 0; i < conf->naccesses; i++) /* many sections may name one file */
+        if (!i || !conf->accesses[i - 1].users_file || !conf->accesses[i].users_file ||
+            strcmp(conf->accesses[i].users_file, conf->accesses[i - 1].users_file) != 0)
+            sandbox_paths_file(f, conf->accesses[i].users_file, SANDBOX_READ);
     for (size_t i = 0; i < conf->npras; i++) {
         sandbox_paths_file(f, conf->pras[i].client_secret_file, SANDBOX_READ);
         sandbox_paths_file(f, conf->pras[i].ca_file, SANDBOX_READ);
@@ -74,7 +79,7 @@ static void allow_configured(struct sandbox_paths *f, const struct conf *conf,
 static int restrict_files(const struct conf *conf, const struct passed_sockets *passed, const char *conf_file)
 {
     struct sandbox_paths *paths =
-        sandbox_paths_new(11 + 4 * conf->nlisteners + 6 * conf->nvaults + 2 * conf->npras);
+        sandbox_paths_new(11 + 4 * conf->nlisteners + 8 * conf->nvaults + conf->naccesses + 2 * conf->npras);
 
     if (paths)
         allow_configured(paths, conf, passed, conf_file);

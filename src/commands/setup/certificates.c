@@ -11,6 +11,8 @@
  */
 #include "commands/setup/setup.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -56,9 +58,8 @@ static int server_sans(const char *names, char out[SAN_SIZE])
             return -ENAMETOOLONG;
         memcpy(name, p, n);
         name[n] = '\0';
-        ASN1_OCTET_STRING *ip = a2i_IPADDRESS(name);
-        written = snprintf(out + used, SAN_SIZE - used, "%s%s:%s", used ? "," : "", ip ? "IP" : "DNS", name);
-        ASN1_OCTET_STRING_free(ip);
+        written = snprintf(out + used, SAN_SIZE - used, "%s%s:%s", used ? "," : "",
+                           text_is_ip(name) ? "IP" : "DNS", name);
         if (written < 0 || (size_t)written >= SAN_SIZE - used)
             return -ENAMETOOLONG;
         used += (size_t)written;
@@ -133,7 +134,6 @@ static int issue(struct issued *out, const struct wish *w, const struct issued *
     if (!out->key || !out->certificate ||
         !fill(out->certificate, w, out->key, by ? by->certificate : out->certificate) ||
         !X509_sign(out->certificate, by ? by->key : out->key, EVP_sha256())) {
-        ERR_clear_error();
         issued_free(out);
         return -EIO;
     }
@@ -169,7 +169,6 @@ static int take_pem(BIO *bio, bool written, struct buf *out)
     int err = n > 0 ? buf_append(out, text, (size_t)n) : -EIO;
 
     BIO_free(bio); /* secure memory is wiped */
-    ERR_clear_error();
     return err;
 }
 
@@ -268,20 +267,15 @@ static int add_server(struct setup *s, const struct issued *ca)
     return err;
 }
 
-int setup_certificates(struct setup *s)
+static int add_with_authority(struct setup *s)
 {
     static const struct wish authority = {.name = "jumpgate's own authority",
                                           .usage = "critical,keyCertSign,cRLSign",
                                           .authority = true,
                                           .days = CA_DAYS};
     struct issued ca = {0};
-    int err;
+    int err = issue(&ca, &authority, NULL);
 
-    if (setup_is_unix(s))
-        return 0;
-    if (setup_is(s, SETUP_CERTIFICATE, "request"))
-        return add_server(s, NULL);
-    err = issue(&ca, &authority, NULL);
     if (!err)
         err = add_pair(s, &ca, "ca");
     if (!err)
@@ -289,5 +283,15 @@ int setup_certificates(struct setup *s)
     if (!err)
         err = add_client(s, &ca);
     issued_free(&ca);
+    return err;
+}
+
+int setup_certificates(struct setup *s)
+{
+    int err = 0;
+
+    if (!setup_is_unix(s))
+        err = setup_is(s, SETUP_CERTIFICATE, "request") ? add_server(s, NULL) : add_with_authority(s);
+    ERR_clear_error();
     return err;
 }

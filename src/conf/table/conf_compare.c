@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define VALUE_MAX (1U << 20)
@@ -124,18 +125,39 @@ int conf_compare_fixed(struct conf_change *c, unsigned section, const void *now,
     return err;
 }
 
-static const char *find_named(const struct conf_change *c, unsigned section, const void *array, size_t n,
-                              const char *name)
+/* The sections of an array, in the order of their names. */
+struct names {
+    const char **name;
+    size_t n;
+};
+
+static int by_name(const void *a, const void *b)
 {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(section_at(c, array, section, i), name) == 0)
-            return section_at(c, array, section, i);
-    return NULL;
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-int conf_compare_free(struct conf_change *c, unsigned section, const void *now, size_t nnow, const void *next,
-                      size_t nnext)
+static bool names_sort(const struct conf_change *c, unsigned section, const void *array, size_t n,
+                       struct names *out)
 {
+    *out = (struct names){calloc(n + 1, sizeof(char *)), n};
+    for (size_t i = 0; out->name && i < n; i++)
+        out->name[i] = section_at(c, array, section, i);
+    if (out->name)
+        qsort(out->name, n, sizeof(*out->name), by_name);
+    return out->name != NULL;
+}
+
+static const char *names_find(const struct names *names, const char *name)
+{
+    const char *const *found = bsearch(&name, names->name, names->n, sizeof(name), by_name);
+
+    return found ? *found : NULL;
+}
+
+static int compare_named(struct conf_change *c, unsigned section, const void *now, const struct names *nows,
+                         const void *next, const struct names *nexts)
+{
+    size_t nnow = nows->n, nnext = nexts->n;
     char title[CONF_NAME_MAX + 16];
     bool moved = false;
     int err = 0;
@@ -143,12 +165,12 @@ int conf_compare_free(struct conf_change *c, unsigned section, const void *now, 
     for (size_t i = 0; i < nnow; i++) {
         const char *name = section_at(c, now, section, i);
 
-        if (!find_named(c, section, next, nnext, name))
+        if (!names_find(nexts, name))
             add_name(c, title_of(c, section, name, title), NULL, "removed");
     }
     for (size_t i = 0; !err && i < nnext; i++) {
         const char *name = section_at(c, next, section, i);
-        const void *old = find_named(c, section, now, nnow, name);
+        const void *old = names_find(nows, name);
 
         (void)title_of(c, section, name, title);
         if (old)
@@ -158,9 +180,23 @@ int conf_compare_free(struct conf_change *c, unsigned section, const void *now, 
         moved = moved || (i < nnow && strcmp(section_at(c, now, section, i), name) != 0);
     }
     if (!err && moved && nnow == nnext) {
-        (void)snprintf(title, sizeof(title), "%ss", c->table->sections[section].name);
+        const char *kind = c->table->sections[section].name;
+
+        (void)snprintf(title, sizeof(title), kind[strlen(kind) - 1] == 's' ? "%ses" : "%ss", kind);
         add_name(c, title, NULL, "order");
     }
+    return err;
+}
+
+int conf_compare_free(struct conf_change *c, unsigned section, const void *now, size_t nnow, const void *next,
+                      size_t nnext)
+{
+    struct names nows, nexts = {.n = 0};
+    bool sorted = names_sort(c, section, now, nnow, &nows) && names_sort(c, section, next, nnext, &nexts);
+    int err = sorted ? compare_named(c, section, now, &nows, next, &nexts) : -ENOMEM;
+
+    free(nows.name);
+    free(nexts.name);
     return err;
 }
 

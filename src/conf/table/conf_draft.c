@@ -38,6 +38,7 @@ void conf_draft_free(struct conf_draft *d)
 {
     struct conf_part *part;
 
+    HASH_CLEAR(hh, d->by_key);
     while ((part = TAILQ_FIRST(&d->parts))) {
         TAILQ_REMOVE(&d->parts, part, link);
         part_free(part);
@@ -63,6 +64,31 @@ static int part_defaults(struct conf_part *part)
     return 0;
 }
 
+static void make_key(char key[CONF_NAME_MAX + 8], unsigned section, const char *name)
+{
+    (void)snprintf(key, CONF_NAME_MAX + 8, "%u %s", section, name);
+}
+
+struct conf_part *conf_draft_find(struct conf_draft *d, unsigned section, const char *name)
+{
+    char key[CONF_NAME_MAX + 8];
+    struct conf_part *part;
+
+    make_key(key, section, name);
+    HASH_FIND_STR(d->by_key, key, part);
+    return part;
+}
+
+/* False = out of memory. */
+static bool add_key(struct conf_draft *d, struct conf_part *part)
+{
+    make_key(part->key, part->section, part->name);
+    if (conf_draft_find(d, part->section, part->name))
+        return true;
+    HASH_ADD_STR(d->by_key, key, part);
+    return part->hh.tbl != NULL;
+}
+
 struct conf_part *conf_draft_add(struct conf_draft *d, unsigned section, const char *name, unsigned line)
 {
     struct conf_part *part = calloc(1, sizeof(*part));
@@ -74,14 +100,13 @@ struct conf_part *conf_draft_add(struct conf_draft *d, unsigned section, const c
         (void)snprintf(part->name, sizeof(part->name), "%s", name);
         part->object = calloc(1, d->table->sections[section].size);
     }
-    if (!part || !part->object || part_defaults(part)) {
+    if (!part || !part->object || part_defaults(part) || !add_key(d, part)) {
         if (part)
             part_free(part);
         d->nomem = true;
         return NULL;
     }
     TAILQ_INSERT_TAIL(&d->parts, part, link);
-    d->nparts++;
     return part;
 }
 

@@ -12,6 +12,7 @@
 #ifndef JG_CONF_TABLE_CONF_DRAFT_H
 #define JG_CONF_TABLE_CONF_DRAFT_H
 
+#include "base/uthash_nofail.h"
 #include "conf/table/conf_table.h"
 
 #include <sys/queue.h>
@@ -31,6 +32,8 @@ struct conf_part { /* one section of the file */
     void *object;               /* struct conf_gateway, …; values beyond the table's default are set */
     unsigned at[CONF_ROWS_MAX]; /* line that set the row, 0 = default */
     TAILQ_ENTRY(conf_part) link;
+    char key[CONF_NAME_MAX + 8]; /* kind and name */
+    UT_hash_handle hh;
 };
 
 struct conf_draft {
@@ -40,7 +43,7 @@ struct conf_draft {
      * is taken as it is written: a credential needs no directory. Set before conf_read(). */
     bool (*uses_file)(const struct conf_row *);
     TAILQ_HEAD(, conf_part) parts;
-    size_t nparts;
+    struct conf_part *by_key; /* the first of each kind and name */
     struct conf_note *notes;
     size_t nnotes, errors;
     bool nomem;
@@ -51,6 +54,8 @@ void conf_draft_free(struct conf_draft *);
 
 /* Adds a section with the defaults in it. NULL when out of memory. */
 struct conf_part *conf_draft_add(struct conf_draft *, unsigned section, const char *name, unsigned line);
+/* The first section of this kind and name, or NULL. */
+struct conf_part *conf_draft_find(struct conf_draft *, unsigned section, const char *name);
 /* The next sound section of a kind after `part` (NULL = the first), or NULL. */
 struct conf_part *conf_draft_next(struct conf_draft *, unsigned section, const struct conf_part *part);
 

@@ -219,6 +219,15 @@ static void list_free(struct conf_list *list)
     *list = (struct conf_list){0};
 }
 
+/* The new list takes the place of the old one, unless it could not be read. */
+static int list_keep(struct conf_list *old, struct conf_list *list, int err)
+{
+    list_free(err ? list : old);
+    if (!err)
+        *old = *list;
+    return err;
+}
+
 static bool list_has(const struct conf_list *list, const char *word, size_t len)
 {
     for (size_t i = 0; i < list->n; i++)
@@ -268,7 +277,8 @@ static int list_add(const struct conf_row *row, struct conf_list *list, const ch
     return 0;
 }
 
-static int list_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+int conf_list_parse(const struct conf_row *row, const char *text, void *object, conf_list_add_fn *add,
+                    char why[CONF_WHY_SIZE])
 {
     struct conf_list *old = conf_field(row, object), list = {.item = calloc(row->max, sizeof(char *))};
     const char *word;
@@ -276,17 +286,16 @@ static int list_parse(const struct conf_row *row, const char *text, void *object
     int err = list.item ? 0 : -ENOMEM;
 
     while (!err && (word = conf_next_word(&text, &len)))
-        err = list_add(row, &list, word, len, why);
-    if (err) {
-        list_free(&list);
-        return err;
-    }
-    list_free(old);
-    *old = list;
-    return 0;
+        err = add(row, &list, word, len, why);
+    return list_keep(old, &list, err);
 }
 
-static void list_print(const struct conf_row *row, const void *object, struct buf *out)
+static int list_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    return conf_list_parse(row, text, object, list_add, why);
+}
+
+void conf_list_print(const struct conf_row *row, const void *object, struct buf *out)
 {
     const struct conf_list *list = conf_field_const(row, object);
 
@@ -294,18 +303,88 @@ static void list_print(const struct conf_row *row, const void *object, struct bu
         (void)buf_printf(out, "%s%s", i ? " " : "", list->item[i]);
 }
 
-static void list_clear(const struct conf_row *row, void *object)
+void conf_list_clear(const struct conf_row *row, void *object)
 {
     list_free(conf_field(row, object));
 }
 
 #define LIST_TYPE(title)                                                                                     \
     {                                                                                                        \
-        .what = (title), .shape = SHAPE_AT_MOST, .parse = list_parse, .print = list_print,                   \
-        .clear = list_clear,                                                                                 \
+        .what = (title), .shape = SHAPE_AT_MOST, .parse = list_parse, .print = conf_list_print,              \
+        .clear = conf_list_clear,                                                                            \
     }
 
 const struct conf_type conf_templates = LIST_TYPE("templates");
 const struct conf_type conf_words = LIST_TYPE("words");
 const struct conf_type conf_pairs = LIST_TYPE("pairs");
 const struct conf_type conf_networks = LIST_TYPE("addresses or networks");
+
+/* ---- words that may hold blanks, and then are in double quotes ---- */
+
+const char *conf_next_quoted(const struct conf_row *row, const char **list, size_t *len, bool *quoted,
+                             char why[CONF_WHY_SIZE])
+{
+    const char *word = *list + strspn(*list, " \t"), *end;
+
+    *quoted = *word == '"';
+    end = *quoted ? strchr(++word, '"') : word + strcspn(word, " \t");
+    if (!end || (*quoted && end[1] && end[1] != ' ' && end[1] != '\t') ||
+        (!*quoted && memchr(word, '"', (size_t)(end - word)))) {
+        (void)conf_refuse(why,
+                          "needs %s, each with blanks in it within double quotes (a # after a blank begins a "
+                          "comment even there)",
+                          row->type->what);
+        return NULL;
+    }
+    *len = (size_t)(end - word);
+    *list = end + *quoted;
+    return *len || *quoted ? word : NULL;
+}
+
+int conf_quoted_add(const struct conf_row *row, struct conf_list *list, const char *word, size_t len,
+                    char why[CONF_WHY_SIZE])
+{
+    if (list_has(list, word, len))
+        return conf_refuse(why, "names `%.*s` twice", len < 64 ? (int)len : 64, word);
+    if (!len)
+        return conf_refuse(why, "holds an empty %.*s", (int)strlen(row->type->what) - 1, row->type->what);
+    if (list->n == row->max)
+        return conf_refuse(why, "takes at most %u %s", (unsigned)row->max, row->type->what);
+    list->item[list->n] = strndup(word, len);
+    if (!list->item[list->n])
+        return -ENOMEM;
+    list->n++;
+    return 0;
+}
+
+static int quoted_parse(const struct conf_row *row, const char *text, void *object, char why[CONF_WHY_SIZE])
+{
+    struct conf_list *old = conf_field(row, object), list = {.item = calloc(row->max, sizeof(char *))};
+    const char *word;
+    bool quoted;
+    size_t len;
+    int err = list.item ? 0 : -ENOMEM;
+
+    *why = '\0';
+    while (!err && (word = conf_next_quoted(row, &text, &len, &quoted, why)))
+        err = conf_quoted_add(row, &list, word, len, why);
+    if (!err && *why)
+        err = -EINVAL;
+    return list_keep(old, &list, err);
+}
+
+static void quoted_print(const struct conf_row *row, const void *object, struct buf *out)
+{
+    const struct conf_list *list = conf_field_const(row, object);
+
+    for (size_t i = 0; i < list->n; i++)
+        (void)buf_printf(out, "%s\"%s\"", i ? " " : "", list->item[i]);
+}
+
+const struct conf_type conf_quoted = {
+    .what = "words",
+    .shape = SHAPE_AT_MOST,
+    .parse = quoted_parse,
+    .print = quoted_print,
+    .clear = conf_list_clear,
+};

@@ -87,7 +87,7 @@ static int print_object(void *arg, unsigned section, const char *name, void *obj
 
 int conf_digest_of(const struct conf_table *table, void *conf, char hex[65])
 {
-    struct digest_text digest = {table, BUF_INIT(16 * CONF_SOURCE_MAX)};
+    struct digest_text digest = {table, BUF_INIT(8 * CONF_SOURCE_MAX)};
     unsigned char sum[DIGEST_SIZE];
 
     (void)table->each(conf, print_object, &digest);

@@ -23,6 +23,7 @@
 
 #define LINE_MAX_BYTES 4096 /* with line end and NUL, as inih counts */
 #define SECTIONS_MAX   1000
+#define MANY_MAX       20000 /* of the kinds that have `many` */
 #define NAME_LETTERS   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 struct reader {
@@ -30,6 +31,7 @@ struct reader {
     const char *next, *end; /* text not yet read */
     unsigned line;
     bool key_expected; /* inih has not yet reported the last line as a key */
+    size_t few, many;  /* sections so far */
     bool too_many;
     bool outside;           /* before the first section */
     struct conf_part *part; /* the present section; NULL = its keys are skipped */
@@ -62,14 +64,18 @@ static void unknown_section(struct reader *r, const char *word)
                did_you_mean_hint(&near, hint, sizeof(hint)));
 }
 
-static const struct conf_part *section_twin(struct reader *r, unsigned kind, const char *name)
+static bool too_many(struct reader *r, unsigned kind)
 {
-    const struct conf_part *part;
+    bool many = r->draft->table->sections[kind].many;
+    size_t max = many ? MANY_MAX : SECTIONS_MAX, n = many ? r->many++ : r->few++;
 
-    TAILQ_FOREACH(part, &r->draft->parts, link)
-    if (part->section == kind && strcmp(part->name, name) == 0)
-        return part;
-    return NULL;
+    if (n < max)
+        return false;
+    if (!r->too_many)
+        conf_error(r->draft, r->line, "more than %zu sections; this one and those after it are not read",
+                   max);
+    r->too_many = true;
+    return true;
 }
 
 /* False when its mistake has been noted. */
@@ -84,7 +90,7 @@ static bool section_sound(struct reader *r, unsigned kind, const char *name)
         conf_error(r->draft, r->line, "section [%s] needs a name: [%s NAME]", info->name, info->name);
     else if (info->named && (strlen(name) >= CONF_NAME_MAX || !text_only(name, NAME_LETTERS)))
         conf_error(r->draft, r->line, "the name of a section has 1 to 63 letters of A-Z a-z 0-9 . _ -");
-    else if ((twin = section_twin(r, kind, name)))
+    else if ((twin = conf_draft_find(r->draft, kind, name)))
         conf_error(r->draft, r->line, "section [%s%s%s] occurs twice; first in line %u", info->name,
                    *name ? " " : "", name, twin->line);
     else
@@ -112,13 +118,8 @@ static void section_open(struct reader *r, char *text)
         unknown_section(r, word);
         return;
     }
-    if (r->draft->nparts >= SECTIONS_MAX) {
-        if (!r->too_many)
-            conf_error(r->draft, r->line, "more than %d sections; this one and those after it are not read",
-                       SECTIONS_MAX);
-        r->too_many = true;
+    if (too_many(r, (unsigned)kind))
         return;
-    }
     sound = section_sound(r, (unsigned)kind, name);
     r->part = conf_draft_add(r->draft, (unsigned)kind, sound ? name : "", r->line);
     if (r->part)

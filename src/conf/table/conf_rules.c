@@ -54,3 +54,17 @@ void conf_check_https(struct conf_draft *d, unsigned line, const struct address_
         conf_error(d, line,
                    "`url` must be https; for a simulator on this machine set insecure_http = yes as well");
 }
+
+void conf_check_bare_url(struct conf_draft *d, const struct conf_part *part, const char *text, bool insecure,
+                         const char *example)
+{
+    unsigned line = conf_part_line(part, "url");
+    char why[ADDRESS_WHY_SIZE];
+    struct address_url url;
+
+    if (!text || address_split_url(text, &url, why))
+        return;
+    if (*url.path)
+        conf_error(d, line, "`url` must not have a path: %s", example);
+    conf_check_https(d, line, &url, insecure);
+}

@@ -23,5 +23,9 @@ void conf_check_twins(struct conf_draft *, const struct conf_part *,
                       bool (*twin)(struct conf_draft *, const struct conf_part *, const struct conf_part *));
 /* The key `url`: plain http only to this machine, and only with `insecure`. */
 void conf_check_https(struct conf_draft *, unsigned line, const struct address_url *, bool insecure);
+/* The same, of a url without a path, which the section may lack. `example` is for who wrote one with a path.
+ */
+void conf_check_bare_url(struct conf_draft *, const struct conf_part *, const char *url, bool insecure,
+                         const char *example);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 
-#define CONF_SOURCE_MAX (1024 * 1024UL)
+#define CONF_SOURCE_MAX (8 * 1024 * 1024UL)
 
 /* `text` is empty, with CONF_SOURCE_MAX as its limit. 0, -errno, -EMSGSIZE when it is longer, -EMEDIUMTYPE
  * for what is no regular file. */

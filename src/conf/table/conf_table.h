@@ -32,7 +32,7 @@ enum conf_flags {
 };
 
 #define CONF_WHY_SIZE 256
-#define CONF_ROWS_MAX 128
+#define CONF_ROWS_MAX 192
 
 struct conf_row;
 
@@ -79,6 +79,7 @@ struct conf_row {
 struct conf_section_info {
     const char *name;
     bool named; /* [listener NAME] */
+    bool many;  /* there may be thousands of them */
     size_t size;
     const char *example; /* NAME in the printed file */
     const char *help;
@@ -129,7 +130,8 @@ extern const struct conf_type conf_duration, conf_days, conf_durations, conf_siz
 extern const struct conf_type conf_text, conf_file, conf_word, conf_san, conf_url, conf_proxy, conf_template,
     conf_endpoint, conf_digests;
 /* conf_lists.c */
-extern const struct conf_type conf_permissions, conf_templates, conf_words, conf_pairs, conf_networks;
+extern const struct conf_type conf_permissions, conf_templates, conf_words, conf_pairs, conf_networks,
+    conf_quoted;
 /* The placeholders of one template. 0 or -EINVAL and why. */
 int conf_template_check(const struct conf_row *, const char *text, size_t len, char why[CONF_WHY_SIZE]);
 
@@ -157,6 +159,21 @@ static inline const void *conf_field_const(const struct conf_row *row, const voi
 
 /* The word at `*list`, without blanks around; moves on. NULL at the end. Shared by the list types. */
 const char *conf_next_word(const char **list, size_t *len);
+/* The struct conf_list of a row: `add` takes each word into it, in which there is room for row->max: 0,
+ * -EINVAL and why, -ENOMEM. Where one fails, the old list stays. */
+typedef int conf_list_add_fn(const struct conf_row *, struct conf_list *, const char *word, size_t len,
+                             char *why);
+int conf_list_parse(const struct conf_row *, const char *text, void *object, conf_list_add_fn *add,
+                    char why[CONF_WHY_SIZE]);
+void conf_list_print(const struct conf_row *, const void *object, struct buf *);
+void conf_list_clear(const struct conf_row *, void *object);
+/* The next word of a list in which words may be in double quotes, without them; moves on. NULL at the end, or
+ * with `why` at a mistake. conf_quoted_add() takes it into a list with room for row->max: 0, -EINVAL and why,
+ * -ENOMEM. */
+const char *conf_next_quoted(const struct conf_row *, const char **list, size_t *len, bool *quoted,
+                             char why[CONF_WHY_SIZE]);
+int conf_quoted_add(const struct conf_row *, struct conf_list *, const char *word, size_t len,
+                    char why[CONF_WHY_SIZE]);
 /* Indexes of the choices that the words of `text` name, in its order; none twice. 0, or -EINVAL and why. */
 int conf_choices_parse(const struct conf_row *, const char *text, int index[32], size_t *n, char *why);
 void conf_choices_print(const struct conf_row *, const int *index, size_t n, struct buf *);

@@ -204,7 +204,7 @@ static inline uint64_t server_now(const struct http_server *server)
 
 /* server.c */
 void server_handle_closed(struct http_server *); /* may free it */
-int server_rotate_later(struct http_server *);   /* ticket keys, in one period; 0 or -ENOMEM */
+int server_rotate(struct http_server *);         /* ticket keys, once in a period; 0 or -ENOMEM */
 
 /* listener.c */
 void listener_close(struct listener *);

@@ -161,9 +161,10 @@ static void on_look(struct deadline *deadline)
         if (passed_ms >= UNFINISHED_MS)
             end_unfinished(server);
     }
-    if ((h->stopped && !any_expected(server)) ||
-        timer_start(loop_timers(server->loop), &h->look, LOOK_MS, on_look))
+    if (h->stopped && !any_expected(server))
         h->done(h->arg);
+    else
+        timer_set(loop_timers(server->loop), &h->look, LOOK_MS, on_look);
 }
 
 bool http_has_passed(const struct http_server *server)
@@ -185,5 +186,9 @@ int http_hand_over(struct http_server *server, uint64_t notice_ms, void (*done)(
     server->hand_over.since_ms = server_now(server);
     server->hand_over.done = done;
     server->hand_over.arg = arg;
-    return timer_start(loop_timers(server->loop), &server->hand_over.look, 0, on_look);
+    int err = timer_reserve(loop_timers(server->loop), &server->hand_over.look);
+
+    if (!err)
+        timer_set(loop_timers(server->loop), &server->hand_over.look, 0, on_look);
+    return err;
 }

@@ -442,7 +442,7 @@ static int open_listener(struct listener *l, const struct http_listen_opts *opts
         l->tls = tls_context_new(opts->tls, why);
         if (!l->tls)
             return -EINVAL;
-        if (!timer_running(&l->server->rotate) && server_rotate_later(l->server))
+        if (server_rotate(l->server))
             return listen_failed(why, opts, "cannot listen on", ENOMEM);
     }
     if (l->passed)

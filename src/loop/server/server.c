@@ -77,6 +77,8 @@ void http_server_limits(struct http_server *server, const struct http_server_opt
 
 /* ---- certificates ---- */
 
+static void rotate_later(struct http_server *);
+
 static void on_rotate(struct deadline *deadline)
 {
     struct http_server *server = CONTAINER_OF(deadline, struct http_server, rotate);
@@ -85,13 +87,23 @@ static void on_rotate(struct deadline *deadline)
     SLIST_FOREACH(l, &server->listeners, link)
     if (l->tls && tls_context_rotate(l->tls))
         log_error("ticket_keys", "listener=%s error=%s", l->name, "no random numbers: the old keys stay");
-    if (server_rotate_later(server))
-        log_error("ticket_keys", "listener=%s error=%s", "-", "out of memory: the keys stay");
+    rotate_later(server);
 }
 
-int server_rotate_later(struct http_server *server)
+static void rotate_later(struct http_server *server)
 {
-    return timer_start(loop_timers(server->loop), &server->rotate, TLS_TICKETS_PERIOD_S * 1000, on_rotate);
+    timer_set(loop_timers(server->loop), &server->rotate, TLS_TICKETS_PERIOD_S * 1000, on_rotate);
+}
+
+int server_rotate(struct http_server *server)
+{
+    if (timer_running(&server->rotate))
+        return 0;
+    int err = timer_reserve(loop_timers(server->loop), &server->rotate);
+
+    if (!err)
+        rotate_later(server);
+    return err;
 }
 
 /* conn_close() leaves the list as it is. */
@@ -185,8 +197,8 @@ void http_server_close(struct http_server *server, void (*closed)(void *arg), vo
     if (server->closing)
         return;
     server->closing = server->last_answers = true;
-    timer_stop(loop_timers(server->loop), &server->hand_over.look);
-    timer_stop(loop_timers(server->loop), &server->rotate);
+    timer_unreserve(loop_timers(server->loop), &server->hand_over.look);
+    timer_unreserve(loop_timers(server->loop), &server->rotate);
     server->closed = closed;
     server->closed_arg = arg;
     close_listeners(server);

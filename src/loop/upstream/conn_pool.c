@@ -129,8 +129,7 @@ static void on_sweep(struct deadline *d)
     while ((oldest = TAILQ_LAST(&up->idle, conn_list))) {
         uint64_t end = oldest->idle_at_ms + up->idle_timeout_ms;
         if (end > now) {
-            if (timer_start(loop_timers(up->loop), &up->sweep, end - now, on_sweep))
-                log_warn("upstream_sweep", "kind=%s name=%s error=%s", up->kind, up->name, "out of memory");
+            timer_set(loop_timers(up->loop), &up->sweep, end - now, on_sweep);
             return;
         }
         pool_conn_close(oldest, "idle for too long");
@@ -147,10 +146,8 @@ static void pool_conn_idle(struct pool_conn *c)
     TAILQ_INSERT_HEAD(&up->idle, c, link);
     TAILQ_INSERT_HEAD(idle_beside(c), c, own);
     up->nidle++;
-    if (timer_running(&up->sweep))
-        return;
-    if (timer_start(loop_timers(up->loop), &up->sweep, up->idle_timeout_ms, on_sweep))
-        log_warn("upstream_sweep", "kind=%s name=%s error=%s", up->kind, up->name, "out of memory");
+    if (!timer_running(&up->sweep))
+        timer_set(loop_timers(up->loop), &up->sweep, up->idle_timeout_ms, on_sweep);
 }
 
 /* ---- age ---- */
@@ -172,9 +169,7 @@ static void arm_aging(struct upstream *up, uint64_t at_ms)
     if (at_ms == UINT64_MAX || (timer_running(&up->aging) && up->aging_at_ms <= at_ms))
         return;
     up->aging_at_ms = at_ms;
-    if (timer_start(loop_timers(up->loop), &up->aging, at_ms > now ? at_ms - now : 0, on_aging))
-        log_warn("upstream_aging", "kind=%s name=%s error=%s", up->kind, up->name,
-                 "out of memory"); /* is_usable() looks too */
+    timer_set(loop_timers(up->loop), &up->aging, at_ms > now ? at_ms - now : 0, on_aging);
 }
 
 /* Closes idle connections past their end, and arms the deadline for the next one. */

@@ -62,7 +62,7 @@ struct upstream {
     struct call_list finished;            /* done() is still to be called */
     double exchange_ms;                   /* moving average of a CALL_NEW exchange */
     size_t waiting, nrepeats, busy, nfinished;
-    struct deadline later; /* calls upstream_deliver(); always running, so that it cannot fail to start */
+    struct deadline later; /* calls upstream_deliver() */
     bool will_deliver; /* a function on the stack calls upstream_deliver() before it returns to the loop */
     bool closing, torn_down;
 

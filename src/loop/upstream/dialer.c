@@ -21,8 +21,8 @@
  *
  * Invariants: libcurl is never entered from its own callbacks. A callback never reports failure to libcurl,
  * which would end every transfer of the handle: a socket that cannot be watched ends in the connect timeout
- * instead. The deadline is always running (far in the future when libcurl wants none), so that starting it
- * cannot fail.
+ * instead. The deadline has a place of its own among the timers, so that starting it cannot fail: a connect
+ * whose next step was lost would keep its place in the pool for ever.
  *
  * Not here: what a connection is used for.
  */
@@ -41,7 +41,6 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-#define PARKED_MS    (3600u * 1000u)
 #define DAY_S        (24L * 3600)
 #define NAME_KEPT_MS (10u * 1000u)
 #define AGAIN_MS     100u /* after a call at its time, which libcurl has refused */
@@ -204,21 +203,12 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *as
 
 /* ---- time ---- */
 
-static void on_deadline(struct deadline *);
-
-static void park(struct dialer *d, uint64_t ms)
-{
-    if (timer_start(loop_timers(d->loop), &d->timer, ms, on_deadline))
-        log_error("upstream_timer", "kind=%s name=%s error=%s", d->kind, d->name, "out of memory");
-}
-
 static void on_deadline(struct deadline *deadline)
 {
     struct dialer *d = CONTAINER_OF(deadline, struct dialer, timer);
 
-    park(d, PARKED_MS); /* it has just left the heap of deadlines, so it has room there */
     if (!dialer_step(d, CURL_SOCKET_TIMEOUT, 0))
-        park(d, AGAIN_MS); /* or a connect would wait until its call is given up */
+        timer_set(loop_timers(d->loop), deadline, AGAIN_MS, on_deadline); /* libcurl would not ask again */
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *arg)
@@ -228,7 +218,10 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
     (void)multi;
     if (d->closing)
         return 0;
-    park(d, timeout_ms < 0 ? PARKED_MS : (uint64_t)timeout_ms);
+    if (timeout_ms < 0)
+        timer_stop(loop_timers(d->loop), &d->timer);
+    else
+        timer_set(loop_timers(d->loop), &d->timer, (uint64_t)timeout_ms, on_deadline);
     return 0;
 }
 
@@ -581,12 +574,13 @@ static int multi_start(struct dialer *d)
     d->multi = curl_multi_init();
     if (!d->multi)
         return -ENOMEM;
-    if (curl_multi_setopt(d->multi, CURLMOPT_SOCKETFUNCTION, on_socket) ||
+    if (timer_reserve(loop_timers(d->loop), &d->timer) ||
+        curl_multi_setopt(d->multi, CURLMOPT_SOCKETFUNCTION, on_socket) ||
         curl_multi_setopt(d->multi, CURLMOPT_SOCKETDATA, d) ||
         curl_multi_setopt(d->multi, CURLMOPT_TIMERFUNCTION, on_timer) ||
-        curl_multi_setopt(d->multi, CURLMOPT_TIMERDATA, d) ||
-        timer_start(loop_timers(d->loop), &d->timer, PARKED_MS, on_deadline)) {
+        curl_multi_setopt(d->multi, CURLMOPT_TIMERDATA, d)) {
         curl_multi_cleanup(d->multi);
+        timer_unreserve(loop_timers(d->loop), &d->timer);
         return -ENOMEM;
     }
     return 0;
@@ -615,7 +609,7 @@ void dialer_close(struct dialer *d, void (*closed)(void *arg), void *arg)
     d->closed = closed;
     d->arg = arg;
     d->sockets++; /* held here, so that the end comes once and after cleanup */
-    timer_stop(loop_timers(d->loop), &d->timer);
+    timer_unreserve(loop_timers(d->loop), &d->timer);
     curl_multi_cleanup(d->multi);
     if (--d->sockets == 0)
         finish_close(d);

@@ -18,8 +18,8 @@
  * the `later` deadline: never inside upstream_call(), never from within libcurl. A call that finishes during
  * a delivery waits for the next one, so that a caller that repeats at once cannot hold the loop.
  *
- * `later` is always running (far in the future when idle): moving a running deadline needs no memory, so
- * delivery of a finished call cannot fail.
+ * `later`, `sweep` and `aging` have places of their own among the timers, so that starting them cannot fail:
+ * a finished call is delivered, and an idle connection ends.
  *
  * End: upstream_close -> calls end with -ECANCELED -> delivered -> connections closed -> dialer closed ->
  * closed().
@@ -39,7 +39,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARKED_MS   (3600u * 1000u)
 #define COOKIES_MAX 16384
 
 /* ---- once per process ---- */
@@ -163,10 +162,8 @@ static void on_later(struct deadline *d);
 
 static void deliver_later(struct upstream *up)
 {
-    if (up->will_deliver)
-        return;
-    if (timer_start(loop_timers(up->loop), &up->later, 0, on_later))
-        log_error("upstream_timer", "kind=%s name=%s error=%s", up->kind, up->name, "out of memory");
+    if (!up->will_deliver)
+        timer_set(loop_timers(up->loop), &up->later, 0, on_later);
 }
 
 /* Moving average of the duration of CALL_NEW exchanges, over about 16. */
@@ -296,13 +293,27 @@ void upstream_deliver(struct upstream *up)
         deliver_later(up);
 }
 
+/* False when out of memory. */
+static bool reserve_deadlines(struct upstream *up)
+{
+    struct timers *timers = loop_timers(up->loop);
+
+    return !timer_reserve(timers, &up->later) && !timer_reserve(timers, &up->sweep) &&
+           !timer_reserve(timers, &up->aging);
+}
+
+static void unreserve_deadlines(struct upstream *up)
+{
+    timer_unreserve(loop_timers(up->loop), &up->later);
+    timer_unreserve(loop_timers(up->loop), &up->sweep);
+    timer_unreserve(loop_timers(up->loop), &up->aging);
+}
+
 static void tear_down(struct upstream *up)
 {
     up->torn_down = true;
     up->alive++; /* held here, so that the end comes once */
-    timer_stop(loop_timers(up->loop), &up->later);
-    timer_stop(loop_timers(up->loop), &up->sweep);
-    timer_stop(loop_timers(up->loop), &up->aging);
+    unreserve_deadlines(up);
     pool_close_all(up);
     if (--up->alive == 0)
         upstream_conns_gone(up);
@@ -312,9 +323,6 @@ static void on_later(struct deadline *d)
 {
     struct upstream *up = CONTAINER_OF(d, struct upstream, later);
 
-    /* It has just left the heap of deadlines, so it has room there. */
-    if (timer_start(loop_timers(up->loop), &up->later, PARKED_MS, on_later))
-        log_error("upstream_timer", "kind=%s name=%s error=%s", up->kind, up->name, "out of memory");
     upstream_deliver(up);
     if (up->closing && !up->nfinished && !up->torn_down)
         tear_down(up);
@@ -443,11 +451,6 @@ static void start_lists(struct upstream *up)
     }
 }
 
-static void on_dialer_discarded(void *arg)
-{
-    (void)arg;
-}
-
 static void set_limits(struct upstream *up, const struct upstream_opts *opts)
 {
     up->connections = opts->connections ? opts->connections : 1;
@@ -473,14 +476,10 @@ struct upstream *upstream_new(struct loop *loop, const struct upstream_opts *opt
     up->kind = opts->kind;
     up->name = strdup(opts->name ? opts->name : "-");
     up->scratch = secret_alloc(UPSTREAM_SCRATCH);
-    if (up->name && up->scratch)
+    if (up->name && up->scratch && reserve_deadlines(up))
         up->dialer = dialer_new(loop, opts, why);
-    if (up->dialer && timer_start(loop_timers(loop), &up->later, PARKED_MS, on_later)) {
-        text_copy(why, 256, "out of memory");
-        dialer_close(up->dialer, on_dialer_discarded, NULL);
-        up->dialer = NULL;
-    }
     if (!up->dialer) {
+        unreserve_deadlines(up);
         upstream_free(up);
         return NULL;
     }

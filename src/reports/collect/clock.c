@@ -15,13 +15,27 @@
 #define DATE_STEP_MS  2000  /* a Date has whole seconds */
 #define INFO_AGAIN_S  30    /* not more often */
 
-void clock_set_skew(struct collect_site *site, int64_t skew_ms)
+static void note_time(struct collect_site *site, int64_t site_ms)
+{
+    site->clock_ms = site_ms;
+    site->clock_at_ms = clock_now(timers_clock(site->collector->timers));
+    site->has_skew = true;
+}
+
+int64_t clock_said(const struct collect_site *site)
+{
+    uint64_t passed = clock_now(timers_clock(site->collector->timers)) - site->clock_at_ms;
+
+    return (site->clock_ms + (int64_t)passed) / 1000;
+}
+
+void clock_set_skew(struct collect_site *site, int64_t skew_ms, int64_t site_ms)
 {
     bool was_large = llabs(site->skew_ms) > SKEW_WARNING_MS, large = llabs(skew_ms) > SKEW_WARNING_MS;
 
     site->put_wanted |= llabs(skew_ms - site->skew_ms) > 1000;
     site->skew_ms = skew_ms;
-    site->has_skew = true;
+    note_time(site, site_ms);
     if (large != was_large)
         log_event(large ? LOG_WARN : LOG_INFO, "site_clock", "site=%s skew_ms=%lld", site->name,
                   (long long)skew_ms);
@@ -34,9 +48,11 @@ bool clock_take_date(struct collect_site *site, const struct report_outcome *o)
 
     if (!o->has_date || !o->sent_ms || o->took_ms > DATE_QUICK_MS)
         return false;
-    if (site->has_skew && llabs(skew - site->skew_ms) <= DATE_STEP_MS + (int64_t)o->took_ms)
+    if (site->has_skew && llabs(skew - site->skew_ms) <= DATE_STEP_MS + (int64_t)o->took_ms) {
+        note_time(site, o->date_ms);
         return false;
+    }
     if (!site->has_info_time)
-        clock_set_skew(site, skew);
+        clock_set_skew(site, skew, o->date_ms);
     return site->has_info_time && now - info->last_success > INFO_AGAIN_S;
 }

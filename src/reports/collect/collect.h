@@ -65,7 +65,8 @@ struct collect_gateway_params {
     const char *name, *audit; /* audit: pattern of the trail's files */
 };
 
-#define COLLECT_RECHECKS 16
+#define COLLECT_RECHECKS     16
+#define COLLECT_ONCE_WAIT_MS 120000 /* a round waits no longer where a site asks for a pause */
 
 struct collect_settings {
     int64_t backfill, keep, keep_syslog;

@@ -188,6 +188,8 @@ struct collect_site {
     int64_t newest[COLLECT_NSOURCES];  /* of a round: the newest time of a row */
     bool since_done[COLLECT_NSOURCES]; /* `since` was asked for */
     int64_t skew_ms;
+    int64_t clock_ms;     /* the site's time as it was last said, */
+    uint64_t clock_at_ms; /* and when that was, by the clock that is never set */
     enum report_grant grants[REPORT_NASKS];
     char api_version[64];
     char *permissions; /* JSON */
@@ -239,7 +241,7 @@ struct collector {
     struct upkeep_state {
         bool retaining, indexing, rederiving, rederive_again;
         bool indexes, indexes_known;
-        int64_t retained; /* when */
+        uint64_t retain_at_ms; /* by the clock that is never set */
     } keeping;
     int64_t away_since;
     void (*finished)(void *arg);
@@ -341,7 +343,10 @@ void inventory_reset(struct collect_site *);
 
 /* True: get_api_info is to be asked again. */
 bool clock_take_date(struct collect_site *, const struct report_outcome *);
-void clock_set_skew(struct collect_site *, int64_t skew_ms);
+void clock_set_skew(struct collect_site *, int64_t skew_ms, int64_t site_ms);
+/* The site's present in seconds, whatever our clock was set to since the site said its time; it has
+ * (has_skew). */
+int64_t clock_said(const struct collect_site *);
 void collect_site_judge(struct collect_site *); /* computes its word; stores what changed */
 void collect_site_put(struct collect_site *);
 

@@ -79,7 +79,8 @@ static void info_ended(struct source *s, const struct report_outcome *o)
 
     if (site->info_time_ms && o->sent_ms) {
         site->has_info_time = true;
-        clock_set_skew(site, site->info_time_ms - (o->sent_ms + (int64_t)(o->took_ms / 2)));
+        clock_set_skew(site, site->info_time_ms - (o->sent_ms + (int64_t)(o->took_ms / 2)),
+                       site->info_time_ms);
     } else if (!report_end_is_whole(o->end)) {
         site->has_info_time = false;
     }

@@ -9,6 +9,9 @@
  * once a day in the same way. What they find becomes rows of jg_todo, with the cursor in one transaction;
  * rows of live sources are due before all others.
  *
+ * Where a site's clock is set back, the cursor of closed is ahead of it for a poll or two; what ends
+ * meanwhile is found by its start, by running, and where that does not reach so far, by the sweep.
+ *
  * An answer of more than PART_BYTES becomes several transactions, of which the last moves the cursor.
  */
 #include "reports/collect/collect_internal.h"

@@ -155,7 +155,7 @@ static bool gives_up(const struct source *s, enum end_act act, uint64_t wait)
 {
     return s->site->collector->once &&
            (act == END_DENIED || s->end == REPORT_CREDENTIALS || s->end == REPORT_TLS ||
-            s->failures >= COLLECT_ONCE_TRIES || (act == END_WAIT && wait > 2 * (uint64_t)WAIT_MS));
+            s->failures >= COLLECT_ONCE_TRIES || (act == END_WAIT && wait > COLLECT_ONCE_WAIT_MS));
 }
 
 static void fail(struct source *s, enum end_act act, uint64_t wait)

@@ -26,7 +26,7 @@
 #include <string.h>
 
 #define UPKEEP_MS       60000u
-#define RETAIN_EVERY_S  3600
+#define RETAIN_EVERY_MS 3600000u
 #define INDEXES_ON_TODO 1000
 
 struct keep_task {
@@ -110,15 +110,27 @@ void collect_retire_hours(struct collector *c, struct working_hours *hours)
 
 /* ---- retention ---- */
 
-/* Times of rows are those of sites, whose clocks may be behind ours: the earliest present decides. */
-static int64_t earliest_now(const struct collector *c)
+/*
+ * The present of retention. A clock that is ahead would delete what no site reports any more, so the earliest
+ * one decides: ours, or that of a site. While sites are asked and none has said its time yet, ours alone is
+ * not trusted: false, and nothing goes.
+ */
+static bool earliest_now(const struct collector *c, int64_t *now)
 {
-    int64_t now = collect_now(c);
+    bool asked = false, said = false;
 
-    for (size_t i = 0; i < c->nsites; i++)
-        if (c->order[i]->has_skew && collect_site_now(c->order[i]) < now)
-            now = collect_site_now(c->order[i]);
-    return now;
+    *now = collect_now(c);
+    for (size_t i = 0; i < c->nsites; i++) {
+        const struct collect_site *site = c->order[i];
+
+        asked |= site->site != NULL;
+        if (!site->has_skew)
+            continue;
+        said = true;
+        if (clock_said(site) < *now)
+            *now = clock_said(site);
+    }
+    return said || !asked;
 }
 
 static enum db_outcome retain_apply(struct keep_task *t, struct report_store *store)
@@ -138,13 +150,14 @@ static void retain_after(struct keep_task *t, bool good)
     if (t->more)
         retain(c);
     else
-        c->keeping.retained = collect_now(c);
+        c->keeping.retain_at_ms = clock_now(timers_clock(c->timers)) + RETAIN_EVERY_MS;
 }
 
 static void retain(struct collector *c)
 {
-    struct keep_task *t = c->keeping.retaining ? NULL : keep_task_new(c, retain_apply, retain_after);
-    int64_t now = earliest_now(c);
+    int64_t now;
+    bool may = earliest_now(c, &now) && !c->keeping.retaining;
+    struct keep_task *t = may ? keep_task_new(c, retain_apply, retain_after) : NULL;
 
     if (!t)
         return;
@@ -565,7 +578,7 @@ static void tick(struct deadline *d)
 {
     struct collector *c = CONTAINER_OF(d, struct collector, upkeep);
 
-    if (!c->away && collect_now(c) - c->keeping.retained >= RETAIN_EVERY_S) {
+    if (!c->away && clock_now(timers_clock(c->timers)) >= c->keeping.retain_at_ms) {
         end_unasked(c);
         retain(c);
     }
@@ -573,8 +586,8 @@ static void tick(struct deadline *d)
     for (size_t i = 0; i < c->nsites; i++)
         collect_site_judge(c->order[i]);
     c->hooks->check_end(c);
-    if (!c->stopping && timer_start(c->timers, &c->upkeep, UPKEEP_MS, tick))
-        log_error("upkeep_failed", "why=%s", "out of memory");
+    if (!c->stopping)
+        timer_set(c->timers, &c->upkeep, UPKEEP_MS, tick);
 }
 
 void upkeep_last(struct collector *c)
@@ -588,10 +601,14 @@ int upkeep_start(struct collector *c)
 {
     upkeep_derive(c);
     turn_off(c);
-    return timer_start(c->timers, &c->upkeep, 1000, tick);
+    int err = timer_reserve(c->timers, &c->upkeep);
+
+    if (!err)
+        timer_set(c->timers, &c->upkeep, 1000, tick);
+    return err;
 }
 
 void upkeep_stop(struct collector *c)
 {
-    timer_stop(c->timers, &c->upkeep);
+    timer_unreserve(c->timers, &c->upkeep);
 }

@@ -110,6 +110,7 @@ static struct report_site_params site_params(const struct collecting *c, const s
                                        .rate_per_s = conf->rate_per_s,
                                        .hourly = (unsigned)conf->hourly,
                                        .parallel = (unsigned)conf->parallel,
+                                       .pause_waited_ms = c->once ? COLLECT_ONCE_WAIT_MS : 0,
                                        .connect_timeout_ms = conf->connect_timeout_ms,
                                        .stall_timeout_ms = conf->stall_timeout_ms,
                                        .call_timeout_ms = conf->call_timeout_ms,

@@ -53,20 +53,6 @@ static void check_times(struct conf_draft *d)
 
 /* ---- sites ---- */
 
-static void check_site_url(struct conf_draft *d, const struct conf_part *part)
-{
-    const struct reports_site *s = part->object;
-    unsigned line = conf_part_line(part, "url");
-    char why[ADDRESS_WHY_SIZE];
-    struct address_url url;
-
-    if (!s->url || address_split_url(s->url, &url, why))
-        return;
-    if (*url.path)
-        conf_error(d, line, "`url` must not have a path: https://pra.example.com");
-    conf_check_https(d, line, &url, s->insecure_http);
-}
-
 static void check_site(struct conf_draft *d, const struct conf_part *part)
 {
     const struct reports_site *s = part->object;
@@ -80,7 +66,7 @@ static void check_site(struct conf_draft *d, const struct conf_part *part)
         conf_warning(d,
                      conf_part_line(part, conf_part_has(part, "max_session") ? "max_session" : "max_answer"),
                      "`max_session` is larger than `max_answer`, which ends the answer first");
-    check_site_url(d, part);
+    conf_check_bare_url(d, part, s->url, s->insecure_http, "https://pra.example.com");
 }
 
 /* What stands in session.host_name; "" where the site has no usable `url`. */

@@ -10,9 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
-#define BESIDE "-lock" /* behind the database's name */
+#define BESIDE      "-lock" /* behind the database's name */
+#define NAME_NAPS   100
+#define NAME_NAP_MS 10
 
 struct db_lock {
     struct db *db;
@@ -27,12 +30,22 @@ static enum db_outcome busy(struct db *db, const char *holder)
 
 /* ---- of files ---- */
 
+/* The holder writes its name as soon as it has the lock: a name that is not there yet is waited for. */
 static void read_holder(int fd, char holder[DB_HOLDER_SIZE])
 {
-    ssize_t n = pread(fd, holder, DB_HOLDER_SIZE - 1, 0);
+    const struct timespec nap = {.tv_nsec = NAME_NAP_MS * 1000000L};
+    size_t len = 0;
 
-    holder[n > 0 ? n : 0] = 0;
-    holder[strcspn(holder, "\n")] = 0;
+    for (int naps = 0; naps <= NAME_NAPS; naps++) {
+        ssize_t n = pread(fd, holder, DB_HOLDER_SIZE - 1, 0);
+
+        holder[n > 0 ? n : 0] = 0;
+        len = strcspn(holder, "\n");
+        if (n < 0 || holder[len])
+            break;
+        (void)nanosleep(&nap, NULL);
+    }
+    holder[len] = 0;
 }
 
 static enum db_outcome lock_file(struct db *db, const char *path, const char *holder, int *fd)

@@ -134,10 +134,11 @@ export function gridQuery(params, columns, paged) {
   return suffix(query);
 }
 
-/** The path to go to after signing in: one of our own, else the dashboard. */
+/** The path to go to after signing in: that of one of our pages, else the dashboard. */
 export function nextPath(search) {
   const next = new URLSearchParams(search).get("next") ?? "";
   // A backslash and control characters are what browsers read as a slash, or leave out.
   // eslint-disable-next-line no-control-regex
-  return /^\/(?![/\\])[^\\\u0000-\u001f]*$/.test(next) && !/^\/sign-in(?:$|[?/#])/.test(next) ? next : "/";
+  const isPath = /^\/(?![/\\])[^\\\u0000-\u001f]*$/.test(next);
+  return isPath && route(next.split(/[?#]/, 1)[0]).page !== "missing" ? next : "/";
 }

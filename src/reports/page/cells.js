@@ -11,6 +11,7 @@ const STATES = {
   running: ["pending", "Running"], closed: ["ok", "Closed"], abnormal: ["warning", "Abnormal"],
   connected: ["ok", "Connected"], pending: ["pending", "Pending"], "action required": ["warning", "Action Required"], off: ["off", "Off"],
   ok: ["ok", "OK"], idle: ["off", "Idle"], working: ["pending", "Working"], failing: ["warning", "Failing"],
+  unused: ["off", "Not in use"], denied: ["warning", "Denied"],
 };
 
 /** The state of a session, a site or a source: a drawing and a word. */

@@ -70,6 +70,21 @@ export function time(text, short = false) {
   return m ? `${m[1]} ${m[2]}${short ? "" : (m[3] ?? ":00")}` : String(text);
 }
 
+const SECONDS = /^\d{9,11}(?: \d{9,11}){0,2}$/;
+
+const utc = (seconds) => time(new Date(Number(seconds) * 1000).toISOString());
+
+/** Where a source goes on, as people read it: a time; of a range "from to start" what is left; a digest, shortened. */
+export function position(cursor) {
+  if (cursor === null || cursor === undefined || cursor === "") return "–";
+  if (SECONDS.test(cursor)) {
+    const [from, to, start] = cursor.split(" ");
+    if (to === undefined) return utc(from);
+    return Number(from) < Number(to) ? `${utc(from)}, of up to ${utc(to)}` : utc(to) + (start === undefined || start === to ? "" : `, all since ${utc(start)}`);
+  }
+  return /^[0-9a-f]{64}$/.test(cursor) ? `archive ${cursor.slice(0, 12)}…` : time(visible(cursor));
+}
+
 /** The offset of an RFC 3339 time as people write it: "UTC", "UTC+01:00"; "" without one. */
 export function offset(text) {
   const zone = RFC3339.exec(text)?.[4];

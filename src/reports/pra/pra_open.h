@@ -18,6 +18,8 @@ struct report_site_params {
     const char *ca_file, *proxy; /* NULL = none */
     double rate_per_s;
     unsigned hourly, parallel;
+    /* Calls do not wait where the site asks for a longer pause: REPORT_RATE_LIMITED. 0 = they wait. */
+    uint64_t pause_waited_ms;
     uint64_t connect_timeout_ms, stall_timeout_ms, call_timeout_ms;
     size_t max_answer, max_session; /* max_session: bytes of memory of one session */
     const char *spool_dir;          /* an archive is kept there while it is read, without a name */

@@ -41,6 +41,7 @@ static struct pra_params client_params(const struct report_site_params *p)
         .refused_max_ms = REFUSED_MAX_MS,
         .renew_before_ms = RENEW_BEFORE_MS,
         .pause_ms = PAUSE_MS,
+        .pause_waited_ms = p->pause_waited_ms,
     };
 }
 

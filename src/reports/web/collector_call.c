@@ -3,7 +3,8 @@
  * collector_call.c - GET /api/collector: how far the collector has come, for users who may administer.
  *
  * From the collector in this process; without one, from what another process has written: jg_site, jg_cursor
- * and jg_todo. A site that is configured no more is Off, in both.
+ * and jg_todo. A site that is configured no more is Off, in both. Sessions that have failed are rows of
+ * jg_todo in both; a collector's state is answered without them where the database does not give them.
  */
 #include "base/clock.h"
 #include "base/container_of.h"
@@ -11,6 +12,9 @@
 #include "reports/web/web_internal.h"
 
 #include <string.h>
+
+#define FAILED_SHOWN 200
+#define BETWEEN      '\n' /* two texts of JSON, which have no such letter */
 
 static void write_time(struct jsonw *w, const char *name, int64_t unix_s, bool known)
 {
@@ -135,7 +139,17 @@ static void write_database(struct jsonw *w, const struct web *web, const struct 
     jsonw_end(w);
 }
 
-static void answer_from_state(struct web_request *r)
+/* `failed`: the array, or empty where it cannot be had. */
+static void write_failed(struct web_request *r, struct jsonw *w, const struct buf *failed)
+{
+    if (failed->len)
+        jsonw_raw(w, "failed_sessions", failed->data, failed->len);
+    else
+        jsonw_null(w, "failed_sessions");
+    r->body.failed = r->body.failed || failed->failed;
+}
+
+static void answer_from_state(struct web_request *r, const struct buf *failed)
 {
     const struct collect_state *state = collect_state(r->web->collector);
     struct jsonw w;
@@ -147,10 +161,62 @@ static void answer_from_state(struct web_request *r)
             write_site(&w, &state->sites[i]);
     write_all_removed(r, &w);
     jsonw_end(&w);
+    write_failed(r, &w, failed);
     write_gateways(&w, state);
     write_database(&w, r->web, state);
     jsonw_end(&w);
     web_json(r, 200);
+}
+
+/* ---- sessions that have failed ---- */
+
+static void take_failed(const struct db_ops *ops, struct db_stmt *s, struct jsonw *w)
+{
+    jsonw_object(w, NULL);
+    jsonw_str(w, "host_name", ops->column_text(s, 0, NULL));
+    jsonw_str(w, "lsid", ops->column_text(s, 1, NULL));
+    jsonw_int(w, "tries", ops->column_int(s, 2));
+    write_time(w, "next_at", ops->column_int(s, 3), true);
+    jsonw_str(w, "error", ops->column_text(s, 4, NULL));
+    jsonw_end(w);
+}
+
+/* The first FAILED_SHOWN of the sites that may be seen, those that are tried next first. */
+static enum db_outcome list_failed(struct web_request *r, struct db *db)
+{
+    const struct db_ops *ops = db->ops;
+    struct jsonw w = jsonw_start(&r->body);
+    struct db_stmt *s = NULL;
+    enum db_outcome outcome = ops->prepare(
+        db,
+        "SELECT \"host_name\", \"lsid\", \"tries\", \"next_at\", \"error\" FROM \"jg_todo\" WHERE "
+        "\"tries\" >= 5 ORDER BY \"next_at\", \"host_name\", \"lsid\"",
+        &s);
+
+    if (outcome != DB_OK)
+        return outcome;
+    jsonw_array(&w, NULL);
+    for (int n = 0; n < FAILED_SHOWN && (outcome = ops->step(s)) == DB_ROW;) {
+        if (!view_sees(r->view, ops->column_text(s, 0, NULL)))
+            continue;
+        take_failed(ops, s, &w);
+        n++;
+    }
+    jsonw_end(&w);
+    ops->finalize(s);
+    r->outcome = QUERY_OK;
+    return outcome == DB_ROW ? DB_OK : outcome;
+}
+
+static void failed_listed(struct web_request *r)
+{
+    struct buf failed = BUF_INIT(WEB_JSON_MAX);
+
+    buf_move(&failed, &r->body);
+    if (r->job.outcome != DB_OK)
+        buf_free(&failed);
+    answer_from_state(r, &failed);
+    buf_free(&failed);
 }
 
 /* ---- another process ---- */
@@ -228,26 +294,42 @@ static enum db_outcome ask(struct web_request *r, struct db *db)
         if (view_sees(r->view, context->sites[i].host_name))
             outcome = write_row(&w, db, &context->sites[i]);
     jsonw_end(&w);
-    r->outcome = QUERY_OK;
-    return outcome;
+    (void)buf_char(&r->body, BETWEEN);
+    return outcome == DB_OK ? list_failed(r, db) : outcome;
 }
 
 static void asked(struct web_request *r)
 {
-    struct buf sites = BUF_INIT(WEB_JSON_MAX);
+    struct buf sites = BUF_INIT(WEB_JSON_MAX), failed = BUF_INIT(WEB_JSON_MAX);
     struct jsonw w;
 
     if (!web_asked_well(r))
         return;
     buf_move(&sites, &r->body);
+    const char *between = memchr(sites.data, BETWEEN, sites.len);
+    size_t n = between ? (size_t)(between - sites.data) : sites.len;
+    if (between)
+        (void)buf_append(&failed, between + 1, sites.len - n - 1);
     web_object(r, &w);
-    jsonw_raw(&w, "sites", sites.data, sites.len);
+    jsonw_raw(&w, "sites", sites.data, n);
+    write_failed(r, &w, &failed);
     write_gateways(&w, NULL);
     write_database(&w, r->web, NULL);
     jsonw_end(&w);
     r->body.failed = r->body.failed || sites.failed;
     buf_free(&sites);
+    buf_free(&failed);
     web_json(r, 200);
+}
+
+static bool any_failed(struct collector *collector)
+{
+    const struct collect_state *state = collect_state(collector);
+
+    for (size_t i = 0; i < state->nsites; i++)
+        if (state->sites[i].failed)
+            return true;
+    return false;
 }
 
 void collector_start(struct web_request *r)
@@ -257,11 +339,13 @@ void collector_start(struct web_request *r)
         web_fail_with(r, PROBLEM_INTERNAL, "out of memory");
         return;
     }
-    if (r->web->collector) {
-        answer_from_state(r);
+    if (r->web->collector && !any_failed(r->web->collector)) { /* also where the database does not answer */
+        const struct buf none = {.data = (char[]){"[]"}, .len = 2};
+
+        answer_from_state(r, &none);
         return;
     }
-    r->ask = ask;
-    r->asked = asked;
+    r->ask = r->web->collector ? list_failed : ask;
+    r->asked = r->web->collector ? failed_listed : asked;
     web_ask(r, r->web->pages, r->web->conf->reports.query_timeout_ms);
 }

@@ -310,8 +310,7 @@ static void on_next(struct deadline *deadline);
 
 static void later(struct web *web)
 {
-    if (timer_start(loop_timers(web->loop), &web->states_next, STATES_MS, on_next))
-        log_error("site_states", "error=%s", "out of memory: the states of sites stay as they are");
+    timer_set(loop_timers(web->loop), &web->states_next, STATES_MS, on_next);
 }
 
 static void states_free(struct states_job *j)
@@ -366,7 +365,8 @@ int states_start(struct web *web)
         return -ENOMEM;
     j->web = web;
     j->rows = calloc(STATES_ROWS, sizeof(*j->rows));
-    if (!j->rows) {
+    if (!j->rows || timer_reserve(loop_timers(web->loop), &web->states_next)) {
+        free(j->rows);
         free(j);
         return -ENOMEM;
     }
@@ -390,7 +390,7 @@ void states_stop(struct web *web)
 {
     struct states_job *j = web->states;
 
-    timer_stop(loop_timers(web->loop), &web->states_next);
+    timer_unreserve(loop_timers(web->loop), &web->states_next);
     web->states = NULL;
     if (!j)
         return;

@@ -186,15 +186,32 @@ static bool read_target(struct web_request *r)
     return r->query;
 }
 
+/* The first parameter of a call that takes none; false where there is one, which is answered. */
+static bool is_bare(struct web_request *r)
+{
+    char *name = r->query ? r->query + strspn(r->query, "&") : NULL;
+    struct problem p;
+
+    if (!(r->route->flags & ROUTE_BARE) || !name || !*name)
+        return true;
+    name[strcspn(name, "=&")] = '\0';
+    if (text_url_decode(name, true) && utf8_valid(name, strlen(name)))
+        problem_set(&p, PROBLEM_INVALID_REQUEST, "the parameter `%s` is not known here", name);
+    else
+        problem_set(&p, PROBLEM_INVALID_REQUEST, "the query has a name that is not UTF-8 or wrongly encoded");
+    web_fail(r, &p);
+    return false;
+}
+
 static void on_message(void *arg, struct http_req *req)
 {
     struct web_request *r = req->app;
 
     (void)arg;
-    if (read_target(r))
-        r->route->start(r);
-    else
+    if (!read_target(r))
         web_fail_with(r, PROBLEM_INVALID_REQUEST, "the path is not percent-encoded UTF-8");
+    else if (is_bare(r))
+        r->route->start(r);
 }
 
 static void on_gone(void *arg, struct http_req *req)

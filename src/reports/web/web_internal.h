@@ -57,7 +57,7 @@ enum route_flags {
     ROUTE_QUIET = 1,    /* polled every few seconds: logged at debug only */
     ROUTE_DRAINING = 2, /* answers while draining */
     ROUTE_JSON = 4,     /* its body is JSON: else 415 */
-    ROUTE_ASSET = 8     /* the last segment may be anything below it */
+    ROUTE_BARE = 8      /* takes no parameter: one is refused with its name */
 };
 
 struct web_route {

@@ -404,10 +404,10 @@ bool collect_rig_answer(struct collect_rig *rig)
     if (!c)
         return false;
     o.sent_ms = rig->clock.wall - 10;
-    o.has_date = true;
     o.date_ms = (rig->clock.wall + rig->skew * 1000) / 1000 * 1000;
     if (!spoil(rig, c, &o))
         answers[c->ask](rig, c, &o);
+    o.has_date = o.end != REPORT_UNREACHABLE;
     struct report_call *call = c->call;
     take_out(rig, c);
     free(c->lsids);

@@ -177,6 +177,45 @@ TEST(nothing_older_than_keep_is_fetched_and_what_grows_old_goes)
     collect_rig_stop(&rig);
 }
 
+/* Our clock alone steps ahead, and the site's does not. */
+static void step_ahead(int64_t seconds)
+{
+    rig.clock.wall += seconds * 1000;
+    rig.skew -= seconds;
+}
+
+TEST(a_clock_that_is_ahead_deletes_nothing)
+{
+    collect_rig_month(&rig, 30, 20);
+    collect_rig_start(&rig);
+    collect_rig_run(&rig, HOUR);
+    assert_int_equal(count("\"session\""), 30);
+    /* While the site is away nothing says that the clock is wrong. */
+    for (int i = 0; i < REPORT_NASKS; i++) {
+        rig.fault[i] = REPORT_UNREACHABLE;
+        rig.faults[i] = -1;
+    }
+    step_ahead(500 * DAY);
+    collect_rig_run(&rig, 3 * HOUR);
+    assert_int_equal(count("\"session\""), 30);
+    /* Nor after a start at which the site does not answer. */
+    collect_rig_stop(&rig);
+    collect_rig_start(&rig);
+    collect_rig_run(&rig, 3 * HOUR);
+    assert_int_equal(count("\"session\""), 30);
+    for (int i = 0; i < REPORT_NASKS; i++)
+        rig.fault[i] = REPORT_OK;
+    collect_rig_run(&rig, 3 * HOUR);
+    assert_int_equal(count("\"session\""), 30);
+    assert_int_equal(rig_differences(&rig.store), 0);
+    /* Set back, it deletes within the hour what is old. */
+    step_ahead(-500 * DAY);
+    fake_clock_advance(&rig.clock, (uint64_t)390 * DAY * 1000);
+    collect_rig_run(&rig, 2 * HOUR);
+    assert_in_range(count("\"session\""), 1, 29);
+    collect_rig_stop(&rig);
+}
+
 TEST(windows_adapt_to_the_number_of_rows)
 {
     struct windows w;
@@ -417,6 +456,46 @@ TEST(a_clock_that_is_wrong)
     collect_rig_run(&rig, HOUR);
     assert_string_equal(collect_rig_word(&rig), "Connected");
     collect_rig_stop(&rig);
+}
+
+/* The cursor of `closed` is ahead of the site then, and its polls ask for what is to come. What ends
+ * meanwhile is found by its start, by `running`; where it does not reach so far, by the sweep of another day.
+ */
+TEST(a_clock_that_is_set_back_hides_no_session)
+{
+    static const struct {
+        int64_t back, off, starts, ends; /* seconds; off: no collector runs so long after */
+        int64_t found;                   /* within so many */
+    } rows[] = {
+        {2 * HOUR, 0, 10, 50, 2 * MINUTE},   {30 * MINUTE, 0, 10, 50, 2 * MINUTE},
+        {5 * DAY, 0, 10, 50, 2 * MINUTE},    {2 * HOUR, HOUR, 10, 50, 2 * MINUTE},
+        {5 * DAY, HOUR, 10, 50, 2 * MINUTE}, {5 * DAY, 2 * DAY, 10, 50, 10 * MINUTE},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        case_label("back %lld off %lld", (long long)rows[i].back, (long long)rows[i].off);
+        rig.params.settings.poll_interval = 10 * MINUTE; /* rarely */
+        rig.skew = rows[i].back;
+        collect_rig_start(&rig);
+        collect_rig_run(&rig, HOUR + 1);
+        if (rows[i].off)
+            collect_rig_stop(&rig);
+        rig.skew = 0;
+        (void)collect_rig_add(&rig, collect_rig_now(&rig) + rows[i].starts,
+                              collect_rig_now(&rig) + rows[i].ends);
+        if (rows[i].off) {
+            fake_clock_advance(&rig.clock, (uint64_t)rows[i].off * 1000);
+            collect_rig_start(&rig);
+        } else {
+            collect_rig_run(&rig, rows[i].ends);
+        }
+        collect_rig_run(&rig, rows[i].found);
+        assert_int_equal(count("\"session\" WHERE \"state\" = 'closed'"), 1);
+        collect_rig_check(&rig);
+        collect_rig_stop(&rig);
+        collect_rig_end(&rig);
+        collect_rig_init(&rig);
+    }
 }
 
 TEST(the_date_header_serves_where_the_account_may_not_ask)
@@ -1022,6 +1101,7 @@ int main(void)
         WITH_RIG(sessions_that_are_listed_late_are_found_by_the_sweep),
         WITH_RIG(a_session_that_changes_after_its_end_is_read_again),
         WITH_RIG(nothing_older_than_keep_is_fetched_and_what_grows_old_goes),
+        WITH_RIG(a_clock_that_is_ahead_deletes_nothing),
         cmocka_unit_test(windows_adapt_to_the_number_of_rows),
         WITH_RIG(a_list_that_times_out_is_asked_for_in_smaller_windows),
         WITH_RIG(a_running_session_that_is_not_active_becomes_abnormal),
@@ -1033,6 +1113,7 @@ int main(void)
         WITH_RIG(one_broken_answer_keeps_what_was_complete),
         WITH_RIG(a_limit_is_waited_for_as_long_as_the_site_says),
         WITH_RIG(a_clock_that_is_wrong),
+        WITH_RIG(a_clock_that_is_set_back_hides_no_session),
         WITH_RIG(the_date_header_serves_where_the_account_may_not_ask),
         cmocka_unit_test(back_off_doubles_to_ten_minutes),
         WITH_RIG(refused_credentials_make_the_site_off_after_a_week),

@@ -241,12 +241,40 @@ TEST(letters_that_are_none_are_mended)
         {"a\x01z", 3, "a\xef\xbf\xbdz"},
         {"\xef\xbf\xbe", 3, "\xef\xbf\xbd"},
         {"\xc3\xc3\xa9", 3, "\xef\xbf\xbd\xc3\xa9"},
+        {"a&#27;[0m&#x1B;", 16, "a\xef\xbf\xbd[0m\xef\xbf\xbd"},
+        {"a&#0;b&#x00;", 12, "ab"},
+        {"&#xD800;&#57343;&#xfffe;", 24, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"&#1114112;&#x99999999999999999;", 31, "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"&#65;&#x20AC;&amp;&lt;&#33;", 27, "A\xe2\x82\xac&<!"},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         for (size_t piece = 0; piece < 5; piece++) {
             case_label("row %zu in pieces of %zu", i, piece);
             check_body(rows[i].raw, rows[i].n, rows[i].body, piece);
+        }
+    }
+}
+
+/* What is no reference, or too long for one, is the parser's to refuse. */
+TEST(references_that_are_none_end_the_answer)
+{
+    static const char *const rows[] = {
+        "&#;",    "&#x;",  "&#1a;", "&#X1b;", "&#27",
+        "& #27;", "&x#1;", "&#-1;", "&&#27;", "&#00000000000000000000000000000000027;"};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (size_t piece = 0; piece < 5; piece++) {
+            struct buf xml = BUF_INIT(1 << 16);
+            struct reading r;
+
+            case_label("%s in pieces of %zu", rows[i], piece);
+            (void)buf_printf(
+                &xml, "<session_list><session lsid=\"" LSID "\"><a>%s</a></session></session_list>", rows[i]);
+            read_sessions(&r, xml.data, xml.len, piece);
+            assert_int_equal(r.fault, PRA_NONSENSE);
+            reading_free(&r);
+            buf_free(&xml);
         }
     }
 }
@@ -485,6 +513,7 @@ int main(void)
         cmocka_unit_test(a_running_session_and_a_jump_client),
         cmocka_unit_test(a_session_without_lsid_is_left_out),
         cmocka_unit_test(letters_that_are_none_are_mended),
+        cmocka_unit_test(references_that_are_none_end_the_answer),
         cmocka_unit_test(a_long_text_is_cut_and_counted),
         cmocka_unit_test(what_is_no_report_ends_the_answer),
         cmocka_unit_test(limits_of_the_document),
