@@ -157,6 +157,7 @@ TEST(hosts_are_patterns_over_the_forms_of_the_session)
         {"*.corp.test", "corp.test", false},
         {"*.corp.test", "web1.corp.test.", true},
         {"web1.corp.test.", "web1.corp.test", true},
+        {"w.", "w", true},
         {"*a*b*c", "xaybzbc", true},
         {"*a*b*c", "xaybzb", false},
         {"*ab", "aab", true},

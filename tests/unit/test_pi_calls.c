@@ -190,8 +190,25 @@ TEST(what_the_vault_cannot_give_is_not_asked_for)
     assert_int_equal(a.done + b.done, 0);
     rig_advance(0);
     assert_int_equal(a.call.result, VAULT_ABSENT);
+    assert_int_equal(a.call.fault.code, FAULT_CREDENTIAL_NOT_FOUND);
+    assert_contains(a.call.fault.detail, "has passwords alone");
     assert_int_equal(b.call.result, VAULT_ABSENT);
+    assert_int_equal(b.call.fault.code, FAULT_CREDENTIAL_NOT_FOUND);
+    assert_contains(b.call.fault.detail, "no [access] section");
     assert_int_equal(rig.total, 0);
+}
+
+/* 0 is the owner of the probes that use the connection that is there. */
+TEST(calls_and_the_probe_that_decides_share_no_connection)
+{
+    rig.hold_probes = true;
+    pi_rig_start();
+    assert_int_equal(pi_checkout(&a, PI_ADM1), 0);
+    uint64_t owner = rig_call(0)->owner;
+    assert_non_null(rig.probe);
+    assert_int_not_equal(owner, 0);
+    assert_int_not_equal(rig.probe->call->owner, 0);
+    assert_int_not_equal(rig.probe->call->owner, owner);
 }
 
 TEST(comment_is_cut_in_its_middle)
@@ -618,6 +635,7 @@ int main(void)
         T(check_in_needs_no_section),
         T(keys_and_handles),
         T(what_the_vault_cannot_give_is_not_asked_for),
+        T(calls_and_the_probe_that_decides_share_no_connection),
         T(comment_is_cut_in_its_middle),
         T(each_answer_has_its_result),
         T(lost_and_unsent_calls),

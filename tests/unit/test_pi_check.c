@@ -125,6 +125,15 @@ TEST(a_line_says_what_is_provisional)
          "guessed, checkin_stored guessed, spin_stored overridden, spin_shared none, list overridden, "
          "impersonate none\n"},
         {ENDS "[vault safe]\nurl = https://v/public/v3\napi_key_file = @DIR@/key\n", NULL, ""},
+        {VAULT "provisional = yes\n[vault more]\ntype = privileged_identity\nurl = https://more.example\n"
+               "login_name = svc\nlogin_password_file = @DIR@/key\nprovisional = yes\n",
+         NULL,
+         "erpm: provisional: profile json-v2, sign_in seen, checkout_shared seen, checkin_shared seen, "
+         "checkout_stored "
+         "seen, checkin_stored guessed, spin none, list none, impersonate none\n"
+         "more: provisional: profile json-v2, sign_in seen, checkout_shared seen, checkin_shared seen, "
+         "checkout_stored "
+         "seen, checkin_stored guessed, spin none, list none, impersonate none\n"},
     };
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {

@@ -191,6 +191,79 @@ TEST(listing_that_fails_fails_the_find)
     assert_false(a.call.unknown);
 }
 
+/* What was read before the odd item is freed. */
+TEST(list_with_an_item_that_is_no_name_fails_the_find)
+{
+    pi_rig_profile(LIST_ROWS);
+    pi_rig_start();
+    assert_int_equal(pi_entitled_all(&a, "ann", "web1"), 0);
+    pi_sign_in(PI_TOKEN_1);
+    list_both("[\"adm1\",5]", "[\"root\"]");
+    rig_advance(0);
+    assert_int_equal(a.done, 1);
+    assert_int_equal(a.call.result, VAULT_FAILED);
+    assert_contains(a.call.fault.detail, "holds no list");
+}
+
+#define SYSTEMS (256 + 1) /* one more than are kept */
+
+/* A stored credential each: all are on `all`, and each is on a host of its own. */
+static void many_systems(void)
+{
+    static struct conf_access access[SYSTEMS];
+    static char system[SYSTEMS][16], host[SYSTEMS][16], *hosts[SYSTEMS][2];
+
+    for (int i = 0; i < SYSTEMS; i++) {
+        (void)snprintf(system[i], sizeof(system[i]), "s%d", i);
+        (void)snprintf(host[i], sizeof(host[i]), "h%d", i);
+        hosts[i][0] = host[i];
+        hosts[i][1] = (char *)(uintptr_t) "all";
+        access[i] = pi_access_of[PI_WEB1];
+        (void)snprintf(access[i].name, sizeof(access[i].name), "a%d", i);
+        access[i].stored_system = system[i];
+        access[i].hosts = (struct conf_list){.item = hosts[i], .n = 2};
+    }
+    pi_conf.accesses = access;
+    pi_conf.naccesses = SYSTEMS;
+    pi_rig_reload();
+}
+
+/* How many listings it asks for. */
+static size_t find_on(const char *host)
+{
+    struct call *call;
+    size_t n = 0;
+
+    assert_int_equal(pi_entitled_all(&a, "ann", host), 0);
+    while ((call = rig_call(0))) {
+        if (strcmp(rig.last_target, PI_LOGIN) == 0) {
+            pi_sign_in(PI_TOKEN_1);
+            continue;
+        }
+        rig_answer(call, 200, "[\"root\"]");
+        n++;
+    }
+    rig_advance(0);
+    assert_int_equal(a.call.result, VAULT_OK);
+    ask_again(&a, "");
+    return n;
+}
+
+TEST(oldest_listing_makes_room)
+{
+    pi_rig_profile(LIST_ROWS);
+    pi_rig_start();
+    many_systems();
+    assert_int_equal(find_on("all"), SYSTEMS);
+    assert_int_equal(find_on("h256"), 0);
+    assert_int_equal(find_on("h0"), 1); /* it had made room, as now h1 does, the next that was asked for */
+    assert_int_equal(find_on("h255"), 0);
+    rig_advance(SECONDS(60));
+    assert_int_equal(find_on("h2"), 1); /* it is the newest now */
+    assert_int_equal(find_on("h1"), 1); /* now h3 makes room */
+    assert_int_equal(find_on("h2"), 0);
+}
+
 /* A listing has no effect: it is tried again. */
 TEST(lost_listing_is_asked_for_again)
 {
@@ -259,6 +332,8 @@ int main(void)
         T(listing_narrows_the_map_and_is_kept),
         T(nothing_is_kept_where_list_cache_is_0),
         T(listing_that_fails_fails_the_find),
+        T(list_with_an_item_that_is_no_name_fails_the_find),
+        T(oldest_listing_makes_room),
         T(lost_listing_is_asked_for_again),
         T(question_ends_in_time_is_cancelled_and_survives_a_reload),
         T(stop_ends_questions),

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_pi_memory.c - memory that runs out: each allocation of a profile, a map, a find and an answer fails
- * once. Nothing leaks, what is half made is not handed out, and an answer that could not be read is of
- * unknown outcome. The linker puts the functions below between the code and the allocator.
+ * test_pi_memory.c - memory that runs out: each allocation of a profile, a map, a find, an answer and a
+ * comment fails once. Nothing leaks, what is half made is not handed out, and an answer that could not be
+ * read is of unknown outcome. The linker puts the functions below between the code and the allocator.
  */
 #include "backends/privileged_identity/access.h"
 #include "backends/privileged_identity/answers.h"
+#include "backends/privileged_identity/comment.h"
 #include "check.h"
 #include "conf_fixture.h"
 
@@ -13,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST 5000 /* allocations of one scenario */
+#define MOST       5000 /* allocations of one scenario */
+#define LEASE_MARK "[jumpgate lease]"
 
 static long fails_at = -1; /* allocations until one fails; -1 = none does */
 
@@ -184,12 +186,35 @@ TEST(an_answer_is_read_or_of_unknown_outcome)
     }
 }
 
+/* It is longer than what a buffer has at first, and its end names the lease. */
+static int make_comment(void)
+{
+    char reason[601], *comment;
+    size_t n;
+
+    for (size_t i = 0; i < 300; i++)
+        memcpy(reason + 2 * i, "\u00e9", 3);
+    comment = pi_comment(reason, NULL, "lease");
+    if (!comment)
+        return -ENOMEM;
+    n = strlen(comment);
+    assert_true(n > strlen(LEASE_MARK) && strcmp(comment + n - strlen(LEASE_MARK), LEASE_MARK) == 0);
+    free(comment);
+    return 0;
+}
+
+TEST(a_comment_is_whole_or_not_there)
+{
+    each(make_comment);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_profile_is_whole_or_as_it_was, setup, teardown),
         cmocka_unit_test_setup_teardown(a_map_is_whole_or_not_there, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_is_read_or_of_unknown_outcome, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_comment_is_whole_or_not_there, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include "vault_rig.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "secrets_gone.h"
 
 #include <errno.h>
@@ -253,6 +254,15 @@ static void on_closed(void *arg)
     *(bool *)arg = true;
 }
 
+static void assert_no_metric(void)
+{
+    struct buf page = BUF_INIT(1U << 20);
+
+    metrics_render(&page);
+    assert_lacks(buf_cstr(&page), "jumpgate_vault");
+    buf_free(&page);
+}
+
 void rig_end(void (*close_vault)(struct vault *, void (*closed)(void *), void *), const char *signout)
 {
     if (rig.vault) {
@@ -266,6 +276,7 @@ void rig_end(void (*close_vault)(struct vault *, void (*closed)(void *), void *)
         assert_non_null(rig.closing);
         rig.closing(rig.closing_arg);
         assert_true(rig.closed);
+        assert_no_metric();
     }
     assert_int_equal(timers_count(rig.timers), 0);
     timers_free(rig.timers);

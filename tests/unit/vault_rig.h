@@ -6,7 +6,8 @@
  * so a text that did not live as long as it must is found. The probe is answered by the rig unless a test
  * wants it.
  *
- * rig_end() closes the vault and checks that nothing is left: no call, no deadline, no answer twice.
+ * rig_end() closes the vault and checks that nothing is left: no call, no deadline, no metric, no answer
+ * twice.
  *
  * Not here: the vault that is tested (ps_rig.h, pi_rig.h).
  */

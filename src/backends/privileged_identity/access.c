@@ -239,7 +239,9 @@ static int add_section(struct pi_access *map, const struct conf_access *a, struc
         err = add_credential(map, a, s);
     if (!err)
         err = add_own_users(map, a, s);
-    int file_err = err ? 0 : add_file(map, a, s, errors);
+    if (err)
+        return err;
+    int file_err = add_file(map, a, s, errors);
     for (size_t i = 0; i < 2 && !err; i++)
         if (s->set[i] != SIZE_MAX)
             err = numbers_add(&map->set[s->set[i]].sections, (size_t)(s - map->section));

@@ -252,8 +252,7 @@ static void take_answer(struct pi_call *call, struct pi_answer *a)
         out->fault.retry_after_s = http_vault_retry_after_s(&call->pi->http, &base->http);
     if (is_checkout(call->op))
         (void)snprintf(out->request_key, sizeof(out->request_key), "%s", call->key);
-    if (a->result == VAULT_OK && is_checkout(call->op))
-        secret_move(&out->secret, &a->secret);
+    secret_move(&out->secret, &a->secret); /* there is one of a check-out that succeeded */
     if (a->result == VAULT_OK && call->listed) {
         *call->listed = a->names;
         a->names = (struct conf_list){.n = 0};

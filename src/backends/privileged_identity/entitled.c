@@ -291,10 +291,10 @@ static int judge_one(struct pi_question *q, const struct pi_session *s, const ch
         settle_with(q, VAULT_ABSENT, &fault);
     } else {
         err = take(q, &c, 1);
-        for (size_t i = 0; i < q->n; i++)
-            q->list[i].state = CANDIDATE_SHOWN;
-        if (!err)
+        if (!err) {
+            q->list[0].state = CANDIDATE_SHOWN;
             answer(q);
+        }
     }
     return err;
 }

@@ -41,9 +41,9 @@
 
 struct pi_token {
     struct secret text;
-    uint64_t since_ms, used_ms; /* signed in; last used */
-    size_t calls;               /* that were sent with it and are not over */
-    bool refused;               /* it is not signed out */
+    uint64_t since_ms; /* signed in */
+    size_t calls;      /* that were sent with it and are not over */
+    bool refused;      /* it is not signed out */
 };
 
 struct pi_signout {

@@ -36,16 +36,11 @@
 
 static void on_sweep(struct deadline *);
 
+/* The present token was used just now. */
 static void arm_sweep(struct pi *pi)
 {
-    const struct pi_token *t = pi->token;
-    uint64_t now = clock_now(pi->http.clock), at;
-
-    timer_stop(pi->http.timers, &pi->sweep);
-    if (!t || t->calls || pi->http.closing)
-        return;
-    at = t->used_ms + pi->http.vault.conf->session_idle_ms;
-    timer_set(pi->http.timers, &pi->sweep, at > now ? at - now : 0, on_sweep);
+    if (!pi->token->calls)
+        timer_set(pi->http.timers, &pi->sweep, pi->http.vault.conf->session_idle_ms, on_sweep);
 }
 
 static void signout_free(struct pi_signout *out)
@@ -135,7 +130,7 @@ static void on_sweep(struct deadline *d)
 {
     struct pi *pi = CONTAINER_OF(d, struct pi, sweep);
 
-    if (pi->token && !pi->token->calls)
+    if (pi->token)
         retire(pi);
 }
 
@@ -144,8 +139,6 @@ void pi_token_end_all(struct pi *pi)
     timer_unreserve(pi->http.timers, &pi->sweep);
     if (pi->signin.under_way) {
         http_vault_cancel(&pi->http, &pi->signin.http);
-        pi->signin.under_way = false;
-        pi->http.signin_backoff.under_way--;
         buf_free(&pi->signin.body);
     }
     free(pi->signin.target);
@@ -169,7 +162,7 @@ static int keep_token(struct pi *pi, struct secret *text)
     if (!token)
         return -ENOMEM;
     secret_move(&token->text, text);
-    token->since_ms = token->used_ms = clock_now(pi->http.clock);
+    token->since_ms = clock_now(pi->http.clock);
     pi->token = token;
     arm_sweep(pi);
     return 0;
@@ -400,7 +393,6 @@ void pi_token_leave(struct pi_call *call)
         return;
     call->token = NULL;
     token->calls--;
-    token->used_ms = clock_now(pi->http.clock);
     if (token == pi->token)
         arm_sweep(pi);
     else
