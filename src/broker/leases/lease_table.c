@@ -340,22 +340,30 @@ void vault_request_hide(struct vault_request *request)
     request->hh.tbl = NULL;
 }
 
+static void free_name(struct vault_request *request)
+{
+    if (request->name != request->short_name)
+        free(request->name);
+    request->name = NULL;
+}
+
 void vault_request_clear_name(struct vault_request *request)
 {
     vault_request_hide(request);
-    free(request->name);
-    request->name = NULL;
+    free_name(request);
 }
 
 int vault_request_set_name(struct vault_request *request, const char *name)
 {
-    char *copy = strdup(name);
+    size_t n = strlen(name);
+    char *copy = n < sizeof request->short_name ? request->short_name : malloc(n + 1);
 
     if (!copy)
         return -ENOMEM;
     vault_request_clear_name(request);
+    memcpy(copy, name, n + 1);
     request->name = copy;
-    HASH_ADD_KEYPTR(hh, request->vault_ref->leases->requests, request->name, strlen(request->name), request);
+    HASH_ADD_KEYPTR(hh, request->vault_ref->leases->requests, request->name, n, request);
     if (request->hh.tbl)
         return 0;
     vault_request_clear_name(request);
@@ -394,7 +402,7 @@ void vault_request_free(struct vault_request *request)
     }
     free(request->work);
     free(request->handle);
-    free(request->name);
+    free_name(request);
     free(request);
 }
 

@@ -101,6 +101,7 @@ struct vault_request {
     bool opening : 1;    /* the step that makes it HELD is on its way: what the store has is of before */
     bool unwritten : 1;  /* that step could not be put, for want of memory */
     bool is_adopted : 1; /* it was another gateway's, or this one's before: its end is in the vault's time */
+    char short_name[10]; /* what `name` is, where it fits */
     char user[];         /* who holds it at the vault */
 };
 
