@@ -101,7 +101,7 @@ static const struct command leases_subs[] = {
           { "--json", FLAG_SWITCH, NULL, "print JSON: whether the vault has confirmed", NULL },
           END },
       .examples = (const struct command_example[]){
-          { "leases checkin j1.erpm.s.0a1b2c3d", "the id is in the answer to a find, in the audit trail and in the log" },
+          { "leases checkin j1.erpm.shared.259ba9b1dd3c605916b48c82ac6feedb", "the id is in the answer to a find, in the audit trail and in the log" },
           END },
       .exits = (const struct command_exit[]){
           { EXIT_DONE, "checked in, or the gateway goes on trying" },
