@@ -257,10 +257,11 @@ struct vault_call {
     bool unknown;  /* with VAULT_FAILED: the call may have taken effect. With VAULT_OK and CHECKOUT_REUSED:
                       the request may be the one that an earlier sending of this call made */
     bool withheld; /* with VAULT_FAILED: may_send() said no; `unknown` is of an earlier sending */
-    bool repeated; /* an earlier sending of a call with effects may have had its effect, or may have it
-                      yet */
-    struct fault fault;                 /* set whenever result is not VAULT_OK */
-    int status;                         /* of the last HTTP answer to this call; 0 = there was none */
+    bool holder_is_own; /* with VAULT_CONFLICT: the vault's words name the principal itself as the holder */
+    bool repeated;      /* an earlier sending of a call with effects may have had its effect, or may have it
+                           yet */
+    struct fault fault; /* set whenever result is not VAULT_OK */
+    int status;         /* of the last HTTP answer to this call; 0 = there was none */
     struct account_list *accounts;      /* list, entitled */
     struct directory_list *directory;   /* directory */
     struct vault_policy policy;         /* policy */

@@ -154,6 +154,10 @@ void conf_check_privileged_identity(struct conf_draft *d, const struct conf_part
     if (v->settle_ms < v->call_timeout_ms)
         conf_error(d, conf_part_line(part, settle ? "settle" : "call_timeout"),
                    "`settle` must not be shorter than `call_timeout`: a lost call may take effect as late");
+    if (v->checkout_life_ms && v->checkout_life_ms < 2 * v->minute_ms)
+        conf_error(
+            d, conf_part_line(part, "checkout_life"),
+            "`checkout_life` must not be shorter than two minutes (`minute`): leases end one before it");
     check_name(d, part, "login_name", v->login_name);
     check_name(d, part, "authenticator", v->authenticator);
     conf_check_couple(d, part, "client_certificate", "client_key");

@@ -263,7 +263,7 @@ void conf_vault_twin_error(struct conf_draft *d, const struct conf_part *part, c
 {
     conf_error(d, conf_part_line(part, "url"),
                "[vault %s] is [vault %s] in line %u again: same `url` and same sign-in. Keep one of them, or "
-               "give each its own API registration",
+               "give each a sign-in of its own",
                part->name, other->name, conf_part_line(other, "url"));
 }
 

@@ -274,6 +274,18 @@ def test_repeat_refused():
         stack.settled()
 
 
+def test_own_lost_checkout_where_the_vault_refuses_a_repeat():
+    """The vault's words name the sign-in name: what was lost is the gateway's and is given back."""
+    with PiStack(knobs={"repeat_checkout": "refused"}) as stack:
+        stack.vault.fault("drop_after", call="checkout_shared", count=1)
+        assert stack.checkout(stack.session("ann"), "adm1").status == 503
+        other = stack.checkout(stack.session("bob"), "adm1")
+        assert (other.status, other.code) == (409, "vault_conflict"), other.body
+        eventually(lambda: stack.ours() == [], 60)
+        assert "login_name itself" in other.json["detail"]
+        stack.settled(60)
+
+
 def test_checkins_each():
     with PiStack(knobs={"checkins": "each"}, checkin_calls="each") as stack:
         ann, bob = stack.session("ann"), stack.session("bob")

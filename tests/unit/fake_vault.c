@@ -482,6 +482,7 @@ static void answer(struct fake_vault *fv, struct fake_call *fc)
          (fc->fault == FAKE_LOST_DID || fc->fault == FAKE_LOST_DID_NOT || fc->fault == FAKE_LOST_LATE)) ||
         (fc->op == FAKE_REQUEST && call->origin == CHECKOUT_REUSED && fv->say_unsure);
     call->repeated = call->unknown || (fv->say_repeated && (fc->op == FAKE_REQUEST || fc->op == FAKE_ISA));
+    call->holder_is_own = fv->say_own && fc->result == VAULT_CONFLICT;
 }
 
 static void explain(struct vault_call *call)

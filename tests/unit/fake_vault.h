@@ -145,6 +145,7 @@ struct fake_vault {
     int64_t say_id;          /* requests are answered with this id; 0 = with their own */
     bool say_new;            /* and called new */
     bool say_unsure;         /* what is reused may be what a lost sending made */
+    bool say_own;            /* its conflicts name the principal as the holder */
     bool say_repeated;       /* requests and direct access were sent more than once */
     unsigned hide_lists;     /* so many lists of requests are empty */
     int64_t say_expires;     /* all live requests end then, by its lists; 0 = when they do */

@@ -6,7 +6,7 @@ jg_test(test_pi_access SOURCES test_pi_access.c conf_fixture.c DEPENDS ${pi_deps
 jg_test(test_pi_check SOURCES test_pi_check.c conf_fixture.c DEPENDS ${pi_deps})
 jg_test(test_pi_memory SOURCES test_pi_memory.c conf_fixture.c DEPENDS ${pi_deps})
 target_link_options(test_pi_memory PRIVATE
-  -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup)
+  -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=secret_alloc)
 
 # The vault against a scripted loop/upstream, as that of Password Safe.
 set(pi_rig pi_rig.c vault_rig.c fake_clock.c)

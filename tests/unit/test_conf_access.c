@@ -131,6 +131,8 @@ static const struct {
     {VAULT "login_password = x\n", 11, "`login_password` in [vault erpm] would put a secret into this file"},
     {VAULT "username_form = upn\n", 11, "`username_form` = upn is not possible"},
     {VAULT "settle = 9s\n", 11, "`settle` must not be shorter than `call_timeout`"},
+    {VAULT "checkout_life = 119s\n", 11, "`checkout_life` must not be shorter than two minutes"},
+    {VAULT "minute = 1s\ncheckout_life = 1s\n", 12, "`checkout_life` must not be shorter than two minutes"},
     {VAULT "call_timeout = 31s\n", 11, "`settle` must not be shorter than `call_timeout`"},
     {VAULT "base_path = ERPM\n", 11, "`base_path` needs a path such as /ERPMWebService"},
     {VAULT "base_path = /\n", 11, "`base_path` needs a path"},

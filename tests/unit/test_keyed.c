@@ -367,6 +367,27 @@ TEST(a_reload_changes_sharing_and_the_end_of_no_lease)
     world_end(&w);
 }
 
+/* No secret goes out with a lease that has ended. */
+TEST(after_the_vaults_end_that_a_reload_tells_no_one_joins)
+{
+    struct world w;
+    struct caller ann, bob, again;
+
+    start(&w, repeatable, 0);
+    checkout_ok(&w, "ann", "s1", &ann);
+    world_advance(&w, MINUTES(10));
+    reload(&w, true, MINUTES(11));
+    assert_int_equal(finish_checkout(&w, "bob", "s2", &bob), FAULT_VAULT_CONFLICT);
+    assert_non_null(strstr(bob.detail, "until 20"));
+    checkout_ok(&w, "ann", "s1", &again); /* it keeps its end */
+    assert_int_equal(again.expires_wall_ms, ann.expires_wall_ms);
+    assert_int_equal(world_checkins(&w), 0);
+    reload(&w, true, MINUTES(12));
+    checkout_ok(&w, "bob", "s2", &bob);
+    assert_true(bob.expires_wall_ms > w.clock.wall);
+    world_end(&w);
+}
+
 TEST(a_reload_gives_a_checkin_its_end)
 {
     struct world w;
@@ -403,6 +424,87 @@ TEST(a_conflict_after_a_lost_checkout_sends_no_checkin)
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
     assert_int_equal(fake_store_count(w.store), 0);
     assert_int_equal(fake_vault_live(&w.vault), 1);
+    world_end(&w);
+}
+
+/* The refusal is about the second one alone. */
+static void refuse_after_settle(struct world *w, enum fake_fault how, struct caller *c)
+{
+    world_set_fault(w, FAKE_REQUEST, FAKE_LOST_DID);
+    assert_int_equal(finish_checkout(w, "ann", "s1", c), FAULT_VAULT_UNAVAILABLE);
+    world_advance(w, SECONDS(29));
+    world_set_fault(w, FAKE_REQUEST, how);
+    start_checkout(w, "bob", "s2", c);
+    world_run_until(w, FAKE_REQUEST);
+    fake_clock_advance(&w->clock, SECONDS(2));
+    world_settle(w);
+    assert_int_equal(c->replies, 1);
+}
+
+TEST(a_refusal_later_than_settle_leaves_no_lost_checkout)
+{
+    static const enum fake_fault refusals[] = {FAKE_DENIED, FAKE_UNREACHABLE};
+
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        struct world w;
+        struct caller c;
+
+        start(&w, repeatable, 0);
+        refuse_after_settle(&w, refusals[i], &c);
+        world_advance(&w, SECONDS(1));
+        assert_int_equal(world_checkins(&w), 1);
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        world_advance(&w, SECONDS(1));
+        assert_int_equal(fake_store_count(w.store), 0);
+        world_end(&w);
+    }
+}
+
+TEST(a_conflict_later_than_settle_sends_no_checkin)
+{
+    struct world w;
+    struct caller c;
+
+    start(&w, repeatable, 0);
+    refuse_after_settle(&w, FAKE_CONFLICT, &c);
+    world_advance(&w, MINUTES(1));
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* Where the vault does not give twice what it was thought to give, its own words say whose it is. */
+TEST(a_conflict_with_the_principals_own_lost_checkout_gives_it_back)
+{
+    struct world w;
+    struct caller c;
+
+    start(&w, repeatable, 0);
+    world_set_fault(&w, FAKE_REQUEST, FAKE_LOST_DID);
+    assert_int_equal(finish_checkout(&w, "ann", "s1", &c), FAULT_VAULT_UNAVAILABLE);
+    world_set_fault(&w, FAKE_REQUEST, FAKE_CONFLICT);
+    w.vault.say_own = true;
+    assert_int_equal(finish_checkout(&w, "bob", "s2", &c), FAULT_VAULT_CONFLICT);
+    assert_int_equal(counts(&w).settling, 1);
+    world_advance(&w, SECONDS(31));
+    assert_int_equal(world_checkins(&w), 1);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* Not where no check-out of the gateway's was lost: that is a stranger's with the same sign-in name. */
+TEST(a_conflict_with_a_stranger_of_the_same_name_sends_no_checkin)
+{
+    struct world w;
+    struct caller c;
+
+    start(&w, repeatable, 0);
+    world_set_fault(&w, FAKE_REQUEST, FAKE_CONFLICT);
+    w.vault.say_own = true;
+    assert_int_equal(finish_checkout(&w, "bob", "s2", &c), FAULT_VAULT_CONFLICT);
+    world_advance(&w, MINUTES(5));
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
+    assert_int_equal(fake_store_count(w.store), 0);
     world_end(&w);
 }
 
@@ -534,8 +636,13 @@ int main(void)
         cmocka_unit_test(a_checkin_waits_for_a_store_that_cannot_write),
         cmocka_unit_test(each_lease_has_its_own_end_within_the_vaults),
         cmocka_unit_test(a_reload_changes_sharing_and_the_end_of_no_lease),
+        cmocka_unit_test(after_the_vaults_end_that_a_reload_tells_no_one_joins),
         cmocka_unit_test(a_reload_gives_a_checkin_its_end),
         cmocka_unit_test(a_conflict_after_a_lost_checkout_sends_no_checkin),
+        cmocka_unit_test(a_refusal_later_than_settle_leaves_no_lost_checkout),
+        cmocka_unit_test(a_conflict_later_than_settle_sends_no_checkin),
+        cmocka_unit_test(a_conflict_with_the_principals_own_lost_checkout_gives_it_back),
+        cmocka_unit_test(a_conflict_with_a_stranger_of_the_same_name_sends_no_checkin),
         cmocka_unit_test(a_checkin_without_end_goes_on_until_it_is_forgotten),
         cmocka_unit_test(an_operator_checks_in_what_has_no_row),
         cmocka_unit_test(a_checkin_by_hand_has_a_row_and_goes_on_after_a_crash),

@@ -32,6 +32,7 @@ WRAP(void *, realloc, (void *old, size_t n), (old, n))
 WRAP(void *, reallocarray, (void *old, size_t n, size_t size), (old, n, size))
 WRAP(char *, strdup, (const char *text), (text))
 WRAP(char *, strndup, (const char *text, size_t n), (text, n))
+WRAP(void *, secret_alloc, (size_t n), (n))
 
 static struct fixture *fixture;
 static char path[128];
@@ -177,7 +178,8 @@ TEST(an_answer_is_read_or_of_unknown_outcome)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct pi_http one = {cases[i].status, "", cases[i].body, strlen(cases[i].body)};
+        const struct pi_http one = {
+            .status = cases[i].status, .type = "", .body = cases[i].body, .len = strlen(cases[i].body)};
 
         http = &one;
         operation = cases[i].operation;

@@ -154,7 +154,7 @@ void http_vault_call_reset(struct vault_call *out)
 {
     out->result = VAULT_FAILED;
     out->status = 0;
-    out->unknown = out->withheld = out->repeated = false;
+    out->unknown = out->withheld = out->repeated = out->holder_is_own = false;
     out->origin = CHECKOUT_NEW;
     out->end_wall_ms = 0;
     out->request_key[0] = '\0';

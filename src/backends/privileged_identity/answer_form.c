@@ -302,7 +302,7 @@ static enum pi_form form_of(struct pi_said *said, enum pi_operation op, const st
 void pi_form_read(const struct pi_row *row, enum pi_operation op, const struct pi_http *http,
                   struct pi_said *said)
 {
-    *said = (struct pi_said){.text = BUF_INIT(TEXT_MAX)};
+    *said = (struct pi_said){.text = pi_is_secret(op) ? BUF_SECRET(TEXT_MAX) : BUF_INIT(TEXT_MAX)};
     said->form = form_of(said, op, http);
     if (said->form == PI_FORM_JSON) {
         said->has_secret =

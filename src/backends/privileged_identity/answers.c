@@ -14,10 +14,13 @@
 #include "backends/pra/pra.h"
 #include "backends/privileged_identity/answer_form.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#define SHOWN_MAX 12
 
 /* ---- words ---- */
 
@@ -99,12 +102,51 @@ static bool is_token(const char *text)
     return n >= PI_TOKEN_MIN && n <= PI_TOKEN_MAX;
 }
 
-/* In the answer to a sign-in the text may be the token. */
-static bool may_quote(enum pi_operation op, const struct pi_said *said, const char *text)
+static const char *next_letter(const char *p)
 {
+    while (*p && !isalnum((unsigned char)*p))
+        p++;
+    return p;
+}
+
+/* The first SHOWN_MAX letters and digits of the secret one after the other, whatever stands between them: an
+ * echo may be escaped, or cut. */
+static bool begins_with_secret(const char *text, const char *secret)
+{
+    size_t n = 0;
+
+    for (text = next_letter(text), secret = next_letter(secret); *secret && n < SHOWN_MAX; n++) {
+        if (*text != *secret)
+            return false;
+        text = next_letter(text + 1);
+        secret = next_letter(secret + 1);
+    }
+    return n > 0;
+}
+
+static bool holds_secret(const char *text, const char *secret)
+{
+    if (!secret || !*secret)
+        return false;
+    for (const char *p = next_letter(text); *p; p = next_letter(p + 1))
+        if (begins_with_secret(p, secret))
+            return true;
+    return strstr(text, secret) != NULL;
+}
+
+/*
+ * In the answer to a sign-in the text may be the token. In that to a check-out without a sign of failure it
+ * may be the password, in a member that the row does not name: only a sentence of a known class is quoted.
+ */
+static bool may_quote(enum pi_operation op, const struct pi_said *said, enum pi_class class, const char *text)
+{
+    bool fails = said->form == PI_FORM_FAULT || said->failed;
+
     if (said->has_secret || !*text)
         return false;
-    return op != PI_SIGN_IN || ((said->form == PI_FORM_FAULT || said->failed) && !is_token(text));
+    if (op == PI_SIGN_IN)
+        return fails && !is_token(text);
+    return fails || !pi_is_checkout(op) || (class != PI_CLASS_NONE && strchr(text, ' '));
 }
 
 /* An answer without a sign of failure, and without what a success has. */
@@ -118,11 +160,12 @@ static const char *remedy_of(enum pi_operation op, enum pi_class class, const st
                            : "the vault's answer holds no list";
 }
 
-static void set_failure(struct pi_answer *out, enum pi_operation op, struct pi_said *said, const char *text)
+static void set_failure(struct pi_answer *out, enum pi_operation op, const struct pi_http *http,
+                        struct pi_said *said, const char *text)
 {
     char words[PRA_TEXT_SIZE] = "";
 
-    if (may_quote(op, said, text))
+    if (may_quote(op, said, out->class, text) && !holds_secret(text, http->sent))
         pra_text_clean(words, sizeof(words), text, strlen(text));
     if (op == PI_SIGN_IN && out->class != PI_CLASS_MFA) {
         out->result = VAULT_REFUSED;
@@ -141,18 +184,62 @@ static void set_failure(struct pi_answer *out, enum pi_operation op, struct pi_s
     out->token_refused = out->class == PI_CLASS_TOKEN;
 }
 
+static bool is_of_name(char c)
+{
+    return isalnum((unsigned char)c) || c == '-' || c == '_' || c == '@';
+}
+
+/* The name stands before `name` and a backslash; NULL = there is no backslash. */
+static bool is_own_domain(const char *text, const char *name, const char *authenticator)
+{
+    size_t n = authenticator ? strlen(authenticator) : 0;
+
+    if (name == text || name[-1] != '\\')
+        return true;
+    return n && (size_t)(name - text) > n && strncasecmp(name - 1 - n, authenticator, n) == 0;
+}
+
+/* A sign-in name as a word of its own, of its own domain where one is named. */
+static bool names_identity(const char *text, const struct pi_http *http)
+{
+    size_t n = http->login_name ? strlen(http->login_name) : 0;
+
+    for (const char *p = text; n && (p = strcasestr(p, http->login_name)); p++) {
+        bool begins = p == text || !(is_of_name(p[-1]) || p[-1] == '.');
+        bool ends = !is_of_name(p[n]) && !(p[n] == '.' && is_of_name(p[n + 1])) && p[n] != '\\';
+
+        if (begins && ends && is_own_domain(text, p, http->authenticator))
+            return true;
+    }
+    return false;
+}
+
+/* A refusal that comes with a password is not believed, nor one beside a flag that says success: what has
+ * been checked out may be in a member that the row does not name. */
+static bool is_doubtful(const struct pi_profile *p, enum pi_operation op, enum pi_class class,
+                        const struct pi_said *said, const char *text)
+{
+    if (pi_is_checkout(op) && said->succeeded && !said->failed)
+        return class != PI_CLASS_CONFLICT || says_done(p, text);
+    return said->has_secret && meanings[class].certain;
+}
+
 /* A failure in the service's own words. */
-static void read_failure(const struct pi_profile *p, enum pi_operation op, struct pi_said *said,
-                         const char *text, struct pi_answer *out)
+static void read_failure(const struct pi_profile *p, enum pi_operation op, const struct pi_http *http,
+                         struct pi_said *said, const char *text, struct pi_answer *out)
 {
     out->class = class_of(p, op, text);
-    if (said->has_secret && meanings[out->class].certain)
-        out->class = PI_CLASS_NONE; /* a refusal with a password */
     if (out->class == PI_CLASS_GONE) {
         out->result = VAULT_GONE;
         return;
     }
-    set_failure(out, op, said, text);
+    if (is_doubtful(p, op, out->class, said, text))
+        out->class = PI_CLASS_NONE;
+    set_failure(out, op, http, said, text);
+    out->holder_is_own = out->class == PI_CLASS_CONFLICT && names_identity(text, http);
+    if (out->holder_is_own)
+        fault_add(&out->fault, "the holder is login_name itself: where no other program uses that name, the "
+                               "vault gives nothing twice, and repeat_checkout = no fits");
 }
 
 static bool keep_secret(struct pi_answer *out, struct pi_said *said, const char *text)
@@ -294,13 +381,13 @@ static void read_answer(const struct pi_profile *p, enum pi_operation op, const 
         out->class = op != PI_SIGN_IN                   ? PI_CLASS_TOKEN
                      : has_class(p, PI_CLASS_MFA, text) ? PI_CLASS_MFA
                                                         : PI_CLASS_NONE;
-        set_failure(out, op, said, text);
+        set_failure(out, op, http, said, text);
     } else if (said->form == PI_FORM_FOREIGN || said->form == PI_FORM_PAGE) {
         read_foreign(op, said, http, out);
     } else {
         out->own = true;
         if (said->form == PI_FORM_FAULT || !read_success(p, op, said, text, out))
-            read_failure(p, op, said, text, out);
+            read_failure(p, op, http, said, text, out);
     }
 }
 

@@ -29,6 +29,8 @@ struct pi_http {
     const char *type; /* Content-Type; "" = none */
     const char *body; /* may be NULL where len is 0 */
     size_t len;
+    const char *sent; /* token or password that was sent: words that hold it are not quoted; NULL = none */
+    const char *login_name, *authenticator; /* whom a conflict may name; NULL = not known, and none */
 };
 
 struct pi_answer {
@@ -38,6 +40,7 @@ struct pi_answer {
     bool failed;              /* a flag or the form of it says so */
     bool token_refused;       /* it wants another token, and did nothing */
     bool unknown;             /* not OK or GONE, and it may have taken effect */
+    bool holder_is_own;       /* of a conflict: the words name the sign-in name */
     struct fault fault;       /* set where the result is neither OK nor GONE */
     struct secret secret;     /* of a sign-in the token, of a check-out the password */
     struct conf_list names;   /* of a list: the accounts */

@@ -205,6 +205,8 @@ static void token_refused(struct pi_call *call, const struct pi_answer *a)
 {
     bool again = pi_token_refused(call);
 
+    call->call.may_have_happened |= a->unknown; /* a password came with it */
+
     call->call.out->result = VAULT_FAILED;
     call->call.out->fault = a->fault;
     if (again) {
@@ -248,6 +250,7 @@ static void take_answer(struct pi_call *call, struct pi_answer *a)
     base->may_have_happened |= a->unknown;
     out->result = a->result;
     out->fault = a->fault;
+    out->holder_is_own = a->holder_is_own;
     if ((status == 503 || status == 429) && a->result == VAULT_FAILED)
         out->fault.retry_after_s = http_vault_retry_after_s(&call->pi->http, &base->http);
     if (is_checkout(call->op))
@@ -285,7 +288,6 @@ static void read_answer(struct pi_call *call, struct pi_answer *a)
 static void on_answer(struct call *http)
 {
     struct pi_call *call = CONTAINER_OF(http, struct pi_call, call.http);
-    const struct pi_http answer = pi_http_of(http);
     struct pi_answer a;
 
     pi_latency_observe(call->pi, call->op, http);
@@ -294,6 +296,7 @@ static void on_answer(struct call *http)
         pi_token_leave(call);
     if (http_vault_call_sent(&call->call, !call->call.effects) != VAULT_SENDING_ANSWERED)
         return;
+    const struct pi_http answer = pi_http_of(call->pi, http, &call->token->text);
     pi_answer_read(call->pi->profile, call->op, &answer, &a);
     if (a.token_refused)
         token_refused(call, &a);

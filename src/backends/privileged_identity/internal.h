@@ -130,12 +130,16 @@ bool pi_row_usable(const struct pi *, enum pi_operation);
 char *pi_target(const struct pi *, enum pi_operation); /* to be freed; NULL = out of memory */
 /* The header lines of a call, with the token where the row wants it there. 0 or -ENOMEM. */
 int pi_headers(const struct pi_row *, const struct pi_token *, struct buf *out);
-static inline struct pi_http pi_http_of(const struct call *http)
+static inline struct pi_http pi_http_of(const struct pi *pi, const struct call *http,
+                                        const struct secret *sent)
 {
     return (struct pi_http){.status = http->status,
                             .type = http->value[CALL_CONTENT_TYPE],
                             .body = http->body_in.data,
-                            .len = http->body_in.len};
+                            .len = http->body_in.len,
+                            .sent = sent->p,
+                            .login_name = pi->http.vault.conf->login_name,
+                            .authenticator = pi->http.vault.conf->authenticator};
 }
 
 /* reload.c: takes all but the connections, and leaves what was there in its place. */

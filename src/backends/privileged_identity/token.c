@@ -240,7 +240,7 @@ static void refuse_odd(struct pi_answer *a)
 
 static void end_answered(struct pi *pi, const struct call *http)
 {
-    const struct pi_http answer = pi_http_of(http);
+    const struct pi_http answer = pi_http_of(pi, http, &pi->password);
     struct pi_answer a;
 
     pi_answer_read(pi->profile, PI_SIGN_IN, &answer, &a);

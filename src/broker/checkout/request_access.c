@@ -189,7 +189,7 @@ static enum co_state keyed_answered(struct checkout *co)
 {
     if (co->call.repeated || co->call.unknown)
         keyed_doubt_checkout(co->asked);
-    if (co->call.result == VAULT_CONFLICT)
+    if (co->call.result == VAULT_CONFLICT && !co->call.holder_is_own && co->asked->origin != ORIGIN_OURS)
         co->asked->refused = true; /* nothing of it is the gateway's */
     if (co->call.result != VAULT_OK)
         return co_request_refused(co);

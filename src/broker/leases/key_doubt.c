@@ -25,6 +25,7 @@ void keyed_doubt_checkout(struct vault_request *r)
 {
     struct request_work *w = request_work_get(r);
 
+    r->was_lost = true;
     if (w)
         w->checkout_until_ms = now_of(r) + keyed_settle_ms(r);
 }
@@ -70,13 +71,19 @@ static uint64_t shortest_wait(const struct vault_request *r)
     return wait > retry ? wait : retry;
 }
 
+/* A lease that began now would have no time. */
+static bool is_past_latest_end(const struct vault_request *r)
+{
+    return keyed_latest_end(r) <= leases_wall(r->vault_ref->leases, vault_request_vault(r));
+}
+
 enum key_turn keyed_turn(const struct vault_request *r, uint64_t *wait_ms)
 {
     bool repeatable = vault_request_vault(r)->can.repeatable;
 
     *wait_ms = 0;
     if (r->state == VR_HELD)
-        return repeatable ? KEY_JOIN : KEY_REFUSED;
+        return repeatable && !is_past_latest_end(r) ? KEY_JOIN : KEY_REFUSED;
     if (r->state == VR_SETTLING && repeatable && !r->refused)
         return KEY_TAKE_OVER;
     *wait_ms = shortest_wait(r);

@@ -20,7 +20,7 @@ bool keyed_checkin_may_arrive(const struct vault_request *);
 enum key_turn {
     KEY_JOIN,      /* it is held: one holder more */
     KEY_TAKE_OVER, /* an earlier check-out may have made it: the same request is asked for again */
-    KEY_REFUSED,   /* it is held, and is not given twice */
+    KEY_REFUSED,   /* it is held, and is not given twice, or would be for no time */
     KEY_WAIT       /* something is under way, or may still take effect */
 };
 /* *wait_ms: KEY_WAIT: at least so long, as far as it is known. */

@@ -38,7 +38,7 @@ static void note_last_holder(struct vault_request *r, const struct lease *lease)
 /* Where there is no memory for the doubt of a lost answer it is given back at once. */
 void keyed_last_holder_gone(struct vault_request *r, struct lease *lease)
 {
-    bool settles = keyed_checkout_may_arrive(r) && !r->vault_ref->leases->closing;
+    bool settles = (keyed_checkout_may_arrive(r) || r->refused) && !r->vault_ref->leases->closing;
     struct request_work *w = request_work_get(r);
 
     note_last_holder(r, lease);

@@ -274,8 +274,8 @@ void vault_request_withdraw(struct vault_request *request)
 {
     if (request->state != VR_ASKED || request->checkouts > 1)
         vault_request_unhold(request, NULL);
-    else if (request->is_keyed && keyed_checkout_may_arrive(request))
-        vault_request_unhold(request, NULL); /* an earlier check-out is of unknown outcome */
+    else if (request->was_lost)
+        vault_request_unhold(request, NULL); /* an earlier check-out may have made it */
     else
         vault_request_goto(request, vault_request_over(request, END_NEVER, NULL));
 }

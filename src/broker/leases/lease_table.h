@@ -94,6 +94,7 @@ struct vault_request {
     bool expired : 1;          /* its end has passed */
     bool refused : 1;          /* the vault answered its POST with a conflict: one look is enough */
     bool is_keyed : 1;         /* its key comes again (keyed.h) */
+    bool was_lost : 1;         /* of a keyed one: some check-out of it was of unknown outcome */
     bool session_ended : 1;    /* its last lease ended with its PRA session: its check-in goes after others */
     /* of a shared store: */
     bool returned : 1;   /* the store has it as RETURNING, this gateway's: it follows the last check-out */

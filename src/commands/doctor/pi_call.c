@@ -203,7 +203,10 @@ static void read_answer(struct pi_doctor *p, enum pi_operation op, const struct 
     const struct pi_http answer = {.status = http->status,
                                    .type = http->value[CALL_CONTENT_TYPE],
                                    .body = http->body_in.data,
-                                   .len = http->body_in.len};
+                                   .len = http->body_in.len,
+                                   .sent = op == PI_SIGN_IN ? p->password.p : p->token.p,
+                                   .login_name = p->conf->login_name,
+                                   .authenticator = p->conf->authenticator};
 
     if (!http->err)
         pi_answer_read(p->profile, op, &answer, &seen->answer);
