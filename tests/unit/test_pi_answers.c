@@ -228,7 +228,11 @@ static const struct done_case {
     {"{\"operationmessage\":\"ok\"}", VAULT_OK},
     {"{\"OperationSucceeded\":true,\"OperationMessage\":\"Released.\"}", VAULT_OK},
     {"{\"d\":1,\"IsSuccessful\":true}", VAULT_OK},
+    {"{\"d\":{\"OperationSucceeded\":true,\"OperationMessage\":\"Released.\"}}", VAULT_OK},
+    {"{\"Errors\":[],\"Fault\":null,\"Exceptions\":{}}", VAULT_OK},
     /* not confirmed */
+    {"{\"d\":{\"OperationMessage\":\"Released.\"}}", VAULT_FAILED},
+    {"{\"Success\":\"False\"}", VAULT_FAILED},
     {"{\"OperationMessage\":\"Released.\"}", VAULT_FAILED},
     {"{\"OperationMessage\":\"not ok\"}", VAULT_FAILED},
     {"{\"OperationMessage\":\"The check-in was unsuccessful\"}", VAULT_FAILED},
@@ -247,6 +251,10 @@ static const struct done_case {
     {"{\"ErrorText\":\"Failed\",\"OperationSucceeded\":true}", VAULT_FAILED},
     {"{\"FaultCode\":1}", VAULT_FAILED},
     {"{\"InnerException\":\"x\"}", VAULT_FAILED},
+    {"{\"d\":{\"OperationSucceeded\":false}}", VAULT_FAILED},
+    {"{\"Items\":[{\"HasError\":true}]}", VAULT_FAILED},
+    {"{\"Errors\":[\"x\"]}", VAULT_FAILED},
+    {"{\"Fault\":{\"Code\":0}}", VAULT_FAILED},
     /* no JSON, or none that can be trusted */
     {"{\"OperationMessage\":\"ok\"", VAULT_FAILED},
     {"{\"a\":1,\"a\":2}", VAULT_FAILED},
@@ -751,6 +759,10 @@ TEST(a_conflict_may_name_the_sign_in_name)
         read(PI_CHECKOUT_STORED, 500, JSON, body);
         assert_int_equal(answer.result, VAULT_CONFLICT);
         assert_int_equal(answer.holder_is_own, cases[i].own);
+        read(PI_CHECKIN_STORED, 500, JSON, body); /* another's is no more the gateway's */
+        assert_int_equal(answer.result, cases[i].own ? VAULT_FAILED : VAULT_GONE);
+        assert_int_equal(answer.unknown, cases[i].own);
+        (void)snprintf(body, sizeof(body), "{\"Message\":\"It is not checked out by %s\"}", cases[i].holder);
         read(PI_CHECKIN_STORED, 500, JSON, body);
         assert_int_equal(answer.result, VAULT_GONE);
     }

@@ -2,8 +2,10 @@
 /*
  * answer_form.c - the form of an answer; see answer_form.h.
  *
- * The names of the flags are not known, so a flag is known by a part of its name. Signs are looked for in the
- * object that holds `answer` and in those around it: the service may wrap its answers.
+ * The names of the flags are not known, so a flag is known by a part of its name. The service may wrap its
+ * answers: signs are looked for in the object that holds `answer` and in those around it, and where no answer
+ * is wanted (a check-in, a spin) in all of them. There silence means that it is done, so what may be a sign
+ * of failure counts as one: the call is repeated.
  */
 #include "backends/privileged_identity/answer_form.h"
 
@@ -25,6 +27,11 @@
 bool pi_is_checkout(enum pi_operation op)
 {
     return op == PI_CHECKOUT_STORED || op == PI_CHECKOUT_SHARED;
+}
+
+bool pi_has_effects(enum pi_operation op)
+{
+    return op != PI_SIGN_IN && op != PI_SIGN_OUT && op != PI_LIST_STORED && op != PI_LIST_SHARED;
 }
 
 bool pi_is_secret(enum pi_operation op)
@@ -128,6 +135,29 @@ static void look_at_objects(struct pi_said *said, const struct pi_row *row)
 
         if (cJSON_IsObject(inner))
             look_at_object(said, inner);
+    }
+}
+
+static bool is_sign_of_trouble(const cJSON *member)
+{
+    bool of_success = name_has(member, "success") || name_has(member, "succeeded");
+    bool of_failure = name_has(member, "error") || name_has(member, "fault") || name_has(member, "exception");
+
+    if (of_success && cJSON_IsString(member))
+        return strcasecmp(member->valuestring, "false") == 0;
+    return of_failure && member->child; /* an array or an object that is not empty */
+}
+
+static void look_everywhere(struct pi_said *said, const cJSON *value)
+{
+    const cJSON *child;
+
+    if (cJSON_IsObject(value))
+        look_at_object(said, value);
+    cJSON_ArrayForEach(child, value)
+    {
+        said->failed |= is_sign_of_trouble(child);
+        look_everywhere(said, child);
     }
 }
 
@@ -307,7 +337,10 @@ void pi_form_read(const struct pi_row *row, enum pi_operation op, const struct p
     if (said->form == PI_FORM_JSON) {
         said->has_secret =
             holds_password(said->tree) || (pi_is_checkout(op) && has_content(pi_form_value(row, said->tree)));
-        look_at_objects(said, row);
+        if (pi_has_effects(op) && !pi_is_secret(op))
+            look_everywhere(said, said->tree);
+        else
+            look_at_objects(said, row);
         if (op == PI_SIGN_IN && cJSON_IsString(said->tree))
             add_words(said, said->tree->valuestring);
     } else if (said->form != PI_FORM_FAULT) {

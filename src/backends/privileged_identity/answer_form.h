@@ -34,6 +34,7 @@ void pi_form_free(struct pi_said *);
 /* Does the answer hold a secret when it is a good one? */
 bool pi_is_secret(enum pi_operation);
 bool pi_is_checkout(enum pi_operation);
+bool pi_has_effects(enum pi_operation);
 /* The value at the row's `answer`: a member, a nested one, or for "" the tree itself. NULL = none. */
 const cJSON *pi_form_value(const struct pi_row *, const cJSON *tree);
 

@@ -37,16 +37,46 @@ static bool is_checkin(enum pi_operation op)
     return op == PI_CHECKIN_STORED || op == PI_CHECKIN_SHARED;
 }
 
-static bool has_effects(enum pi_operation op)
+static bool is_of_name(char c)
 {
-    return op != PI_SIGN_IN && op != PI_SIGN_OUT && op != PI_LIST_STORED && op != PI_LIST_SHARED;
+    return isalnum((unsigned char)c) || c == '-' || c == '_' || c == '@';
 }
 
-static enum pi_class class_of(const struct pi_profile *p, enum pi_operation op, const char *text)
+/* The name stands before `name` and a backslash; NULL = there is no backslash. */
+static bool is_own_domain(const char *text, const char *name, const char *authenticator)
 {
-    /* Where another holder has it, this gateway has it no more. */
-    if (is_checkin(op) && (has_class(p, PI_CLASS_GONE, text) || has_class(p, PI_CLASS_CONFLICT, text)))
+    size_t n = authenticator ? strlen(authenticator) : 0;
+
+    if (name == text || name[-1] != '\\')
+        return true;
+    return n && (size_t)(name - text) > n && strncasecmp(name - 1 - n, authenticator, n) == 0;
+}
+
+/* A sign-in name as a word of its own, of its own domain where one is named. */
+static bool names_identity(const char *text, const struct pi_http *http)
+{
+    size_t n = http->login_name ? strlen(http->login_name) : 0;
+
+    for (const char *p = text; n && (p = strcasestr(p, http->login_name)); p++) {
+        bool begins = p == text || !(is_of_name(p[-1]) || p[-1] == '.');
+        bool ends = !is_of_name(p[n]) && !(p[n] == '.' && is_of_name(p[n + 1])) && p[n] != '\\';
+
+        if (begins && ends && is_own_domain(text, p, http->authenticator))
+            return true;
+    }
+    return false;
+}
+
+static enum pi_class class_of(const struct pi_profile *p, enum pi_operation op, const struct pi_http *http,
+                              const char *text)
+{
+    bool is_conflict = has_class(p, PI_CLASS_CONFLICT, text);
+
+    /* Where another holder has it, this gateway has it no more; not so where that holder is its own name. */
+    if (is_checkin(op) && (has_class(p, PI_CLASS_GONE, text) || (is_conflict && !names_identity(text, http))))
         return PI_CLASS_GONE;
+    if (is_checkin(op) && is_conflict)
+        return PI_CLASS_NONE;
     for (enum pi_class class = PI_CLASS_MFA; class <= PI_CLASS_DENIED; class ++)
         if (has_class(p, class, text))
             return class;
@@ -156,8 +186,8 @@ static const char *remedy_of(enum pi_operation op, enum pi_class class, const st
         return meanings[class].remedy;
     if (pi_is_checkout(op))
         return "the vault's answer holds no password";
-    return has_effects(op) ? "the vault's answer does not say that it is done"
-                           : "the vault's answer holds no list";
+    return pi_has_effects(op) ? "the vault's answer does not say that it is done"
+                              : "the vault's answer holds no list";
 }
 
 static void set_failure(struct pi_answer *out, enum pi_operation op, const struct pi_http *http,
@@ -177,41 +207,11 @@ static void set_failure(struct pi_answer *out, enum pi_operation op, const struc
         return;
     }
     out->result = meanings[out->class].result;
-    out->unknown = has_effects(op) && (!meanings[out->class].certain || said->has_secret);
+    out->unknown = pi_has_effects(op) && (!meanings[out->class].certain || said->has_secret);
     fault_set(&out->fault, meanings[out->class].code, "%s%s%s", remedy_of(op, out->class, said),
               *words ? ": " : "", words);
     out->fault.second_factor = out->class == PI_CLASS_MFA;
     out->token_refused = out->class == PI_CLASS_TOKEN;
-}
-
-static bool is_of_name(char c)
-{
-    return isalnum((unsigned char)c) || c == '-' || c == '_' || c == '@';
-}
-
-/* The name stands before `name` and a backslash; NULL = there is no backslash. */
-static bool is_own_domain(const char *text, const char *name, const char *authenticator)
-{
-    size_t n = authenticator ? strlen(authenticator) : 0;
-
-    if (name == text || name[-1] != '\\')
-        return true;
-    return n && (size_t)(name - text) > n && strncasecmp(name - 1 - n, authenticator, n) == 0;
-}
-
-/* A sign-in name as a word of its own, of its own domain where one is named. */
-static bool names_identity(const char *text, const struct pi_http *http)
-{
-    size_t n = http->login_name ? strlen(http->login_name) : 0;
-
-    for (const char *p = text; n && (p = strcasestr(p, http->login_name)); p++) {
-        bool begins = p == text || !(is_of_name(p[-1]) || p[-1] == '.');
-        bool ends = !is_of_name(p[n]) && !(p[n] == '.' && is_of_name(p[n + 1])) && p[n] != '\\';
-
-        if (begins && ends && is_own_domain(text, p, http->authenticator))
-            return true;
-    }
-    return false;
 }
 
 /* A refusal that comes with a password is not believed, nor one beside a flag that says success: what has
@@ -228,7 +228,7 @@ static bool is_doubtful(const struct pi_profile *p, enum pi_operation op, enum p
 static void read_failure(const struct pi_profile *p, enum pi_operation op, const struct pi_http *http,
                          struct pi_said *said, const char *text, struct pi_answer *out)
 {
-    out->class = class_of(p, op, text);
+    out->class = class_of(p, op, http, text);
     if (out->class == PI_CLASS_GONE) {
         out->result = VAULT_GONE;
         return;
@@ -332,7 +332,7 @@ static void read_foreign(enum pi_operation op, const struct pi_said *said, const
     int status = http->status;
 
     out->result = VAULT_FAILED;
-    out->unknown = has_effects(op);
+    out->unknown = pi_has_effects(op);
     if (status == 503 || status == 429)
         fault_set(&out->fault, FAULT_VAULT_UNAVAILABLE, "the vault is too busy or in maintenance (%d)",
                   status);
@@ -402,7 +402,8 @@ void pi_answer_read(const struct pi_profile *p, enum pi_operation op, const stru
         read_answer(p, op, http, &said, out);
     if (said.no_memory) {
         pi_answer_free(out);
-        *out = (struct pi_answer){.result = VAULT_FAILED, .class = PI_CLASS_NONE, .unknown = has_effects(op)};
+        *out =
+            (struct pi_answer){.result = VAULT_FAILED, .class = PI_CLASS_NONE, .unknown = pi_has_effects(op)};
         fault_set(&out->fault, FAULT_INTERNAL, "out of memory");
     }
     if (fault_is_set(&out->fault))
