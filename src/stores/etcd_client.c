@@ -224,13 +224,19 @@ static void read_refusal(struct call *call, const char *when, char words[140])
     call_free_answer(call);
 }
 
+/* etcd looks at its quota before a transaction and once more after it, and says the same both times. */
+static bool is_out_of_space(const char *words)
+{
+    return strstr(words, "database space exceeded") != NULL;
+}
+
 static void on_refusal(struct etcd_call *c, int err)
 {
     char words[140];
 
     read_refusal(&c->call, c->call.status == 401 && c->signed_in ? " just after a sign-in" : "", words);
     note_member(c->client, c->endpoint);
-    fail(c, err, words);
+    fail(c, is_out_of_space(words) ? -ENOSPC : err, words);
 }
 
 static bool is_member_down(int status)

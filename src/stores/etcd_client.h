@@ -57,8 +57,9 @@ struct etcd_call {
 
     /* in done() */
     int err; /* 0 = `answer`; -EACCES (sign-in, or permission, refused), -EKEYREJECTED (the certificate of
-                each member is for another name), -EREMOTEIO (refused otherwise; also a token just after its
-                sign-in),
+                each member is for another name), -ENOSPC (its quota is reached: a transaction has been done
+                or has not, and is not done later), -EREMOTEIO (refused otherwise; also a token just after
+                its sign-in),
                 -EMSGSIZE (the answer is larger than a client takes; no other member is asked), -EPROTO,
                 -ENOMEM, or why no member was reached */
     bool unknown;  /* a member may have done it without an answer; with err: or may do it yet */

@@ -85,12 +85,13 @@ static void on_again(struct deadline *d)
         finish(c, err);
 }
 
-/* Where the answer is lost the same bytes go again: the rows are not there any more that said what ended. */
+/* Where the answer is lost, or etcd is full and may have done it, the same bytes go again: the rows are not
+ * there any more that said what ended. */
 static void on_call(struct etcd_call *call)
 {
     struct etcd_closing *c = CONTAINER_OF(call, struct etcd_closing, call);
 
-    c->in_doubt |= call->unknown;
+    c->in_doubt |= call->unknown || call->err == -ENOSPC;
     if (call->err && c->in_doubt && timer_start(c->timers, &c->again, AGAIN_MS, on_again) == 0)
         return;
     if (!call->err && cJSON_IsTrue(json_get(call->answer, "succeeded")))

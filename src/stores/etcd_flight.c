@@ -245,6 +245,7 @@ static int write_flight(struct etcd_flight *f, struct store_steps *waiting)
 
 static void on_answer(struct etcd_call *);
 static void send_again(struct etcd_flight *);
+static void ask_self(struct etcd_flight *);
 static void show(struct etcd_flight *);
 static void look(struct etcd_flight *);
 
@@ -274,7 +275,7 @@ static void land(struct etcd_flight *f, int err)
     buf_free(&f->body);
     for (size_t i = 0; i < f->n; i++)
         free_shown_keys(&f->shown[i]);
-    f->under_way = f->looking = false;
+    f->under_way = f->looking = f->asking_self = false;
     f->landed(f, err); /* may start the next one */
 }
 
@@ -284,6 +285,8 @@ static void on_again(struct deadline *d)
 
     if (f->given_up)
         land(f, -EIO);
+    else if (f->asking_self)
+        ask_self(f);
     else if (f->showing)
         show(f);
     else if (f->looking)
@@ -515,30 +518,83 @@ static void look(struct etcd_flight *f)
         send_again(f);
 }
 
-/* m/NODE was not as the flight expects. */
-static void on_other_self(struct etcd_flight *f)
+/* m/NODE as it is: 0 = this flight was applied, and `*mod` is its revision; -EAGAIN = it was not, and
+ * the key is as the flight before has left it; -ESTALE = it is not this incarnation's; -ENOMEM. */
+static int judge_self(const struct etcd_flight *f, const cJSON *self, int64_t *mod)
 {
-    const cJSON *self = etcd_response(f->call.answer, 0);
     uint64_t sequence = 0;
     struct etcd_kv kv;
-
-    if (!etcd_is_range(self)) {
-        send_again(f);
-        return;
-    }
     int err = etcd_kv_read(self, 0, &kv)
                   ? etcd_self_read(kv.value.data, kv.value.len, f->me.instance, &sequence)
                   : -ENOENT;
 
-    if (err == -ENOMEM) {
+    if (err == -ENOMEM)
+        return err;
+    *mod = err ? 0 : kv.mod;
+    if (!err && sequence == f->me.sequence)
+        return 0;
+    return !err && kv.mod == f->revision ? -EAGAIN : -ESTALE;
+}
+
+static void look_for_applied(struct etcd_flight *f, int64_t mod)
+{
+    f->revision = mod;
+    f->beat = false; /* what it has read is lost */
+    log_info("store_answer_lost", "sequence=%" PRIu64 " steps=%zu", f->me.sequence, f->n);
+    look(f);
+}
+
+/* m/NODE was not as the flight expects. */
+static void on_other_self(struct etcd_flight *f)
+{
+    const cJSON *self = etcd_response(f->call.answer, 0);
+    int64_t mod;
+    int err = etcd_is_range(self) ? judge_self(f, self, &mod) : -ENOMEM;
+
+    if (err == -ENOMEM)
         send_again(f); /* and is answered the same */
-    } else if (err || sequence != f->me.sequence) {
+    else if (err)
         land(f, -ESTALE);
-    } else {
-        f->revision = kv.mod;
-        f->beat = false; /* what it has read is lost */
-        log_info("store_answer_lost", "sequence=%" PRIu64 " steps=%zu", f->me.sequence, f->n);
-        look(f);
+    else
+        look_for_applied(f, mod);
+}
+
+/* ---- a quota that is reached ---- */
+
+/* Where an earlier sending is done yet, the next flight finds m/NODE changed, and the gateway is fenced. */
+static void on_self(struct etcd_reads *r, int err)
+{
+    struct etcd_flight *f = CONTAINER_OF(r, struct etcd_flight, requests);
+    int64_t mod = 0;
+
+    err = err ? -ENOMEM : judge_self(f, etcd_reads_at(r, 0), &mod);
+    etcd_reads_clear(r);
+    r->done = on_requests;
+    f->asking_self = err == -ENOMEM;
+    if (f->given_up)
+        land(f, -EIO);
+    else if (err == -ENOMEM)
+        send_again(f); /* asks once more */
+    else if (err)
+        land(f, err == -EAGAIN ? -EREMOTEIO : err);
+    else
+        look_for_applied(f, mod);
+}
+
+static void ask_self(struct etcd_flight *f)
+{
+    char key[ETCD_KEY_SIZE];
+
+    f->asking_self = true;
+    f->requests.done = on_self;
+    etcd_self_key(key, f->self.node);
+    int err = etcd_reads_add(&f->requests, key, NULL, 0);
+
+    if (!err)
+        err = etcd_reads(&f->requests);
+    if (err) {
+        etcd_reads_clear(&f->requests);
+        send_again(f);
     }
 }
 
@@ -572,6 +628,8 @@ static void on_answer(struct etcd_call *call)
     f->unknown |= call->unknown;
     if (f->looking) {
         on_look(f);
+    } else if (call->err == -ENOSPC) {
+        ask_self(f);
     } else if (call->err && f->unknown && !is_refused(call)) {
         send_again(f);
     } else if (call->err) {
@@ -590,7 +648,7 @@ int etcd_flight_start(struct etcd_flight *f, struct store_steps *waiting, bool b
     STAILQ_INIT(&f->steps);
     f->n = 0;
     f->beat = beat;
-    f->looking = f->showing = f->given_up = f->unknown = false;
+    f->looking = f->showing = f->asking_self = f->given_up = f->unknown = false;
     f->requests = (struct etcd_reads){.client = f->client, .prefix = f->prefix, .done = on_requests};
     f->body = BUF_INIT(BODY_MAX);
     f->call = (struct etcd_call){.path = "/v3/kv/txn", .done = on_answer};

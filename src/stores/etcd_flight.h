@@ -12,6 +12,8 @@
  *            | |   \--m/NODE is of another, or gone----------------> landed(-ESTALE): fenced
  *            | +--a member may have it, or may get it yet, of this try or of one before: the same bytes again
  *            +----no member was ever reached, or etcd has refused it-> landed(-errno): not applied
+ *            \----etcd's quota is reached: m/NODE is read, and is of this flight (look) or of the one before
+ *                 (refused). etcd says so of a transaction that it has not done, and of one that it has.
  *
  * A flight is also the gateway's sign of life. One that is a `beat` reads besides the members of the cluster,
  * the dead ones whose rows are being adopted, and what others have changed of this gateway's rows. Where a
@@ -69,9 +71,9 @@ struct etcd_flight {
     struct buf body;
     size_t usual_len; /* of the one before */
     struct deadline again;
-    struct etcd_reads requests; /* of leases that were shown */
+    struct etcd_reads requests; /* of leases that were shown; or m/NODE */
     int responses;              /* of the transaction, where it is applied */
-    bool under_way, looking, showing, given_up;
+    bool under_way, looking, showing, asking_self, given_up;
     bool beat;    /* it reads the others; false again where that reading is lost */
     bool unknown; /* of a try, this one or one before: a member may have done it */
 };

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define LATE_US 60000
+#define FULL    "{\"message\":\"etcdserver: mvcc: database space exceeded\"}"
 
 /* ---- sockets ---- */
 
@@ -273,7 +274,7 @@ static bool read_request(struct proxied *p)
 
 static void answer_text(const struct proxied *p, const char *status, const char *body)
 {
-    char text[160];
+    char text[240];
 
     (void)snprintf(text, sizeof text, "HTTP/1.1 %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
                    status, strlen(body), body);
@@ -310,6 +311,7 @@ static void act(struct proxied *p, enum etcd_fault fault)
     case FAULT_401: answer_text(p, "401 Unauthorized", "{}"); break;
     case FAULT_503: answer_text(p, "503 Service Unavailable", "{}"); break;
     case FAULT_503_AFTER: pass_on(p, 0), answer_text(p, "503 Service Unavailable", "{}"); break;
+    case FAULT_FULL: pass_on(p, 0), answer_text(p, "429 Too Many Requests", FULL); break;
     case SIGNED_IN: answer_text(p, "200 OK", "{\"token\":\"abc.1\"}"); break;
     case FAULT_NONE: pass_on(p, 1); break;
     default: break;

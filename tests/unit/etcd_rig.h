@@ -40,6 +40,7 @@ enum etcd_fault {
     FAULT_401,       /* refused: the token is old */
     FAULT_503,       /* no leader: etcd does not get it */
     FAULT_503_AFTER, /* etcd has done it, and the member says that it does not know */
+    FAULT_FULL,      /* etcd has done it, and says that its quota is reached */
     FAULT_NFAULTS,
     SIGNED_IN = FAULT_NFAULTS /* no fault: a token, which etcd never sees */
 };

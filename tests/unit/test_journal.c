@@ -321,16 +321,23 @@ static int put(struct rig *r, enum store_step_kind kind, const char *mark, struc
         wait, done);
 }
 
-/* Of two steps of "one" the second is stuck; the store can write again, and was not tried. */
-static void rig_stuck(struct rig *r)
+static void rig_open(struct rig *r, bool shared)
 {
     memset(r, 0, sizeof *r);
     fake_clock_init(&r->clock);
     r->timers = timers_new(&r->clock.clock);
     assert_non_null(r->timers);
     fake_store_init(&r->store, &r->clock.clock);
+    if (shared)
+        fake_store_share(&r->store, NULL, "g1");
     r->journal = journal_new(r->timers, &r->store.store);
     assert_non_null(r->journal);
+}
+
+/* Of two steps of "one" the second is stuck; the store can write again, and was not tried. */
+static void rig_stuck(struct rig *r)
+{
+    rig_open(r, false);
     assert_int_equal(put(r, STEP_ASK, "one", NULL, NULL), 1);
     fake_clock_run(&r->clock, r->timers, LINGERS_MS);
     assert_true(fake_store_commit(&r->store));
@@ -403,6 +410,31 @@ static void on_waited(struct journal_wait *w, int err)
     (void)w;
     wait_err = err;
     nwaits++;
+}
+
+/* In a shared store a release goes again that was away together with a check-out that has ended since. */
+TEST(what_is_kept_goes_again_whatever_became_of_the_last_step)
+{
+    struct journal_wait wait = {0};
+    struct rig r;
+
+    rig_open(&r, true);
+    assert_int_equal(put(&r, STEP_ASK, "one", NULL, NULL), 1);
+    fake_clock_run(&r.clock, r.timers, LINGERS_MS);
+    assert_true(fake_store_commit(&r.store));
+    nwaits = 0;
+    assert_int_equal(put(&r, STEP_CLOSE, "one", NULL, NULL), 1);
+    assert_int_equal(put(&r, STEP_ASK, "two", &wait, on_waited), 1);
+    r.store.broken = true;
+    (void)fake_store_commit(&r.store);
+    assert_int_equal(nwaits, 1);
+    assert_int_equal(wait_err, -ENOSPC);
+    assert_int_equal(journal_stuck(r.journal), 1);
+    r.store.broken = false;
+    settle_rig(&r);
+    assert_int_equal(journal_stuck(r.journal), 0);
+    assert_int_equal(fake_store_count(&r.store), 0);
+    rig_end(&r);
 }
 
 /* What a check-out waits for never happens where the store was away: its check-out has ended. */
@@ -772,6 +804,7 @@ int main(void)
         cmocka_unit_test(a_stuck_step_goes_before_newer_ones),
         cmocka_unit_test(a_failed_commit_is_given_again_in_order),
         cmocka_unit_test(a_step_that_is_given_up_never_happens),
+        cmocka_unit_test(what_is_kept_goes_again_whatever_became_of_the_last_step),
         cmocka_unit_test(a_step_may_be_refused),
         cmocka_unit_test(a_wait_starts_the_commit),
         cmocka_unit_test(the_record_alone_does_not_answer),

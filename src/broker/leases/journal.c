@@ -47,6 +47,7 @@ struct journal {
     bool is_shared;
     struct entry_list queue, given;
     struct entry_list kept; /* of the commit that is ending: away, and given again */
+    int kept_err;           /* why */
     size_t nqueued;
     uint64_t refused;
     struct group_commit group_commit;
@@ -415,15 +416,18 @@ static void on_done(struct store_step *step, enum store_outcome outcome)
         entry->is_given = false;
         TAILQ_INSERT_TAIL(&j->kept, entry, link);
         j->nqueued++;
+        j->kept_err = err;
     }
-    bool last = TAILQ_EMPTY(&j->given), is_stuck = j->is_shared ? is_kept : outcome == STORE_AWAY;
+    bool last = TAILQ_EMPTY(&j->given);
 
     notify_waits(&waits, err, j->is_shared ? step : NULL);
     notify_waits(&followers, err, NULL);
     if (!is_kept)
         free(entry);
-    if (last)
-        commit_done(j, is_stuck ? err : 0);
+    if (last && j->is_shared)
+        commit_done(j, TAILQ_EMPTY(&j->kept) ? 0 : j->kept_err); /* whatever became of the last one */
+    else if (last)
+        commit_done(j, outcome == STORE_AWAY ? err : 0);
 }
 
 /* ---- putting and waiting ---- */
