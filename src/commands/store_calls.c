@@ -178,6 +178,7 @@ int store_calls_rows(struct store_calls *s, const struct store_reader *reader, v
     while (!err && !o.done)
         (void)loop_run(s->loop);
     err = err ? err : o.err;
+    s->strange = o.scan.strange;
     if (err == -EUCLEAN)
         (void)snprintf(s->why, sizeof(s->why),
                        "a row in etcd cannot be read: no gateway has written it so; correct it, or delete it "

@@ -20,6 +20,7 @@ struct store_calls {
     struct buf body;
     cJSON *answer;    /* of the last call; NULL = none */
     uint64_t took_us; /* by the last call */
+    size_t strange;   /* of the last store_calls_rows(): see struct etcd_scan */
     char why[STORE_ACCESS_WHY];
 };
 

@@ -55,6 +55,7 @@ static void store_free(struct etcd_store *s)
         free((char *)(uintptr_t)s->vaults[i].url);
         free((char *)(uintptr_t)s->vaults[i].digest);
     }
+    etcd_kept_clear(&s->kept);
     free(s->vaults);
     free(s->prefix);
     free(s->node);
@@ -132,6 +133,7 @@ static void end_incarnation(struct etcd_store *s, struct store_steps *steps, con
         etcd_queue_away(s, steps, -ESTALE);
         etcd_queue_cancel_closings(s, -ESTALE);
     } while (!STAILQ_EMPTY(&s->waiting));
+    etcd_kept_clear(&s->kept);
     etcd_cluster_set_certain(s, false, why);
 }
 
@@ -458,7 +460,7 @@ static void set_flight(struct etcd_store *s)
         .timers = loop_timers(s->loop),
         .clock = s->clock,
         .prefix = s->prefix,
-        .self = {s->node, s->owner},
+        .self = {s->node, s->owner, &s->kept},
         .me = {.instance = s->instance, .version = s->version, .config_digest = s->config_digest},
         .hints = &s->hints,
         .saw = etcd_cluster_on_beat,
@@ -520,6 +522,8 @@ struct store *etcd_store_open(struct loop *loop, const struct etcd_store_opts *o
                              .opened = opened,
                              .opened_arg = arg};
     STAILQ_INIT(&s->waiting);
+    etcd_kept_init(&s->kept);
+    s->members.kept = &s->kept;
     s->client = copy_texts(s, opts) ? new_client(s, opts, why) : NULL;
     if (!s->client) {
         store_free(s);

@@ -158,7 +158,8 @@ static void send_own_state(struct etcd_adoption *a)
     etcd_dead_key(dead, sizeof dead, a->node, a->epoch);
     (void)snprintf(hints, sizeof hints, "n/%s/", a->node);
     etcd_key_end(hints_end, hints);
-    etcd_dead_value(&value, a->work->state == ADOPT_LEAVES ? "" : a->by->self->owner, a->work->lack);
+    etcd_dead_value(&value, a->work->state == ADOPT_LEAVES ? "" : a->by->self->owner, a->work->lack,
+                    etcd_kept_members(a->by->self->kept, KEPT_DEAD, a->work->owner));
     const char *text = buf_cstr(&value);
     const struct etcd_op put = {.kind = ETCD_PUT, .key = dead, .value = text ? text : ""};
     const struct etcd_op fence[] = {
@@ -200,7 +201,7 @@ static bool take_leases(const struct batch *b, const struct batch_row *row, cons
 
         if (!etcd_kv_read(etcd_reads_at(&b->leases, row->first + i), 0, &kv))
             continue;
-        int err = etcd_row_read(&lease, true, kv.value.data, kv.value.len);
+        int err = etcd_kept_read(b->a->by->self->kept, &lease, true, &kv);
 
         if (!err) {
             lease.lease.request = mark;
@@ -410,7 +411,7 @@ static int reown(const struct etcd_adoption *a, const struct etcd_kv *kv, const 
     if (!etcd_value_reown(value, kv->value.data, kv->value.len, a->work->owner, owner)) {
         buf_free(value);
         *value = BUF_INIT(ETCD_VALUE_SIZE);
-        etcd_request_value(value, r, owner);
+        etcd_request_value(value, r, owner, etcd_kept_members(a->by->self->kept, KEPT_REQUEST, r->mark));
     }
     return value->failed || !buf_cstr(value) ? -ENOMEM : 0;
 }
@@ -476,7 +477,7 @@ static int on_row(struct etcd_adoption *a, const char *key, const struct etcd_kv
 {
     char holds[ETCD_KEY_SIZE];
     struct etcd_row row;
-    int err = etcd_row_read(&row, false, kv->value.data, kv->value.len);
+    int err = etcd_kept_read(a->by->self->kept, &row, false, kv);
 
     if (!err && etcd_holds_key(holds, &row.request)) { /* what it names fits no key */
         etcd_row_free(&row);

@@ -49,7 +49,7 @@ static int on_confirm(struct etcd_asking *a)
     if (etcd_asking_is_fenced(a))
         return 1;
     a->answer = STORE_OVER;
-    int err = etcd_asking_row_at(etcd_reads_at(&a->reads, 1), 0, true, &s);
+    int err = etcd_asking_row_at(a, etcd_reads_at(&a->reads, 1), 0, true, &s);
 
     if (err)
         return err;
@@ -60,7 +60,7 @@ static int on_confirm(struct etcd_asking *a)
     etcd_row_free(&s);
     if (err || !same)
         return err ? err : etcd_asking_fill(a);
-    err = etcd_asking_row_at(etcd_reads_at(&a->reads, 2), 0, false, &r);
+    err = etcd_asking_row_at(a, etcd_reads_at(&a->reads, 2), 0, false, &r);
     if (err)
         return err;
     err = etcd_asking_set_request(a, &f->found, &r);
@@ -100,7 +100,7 @@ static int take_expected(struct etcd_asking *a)
     if (!f)
         return 0;
     ((struct finding *)f)->next[0] = '\0';
-    int err = etcd_asking_row_at(etcd_reads_at(&a->reads, 3), 0, false, &row);
+    int err = etcd_asking_row_at(a, etcd_reads_at(&a->reads, 3), 0, false, &row);
 
     if (err)
         return err == 1 ? 0 : err; /* it has gone */
@@ -149,7 +149,7 @@ static int on_lsid_rows(struct etcd_asking *a)
     for (size_t n = 0; n < a->reads.n && err >= 0; n++) {
         struct etcd_row row;
 
-        err = etcd_asking_row_at(etcd_reads_at(&a->reads, n), 0, n % 2 == 0, &row);
+        err = etcd_asking_row_at(a, etcd_reads_at(&a->reads, n), 0, n % 2 == 0, &row);
         if (err)
             continue;
         const struct holder *h = row.is_lease ? &row.lease.holder : &row.request.asker;
@@ -213,7 +213,7 @@ static int take_waiting(struct etcd_asking *a, const cJSON *range, const char *n
     struct etcd_row row;
     int err = 0;
 
-    for (int n = 0; !err && (err = etcd_asking_row_at(range, n, false, &row)) == 0; n++) {
+    for (int n = 0; !err && (err = etcd_asking_row_at(a, range, n, false, &row)) == 0; n++) {
         if (!name || (strcmp(row.request.name, name) == 0 && strcmp(row.request.vault, a->q->vault) == 0))
             err = etcd_asking_found(a, &row.request, NULL);
         etcd_row_free(&row);
@@ -227,7 +227,7 @@ static int on_request(struct etcd_asking *a)
 
     if (etcd_asking_is_fenced(a))
         return 1;
-    int err = etcd_asking_row_at(etcd_reads_at(&a->reads, 1), 0, false, &row);
+    int err = etcd_asking_row_at(a, etcd_reads_at(&a->reads, 1), 0, false, &row);
 
     if (err == 1)
         return take_waiting(a, etcd_reads_at(&a->reads, 3), a->q->name);
@@ -290,7 +290,7 @@ static bool is_of_mark(struct etcd_kv *kv, const char *mark)
 static int take_marked(struct etcd_asking *a, struct etcd_kv *kv)
 {
     struct etcd_row row;
-    int err = etcd_asking_read_row(kv, false, &row);
+    int err = etcd_asking_read_row(a, kv, false, &row);
 
     if (err)
         return err;

@@ -58,7 +58,7 @@ static bool is_of_node(const struct request_row *r, const char *node)
 static int take_list_row(struct etcd_asking *a, struct etcd_kv *kv)
 {
     struct etcd_row row;
-    int err = etcd_asking_read_row(kv, false, &row);
+    int err = etcd_asking_read_row(a, kv, false, &row);
 
     if (err)
         return err == -EUCLEAN ? 0 : err;

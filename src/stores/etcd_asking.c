@@ -103,20 +103,21 @@ void etcd_asking_again(struct etcd_asking *a)
 
 /* ---- rows ---- */
 
-int etcd_asking_read_row(struct etcd_kv *kv, bool is_lease, struct etcd_row *row)
+int etcd_asking_read_row(const struct etcd_asking *a, struct etcd_kv *kv, bool is_lease, struct etcd_row *row)
 {
-    int err = etcd_row_read(row, is_lease, kv->value.data, kv->value.len);
+    int err = etcd_kept_read(a->asker->self->kept, row, is_lease, kv);
 
     if (err == -EUCLEAN)
         log_error("store_row_unreadable", "key=%s", buf_cstr(&kv->key));
     return err;
 }
 
-int etcd_asking_row_at(const cJSON *range, int n, bool is_lease, struct etcd_row *row)
+int etcd_asking_row_at(const struct etcd_asking *a, const cJSON *range, int n, bool is_lease,
+                       struct etcd_row *row)
 {
     struct etcd_kv kv;
 
-    return etcd_kv_read(range, n, &kv) ? etcd_asking_read_row(&kv, is_lease, row) : 1;
+    return etcd_kv_read(range, n, &kv) ? etcd_asking_read_row(a, &kv, is_lease, row) : 1;
 }
 
 static struct finding *finding_new(struct etcd_asking *a)
@@ -231,7 +232,7 @@ static int on_filled(struct etcd_asking *a)
 
         if (!*((struct finding *)f)->next || err < 0)
             continue;
-        err = etcd_asking_row_at(etcd_reads_at(&a->reads, n++), 0, f->request != NULL, &row);
+        err = etcd_asking_row_at(a, etcd_reads_at(&a->reads, n++), 0, f->request != NULL, &row);
         if (err)
             continue;
         err = row.is_lease ? set_lease(f, &row) : etcd_asking_set_request(a, f, &row);
@@ -259,7 +260,7 @@ int etcd_asking_take_rows(struct etcd_asking *a, const cJSON *range, bool is_lea
     struct etcd_row row;
     int err = 0;
 
-    for (int n = 0; !err && (err = etcd_asking_row_at(range, n, is_lease, &row)) == 0; n++) {
+    for (int n = 0; !err && (err = etcd_asking_row_at(a, range, n, is_lease, &row)) == 0; n++) {
         err = is_lease ? etcd_asking_found_lease(a, &row) : etcd_asking_found(a, &row.request, NULL);
         etcd_row_free(&row);
     }

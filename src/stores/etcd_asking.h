@@ -36,9 +36,10 @@ void etcd_asking_free(struct etcd_asking *);
 void etcd_asking_finish(struct etcd_asking *, enum store_answer);
 void etcd_asking_again(struct etcd_asking *); /* from the beginning, a little later */
 /* One that cannot be read is logged. 0 or -errno. */
-int etcd_asking_read_row(struct etcd_kv *, bool is_lease, struct etcd_row *);
+int etcd_asking_read_row(const struct etcd_asking *, struct etcd_kv *, bool is_lease, struct etcd_row *);
 /* The n-th row of a read. 1 = there is none. One that cannot be read is logged. */
-int etcd_asking_row_at(const cJSON *range, int n, bool is_lease, struct etcd_row *);
+int etcd_asking_row_at(const struct etcd_asking *, const cJSON *range, int n, bool is_lease,
+                       struct etcd_row *);
 /* All rows of a range. 0 or -errno. */
 int etcd_asking_take_rows(struct etcd_asking *, const cJSON *range, bool is_lease);
 /* A lease, whose request is read next. 0 or -errno. */

@@ -393,7 +393,7 @@ static int show_request(struct etcd_flight *f, struct store_step *step, const cJ
     step->now = NULL;
     if (!etcd_kv_read(range, 0, &kv))
         return 0;
-    err = etcd_row_read(&row, false, kv.value.data, kv.value.len);
+    err = etcd_kept_read(f->self.kept, &row, false, &kv);
     if (err)
         return err;
     lease.request = row.request.mark;

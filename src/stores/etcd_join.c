@@ -106,7 +106,7 @@ static void leave(struct etcd_join *j, const struct etcd_kv *kv)
     (void)snprintf(hints, sizeof hints, "n/%s/", j->node);
     etcd_key_end(hints_end, hints);
     (void)snprintf(next, sizeof next, "%s@0", j->node);
-    etcd_dead_value(&value, next, "");
+    etcd_dead_value(&value, next, "", "");
     const char *text = buf_cstr(&value);
     const struct etcd_op ops[] = {{.kind = ETCD_DELETE, .key = key},
                                   {.kind = ETCD_PUT, .key = dead, .value = text ? text : ""},

@@ -24,7 +24,7 @@ void etcd_dead_key(char *key, size_t size, const char *node, int64_t epoch)
     (void)snprintf(key, size, "d/%s@%" PRId64, node, epoch);
 }
 
-void etcd_dead_value(struct buf *out, const char *adopter, const char *lack)
+void etcd_dead_value(struct buf *out, const char *adopter, const char *lack, const char *more)
 {
     struct jsonw w = jsonw_start(out);
 
@@ -32,6 +32,7 @@ void etcd_dead_value(struct buf *out, const char *adopter, const char *lack)
     jsonw_str(&w, "a", adopter);
     if (*lack)
         jsonw_str(&w, "x", lack);
+    buf_str(out, more);
     jsonw_end(&w);
 }
 
@@ -119,6 +120,23 @@ static struct etcd_dead *add_dead(struct etcd_members *m, const char *node, int6
     return at;
 }
 
+/* What this version does not know of the value stays when the next adopter writes it. False = out of memory.
+ */
+static bool keep_strange(const struct etcd_members *m, struct etcd_kv *kv)
+{
+    struct buf more = BUF_INIT(KEPT_VALUE);
+
+    if (!m->kept || kv->value.len > KEPT_VALUE)
+        return true;
+    etcd_strange_members(&more, kv->value.data, kv->value.len, "ax");
+    const char *text = more.len ? buf_cstr(&more) : "";
+    bool kept =
+        text && !more.failed && etcd_kept_note(m->kept, KEPT_DEAD, last_part(&kv->key), kv->mod, text) == 0;
+
+    buf_free(&more);
+    return kept;
+}
+
 /* What there is no room or memory for is read by a later beat: a dead one whose adopter is not known would
  * be taken from it. */
 static void read_dead(struct etcd_members *m, struct etcd_kv *kv, uint64_t now_ms)
@@ -130,7 +148,7 @@ static void read_dead(struct etcd_members *m, struct etcd_kv *kv, uint64_t now_m
     if (!read_owner(last_part(&kv->key), node, &epoch))
         return;
     cJSON *tree = json_read(kv->value.data, kv->value.len, DEPTH, JSON_EXACT, &outcome);
-    bool is_read = outcome.err != -ENOMEM;
+    bool is_read = outcome.err != -ENOMEM && (!tree || keep_strange(m, kv));
     struct etcd_dead *at = find_dead(m, node, epoch);
 
     if (!at && is_read && m->ndead < ETCD_MEMBERS_MAX)

@@ -12,6 +12,7 @@
 #ifndef JG_STORES_ETCD_MEMBERS_H
 #define JG_STORES_ETCD_MEMBERS_H
 
+#include "stores/etcd_kept.h"
 #include "stores/etcd_txn.h"
 #include "stores/store.h"
 
@@ -38,6 +39,7 @@ struct etcd_members {
     struct etcd_member members[ETCD_MEMBERS_MAX]; /* without this gateway */
     struct etcd_dead dead[ETCD_MEMBERS_MAX];
     size_t n, ndead;
+    struct etcd_kept *kept; /* the owner's; NULL = nothing is kept */
     struct store_member shown[2 * ETCD_MEMBERS_MAX];
     size_t nshown;
 };
@@ -56,8 +58,8 @@ bool etcd_dead_is_cared_for(const struct etcd_members *, const struct etcd_dead 
 /* For state(). */
 void etcd_members_show(struct etcd_members *, uint64_t now_ms, uint64_t ttl_ms);
 
-/* d/NODE@EPOCH: key and value. */
+/* d/NODE@EPOCH: key and value; `more`: members that this version does not know (etcd_kept.h), "" = none. */
 void etcd_dead_key(char *key, size_t size, const char *node, int64_t epoch);
-void etcd_dead_value(struct buf *out, const char *adopter, const char *lack);
+void etcd_dead_value(struct buf *out, const char *adopter, const char *lack, const char *more);
 
 #endif

@@ -136,7 +136,7 @@ static int add_request(struct etcd_pairs *p, const struct request_row *r, const 
     struct etcd_keys k;
     int err = etcd_keys_of(&k, &step, node);
 
-    etcd_request_value(&value, r, owner);
+    etcd_request_value(&value, r, owner, "");
     const char *text = buf_cstr(&value);
 
     if (!err && (value.failed || !text))
@@ -161,7 +161,7 @@ static int add_lease(struct etcd_pairs *p, const struct lease_row *l, const stru
     struct etcd_keys k;
     int err = etcd_keys_of(&k, &step, node);
 
-    etcd_lease_value(&value, l, r);
+    etcd_lease_value(&value, l, r, "");
     const char *text = buf_cstr(&value);
 
     if (!err && (value.failed || !text))
@@ -221,7 +221,7 @@ void etcd_write_fence(const struct etcd_writer *w, const char *node, int64_t epo
     etcd_dead_key(dead, sizeof(dead), node, epoch);
     (void)snprintf(hints, sizeof(hints), "n/%s/", node);
     etcd_key_end(hints_end, hints);
-    etcd_dead_value(&value, adopter, "");
+    etcd_dead_value(&value, adopter, "", "");
     const char *text = buf_cstr(&value);
     const struct etcd_op ops[] = {{.kind = ETCD_DELETE, .key = key},
                                   {.kind = ETCD_PUT, .key = dead, .value = text ? text : ""},

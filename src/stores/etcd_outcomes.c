@@ -91,15 +91,11 @@ static const cJSON *read_at(const cJSON *answer, const struct etcd_look *r, enum
 }
 
 /* The row that a read has found, into *row. 1 = there is none. */
-static int read_row(const cJSON *range, bool is_lease, struct etcd_row *row)
+static int read_row(const struct etcd_self *self, const cJSON *range, bool is_lease, struct etcd_row *row)
 {
     struct etcd_kv kv;
 
-    if (!etcd_kv_read(range, 0, &kv))
-        return 1;
-    int err = etcd_row_read(row, is_lease, kv.value.data, kv.value.len);
-
-    return err;
+    return etcd_kv_read(range, 0, &kv) ? etcd_kept_read(self->kept, row, is_lease, &kv) : 1;
 }
 
 int etcd_row_show(const struct etcd_self *self, const struct request_row *r, struct request_row **now)
@@ -120,7 +116,7 @@ static int show_request(const struct etcd_self *self, struct store_step *step, c
     int at = 0, err;
 
     for (; at < LOOK_ROWS && !step->now; at++) {
-        err = read_row(etcd_response(reads, at), false, &row);
+        err = read_row(self, etcd_response(reads, at), false, &row);
         if (err == 1)
             continue;
         if (err)
@@ -134,10 +130,10 @@ static int show_request(const struct etcd_self *self, struct store_step *step, c
     return 0;
 }
 
-static int show_cancelled(struct store_step *step, const cJSON *range)
+static int show_cancelled(const struct etcd_self *self, struct store_step *step, const cJSON *range)
 {
     struct etcd_row row;
-    int err = read_row(range, false, &row);
+    int err = read_row(self, range, false, &row);
 
     if (err)
         return err == -ENOMEM ? err : 0;
@@ -148,11 +144,12 @@ static int show_cancelled(struct store_step *step, const cJSON *range)
 
 /* The session's lease, where that is another one; its request and its hold are read afterwards
  * (etcd_flight.c). */
-static int show_lease(struct store_step *step, const cJSON *range, struct etcd_shown *shown)
+static int show_lease(const struct etcd_self *self, struct store_step *step, const cJSON *range,
+                      struct etcd_shown *shown)
 {
     char key[ETCD_KEY_SIZE], hold[ETCD_KEY_SIZE];
     struct etcd_row row;
-    int err = read_row(range, true, &row);
+    int err = read_row(self, range, true, &row);
 
     if (err)
         return err == 1 ? 0 : err;
@@ -189,11 +186,11 @@ static int otherwise(const struct etcd_self *self, struct store_step *step, cons
     int err = show_request(self, step, reads);
 
     if (!err && step->kind == STEP_OPEN)
-        err = show_cancelled(step, read_at(reads, r, LOOK_INTENT));
+        err = show_cancelled(self, step, read_at(reads, r, LOOK_INTENT));
     if (!err && step->kind == STEP_OPEN)
-        err = show_cancelled(step, read_at(reads, r, LOOK_INSTEAD));
+        err = show_cancelled(self, step, read_at(reads, r, LOOK_INSTEAD));
     if (!err && etcd_shows_session(step))
-        err = show_lease(step, read_at(reads, r, LOOK_SESSION), shown);
+        err = show_lease(self, step, read_at(reads, r, LOOK_SESSION), shown);
     shown->outcome = step->kind == STEP_CLOSE && !step->now ? STORE_APPLIED : STORE_OTHERWISE;
     if (takes_leases_along(step) && step->now && step->now->state == REQUEST_RETURNING)
         shown->holders = count_rows(read_at(reads, r, LOOK_HOLDERS)) > 0;
@@ -202,10 +199,11 @@ static int otherwise(const struct etcd_self *self, struct store_step *step, cons
 
 /* ---- a lease with an lsid that the step lacks ---- */
 
-static int show_lsid(struct store_step *step, const cJSON *range, struct etcd_shown *shown)
+static int show_lsid(const struct etcd_self *self, struct store_step *step, const cJSON *range,
+                     struct etcd_shown *shown)
 {
     struct etcd_row row;
-    int err = read_row(range, true, &row);
+    int err = read_row(self, range, true, &row);
 
     if (err)
         return err == 1 ? 0 : err;
@@ -235,7 +233,7 @@ static const cJSON *nth_range(const cJSON *answer, int n)
 static int show_row(const struct etcd_self *self, const cJSON *range, struct store_step *step)
 {
     struct etcd_row row;
-    int err = read_row(range, false, &row);
+    int err = read_row(self, range, false, &row);
 
     if (err)
         return err < 0 ? err : 0;
@@ -319,7 +317,7 @@ int etcd_step_read(const struct etcd_self *self, struct store_step *step, const 
         return -EPROTO;
     if (held && n + 1 == shape->named) {
         shown->outcome = STORE_OTHERWISE;
-        return etcd_is_range(etcd_response(reads, 0)) ? show_lsid(step, etcd_response(reads, 0), shown)
+        return etcd_is_range(etcd_response(reads, 0)) ? show_lsid(self, step, etcd_response(reads, 0), shown)
                                                       : -EPROTO;
     }
     if (etcd_cannot_fail(step))
@@ -404,8 +402,8 @@ int etcd_step_judge(const struct etcd_self *self, struct store_step *step, const
     *shown = (struct etcd_shown){.outcome = STORE_APPLIED};
     etcd_look_plan(&r, step, NULL, NULL, true);
     if (etcd_may_lack_lsid(step)) {
-        int err =
-            has_all_reads(answer, &r) ? show_lsid(step, read_at(answer, &r, LOOK_SESSION), shown) : -EPROTO;
+        int err = has_all_reads(answer, &r) ? show_lsid(self, step, read_at(answer, &r, LOOK_SESSION), shown)
+                                            : -EPROTO;
 
         if (err || shown->again)
             return err;

@@ -38,6 +38,8 @@ static void finish_step(struct etcd_store *s, struct store_step *step, enum stor
     struct lease_row *lease_now = step->lease_now;
     char *lsid_now = step->lsid_now;
 
+    if (outcome == STORE_APPLIED)
+        etcd_kept_end(&s->kept, step);
     s->state.queued--;
     s->state.steps += !err;
     s->cluster.outcomes[step->kind][outcome]++;

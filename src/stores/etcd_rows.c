@@ -331,7 +331,9 @@ static void add_holder(struct jsonw *w, const struct holder *h)
     add_number(w, "b", h->created_wall_ms);
 }
 
-void etcd_request_value(struct buf *out, const struct request_row *r, const char *owner)
+const char etcd_request_members[] = "movunafetxlkpdscyzb", etcd_lease_members[] = "ikmvungjpdscyzb";
+
+void etcd_request_value(struct buf *out, const struct request_row *r, const char *owner, const char *more)
 {
     struct jsonw w = jsonw_start(out);
 
@@ -350,11 +352,13 @@ void etcd_request_value(struct buf *out, const struct request_row *r, const char
     add_text(&w, "l", r->last_error);
     add_text(&w, "k", r->asker.lsid);
     add_holder(&w, &r->asker);
+    buf_str(out, more);
     jsonw_end(&w);
 }
 
 /* The id comes first and the lsid second: whether a lease has one is a range of values. */
-void etcd_lease_value(struct buf *out, const struct lease_row *l, const struct request_row *r)
+void etcd_lease_value(struct buf *out, const struct lease_row *l, const struct request_row *r,
+                      const char *more)
 {
     struct jsonw w = jsonw_start(out);
 
@@ -369,6 +373,7 @@ void etcd_lease_value(struct buf *out, const struct lease_row *l, const struct r
     add_number(&w, "g", (int64_t)l->ended);
     add_text(&w, "j", l->ended_site);
     add_holder(&w, &l->holder);
+    buf_str(out, more);
     jsonw_end(&w);
 }
 
@@ -448,6 +453,15 @@ static bool read_tree(struct etcd_row *row, char letter)
     return false;
 }
 
+static bool has_strange_members(const cJSON *object, const char *known)
+{
+    const cJSON *member = object->child;
+
+    while (member && member->string[0] && !member->string[1] && strchr(known, member->string[0]))
+        member = member->next;
+    return member;
+}
+
 int etcd_row_read(struct etcd_row *row, bool is_lease, const char *value, size_t n)
 {
     struct json_outcome outcome;
@@ -458,8 +472,11 @@ int etcd_row_read(struct etcd_row *row, bool is_lease, const char *value, size_t
     row->tree = json_read(value + 1, n - 1, VALUE_DEPTH, JSON_EXACT, &outcome);
     if (!row->tree)
         return outcome.err == -ENOMEM ? -ENOMEM : -EUCLEAN;
-    if (read_tree(row, value[0]))
+    if (read_tree(row, value[0])) {
+        row->is_strange =
+            has_strange_members(row->tree, is_lease ? etcd_lease_members : etcd_request_members);
         return 0;
+    }
     etcd_row_free(row);
     return -EUCLEAN;
 }

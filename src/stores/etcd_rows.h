@@ -69,20 +69,26 @@ bool etcd_held_lease_key(char key[ETCD_KEY_SIZE], const struct buf *value, enum 
 /* What comes after all keys that begin with `key`, which ends with '/'. */
 void etcd_key_end(char to[ETCD_KEY_SIZE], const char *key);
 
-/* Appended to `out`, whose `failed` tells of a failure. `owner` is the gateway that answers for the row. */
-void etcd_request_value(struct buf *out, const struct request_row *, const char *owner);
+/* Appended to `out`, whose `failed` tells of a failure. `owner` is the gateway that answers for the row;
+ * `more` are members that this version does not know (etcd_kept.h), "" = none. */
+void etcd_request_value(struct buf *out, const struct request_row *, const char *owner, const char *more);
 /* Vault, user and name of the request are kept with the lease: they are its key. */
-void etcd_lease_value(struct buf *out, const struct lease_row *, const struct request_row *);
+void etcd_lease_value(struct buf *out, const struct lease_row *, const struct request_row *,
+                      const char *more);
 /* Values of the lease of this id that have an lsid are from `from` up to, without, `to`. False = no room. */
 bool etcd_named_lease_range(char from[ETCD_KEY_SIZE], char to[ETCD_KEY_SIZE], const char *id);
 
 /* A value that was read. Texts are valid until etcd_row_free(). */
 struct etcd_row {
-    bool is_lease; /* then of the request only vault, user and name are known, and lease.request is "" */
+    bool is_lease;   /* then of the request only vault, user and name are known, and lease.request is "" */
+    bool is_strange; /* it has members that this version does not know */
     struct request_row request;
     struct lease_row lease;
     cJSON *tree;
 };
+
+/* The letters of all members of a value. */
+extern const char etcd_request_members[], etcd_lease_members[];
 
 /* Of an s/ key, or of an i/, r/ or w/ key. 0, -EUCLEAN (no gateway writes such a value) or -ENOMEM. */
 int etcd_row_read(struct etcd_row *, bool is_lease, const char *value, size_t n);

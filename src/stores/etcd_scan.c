@@ -123,6 +123,7 @@ static int on_row(struct etcd_scan *s, const char *key, struct etcd_kv *kv)
         log_error("store_row_unreadable", "key=%s", key);
         return err;
     }
+    s->strange += row.is_strange;
     err = row.is_lease ? on_lease(s, &row) : on_request(s, key, &row);
     etcd_row_free(&row);
     return err;

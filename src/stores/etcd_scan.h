@@ -22,6 +22,9 @@ struct etcd_scan {
     void (*done)(struct etcd_scan *,
                  int err); /* 0, what the reader has returned, or why etcd has not answered */
 
+    size_t strange; /* rows, so far, with members that this version does not know: its reader does not get
+                       them */
+
     /* private */
     struct etcd_client *client;
     struct etcd_call call;

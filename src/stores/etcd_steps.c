@@ -564,17 +564,19 @@ static bool write_ranges(struct parts *p, const struct etcd_self *self)
 static void write_request(struct parts *p, const struct etcd_self *self)
 {
     struct request_row r = p->step->request;
+    bool is_new = store_step_rules[p->step->kind].request == ROW_INSERTED;
+    const char *more = is_new ? "" : etcd_kept_members(self->kept, KEPT_REQUEST, r.mark);
     bool cancels = p->step->kind == STEP_CANCEL;
 
     r.cancelled = cancels;
     r.state = cancels ? REQUEST_ASKED : r.state;
-    etcd_request_value(&p->request, &r, cancels && r.owner ? r.owner : self->owner);
+    etcd_request_value(&p->request, &r, cancels && r.owner ? r.owner : self->owner, more);
     (void)buf_cstr(&p->request);
     if (p->step->kind != STEP_RELEASE || r.state != REQUEST_PENDING)
         return;
     r.state = REQUEST_RETURNING;
     r.attempts = r.next_wall_ms = 0;
-    etcd_request_value(&p->returning, &r, self->owner);
+    etcd_request_value(&p->returning, &r, self->owner, more);
     (void)buf_cstr(&p->returning);
 }
 
@@ -585,7 +587,8 @@ static bool begin_parts(struct parts *p, const struct etcd_self *self)
     p->is_anothers = owner && *owner && strcmp(owner, self->owner) != 0;
     write_request(p, self);
     if (has_lease(p)) {
-        etcd_lease_value(&p->lease, &p->step->lease, &p->step->request);
+        etcd_lease_value(&p->lease, &p->step->lease, &p->step->request,
+                         etcd_kept_members(self->kept, KEPT_LEASE, p->step->lease.id));
         (void)buf_cstr(&p->lease);
     }
     etcd_key_end(p->holds_end, p->k->holds);

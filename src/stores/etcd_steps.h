@@ -4,13 +4,15 @@
 #ifndef JG_STORES_ETCD_STEPS_H
 #define JG_STORES_ETCD_STEPS_H
 
+#include "stores/etcd_kept.h"
 #include "stores/etcd_rows.h"
 #include "stores/etcd_txn.h"
 
 /* The gateway: its name, and the incarnation that owns the rows that it writes. */
 struct etcd_self {
     const char *node;
-    const char *owner; /* NODE@EPOCH */
+    const char *owner;      /* NODE@EPOCH */
+    struct etcd_kept *kept; /* NULL = nothing is */
 };
 
 /* What a step's operation consists of: the operations of each of its alternatives. */

@@ -44,6 +44,7 @@ struct etcd_store {
     uint64_t sent_us, beat_ms; /* the last beat that was answered: when it was sent first */
     bool refused;              /* etcd has refused the last flight */
     LIST_HEAD(, etcd_closing) closings;
+    struct etcd_kept kept;
 
     /* the cluster */
     struct etcd_members members;

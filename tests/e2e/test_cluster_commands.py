@@ -154,7 +154,8 @@ def test_a_person_is_asked(cluster):
 def test_set_vault(cluster):
     one, two = cluster.gateways
     key = f"{PREFIX}c/v/main"
-    before = cluster.etcd.keys(key)[key]
+    before = cluster.etcd.keys(key)[key][:-1] + ',"newer":[1]}'  # stays
+    cluster.etcd.put(key, before)
     assert not json.loads(run(one, "set-vault", "main", "--json", "--yes").stdout)["changed"]
     assert "no section [vault other]" in run(one, "set-vault", "other", "--yes", code=1).stderr
     one.stop()

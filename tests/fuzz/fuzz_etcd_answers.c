@@ -4,8 +4,8 @@
  *
  * First byte '1': the value of a lease; under '2': of a request; else the answer of a transaction for the
  * kind of step that the byte names. A row that is read has every text, and written again it is read as the
- * same row; a step has an outcome or an error, and shows a request only where it is not applied, or has
- * joined another's.
+ * same row, with the members that this version does not know; a step has an outcome or an error, and shows a
+ * request only where it is not applied, or has joined another's.
  */
 #include "fuzz.h"
 
@@ -35,30 +35,39 @@ static void check_row(const struct etcd_row *row)
     check_holder(&r->asker);
 }
 
-static void write_row(struct buf *to, const struct etcd_row *row)
+static void write_row(struct buf *to, const struct etcd_row *row, const char *more)
 {
     if (row->is_lease)
-        etcd_lease_value(to, &row->lease, &row->request);
+        etcd_lease_value(to, &row->lease, &row->request, more);
     else
-        etcd_request_value(to, &row->request, row->request.owner);
+        etcd_request_value(to, &row->request, row->request.owner, more);
 }
 
+/* The members that this version does not know stay as they are. */
 static void check_value(const char *text, size_t n, bool is_lease)
 {
+    const char *known = is_lease ? etcd_lease_members : etcd_request_members;
     struct buf once = BUF_INIT(1 << 20), twice = BUF_INIT(1 << 20);
+    struct buf more = BUF_INIT(1 << 20), kept = BUF_INIT(1 << 20);
     struct etcd_row row;
 
     if (etcd_row_read(&row, is_lease, text, n))
         return;
     check_row(&row);
-    write_row(&once, &row);
+    etcd_strange_members(&more, text + 1, n - 1, known);
+    FUZZ_ASSERT(row.is_strange == (more.len > 0));
+    write_row(&once, &row, more.len ? buf_cstr(&more) : "");
     etcd_row_free(&row);
     FUZZ_ASSERT(!once.failed && etcd_row_read(&row, is_lease, once.data, once.len) == 0);
-    write_row(&twice, &row);
+    etcd_strange_members(&kept, once.data + 1, once.len - 1, known);
+    FUZZ_ASSERT(kept.len == more.len && (!more.len || memcmp(kept.data, more.data, more.len) == 0));
+    write_row(&twice, &row, more.len ? buf_cstr(&more) : "");
     etcd_row_free(&row);
     FUZZ_ASSERT(once.len == twice.len && memcmp(once.data, twice.data, once.len) == 0);
     buf_free(&once);
     buf_free(&twice);
+    buf_free(&more);
+    buf_free(&kept);
 }
 
 static void check_outcome(struct store_step *step, int err, struct etcd_shown *shown)
@@ -76,7 +85,7 @@ static void check_outcome(struct store_step *step, int err, struct etcd_shown *s
 
 static void check_answer(const char *text, size_t n, enum store_step_kind kind)
 {
-    static const struct etcd_self self = {"g1", "g1@7"};
+    static const struct etcd_self self = {"g1", "g1@7", NULL};
     struct store_step step = {
         .kind = kind, .request = {.mark = "m", .name = "1"}, .lease = {.id = "l"}, .instead = ""};
     const char *why;

@@ -815,6 +815,52 @@ static void scanned(void)
     end_with(&expected);
 }
 
+/* ---- rows of a newer version ---- */
+
+static void add_member(void *arg, const char *key, const char *value)
+{
+    char text[2048];
+
+    (void)arg;
+    (void)snprintf(text, sizeof text, "%.*s,\"zn\":[7,\"%c\"]}", (int)strlen(value) - 1, value,
+                   key[sizeof CLUSTER_PREFIX - 1]);
+    fake_etcd_put(cluster.keys, key, text);
+}
+
+/* Whatever fails, the members of each row stay: the keys at the end are those of a run without failures. */
+static void newer(void)
+{
+    static const char *const rows[] = {CLUSTER_PREFIX "i/", CLUSTER_PREFIX "r/", CLUSTER_PREFIX "w/",
+                                       CLUSTER_PREFIX "s/"};
+    static struct dump expected;
+    struct given edit = step_of(STEP_EDIT, REQUEST_PENDING, "d", "42", "", "d");
+
+    may_be_fenced = true;
+    begin_two();
+    fill();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        fake_etcd_each(cluster.keys, rows[i], add_member, NULL);
+    memset(adopted, 0, sizeof adopted);
+    g1->cut = true;
+    cluster_watch(true);
+    cluster_advance(2 * CLUSTER_TTL_MS);
+    wait_for_adoption(g2);
+    list_all("", 5, 2); /* as the broker does after missed() */
+    (void)apply(g2, step_of(STEP_AMEND, REQUEST_HELD, "a", "41", "a", "a"), STORE_APPLIED);
+    (void)apply(g2, step_of(STEP_EDIT, REQUEST_HELD, "a", "41", "", "a"), STORE_APPLIED);
+    (void)apply(g2, step_of(STEP_RELEASE, REQUEST_RETURNING, "a", "41", "a", "a"), STORE_APPLIED);
+    (void)apply(g2, step_of(STEP_OPEN, REQUEST_HELD, "c", "44", "c", "c"), STORE_APPLIED);
+    edit.step.request.next_wall_ms = 77;
+    (void)apply(g2, edit, STORE_APPLIED);
+    (void)apply(g2, step_of(STEP_LAPSE, REQUEST_LAPSED, "e", "43", "", "e"), STORE_APPLIED);
+    end_with(&expected);
+    unsigned n = 0;
+
+    for (const char *at = expected.text; (at = strstr(at, "zn")); at++)
+        n++;
+    STRICT(assert_int_equal(n, 5)); /* the requests of a, c, d and e, and the lease b */
+}
+
 const struct cluster_scenario cluster_scenarios[] = {
     {"opened", opened},
     {"checked_out", checked_out},
@@ -828,5 +874,6 @@ const struct cluster_scenario cluster_scenarios[] = {
     {"handed_over", handed_over},
     {"restored", restored},
     {"scanned", scanned},
+    {"newer", newer},
 };
 const size_t cluster_nscenarios = sizeof cluster_scenarios / sizeof *cluster_scenarios;

@@ -472,7 +472,8 @@ static bool is_of(int kind, int lease)
     }
 }
 
-void store_contract_steps(struct store_under_test *t)
+static void each_step(struct store_under_test *t, void (*give_it)(struct store_under_test *, struct model *,
+                                                                  enum store_step_kind, int lease))
 {
     struct model m;
 
@@ -485,11 +486,35 @@ void store_contract_steps(struct store_under_test *t)
                     case_label("%s in state %d with %d leases, of lease %d", store_step_rules[kind].name,
                                state, leases, lease);
                     reach(t, &m, state, leases);
-                    give_one(t, &m, (enum store_step_kind)kind, 0, lease);
-                    give_one(t, &m, (enum store_step_kind)kind, 0, lease); /* again */
+                    give_it(t, &m, (enum store_step_kind)kind, lease);
                 }
     t->empty(t);
     case_text[0] = '\0';
+}
+
+static void give_twice(struct store_under_test *t, struct model *m, enum store_step_kind kind, int lease)
+{
+    give_one(t, m, kind, 0, lease);
+    give_one(t, m, kind, 0, lease);
+}
+
+void store_contract_steps(struct store_under_test *t)
+{
+    each_step(t, give_twice);
+}
+
+static void give_strange(struct store_under_test *t, struct model *m, enum store_step_kind kind, int lease)
+{
+    t->make_strange(t);
+    give_one(t, m, kind, 0, lease);
+    t->check_strange(t);
+    give_one(t, m, kind, 0, lease);
+    t->check_strange(t);
+}
+
+void store_contract_strange(struct store_under_test *t)
+{
+    each_step(t, give_strange);
 }
 
 /* ---- check-outs that answer with one lease ---- */

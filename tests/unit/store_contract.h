@@ -6,8 +6,9 @@
  *
  * store_contract_steps() gives each kind of step in each state of its request, with and without leases that
  * hold it; store_contract_repeats() counts check-outs that answer with one lease, of a shared store;
- * store_contract_order() gives random steps in lists of random lengths and keeps a model of the rows beside
- * them.
+ * store_contract_strange() gives each kind of step in each state to rows that have members of a newer
+ * version; store_contract_order() gives random steps in lists of random lengths and keeps a model of the rows
+ * beside them.
  */
 #ifndef JG_TESTS_STORE_CONTRACT_H
 #define JG_TESTS_STORE_CONTRACT_H
@@ -23,10 +24,15 @@ struct store_under_test {
     int (*load)(struct store_under_test *, const struct store_reader *, void *arg);
     void (*go_on)(struct store_under_test *); /* until something is done */
     void (*empty)(struct store_under_test *); /* all rows are gone, the store is as new */
+    /* Of store_contract_strange(): all rows get such a member, and the store reads them; have they it still?
+     */
+    void (*make_strange)(struct store_under_test *);
+    void (*check_strange)(struct store_under_test *);
 };
 
 void store_contract_steps(struct store_under_test *);
 void store_contract_repeats(struct store_under_test *);
+void store_contract_strange(struct store_under_test *);
 void store_contract_order(struct store_under_test *, unsigned seed);
 
 #endif

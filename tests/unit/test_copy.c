@@ -222,6 +222,33 @@ TEST(rows_of_etcd_that_cannot_be_read_are_not_left_out)
     copy_check_file();
 }
 
+static void add_member(void *arg, const char *key, const char *value)
+{
+    char text[1024];
+
+    (void)snprintf(text, sizeof(text), "%.*s,\"zn\":7}", (int)strlen(value) - 1, value);
+    fake_etcd_put(copy_rig.etcd, key, text);
+    ++*(unsigned *)arg;
+}
+
+/* The file has no place for them. */
+TEST(members_of_a_newer_version_are_counted_on_the_way_into_a_file)
+{
+    unsigned n = 0;
+    char text[80];
+
+    copy_fill_file();
+    succeed(true);
+    assert_null(strstr(copy_rig.out, "does not know"));
+    fake_etcd_each(copy_rig.etcd, COPY_PREFIX "s/", add_member, &n);
+    fake_etcd_each(copy_rig.etcd, COPY_PREFIX "w/", add_member, &n);
+    assert_int_equal(n, 3);
+    succeed(false);
+    (void)snprintf(text, sizeof(text), "%u row(s) have members that this version does not know", n);
+    assert_non_null(strstr(copy_rig.out, text));
+    copy_check_file();
+}
+
 TEST(two_rows_of_one_vault_request_are_not_copied)
 {
     copy_fill_file();
@@ -337,6 +364,7 @@ int main(void)
         T(rows_of_etcd_that_cannot_be_read_are_not_left_out),
         T(two_rows_of_one_vault_request_are_not_copied),
         T(a_lease_without_its_request_is_left_out),
+        T(members_of_a_newer_version_are_counted_on_the_way_into_a_file),
         T(an_answer_that_is_lost_costs_a_second_command),
         T(a_lock_that_is_lost_ends_the_copy),
     };

@@ -5,6 +5,7 @@
  */
 #include "etcd_rig.h"
 #include "store_contract.h"
+#include "strange_rows.h"
 
 #include "check.h"
 #include "loop/upstream/upstream.h"
@@ -36,6 +37,7 @@ struct etcd_case {
     unsigned seed; /* of faults */
     bool old_token;
     unsigned faults[FAULT_NFAULTS];
+    struct strange_rows strange;
 };
 
 /* ---- a store and its rows ---- */
@@ -127,6 +129,35 @@ static void empty(struct store_under_test *t)
     etcd_rig_delete(&etcd, PREFIX "p", PREFIX "z");
 }
 
+/* ---- rows of a newer version ---- */
+
+static char *ask_rig(void *arg, const char *path, const char *body)
+{
+    char *answer = etcd_rig_ask(arg, path, body);
+    const char *head = answer ? strstr(answer, "\r\n\r\n") : NULL;
+
+    assert_non_null(head);
+    return memmove(answer, head + 4, strlen(head + 4) + 1);
+}
+
+static void go_on_with(void *arg)
+{
+    turn(arg);
+}
+
+static void make_strange(struct store_under_test *t)
+{
+    struct etcd_case *c = (struct etcd_case *)t;
+
+    strange_rows_make(&c->strange);
+    strange_rows_read(t->store, go_on_with, c);
+}
+
+static void check_strange(struct store_under_test *t)
+{
+    (void)strange_rows_check(&((struct etcd_case *)t)->strange);
+}
+
 /* ---- the case ---- */
 
 static void begin(struct etcd_case *c)
@@ -135,9 +166,14 @@ static void begin(struct etcd_case *c)
     const struct etcd_client_opts opts = {.endpoints = urls, .nendpoints = 1, .timeout_ms = SECONDS(5)};
     char why[256];
 
-    *c = (struct etcd_case){
-        .under_test = {.is_shared = true, .load = scan_rows, .go_on = go_on, .empty = empty},
-        .loop = loop_new()};
+    *c = (struct etcd_case){.under_test = {.is_shared = true,
+                                           .load = scan_rows,
+                                           .go_on = go_on,
+                                           .empty = empty,
+                                           .make_strange = make_strange,
+                                           .check_strange = check_strange},
+                            .strange = {.prefix = PREFIX, .ask = ask_rig, .arg = &etcd},
+                            .loop = loop_new()};
     assert_non_null(c->loop);
     c->reader = etcd_client_new(c->loop, &opts, why);
     assert_non_null(c->reader);
@@ -181,6 +217,17 @@ TEST(each_step_in_each_state)
     open_alone(&c);
     store_contract_steps(&c.under_test);
     store_contract_repeats(&c.under_test);
+    end(&c);
+}
+
+TEST(each_step_keeps_the_members_of_a_newer_version)
+{
+    struct etcd_case c;
+
+    NEEDS_ETCD;
+    begin(&c);
+    open_alone(&c);
+    store_contract_strange(&c.under_test);
     end(&c);
 }
 
@@ -764,6 +811,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_tries_each_member_once),
         cmocka_unit_test(each_step_in_each_state),
+        cmocka_unit_test(each_step_keeps_the_members_of_a_newer_version),
         cmocka_unit_test(random_steps),
         cmocka_unit_test(no_lost_answer_changes_an_outcome),
         cmocka_unit_test(a_restart_finds_its_rows_and_its_tag),

@@ -19,6 +19,7 @@
 #include "commands/cluster/members.h"
 #include "commands/control_command.h"
 #include "commands/operator_trail.h"
+#include "stores/etcd_kept.h"
 #include "stores/etcd_rows.h"
 
 #include <errno.h>
@@ -212,20 +213,24 @@ static const struct conf_vault *vault_named(const struct conf *conf, const char 
     return NULL;
 }
 
-/* c/v/NAME as etcd_join.c writes it. */
-static void write_agreement(struct buf *out, const struct conf_vault *v, const char *digest)
+/* c/v/NAME as etcd_join.c writes it, with the members of a newer version that it had. */
+static void write_agreement(struct buf *out, const struct conf_vault *v, const char *digest,
+                            const struct buf *more)
 {
     struct jsonw w = jsonw_start(out);
 
     jsonw_object(&w, NULL);
     jsonw_str(&w, "d", digest);
     jsonw_str(&w, "u", v->url);
+    if (more->len)
+        (void)buf_append(out, more->data, more->len);
     jsonw_end(&w);
 }
 
-/* What the cluster has agreed in: its digest and address, "" = nothing yet. *mod of the key; 0 = absent. */
+/* What the cluster has agreed in: its digest and address, "" = nothing yet, and what else is there. *mod of
+ * the key; 0 = absent. */
 static int read_agreement(struct change *ch, const char *key, char digest[CONF_DIGEST_SIZE], char url[256],
-                          int64_t *mod)
+                          struct buf *more, int64_t *mod)
 {
     const struct etcd_op get = {.kind = ETCD_GET, .key = key};
     struct etcd_writer w = store_calls_writer(&ch->calls);
@@ -245,13 +250,15 @@ static int read_agreement(struct change *ch, const char *key, char digest[CONF_D
 
     (void)text_copy(digest, CONF_DIGEST_SIZE, json_text(tree, "d"));
     (void)text_copy(url, 256, json_text(tree, "u"));
+    if (tree)
+        etcd_strange_members(more, kv.value.data, kv.value.len, "du");
     *mod = kv.mod;
     cJSON_Delete(tree);
     return EXIT_DONE;
 }
 
 static int put_agreement(struct change *ch, const struct conf_vault *v, const char *key, const char *digest,
-                         int64_t mod)
+                         const struct buf *more, int64_t mod)
 {
     const struct etcd_compare as_read[] = {
         {.kind = ETCD_MOD, .key = key, .mod = mod},
@@ -259,7 +266,8 @@ static int put_agreement(struct change *ch, const struct conf_vault *v, const ch
     struct etcd_writer w = store_calls_writer(&ch->calls);
     struct buf value = BUF_INIT(4096);
 
-    write_agreement(&value, v, digest);
+    write_agreement(&value, v, digest, more);
+    value.failed |= more->failed;
     const char *text = buf_cstr(&value);
     const struct etcd_op put = {.kind = ETCD_PUT, .key = key, .value = text ? text : ""};
 
@@ -290,11 +298,11 @@ static int refuse_alive(const struct change *ch)
     return EXIT_DONE;
 }
 
-static int change_agreement(struct change *ch, const struct conf_vault *v, const char *key)
+static int change_agreement(struct change *ch, const struct conf_vault *v, const char *key, struct buf *more)
 {
     char old[CONF_DIGEST_SIZE], url[256], digest[CONF_DIGEST_SIZE], text[1024];
     int64_t mod;
-    int code = read_agreement(ch, key, old, url, &mod);
+    int code = read_agreement(ch, key, old, url, more, &mod);
 
     if (!code && conf_vault_digest(v, digest))
         code = command_failed("out of memory");
@@ -316,7 +324,7 @@ static int change_agreement(struct change *ch, const struct conf_vault *v, const
         v->name, v->url, url);
     if (!agreed(ch, text))
         return command_failed("nothing was done");
-    code = put_agreement(ch, v, key, digest, mod);
+    code = put_agreement(ch, v, key, digest, more, mod);
     if (code)
         return code;
     record(ch, "set-vault", "cluster_set_vault", "vault", v->name);
@@ -339,7 +347,12 @@ static int set_vault(struct change *ch)
         return command_failed("the name of the vault is too long");
     int code = cluster_look_twice(&ch->calls, &ch->view);
 
-    return code ? code : change_agreement(ch, v, key);
+    struct buf more = BUF_INIT(2048);
+
+    if (!code)
+        code = change_agreement(ch, v, key, &more);
+    buf_free(&more);
+    return code;
 }
 
 static int set_vault_command(struct store_command *c)

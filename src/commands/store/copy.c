@@ -374,6 +374,7 @@ static int print_json(const struct copy *c, const size_t counts[REQUEST_NSTATES]
     jsonw_int(&w, "leases", (int64_t)c->rows.nleases);
     jsonw_int(&w, "cursors", (int64_t)c->rows.ncursors);
     jsonw_int(&w, "left_out", (int64_t)c->odd);
+    jsonw_int(&w, "newer_rows", (int64_t)c->calls.strange);
     jsonw_str(&w, "digest", *c->digest ? c->digest : NULL);
     jsonw_end(&w);
     int code = out.failed ? command_failed("out of memory") : EXIT_DONE;
@@ -404,6 +405,9 @@ static int say_counts(const struct copy *c)
     printf("; %zu lease(s), %zu cursor(s)\n", c->rows.nleases, c->rows.ncursors);
     if (c->odd)
         printf("%zu lease(s) were left out: no request is held for them any more\n", c->odd);
+    if (c->calls.strange)
+        printf("%zu row(s) have members that this version does not know: the file does not have them\n",
+               c->calls.strange);
     if (!c->dry && *c->digest)
         printf("both stores have the same rows: %s\n", c->digest);
     return EXIT_DONE;

@@ -390,7 +390,7 @@ int copy_release(struct copy *c)
 
     etcd_dead_key(dead, sizeof(dead), c->etcd->store.node, c->epoch);
     (void)snprintf(next, sizeof(next), "%s@0", c->etcd->store.node);
-    etcd_dead_value(&value, next, "");
+    etcd_dead_value(&value, next, "", "");
     const char *text = buf_cstr(&value);
     const struct etcd_op ops[] = {{.kind = ETCD_DELETE, .key = ETCD_MOVED_KEY},
                                   {.kind = ETCD_PUT, .key = dead, .value = text ? text : ""}};
