@@ -181,6 +181,9 @@ struct request_ref {
     const char *key;
     const char *handle;   /* what identify() gave; "" = none */
     const char *lease_id; /* of its holder, or its last one: for the vault's comment */
+    /* read_secret that is a further check-out (vault_can.secret_with_checkout): as in checkout_want, and the
+     * lease is that of whom the secret is for. Else NULL. */
+    const char *reason, *ticket_number;
 };
 
 /* What is checked out. Where the user already has such a request, the vault hands that one over. */
@@ -233,6 +236,20 @@ enum vault_result {
     VAULT_FAILED    /* all else: not reachable, 5xx, unreadable, not genuine, deadline, overload */
 };
 
+/* Why entitled() found these accounts and no more, for `explain`. It belongs to the caller, who frees
+ * `sections`. A section is one of the gateway's configuration. */
+#define ENTITLED_SECTIONS_MAX 50
+struct entitled_why {
+    bool told;
+    bool called;      /* the vault was asked for it */
+    char *sections;   /* names of those that name the user, the first ENTITLED_SECTIONS_MAX, each ended by a
+                         NUL; NULL = none */
+    size_t nsections; /* in that text */
+    size_t named;     /* sections that name the user */
+    size_t by_user, by_host;   /* sections left out: they do not name the user; they do, and not the host */
+    size_t by_listing, listed; /* accounts left out, since the vault does not list them; and not left out */
+};
+
 struct vault;
 struct jsonw;
 
@@ -246,7 +263,9 @@ struct vault_call {
     bool admitted;       /* another call of its operation was admitted: so is this one, within max_calls */
     uint64_t wait_ms; /* it must begin within this time or not at all (FAILED, overloaded, not `unknown`); 0 =
                          no such limit */
-    const char *account_key; /* read_secret: the account for which the request was made */
+    const char *account_key;  /* read_secret: the account for which the request was made */
+    struct entitled_why *why; /* entitled, of all accounts: empty, to be filled in; NULL = not wanted. In
+                                 place until `done`; filled in as far as is known also where the call fails */
     /* NULL, or asked at the last moment before each sending: false = it may not be sent (any more), and ends
      * as FAILED and `withheld`. It starts and cancels no call, and judges by the time read then. */
     bool (*may_send)(struct vault_call *);
@@ -340,6 +359,10 @@ struct vault_ops {
      * where a call acts as one of the vault's users. */
     int (*entitled)(struct vault *, const struct vault_session *, const char *account_key,
                     struct vault_call *);
+
+    /* Visits every account that entitled() may ever give to anyone. No call is made. NULL = the vault alone
+     * knows them. */
+    void (*each_account)(const struct vault *, void (*visit)(void *arg, const struct account *), void *arg);
 
     /* Where keys are not unique: key and handle of the account's request, before it is asked for. The handle
      * is a text of less than REQUEST_HANDLE_SIZE bytes that belongs to the caller: it is kept in the

@@ -6,7 +6,8 @@
  * behind each call, a sum over the caches, and for an empty list the likely causes. To it come the requests
  * of the person that wait for their approver: why a credential that is listed is not handed out. A vault
  * lists only what a user may request and not what it leaves out, so the causes are possibilities, the most
- * likely first; `jumpgate doctor` asks further.
+ * likely first; `jumpgate doctor` asks further. Where the sections of the configuration decide, the cause is
+ * known.
  */
 #include "broker/find/explain.h"
 
@@ -14,6 +15,7 @@
 #include "handlers/lease_json.h"
 #include "handlers/url_target.h"
 
+#include <stdio.h>
 #include <string.h>
 
 bool explain_read_target(struct request_context *ctx, union route_args *args, struct fault *f)
@@ -67,8 +69,15 @@ static void write_call(struct jsonw *w, const struct explain_view *view, const s
     jsonw_str(w, "detail", note->detail);
 }
 
+static void write_section(struct jsonw *w, const struct explain_note *note)
+{
+    jsonw_str(w, "vault", note->vault);
+    jsonw_str(w, "section", note->value);
+}
+
 static void write_filter(struct jsonw *w, const struct explain_note *note)
 {
+    jsonw_str(w, "vault", note->vault);
     jsonw_str(w, "filter", note->what);
     jsonw_str(w, "value", note->value);
     jsonw_int(w, "removed", (int64_t)note->rows);
@@ -100,6 +109,8 @@ static void write_notes(struct jsonw *w, const char *name, const struct explain_
             write_call(w, view, note);
         else if (kind == EXPLAIN_ABSENT)
             write_absent(w, note);
+        else if (kind == EXPLAIN_SECTION)
+            write_section(w, note);
         else
             write_filter(w, note);
         jsonw_end(w);
@@ -149,6 +160,53 @@ static bool has_absent(const struct explain_view *view)
     return false;
 }
 
+static void say_of_vault(struct jsonw *w, const char *vault, const char *what)
+{
+    char text[256];
+
+    (void)snprintf(text, sizeof(text), "vault %s: %s", vault, what);
+    jsonw_str(w, NULL, text);
+}
+
+/* Of each vault for which sections decide: the first filter that left nothing. */
+static void write_emptied(struct jsonw *w, const struct explain_view *view)
+{
+    const char *emptied = NULL;
+
+    for (size_t i = 0; i < view->nnotes; i++) {
+        const struct explain_note *note = &view->notes[i];
+        if (note->kind != EXPLAIN_FILTER || !note->vault || note->left ||
+            (emptied && !strcmp(emptied, note->vault)))
+            continue;
+        emptied = note->vault;
+        if (!strcmp(note->what, "user"))
+            say_of_vault(w, note->vault, "no section names this user; see also default_domain");
+        else if (!strcmp(note->what, "host"))
+            say_of_vault(w, note->vault, "the `hosts` of no section in `sections` fit a name in `names`");
+        else
+            say_of_vault(w, note->vault, "the vault lists none of the credentials of these sections");
+    }
+}
+
+static bool has_list_call(const struct explain_view *view)
+{
+    for (size_t i = 0; i < view->nnotes; i++)
+        if (view->notes[i].kind == EXPLAIN_CALL && strcmp(view->notes[i].what, "entitled") != 0)
+            return true;
+    return false;
+}
+
+static void write_causes_of_none(struct jsonw *w, const struct explain_view *view)
+{
+    write_emptied(w, view);
+    if (!has_list_call(view))
+        return;
+    jsonw_str(w, NULL, "the system has another name in the vault than those in `names`");
+    jsonw_str(w, NULL, "the account is not enabled for API access");
+    jsonw_str(w, NULL, "the user has no Requestor role on the account");
+    jsonw_str(w, NULL, "`jumpgate doctor` with this user and host tells these apart");
+}
+
 /* The likely causes of an empty or failed list. */
 static void write_likely(struct jsonw *w, const struct explain_view *view)
 {
@@ -170,12 +228,8 @@ static void write_likely(struct jsonw *w, const struct explain_view *view)
         jsonw_str(w, NULL, "a vault did not answer, so its rows are missing: see `partial`");
     if (!failed && !view->rows && count_calls(view, NULL))
         jsonw_str(w, NULL, "the vault listed accounts, but all were removed here: see `filters`");
-    else if (!failed && !view->rows && has_user(view, "accepted")) {
-        jsonw_str(w, NULL, "the system has another name in the vault than those in `names`");
-        jsonw_str(w, NULL, "the account is not enabled for API access");
-        jsonw_str(w, NULL, "the user has no Requestor role on the account");
-        jsonw_str(w, NULL, "`jumpgate doctor` with this user and host tells these apart");
-    }
+    else if (!failed && !view->rows && has_user(view, "accepted"))
+        write_causes_of_none(w, view);
     jsonw_end(w);
 }
 
@@ -210,6 +264,7 @@ static void write_view(struct jsonw *w, struct broker *broker, const struct expl
     jsonw_str(w, "session", view->session);
     write_notes(w, "users", view, EXPLAIN_USER);
     write_notes(w, "names", view, EXPLAIN_NAME);
+    write_notes(w, "sections", view, EXPLAIN_SECTION);
     write_notes(w, "calls", view, EXPLAIN_CALL);
     write_notes(w, "filters", view, EXPLAIN_FILTER);
     write_notes(w, "partial", view, EXPLAIN_ABSENT);

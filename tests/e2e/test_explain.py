@@ -7,7 +7,7 @@ from harness import API_KEY, TOKEN, session, token_hash
 from stack import LIST, Stack, problem
 
 MEMBERS = ["request_id", "operation", "at", "outcome", "detail", "rows", "took_ms", "username", "domain", "session",
-           "users", "names", "calls", "filters", "partial", "pending", "cache", "likely",
+           "users", "names", "sections", "calls", "filters", "partial", "pending", "cache", "likely",
            "cut"]
 OBSERVER = "token-of-an-observer"
 
@@ -21,7 +21,7 @@ def explain(stack, request_id, **more):
     record = answer.json
     assert list(record) == MEMBERS and record["request_id"] == request_id
     for call in record["calls"]:
-        assert call["source"] in ("vault", "cache", "shared")
+        assert call["source"] in ("vault", "cache", "shared", "map")
         assert call["took_ms"] >= 0 and call["age_ms"] >= 0
     return record
 

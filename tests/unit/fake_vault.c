@@ -421,6 +421,26 @@ static bool is_entitled(const struct fake_account *a, const struct vault_session
     return !a->user || person_same(a->user, s->username);
 }
 
+/* Why a map would have given these accounts: two of three sections are named. */
+static void tell_why(struct vault_call *call)
+{
+    static const char names[] = "first\0second";
+    struct entitled_why *why = call->why;
+
+    if (!why)
+        return;
+    *why = (struct entitled_why){.told = true,
+                                 .sections = malloc(sizeof(names)),
+                                 .nsections = 2,
+                                 .named = 3,
+                                 .by_user = 4,
+                                 .by_host = 1,
+                                 .listed = call->accounts->n};
+    if (!why->sections)
+        abort();
+    memcpy(why->sections, names, sizeof(names));
+}
+
 static enum vault_result answer_entitled(struct fake_vault *fv, struct fake_call *fc)
 {
     enum vault_result result = *fc->account_key ? VAULT_ABSENT : VAULT_OK;
@@ -442,6 +462,7 @@ static enum vault_result answer_entitled(struct fake_vault *fv, struct fake_call
         if (is_here && is_entitled(a, fc->session) && account_list_add(fc->call->accounts, &a->row))
             abort();
     }
+    tell_why(fc->call);
     return result;
 }
 

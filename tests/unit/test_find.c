@@ -611,11 +611,17 @@ static const char *notes_of(struct rig *rig, const char *request_id, enum explai
 
         if (n->kind != kind)
             continue;
-        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", n->vault);
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", n->vault ? n->vault : "all");
         if (kind == EXPLAIN_CALL)
             used += (size_t)snprintf(text + used, sizeof(text) - used, " %s %s %s %s %u", n->what,
-                                     n->kind_asked, n->value, n->source, (unsigned)n->rows);
-        used += (size_t)snprintf(text + used, sizeof(text) - used, " %s;", n->outcome);
+                                     n->kind_asked ? n->kind_asked : "-", n->value ? n->value : "-",
+                                     n->source, (unsigned)n->rows);
+        if (kind == EXPLAIN_FILTER)
+            used += (size_t)snprintf(text + used, sizeof(text) - used, " %s %u of %u", n->what,
+                                     (unsigned)n->rows, (unsigned)(n->rows + n->left));
+        if (kind == EXPLAIN_NAME || kind == EXPLAIN_SECTION)
+            used += (size_t)snprintf(text + used, sizeof(text) - used, " %s", n->value);
+        used += (size_t)snprintf(text + used, sizeof(text) - used, " %s;", n->outcome ? n->outcome : "-");
     }
     return text;
 }
@@ -667,6 +673,32 @@ TEST(a_record_of_names_and_of_a_shared_list)
     rig_end(&rig);
 }
 
+/* A vault for which sections decide says which, and that no call was made. */
+TEST(a_record_of_sections)
+{
+    struct session asked = web;
+    struct client c;
+    struct rig rig;
+
+    asked.request_id = "r1";
+    rig_start(&rig, 1);
+    fake_vault_set_can(&rig.vault[0], (struct vault_can){.keys_are_unique = true, .has_end = true}, 0);
+    rig.broker.explain = explain_new(&(struct explain_opts){
+        .clock = &rig.clock.clock, .max_records = 9, .max_bytes = 1 << 20, .keep_ms = MINUTES(1)});
+    fake_vault_add(&rig.vault[0], 1, 11, "web01", "root", "x");
+    find(&rig, &c, &asked);
+    assert_string_equal(notes_of(&rig, "r1", EXPLAIN_NAME), "main web01 -;");
+    assert_string_equal(notes_of(&rig, "r1", EXPLAIN_SECTION), "main first -;main second -;");
+    assert_string_equal(notes_of(&rig, "r1", EXPLAIN_CALL), "main entitled - - map 1 ok;");
+    assert_string_equal(
+        notes_of(&rig, "r1", EXPLAIN_FILTER),
+        "main user 4 of 7 -;main host 1 of 3 -;main listing 0 of 1 -;all duplicates 0 of 1 -;");
+    assert_true(broker_explain(&rig.broker, "r1")->cut); /* the third section */
+    explain_free(rig.broker.explain);
+    rig.broker.explain = NULL;
+    rig_end(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -687,6 +719,7 @@ int main(void)
         cmocka_unit_test(policies_are_asked_where_configured),
         cmocka_unit_test(a_record_has_each_call_and_its_outcome),
         cmocka_unit_test(a_record_of_names_and_of_a_shared_list),
+        cmocka_unit_test(a_record_of_sections),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

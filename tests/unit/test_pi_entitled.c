@@ -7,12 +7,24 @@
 #include "backends/privileged_identity/internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define LIST_ROWS                                                                                            \
     "[list_shared]\npath = ListShared\nbody = {\"T\":\"{token}\",\"L\":\"{list}\"}\n"                        \
     "[list_stored]\nmethod = GET\npath = ListStored\ntoken = header\n"
 
 static struct rig_ask a, b;
+static struct entitled_why why_a, why_b;
+
+/* Of the call before nothing is left. */
+static void want_why(void)
+{
+    free(why_a.sections);
+    free(why_b.sections);
+    why_a = why_b = (struct entitled_why){.told = false};
+    a.call.why = &why_a;
+    b.call.why = &why_b;
+}
 
 static int setup(void **state)
 {
@@ -28,6 +40,7 @@ static int teardown(void **state)
     pi_rig_teardown(state);
     ask_free(&a);
     ask_free(&b);
+    want_why();
     return 0;
 }
 
@@ -57,6 +70,73 @@ TEST(map_alone_decides_and_no_call_is_made)
     assert_int_equal(a.call.result, VAULT_OK);
     assert_int_equal(a.call.accounts->n, 0);
     assert_int_equal(rig.total, 0);
+}
+
+static void assert_why(const struct vault_call *call, const char *first, size_t by_user, size_t by_host,
+                       size_t by_listing)
+{
+    const struct entitled_why *why = call->why;
+
+    assert_true(why->told);
+    assert_int_equal(why->nsections, why->named);
+    assert_int_equal(why->named, PI_NACCESSES - by_user);
+    assert_string_equal(why->sections ? why->sections : "", first);
+    assert_int_equal(why->by_user, by_user);
+    assert_int_equal(why->by_host, by_host);
+    assert_int_equal(why->by_listing, by_listing);
+    assert_int_equal(why->listed, call->accounts->n);
+}
+
+TEST(sections_and_what_they_left_out_are_told_where_wanted)
+{
+    pi_rig_start();
+    assert_int_equal(pi_entitled_all(&a, "ann", "web1"), 0);
+    rig_advance(0);
+    assert_int_equal(a.call.result, VAULT_OK);
+    ask_again(&a, "");
+    want_why();
+    assert_int_equal(pi_entitled_all(&a, "ann", "web1"), 0);
+    rig_advance(0);
+    assert_why(&a.call, "adm1", 0, 0, 0);
+    assert_string_equal(why_a.sections + sizeof("adm1"), "web1");
+    assert_false(why_a.called);
+    ask_again(&a, "");
+    want_why();
+    assert_int_equal(pi_entitled_all(&a, "ann", "web2"), 0);
+    rig_advance(0);
+    assert_why(&a.call, "adm1", 0, 2, 0);
+    ask_again(&a, "");
+    want_why();
+    assert_int_equal(pi_entitled_all(&a, "bob", "web1"), 0);
+    rig_advance(0);
+    assert_why(&a.call, "", PI_NACCESSES, 0, 0);
+}
+
+/* Also where the question fails, and where a reload has taken the map. */
+TEST(sections_are_told_beside_a_listing)
+{
+    pi_rig_profile(LIST_ROWS);
+    pi_rig_start();
+    want_why();
+    assert_int_equal(pi_entitled_all(&a, "ann", "web1"), 0);
+    assert_int_equal(pi_entitled_all(&b, "ann", "web1"), 0);
+    pi_sign_in(PI_TOKEN_1);
+    pi_conf.naccesses = 1;
+    pi_rig_reload();
+    rig_answer(rig_call(0), 200, "[\"other\"]");
+    rig_answer(rig_call(0), 200, "[\"root\"]");
+    rig_advance(0);
+    assert_int_equal(a.call.result, VAULT_OK);
+    assert_why(&a.call, "adm1", 0, 0, 1);
+    assert_true(why_a.called);
+    ask_again(&a, "");
+    want_why();
+    assert_int_equal(pi_entitled_all(&a, "ann", "web1"), 0);
+    rig_answer(rig_call(0), 500, "{\"Message\":\"Access denied\"}");
+    rig_advance(0);
+    assert_int_equal(a.call.result, VAULT_DENIED);
+    assert_true(why_a.told && why_a.called);
+    assert_string_equal(why_a.sections, "adm1");
 }
 
 TEST(one_account_is_given_denied_or_absent)
@@ -327,6 +407,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(map_alone_decides_and_no_call_is_made),
+        T(sections_and_what_they_left_out_are_told_where_wanted),
+        T(sections_are_told_beside_a_listing),
         T(one_account_is_given_denied_or_absent),
         T(username_and_label_of_the_section),
         T(listing_narrows_the_map_and_is_kept),

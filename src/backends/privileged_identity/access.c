@@ -428,7 +428,7 @@ static int find_in(const struct pi_access *map, const struct numbers *sections,
     for (size_t i = 0; i < sections->n && !err; i++) {
         const struct section *s = &map->section[sections->list[i]];
 
-        if (out->named < PI_SECTIONS_MAX)
+        if (out->named < ENTITLED_SECTIONS_MAX)
             out->section[out->named] = s->name;
         out->named++;
         if (host_patterns_match(&s->hosts, forms))

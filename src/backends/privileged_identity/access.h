@@ -15,6 +15,7 @@
 #ifndef JG_BACKENDS_PRIVILEGED_IDENTITY_ACCESS_H
 #define JG_BACKENDS_PRIVILEGED_IDENTITY_ACCESS_H
 
+#include "backends/backend.h"
 #include "base/buf.h"
 #include "conf/conf.h"
 
@@ -22,8 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PI_KEY_SIZE     40 /* "stored." or "shared." and 32 hexadecimal digits */
-#define PI_SECTIONS_MAX 50 /* named in an explanation */
+#define PI_KEY_SIZE 40 /* "stored." or "shared." and 32 hexadecimal digits */
 
 struct pi_access;
 
@@ -58,9 +58,9 @@ enum pi_entitlement {
 struct pi_found {
     const struct pi_credential **list; /* in the order of the configuration */
     size_t n;
-    size_t by_user, by_host;              /* sections left out: they do not name the user; not the host */
-    size_t named;                         /* sections that name the user */
-    const char *section[PI_SECTIONS_MAX]; /* the first of them */
+    size_t by_user, by_host; /* sections left out: they do not name the user; not the host */
+    size_t named;            /* sections that name the user */
+    const char *section[ENTITLED_SECTIONS_MAX]; /* the first of them */
 };
 
 /* The map of the vault, with its files of users read. Mistakes become lines `file:line: message`. 0, -EINVAL,

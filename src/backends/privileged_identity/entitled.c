@@ -67,8 +67,6 @@ static void finish(struct pi_question *q)
 
     if (out->result == VAULT_FAILED)
         http_vault_count_failure(&pi->http);
-    if (out->result != VAULT_OK)
-        vault_call_free(out);
     question_free(q);
     pi->http.depth++;
     out->done(out);
@@ -148,8 +146,28 @@ static int add_row(struct account_list *rows, const struct candidate *c)
     return account_list_add(rows, &row);
 }
 
+void pi_each_account(const struct vault *vault, void (*visit)(void *arg, const struct account *), void *arg)
+{
+    const struct pi *pi = pi_of(vault);
+
+    for (size_t i = 0; i < pi_access_count(pi->access); i++) {
+        const struct pi_credential *c = pi_access_at(pi->access, i);
+
+        visit(arg, &(const struct account){.key = c->key,
+                                           .kind = c->domain ? KIND_DOMAIN_LINKED : KIND_LOCAL,
+                                           .system = c->system,
+                                           .account = c->account,
+                                           .domain = c->domain,
+                                           .description = c->list,
+                                           .username = c->username,
+                                           .label = c->label});
+    }
+}
+
 static void answer(struct pi_question *q)
 {
+    struct entitled_why *why = q->out->why;
+    size_t left_out = 0;
     int err = 0;
 
     q->out->accounts = account_list_new();
@@ -158,9 +176,17 @@ static void answer(struct pi_question *q)
     for (size_t i = 0; i < q->n && !err; i++)
         if (q->list[i].state == CANDIDATE_SHOWN)
             err = add_row(q->out->accounts, &q->list[i]);
+        else
+            left_out++;
     if (err) {
+        account_list_unref(q->out->accounts);
+        q->out->accounts = NULL;
         settle_errno(q, err);
         return;
+    }
+    if (why) {
+        why->by_listing = left_out;
+        why->listed = q->out->accounts->n;
     }
     q->out->result = VAULT_OK;
     settle(q);
@@ -219,6 +245,8 @@ static int ask_for(struct candidate *c)
     }
     c->state = CANDIDATE_WAITS;
     c->of->waiting++;
+    if (c->of->out->why)
+        c->of->out->why->called = true;
     return 0;
 }
 
@@ -299,6 +327,28 @@ static int judge_one(struct pi_question *q, const struct pi_session *s, const ch
     return err;
 }
 
+/* The names are copied: a reload may replace the map before the answer. */
+static int tell_why(struct entitled_why *why, const struct pi_found *found)
+{
+    size_t n = found->named < ENTITLED_SECTIONS_MAX ? found->named : ENTITLED_SECTIONS_MAX, size = 0;
+
+    if (!why)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        size += strlen(found->section[i]) + 1;
+    char *to = why->sections = n ? malloc(size) : NULL;
+    if (n && !to)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        to = stpcpy(to, found->section[i]) + 1;
+    why->nsections = n;
+    why->named = found->named;
+    why->by_user = found->by_user;
+    why->by_host = found->by_host;
+    why->told = true;
+    return 0;
+}
+
 static int find_all(struct pi_question *q, const struct pi_session *s)
 {
     struct pi_found found;
@@ -306,7 +356,9 @@ static int find_all(struct pi_question *q, const struct pi_session *s)
 
     if (err)
         return err;
-    err = take(q, found.list, found.n);
+    err = tell_why(q->out->why, &found);
+    if (!err)
+        err = take(q, found.list, found.n);
     pi_found_free(&found);
     if (!err)
         ask_further(q);

@@ -200,6 +200,7 @@ void pi_listings_forget(struct pi *);            /* what is kept of them */
 
 /* entitled.c */
 int pi_entitled(struct vault *, const struct vault_session *, const char *account_key, struct vault_call *);
+void pi_each_account(const struct vault *, void (*visit)(void *arg, const struct account *), void *arg);
 bool pi_question_cancel(struct pi *, struct vault_call *); /* false = it is none */
 void pi_questions_end_all(struct pi *);
 

@@ -128,7 +128,7 @@ static int call_of(struct vault *vault, const struct request_ref *ref, enum pi_o
     if (err)
         return err;
     return new_call(pi_of(vault), names.shared ? shared : stored, out, &names,
-                    pi_comment(NULL, NULL, ref->lease_id), ref->key, call);
+                    pi_comment(ref->reason, ref->ticket_number, ref->lease_id), ref->key, call);
 }
 
 static int read_secret(struct vault *vault, const struct request_ref *ref, enum credential_type type,
@@ -229,6 +229,7 @@ const struct vault_ops privileged_identity_ops = {
     .name = "privileged_identity",
     .standings = standings,
     .entitled = pi_entitled,
+    .each_account = pi_each_account,
     .identify = identify,
     .checkout = checkout,
     .read_secret = read_secret,

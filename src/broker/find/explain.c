@@ -210,6 +210,12 @@ void explain_add(struct explain_record *record, const struct explain_note *note)
     record->notes[record->view.nnotes++] = kept;
 }
 
+void explain_cut(struct explain_record *record)
+{
+    if (record)
+        record->view.cut = true;
+}
+
 void explain_end(struct explain_record *record, const char *outcome, const char *detail, uint64_t rows,
                  uint64_t list_age_ms)
 {

@@ -27,12 +27,13 @@ struct explain;
 struct explain_record;
 
 enum explain_kind {
-    EXPLAIN_USER,   /* vault, user, outcome (accepted, refused, no_rule, unwritable, failed), detail */
-    EXPLAIN_NAME,   /* vault, form, value */
-    EXPLAIN_CALL,   /* vault, user, what, kind_asked, value, outcome, status, rows, took_ms, source, age_ms,
-                       detail */
-    EXPLAIN_FILTER, /* what, rows (removed), left, detail */
-    EXPLAIN_ABSENT  /* vault, outcome (the code of a fault), detail: a vault that did not answer */
+    EXPLAIN_USER,    /* vault, user, outcome (accepted, refused, no_rule, unwritable, failed), detail */
+    EXPLAIN_NAME,    /* vault, form, value */
+    EXPLAIN_CALL,    /* vault, user, what, kind_asked, value, outcome, status, rows, took_ms, source, age_ms,
+                        detail */
+    EXPLAIN_SECTION, /* vault, value: a section of the configuration that names the user */
+    EXPLAIN_FILTER,  /* vault (NULL = of the whole list), what, rows (removed), left, detail */
+    EXPLAIN_ABSENT   /* vault, outcome (the code of a fault), detail: a vault that did not answer */
 };
 
 /* Texts may be NULL; explain_add() copies vault, user, value and detail. The other texts are literals. */
@@ -42,7 +43,7 @@ struct explain_note {
     const char *what;       /* the call, or the filter */
     const char *kind_asked; /* of accounts */
     const char *form, *outcome;
-    const char *source; /* vault, cache, shared */
+    const char *source; /* vault, cache, shared, map */
     int status;         /* HTTP; 0 = there was none */
     uint64_t rows, left, took_ms, age_ms;
     void *texts; /* private */
@@ -74,6 +75,8 @@ void explain_free(struct explain *);                      /* no record may be op
 struct explain_record *explain_begin(struct explain *, const char *request_id, const char *operation,
                                      const struct session *);
 void explain_add(struct explain_record *, const struct explain_note *);
+/* Notes were left out. */
+void explain_cut(struct explain_record *);
 /* The operation is over: explain owns the record from now on and may free it at any time. `outcome` is a
  * literal. */
 void explain_end(struct explain_record *, const char *outcome, const char *detail, uint64_t rows,

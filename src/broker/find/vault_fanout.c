@@ -25,6 +25,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct fanout_entitled {
+    struct entitled_session *session;
+    struct vault_call call;
+    struct entitled_why why;
+    struct fanout_vault *target;
+};
+
 /* ---- notes for the record of the operation (explain.h): names, numbers, details of faults; no rows ---- */
 
 static const char *result_word(enum vault_result result, const struct fault *fault)
@@ -63,6 +70,13 @@ static void note_user(const struct fanout_vault *target, const char *outcome, co
                                                                .detail = detail});
 }
 
+static const char *note_source(const struct fanout_query *query)
+{
+    const struct fanout_entitled *e = query->target->entitled;
+
+    return e && e->why.told && !e->why.called ? "map" : source_word(query->wait.source);
+}
+
 static void note_call(const struct fanout_query *query)
 {
     const struct fanout_vault *target = query->target;
@@ -72,36 +86,77 @@ static void note_call(const struct fanout_query *query)
 
     if (!fanout->record)
         return;
-    explain_add(fanout->record,
-                &(struct explain_note){
-                    .kind = EXPLAIN_CALL,
-                    .vault = target->vault->conf->name,
-                    .user = usermap_user(&target->users),
-                    .what = fanout->catalogue_cache ? "catalogue"
-                            : target->entitled      ? "entitled"
-                            : query->query.recent   ? "list_recent"
-                                                    : "list",
-                    .kind_asked = fanout->catalogue_cache ? NULL : account_kind_word(query->query.kind),
-                    .value = asked_for(&query->query),
-                    .outcome = result_word(wait->result, &wait->fault),
-                    .detail = went_well ? NULL : wait->fault.detail,
-                    .source = source_word(wait->source),
-                    .status = wait->status ? wait->status : wait->fault.vault_status,
-                    .rows = wait->accounts    ? wait->accounts->n
-                            : wait->catalogue ? wait->catalogue->n
-                                              : 0,
-                    .took_ms = clock_now(fanout->op.broker->clock) - query->asked_ms,
-                    .age_ms = wait->age_ms,
-                });
+    explain_add(fanout->record, &(struct explain_note){
+                                    .kind = EXPLAIN_CALL,
+                                    .vault = target->vault->conf->name,
+                                    .user = usermap_user(&target->users),
+                                    .what = fanout->catalogue_cache ? "catalogue"
+                                            : target->entitled      ? "entitled"
+                                            : query->query.recent   ? "list_recent"
+                                                                    : "list",
+                                    .kind_asked = fanout->catalogue_cache || target->entitled
+                                                      ? NULL
+                                                      : account_kind_word(query->query.kind),
+                                    .value = asked_for(&query->query),
+                                    .outcome = result_word(wait->result, &wait->fault),
+                                    .detail = went_well ? NULL : wait->fault.detail,
+                                    .source = note_source(query),
+                                    .status = wait->status ? wait->status : wait->fault.vault_status,
+                                    .rows = wait->accounts    ? wait->accounts->n
+                                            : wait->catalogue ? wait->catalogue->n
+                                                              : 0,
+                                    .took_ms = clock_now(fanout->op.broker->clock) - query->asked_ms,
+                                    .age_ms = wait->age_ms,
+                                });
+}
+
+static void note_names(const struct fanout_vault *target)
+{
+    const struct conf_vault *conf = target->vault->conf;
+    const struct host_name *names[HOST_NAMES_MAX];
+    size_t n = host_names_select(&target->entitled->session->names, conf, names);
+
+    for (size_t i = 0; i < n; i++)
+        explain_add(target->fanout->record,
+                    &(struct explain_note){.kind = EXPLAIN_NAME,
+                                           .vault = conf->name,
+                                           .form = host_name_form_word(names[i]->form),
+                                           .value = names[i]->value});
+}
+
+static void note_left_out(const struct fanout_vault *target, const char *what, size_t removed, size_t left,
+                          const char *detail)
+{
+    explain_add(target->fanout->record, &(struct explain_note){.kind = EXPLAIN_FILTER,
+                                                               .vault = target->vault->conf->name,
+                                                               .what = what,
+                                                               .rows = removed,
+                                                               .left = left,
+                                                               .detail = detail});
+}
+
+static void note_why(const struct fanout_vault *target, const struct vault_call *call)
+{
+    const struct entitled_why *why = &target->entitled->why;
+    const char *name = why->sections;
+
+    if (!why->told)
+        return;
+    for (size_t i = 0; i < why->nsections; i++, name += strlen(name) + 1)
+        explain_add(target->fanout->record, &(struct explain_note){.kind = EXPLAIN_SECTION,
+                                                                   .vault = target->vault->conf->name,
+                                                                   .value = name});
+    if (why->nsections < why->named)
+        explain_cut(target->fanout->record);
+    note_left_out(target, "user", why->by_user, why->named, "sections that do not name the user");
+    note_left_out(target, "host", why->by_host, why->named - why->by_host,
+                  "sections that name the user and no name of the endpoint");
+    if (call->result == VAULT_OK)
+        note_left_out(target, "listing", why->by_listing, why->listed,
+                      "credentials of these sections that the vault does not list");
 }
 
 /* ---- the vaults ---- */
-
-struct fanout_entitled {
-    struct entitled_session *session;
-    struct vault_call call;
-    struct fanout_vault *target;
-};
 
 static void entitled_free(struct fanout_vault *target)
 {
@@ -111,6 +166,7 @@ static void entitled_free(struct fanout_vault *target)
         return;
     target->vault->ops->cancel(target->vault, &e->call);
     vault_call_free(&e->call);
+    free(e->why.sections);
     entitled_session_free(e->session);
     free(e);
     target->entitled = NULL;
@@ -236,6 +292,7 @@ static void on_entitled(struct vault_call *call)
     wait->status = call->status;
     wait->accounts = call->accounts;
     call->accounts = NULL;
+    note_why(target, call);
     on_answer(wait);
 }
 
@@ -251,6 +308,10 @@ static int send_entitled(struct fanout_vault *target)
         return -ENOMEM;
     e->target = target;
     op_vault_call(&fanout->op, &e->call, usermap_user(&target->users), on_entitled);
+    if (fanout->record) {
+        e->call.why = &e->why;
+        note_names(target);
+    }
     int err = target->vault->ops->entitled(target->vault, &e->session->asked, NULL, &e->call);
 
     if (err)

@@ -28,7 +28,7 @@ static void note_found(struct doctor *d, const struct pi_found *found)
 
 static bool names_user(const struct pi_found *found, const char *section)
 {
-    for (size_t i = 0; i < found->named && i < PI_SECTIONS_MAX; i++)
+    for (size_t i = 0; i < found->named && i < ENTITLED_SECTIONS_MAX; i++)
         if (strcmp(found->section[i], section) == 0)
             return true;
     return false;
