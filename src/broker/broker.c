@@ -314,6 +314,11 @@ void broker_pending(struct broker *b, const struct session *session,
     leases_list_pending(b->leases, session, row, arg);
 }
 
+void broker_store_rebuilt(const struct broker *b)
+{
+    leases_warn_unknown(b->leases);
+}
+
 bool broker_claim(struct broker *b, const struct audit_claim *claim)
 {
     return leases_claim(b->leases, claim);

@@ -36,6 +36,8 @@ struct broker_opts {
 
 /* Reads the store before anything else; NULL = it cannot be read (the log says why), or out of memory. */
 struct broker *broker_new(const struct broker_opts *);
+/* The store was lost, and a new one has no rows: warns of what no one will give back. */
+void broker_store_rebuilt(const struct broker *);
 /*
  * The audit trail has a check-out without its end. If the store has no row of it, its request is looked for
  * at the vault, and checked in if it has the gateway's mark. Before the first op. True = a row was lost.

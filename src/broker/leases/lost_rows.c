@@ -6,6 +6,8 @@
  * request, so it is recovered by its mark, as after a lost answer. Where another lease
  * made the request the trail names that one as well, so its mark is known. A request is checked in only if
  * the vault's own list shows it with the gateway's mark.
+ *
+ * A vault that lists no requests says nothing of what is checked out. An operator gives that back by hand.
  */
 #include "broker/leases/lost_rows.h"
 
@@ -93,4 +95,27 @@ bool leases_claim(struct leases *ls, const struct audit_claim *c)
     /* What a vault does not list cannot be recognised: nothing is given back that may be a person's. */
     return ref && ref->vault->ops->requests && !is_over(ls, c, ref->vault->conf->minute_ms) &&
            recover_request(ls, ref, c);
+}
+
+static void warn_unknown(void *arg, const struct account *a)
+{
+    const struct vault_ref *ref = arg;
+    char id[CREDENTIAL_ID_SIZE];
+
+    if (!credential_id_write(id, ref->vault->conf->name, a))
+        return;
+    log_warn("credential_unknown", "vault=%s credential=%s system=%s account=%s hint=%s",
+             ref->vault->conf->name, id, a->system, a->account,
+             "the rebuilt store does not know whether it is checked out: look at the vault, and give it back "
+             "by `jumpgate leases checkin`");
+}
+
+void leases_warn_unknown(const struct leases *ls)
+{
+    for (size_t i = 0; i < ls->vaults.n; i++) {
+        struct vault_ref *ref = ls->vaults.refs[i];
+
+        if (!ref->absent && ref->vault->ops->each_account && !ref->vault->ops->requests)
+            ref->vault->ops->each_account(ref->vault, warn_unknown, ref);
+    }
 }

@@ -504,6 +504,8 @@ static bool open_broker(struct run *r)
     gateway.broker = r->broker;
     if (!r->broker)
         return start_failed(r, "broker", "out of memory", -ENOMEM);
+    if (r->store.rebuilt)
+        broker_store_rebuilt(r->broker);
     run_witness(r->conf, r->broker, r->audit.audit);
     errno = 0;
     if (!run_site_open(&r->site, r->loop, r->conf, r->broker, why))

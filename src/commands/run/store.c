@@ -23,12 +23,10 @@
 static bool open_file(struct run_store *rs, struct loop *loop, const char *state_dir, bool rebuild,
                       char why[RUN_STORE_WHY])
 {
-    bool rebuilt = false;
-
-    rs->store = sqlite_store_open(loop, state_dir, rebuild, &rebuilt, why);
+    rs->store = sqlite_store_open(loop, state_dir, rebuild, &rs->rebuilt, why);
     if (!rs->store)
         return false;
-    if (rebuilt)
+    if (rs->rebuilt)
         log_warn(
             "store_rebuilt", "state_dir=%s hint=%s", state_dir,
             "the damaged file was moved aside; leases that only it knew are looked for by the audit trail");

@@ -18,6 +18,7 @@
 
 struct run_store {
     struct store *store; /* NULL = not open */
+    bool rebuilt;        /* a damaged file was moved aside */
     int lock;            /* of the state directory where the store does not hold it; -1 = none */
     /* The caller's, before the opening: the gateway must end, and what an operator does about it. */
     void (*failed)(void *arg, const char *why);
