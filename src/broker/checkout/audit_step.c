@@ -32,8 +32,7 @@ static void add_credential(struct audit_note *n, const struct checkout *co)
     }
 }
 
-/* The lease it will be: the check-out's own, or the one that the session has. */
-static const char *lease_id_of(const struct checkout *co)
+const char *co_lease_id(const struct checkout *co)
 {
     const struct lease *lease =
         co->lease ? co->lease : lease_find(co->op.broker->leases, co->session, co->credential_id);
@@ -59,7 +58,7 @@ void co_audit_begin(struct checkout *co)
     audit_note(&n, a, "checkout");
     audit_text(&n, "outcome", "ok");
     add_credential(&n, co);
-    audit_text(&n, "lease_id", lease_id_of(co));
+    audit_text(&n, "lease_id", co_lease_id(co));
     audit_number(&n, "vault_request_id", request_key_number(vault_request_name(co->request)));
     audit_text(&n, "vault_url", vault_request_url(co->request));
     audit_text(&n, "kind", co->type == CREDENTIAL_SSH_KEY ? "ssh_key" : "password");

@@ -133,7 +133,8 @@ struct checkout {
     int64_t minutes;
     struct checkout_want want;
     char *reason_sent;
-    uint64_t sent_ms; /* when the vault was asked: its expiry counts from no earlier */
+    char reader_id[ID_SIZE]; /* of the lease for which a further check-out reads */
+    uint64_t sent_ms;        /* when the vault was asked: its expiry counts from no earlier */
     int64_t sent_wall_ms;
     struct lease *lease; /* of `asked`, or settled on `request`; NULL = none, or the session's own is used */
     struct vault_request *asked;
@@ -310,6 +311,7 @@ void co_audit_begin(struct checkout *);
 void co_audit_end(struct checkout *);
 /* Direct access, without the policy being asked: the states `isa` and `seek`. */
 bool co_is_isa(const struct checkout *);
+int co_make_reason(struct checkout *, const char *lease_id); /* reason_sent. 0 or -ENOMEM */
 /* Words and times of what is asked for, and the call for it. 0 or -ENOMEM. */
 int co_make_request(struct checkout *);
 /* The vault request that was asked for has this name and is held; ORIGIN_UNKNOWN: it was there before.
@@ -320,6 +322,8 @@ void co_withdraw(struct checkout *);
 /* A call that asks for a request did not work out. */
 enum co_state co_request_refused(struct checkout *);
 /* Of the lease that the check-out makes. */
+/* Of the lease it will be: the check-out's own, or the one that the session has. */
+const char *co_lease_id(const struct checkout *);
 struct lease_args co_lease_args(const struct checkout *);
 /* The session's own lease on this credential, if it is of this very vault, or NULL. */
 struct lease *co_own_lease(const struct checkout *);

@@ -11,6 +11,7 @@
 
 #include "base/container_of.h"
 #include "base/log.h"
+#include "broker/identity/request_reason.h"
 #include "broker/leases/request_identity.h"
 
 #include <errno.h>
@@ -262,6 +263,16 @@ bool co_claim(struct checkout *co, struct vault_request *request)
     if (!co->lease)
         (void)co_fail_start(co, -ENOMEM);
     return co->lease != NULL;
+}
+
+int co_make_reason(struct checkout *co, const char *lease_id)
+{
+    free(co->reason_sent);
+    co->reason_sent = reason_text(&(struct reason_parts){.given = co->reason,
+                                                         .template = co->vault->conf->reason,
+                                                         .session = co->session,
+                                                         .lease_id = lease_id});
+    return co->reason_sent ? 0 : -ENOMEM;
 }
 
 enum co_state co_first_fetch(const struct checkout *co)

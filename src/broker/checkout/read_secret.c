@@ -60,6 +60,20 @@ void co_take_secret(struct checkout *co)
     co->stage = key ? CO_SECRET_PASSPHRASE : CO_SECRET_COMPLETE;
 }
 
+/* What the vault notes of a further check-out is of whom it is for. */
+static int note_reader(struct checkout *co, struct request_ref *ref)
+{
+    if (!co->vault->can.secret_with_checkout)
+        return 0;
+    memcpy(co->reader_id, co_lease_id(co), ID_SIZE);
+    int err = co_make_reason(co, co->reader_id);
+
+    ref->lease_id = co->reader_id;
+    ref->reason = co->reason_sent;
+    ref->ticket_number = co->ticket_number;
+    return err;
+}
+
 static int secret_enter(struct checkout *co)
 {
     bool own = co->lease && co->lease->state != LEASE_ASKING;
@@ -74,7 +88,10 @@ static int secret_enter(struct checkout *co)
         co_confirm_begin(co);
     co->call.account_key = co->account_key;
     struct request_ref ref = vault_request_ref(co->request);
-    int err = co->vault->ops->read_secret(co->vault, &ref, co_wanted_type(co), &co->call);
+    int err = note_reader(co, &ref);
+
+    if (!err)
+        err = co->vault->ops->read_secret(co->vault, &ref, co_wanted_type(co), &co->call);
 
     if (!err)
         crash_point("checkout.secret.sent");

@@ -47,11 +47,8 @@
 /* Reason and times are those of this moment; the row keeps those of `intent`. */
 int co_make_request(struct checkout *co)
 {
-    free(co->reason_sent);
-    co->reason_sent = reason_text(&(struct reason_parts){.given = co->reason,
-                                                         .template = co->vault->conf->reason,
-                                                         .session = co->session,
-                                                         .lease_id = co->lease_id});
+    int err = co_make_reason(co, co->lease_id);
+
     co->want = (struct checkout_want){.account_key = co->account_key,
                                       .minutes = co->minutes,
                                       .reason = co->reason_sent,
@@ -60,7 +57,7 @@ int co_make_request(struct checkout *co)
                                       .lease_id = co->lease_id,
                                       .type = co_wanted_type(co)};
     co_call_awaited(co, usermap_user(&co->users)); /* even when the client has left */
-    return co->reason_sent ? 0 : -ENOMEM;
+    return err;
 }
 
 static int request_enter(struct checkout *co)
