@@ -10,9 +10,8 @@ ann and bob of CORP may use every credential of the map on every endpoint but `o
 of the gateway's is checked out, and that the simulator has counted nothing against it.
 """
 
-import itertools
-
-from harness import Gateway, eventually, session
+from base_stack import BaseStack
+from harness import Gateway, eventually
 from pi_vault import IDENTITY, PASSWORD, PiVault
 
 USERS = "CORP\\ann CORP\\bob"
@@ -35,41 +34,24 @@ def sections(vault, folder_secret, **keys):
     return made
 
 
-class PiStack:
+class PiStack(BaseStack):
     """Simulator and gateway together. `keys` go to [vault main], `more` are further sections."""
 
-    def __init__(self, *arguments, knobs=None, more=None, **keys):
-        self.vault = PiVault(*arguments, knobs=knobs)
+    def __init__(self, *arguments, knobs=None, tls=None, client_ca=None, more=None, **keys):
+        super().__init__(PiVault(*arguments, knobs=knobs, tls=tls, client_ca=client_ca))
         self.keys, self.more = keys, more or {}
-        self.gateway = None
-        self.numbers = itertools.count(1)
-        self.opened = []
 
-    def __enter__(self):
-        self.vault.start()
-        try:
-            self.gateway = Gateway()
-            self.gateway.sections.update(sections(self.vault, self.gateway.secret, **self.keys))
-            for name, keys in self.more.items():
-                self.gateway.sections.setdefault(name, {}).update(keys)
-            self.gateway.start()
-        except BaseException:
-            self.vault.stop(check=False)
-            raise
-        return self
-
-    def __exit__(self, kind, value, trace):
-        try:
-            self.gateway.__exit__(kind, value, trace)
-        finally:
-            self.vault.stop(check=kind is None)
+    def make_gateway(self):
+        gateway = Gateway()
+        gateway.sections.update(sections(self.vault, gateway.secret, **self.keys))
+        for name, keys in self.more.items():
+            gateway.sections.setdefault(name, {}).update(keys)
+        return gateway
 
     # ---- asking ----
 
     def session(self, user="ann", domain="CORP", **jump_item):
-        made = session(user, domain, f"S-{next(self.numbers)}", **(jump_item or {"hostname": "web01"}))
-        self.opened.append(made)
-        return made
+        return self.open_session(user, domain, **(jump_item or {"hostname": "web01"}))
 
     def found(self, asked):
         """{account: row} of a find."""
@@ -90,19 +72,9 @@ class PiStack:
     def ours(self):
         return [credential for credential, who in self.vault.live() if who == IDENTITY]
 
-    def complete(self):
-        for opened in self.opened:
-            answer = self.gateway.complete(opened)
-            assert answer.status == 200, answer.body
-        self.opened = []
-
     def settled(self, seconds=30, violations=None):
         """Every session ends; then nothing of the gateway's is out, and it has no lease."""
         self.complete()
         eventually(lambda: self.ours() == [], seconds)
-
-        def leases():
-            state = self.gateway.call("GET", "/status").json["leases"]
-            return state["active"] == state["releasing"] == 0
-        eventually(leases, seconds)
+        self.no_lease(seconds)
         assert self.vault.violations() == (violations or {})

@@ -15,12 +15,12 @@ Users: ann and bob may request everything, carol only what needs nothing; guest 
 outsider is in no group with the key; mfa has a second factor; boss approves. `pra-gateway` comes by OAuth.
 """
 
-import itertools
 import socket
 import time
 
 from api_document import document
-from harness import API_KEY, TOKEN, Gateway, eventually, session
+from base_stack import BaseStack
+from harness import API_KEY, TOKEN, Gateway, eventually
 from simulator import Simulator
 
 RULES = ("auto", "approval", "reason", "ticket", "both")
@@ -77,33 +77,17 @@ class Box:
         self.name, self.system, self.account = name, system, account
 
 
-class Stack:
+class Stack(BaseStack):
     """Simulator and gateway together. `sections` go to the gateway, `arguments` to the simulator."""
 
     def __init__(self, sections=None, arguments=(), tls=None, client_ca=None):
-        self.vault = Simulator("--users", 0, "--systems", 0, *arguments, api_key=API_KEY, tls=tls,
-                               client_ca=client_ca)
+        super().__init__(Simulator("--users", 0, "--systems", 0, *arguments, api_key=API_KEY, tls=tls,
+                                   client_ca=client_ca), 20000)
         self.sections = sections or {}
-        self.gateway = None
-        self.numbers = itertools.count(20000)
-        self.opened = []
 
-    def __enter__(self):
-        self.vault.start()
-        try:
-            self.vault.scenario(PEOPLE)
-            self.gateway = Gateway(self.vault.url, self.sections)
-            self.gateway.start()
-        except BaseException:
-            self.vault.stop(check=False)
-            raise
-        return self
-
-    def __exit__(self, kind, value, trace):
-        try:
-            self.gateway.__exit__(kind, value, trace)
-        finally:
-            self.vault.stop(check=kind is None)
+    def make_gateway(self):
+        self.vault.scenario(PEOPLE)
+        return Gateway(self.vault.url, self.sections)
 
     # ---- what is in the vault ----
 
@@ -142,9 +126,7 @@ class Stack:
         """A PRA session with an id of its own, on the box unless the jump item says something else."""
         if box is not None:
             jump_item = {"hostname": box.name, **jump_item}
-        made = session(user, domain, f"S-{next(self.numbers)}", **jump_item)
-        self.opened.append(made)
-        return made
+        return self.open_session(user, domain, **jump_item)
 
     def credential(self, session, account=None):
         """The credential id of the only account found, or of the one of that name."""
@@ -171,10 +153,7 @@ class Stack:
         self.vault.clear_faults()
         self.vault.latency(0)
         self.vault.settings(knobs={"11": "404", "12": "newtonsoft", "15": "number", "10": "409", "9": "403", "20": "none"})
-        for opened in self.opened:
-            answer = self.gateway.complete(opened)
-            assert answer.status == 200, answer.body
-        self.opened = []
+        self.complete()
         self.settled()
 
     def settled(self, seconds=15):
@@ -184,11 +163,7 @@ class Stack:
         it was not found, which is right.
         """
         eventually(lambda: self.live() == [], seconds)
-
-        def leases():
-            state = self.gateway.call("GET", "/status").json["leases"]
-            return state["active"] == state["releasing"] == 0
-        eventually(leases, seconds)
+        self.no_lease(seconds)
         eventually(self.quiet, seconds)
 
 
