@@ -27,11 +27,11 @@ NO_VAULT = "http://127.0.0.1:9/BeyondTrust/api/public/v3"  # a vault that is nev
 LONG_AGO, FAR_OFF = 1700000000000, 4000000000000
 
 
-def command(gateway, *words, expect=0):
-    """`jumpgate leases` on the gateway's configuration; (lines of stdout, stderr)."""
+def command(gateway, *words, expect=0, name="leases"):
+    """`jumpgate leases`, or another command, on the gateway's configuration; (lines of stdout, stderr)."""
     environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:exitcode=99",
                    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
-    done = subprocess.run([str(BIN / "jumpgate"), "leases", "-c", str(gateway.path / "jumpgate.conf"), *words],
+    done = subprocess.run([str(BIN / "jumpgate"), name, "-c", str(gateway.path / "jumpgate.conf"), *words],
                           capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, env=environment,
                           check=False)
     assert not SANITIZER.search(done.stderr), done.stderr
@@ -496,7 +496,7 @@ def test_wrong_command_lines(idle, words):
 
 
 def test_command_needs_a_configuration(tmp_path):
-    done = subprocess.run([str(BIN / "jumpgate"), "leases", "-c", str(tmp_path / "none")], capture_output=True,
+    done = subprocess.run([str(BIN / "jumpgate"), name, "-c", str(tmp_path / "none")], capture_output=True,
                           text=True, timeout=30, check=False)
     assert done.returncode == 1 and "cannot read" in done.stderr
 

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from certificates import Authority
 from harness import eventually
 from pi_stack import PiStack
 from pi_vault import ADM1, ADM2, IDENTITY, WEB01
@@ -83,6 +84,36 @@ def test_the_map_decides(stack):
     assert stack.ours() == []
 
 
+def explained(stack, asked, request_id):
+    """The gateway's explanation of a find."""
+    assert stack.gateway.find(asked, headers={"X-Request-Id": request_id}).status == 200
+    return stack.gateway.call("GET", f"/v1/explain/{request_id}").json
+
+
+def left_out(record):
+    return {row["filter"]: (row["removed"], row["left"]) for row in record["filters"] if row["vault"] == "main"}
+
+
+def test_explanation_of_a_find(stack):
+    before = len(stack.vault.history())
+    bob = explained(stack, stack.session("bob", hostname="web01.corp.test"), "of-bob")
+    assert [row["section"] for row in bob["sections"]] == ["adm1", "adm2", "web01"]
+    assert [(row["form"], row["value"]) for row in bob["names"]] == [("hostname", "web01.corp.test"), ("short_name", "web01")]
+    assert left_out(bob) == {"user": (1, 3), "host": (0, 3), "listing": (0, 3)}
+    call, = bob["calls"]
+    assert (call["call"], call["source"], call["status"], call["rows"]) == ("entitled", "map", None, 3)
+    assert bob["likely"] == []
+    ann = explained(stack, stack.session("ann", hostname="web02"), "of-ann")
+    assert left_out(ann) == {"user": (0, 4), "host": (1, 3), "listing": (0, 3)}
+    guest = explained(stack, stack.session("guest"), "of-guest")
+    assert guest["sections"] == [] and left_out(guest)["user"] == (4, 0)
+    assert guest["likely"] == ["vault main: no section names this user; see also default_domain"]
+    assert len(stack.vault.history()) == before
+    page, _ = command(stack.gateway, "of-bob", name="explain")
+    assert any("sections that name the user" in line for line in page)
+    assert any(line.split()[:2] == ["main", "adm2"] for line in page)
+
+
 def test_a_person_has_it(stack):
     number = stack.vault.person_checks_out(ADM2)
     answer = stack.checkout(stack.session("ann"), "adm2")
@@ -91,10 +122,27 @@ def test_a_person_has_it(stack):
     stack.vault.end_checkout(number)
 
 
-def test_comment_and_lease(stack):
-    answer = stack.checkout(stack.session("ann"), "adm1", {"reason": "CHG-7"})
-    comment = stack.vault.checkouts()[-1]["comment"]
-    assert comment == f"CHG-7 [jumpgate {answer.json['lease']['id']}]"
+def comments(stack, call="checkout"):
+    return [event["comment"] for event in stack.vault.history() if event["what"] == call]
+
+
+def test_comment_is_of_whom_the_check_out_is_for(stack):
+    def lease(answer):
+        assert answer.status == 200, answer.body
+        return answer.json["lease"]["id"]
+
+    ann, bob = stack.session("ann"), stack.session("bob")
+    first = lease(stack.checkout(ann, "adm1", {"reason": "CHG-7"}))
+    assert stack.vault.checkouts()[-1]["comment"] == f"CHG-7 [jumpgate {first}]"
+    other = lease(stack.checkout(bob, "adm1", {"reason": "CHG-8", "ticket_number": "T-9"}))
+    assert comments(stack)[-1] == f"CHG-8 ticket T-9 [jumpgate {other}]"
+    assert lease(stack.checkout(ann, "adm1", {"reason": "again"})) == first != other
+    assert comments(stack)[-1] == f"again [jumpgate {first}]"
+    assert lease(stack.checkout(bob, "adm1")) == other
+    assert comments(stack)[-1] == f"PRA session {bob['id']} of bob [jumpgate {other}]"
+    stack.complete()
+    eventually(lambda: stack.ours() == [])
+    assert comments(stack, "checkin")[-1] == f"[jumpgate {other}]"
 
 
 def test_leases_name_the_person(stack):
@@ -186,6 +234,29 @@ def test_restart_gives_back(stack):
     eventually(lambda: stack.ours() == [], 30)
 
 
+def test_rebuilt_store_names_every_credential_of_the_map():
+    with PiStack() as stack:
+        rows = stack.found(stack.session("ann"))
+        assert stack.checkout(stack.session("ann"), "adm1").status == 200
+        stack.gateway.kill()
+        stack.vault.doubt()
+        (stack.gateway.path / "state" / "leases.db").write_bytes(b"")
+        stack.gateway.arguments = ["--rebuild"]
+        stack.gateway.restart()
+        lines = [line for line in stack.gateway.err.lines if "credential_unknown" in line]
+        assert len(lines) == len(rows) == 4
+        for row in rows.values():
+            assert any(f"credential={row['credential_id']} " in line and f"account={row['account']} " in line
+                       for line in lines), row
+        assert stack.ours() == [ADM1.text]  # no call is made
+        assert command(stack.gateway, "checkin", rows["adm1"]["credential_id"])[0] == ["checked in"]
+        assert stack.ours() == []
+        stack.gateway.stop()
+        stack.gateway.arguments = []
+        stack.gateway.restart()
+        assert not any("credential_unknown" in line for line in stack.gateway.err.lines)
+
+
 def test_an_operator_checks_in_what_has_no_row(stack):
     def check_in(credential):
         return stack.gateway.call("POST", f"/v1/credentials/{credential}/checkin", b"", headers={"Content-Type": ""})
@@ -261,6 +332,86 @@ def test_knob(knob, value):
         if (knob, value) != ("refusal", "html"):  # a page does not say that the token is dead
             assert stack.vault.expire_tokens() >= 1
         assert stack.checkout(ann, "Administrator").status == 200
+        stack.settled()
+
+
+@pytest.mark.parametrize("prefer", ["ssh_key", "password"])
+def test_there_is_a_password_whatever_is_preferred(stack, prefer):
+    ann, bob = stack.session("ann"), stack.session("bob")
+    for asked in (ann, bob, ann):
+        answer = stack.checkout(asked, "adm1", {"prefer": prefer})
+        assert answer.status == 200, answer.body
+        assert answer.json["password"] == password(stack, ADM1)
+        assert "private_key" not in answer.json
+    assert stack.ours() == [ADM1.text]
+
+
+@pytest.mark.parametrize("value", ["kept", "changed", "later"])
+def test_the_vaults_own_end(value):
+    """It ends what the gateway still has: who asks afterwards gets the password of then."""
+    with PiStack("--checkout-life", "1h", "--change-delay", "1s", knobs={"end_password": value},
+                 checkout_life="3h") as stack:
+        ann, bob = stack.session("ann"), stack.session("bob")
+        first = stack.checkout(ann, "adm1").json["password"]
+        stack.vault.clock(advance_ms=3601000)
+        assert stack.ours() == []
+        for asked in (bob, ann):
+            stack.vault.clock(advance_ms=2000)
+            answer = stack.checkout(asked, "adm1")
+            assert answer.status == 200, answer.body
+            assert answer.json["password"] == password(stack, ADM1)
+            assert (answer.json["password"] == first) == (value == "kept")
+        stack.settled()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--tls12"]], ids=["1.3", "1.2"])
+@pytest.mark.parametrize("when", ["handshake", "late"])
+def test_client_certificate(tmp_path, when, arguments):
+    ca = Authority(tmp_path / "ca")
+    mine = ca.client("gateway")
+    keys = {"ca_file": ca.certificate, "client_certificate": mine.certificate, "client_key": mine.key}
+    with PiStack(*arguments, tls=ca.server("vault"), client_ca=ca.certificate, knobs={"client_certificate": when},
+                 **keys) as stack:
+        assert stack.checkout(stack.session("ann"), "adm1").json["password"] == password(stack, ADM1)
+        stack.settled()
+
+
+def test_rate_limit_that_says_403():
+    """A page refuses no token: it is lost, and given back when the vault answers again."""
+    with PiStack(knobs={"rate_status": "403"}, settle="5s") as stack:
+        ann, bob = stack.session("ann"), stack.session("bob")
+        assert stack.checkout(ann, "adm1").status == 200
+        stack.vault.clock(frozen=True)
+        stack.vault.settings(rate_second=1)
+        codes = {stack.checkout(bob, "adm1").code for _ in range(3)}
+        assert "vault_error" in codes and codes <= {"vault_error", None}, codes
+        assert stack.vault.calls("sign_in") == 1
+        stack.vault.settings(rate_second=0)
+        stack.vault.clock(frozen=False)
+        stack.settled(60)
+
+
+LISTS = """[list_shared]
+path = AccountStoreOps_SharedCredential_List
+answer = {answer}
+body = {{"AuthenticationToken":"{{token}}","SharedCredentialListName":"{{list}}"}}
+[list_stored]
+path = AccountStoreOps_StoredCredential_List
+answer = {answer}
+body = {{"AuthenticationToken":"{{token}}","SystemName":"{{system}}"}}
+"""
+
+
+@pytest.mark.parametrize("form", ["objects", "strings", "nested"])
+def test_listing_narrows_the_map(tmp_path, form):
+    rows = tmp_path / "rows"
+    rows.touch(mode=0o600)
+    rows.write_text(LISTS.format(answer="ListValues" if form == "nested" else ""))
+    with PiStack(knobs={"list_rows": "served", "list_form": form}, profile_file=str(rows)) as stack:
+        ann = explained(stack, stack.session("ann"), "listed")
+        assert left_out(ann)["listing"] == (1, 3)  # the vault has no `nobody`
+        assert [call["source"] for call in ann["calls"]] == ["vault"]
+        assert set(stack.found(stack.session("ann"))) == {"adm1", "adm2", "Administrator"}
         stack.settled()
 
 

@@ -353,6 +353,21 @@ TEST(every_knob)
         run(&knobs[i]);
 }
 
+static void reload(void)
+{
+    struct privileged_identity_next *next =
+        privileged_identity_prepare(&live.conf, &live.vault_conf, (char[256]){0});
+
+    assert_non_null(next);
+    privileged_identity_reload(live.vault, next);
+}
+
+static void take_profile(const char *profile)
+{
+    live.vault_conf.profile = TEXT(profile);
+    reload();
+}
+
 TEST(every_face)
 {
     static const char *const profiles[] = {"json-v2", "json-v1", "rest"};
@@ -361,12 +376,7 @@ TEST(every_face)
     for (size_t i = 0; i < 3; i++) {
         case_label("%s", profiles[i]);
         start((const char *const[]){NULL}, NULL);
-        vault_call_free(&live.call);
-        live.vault_conf.profile = TEXT(profiles[i]);
-        struct privileged_identity_next *next =
-            privileged_identity_prepare(&live.conf, &live.vault_conf, (char[256]){0});
-        assert_non_null(next);
-        privileged_identity_reload(live.vault, next);
+        take_profile(profiles[i]);
         walk(&all_ok);
         close_vault();
         assert_right("[]");
@@ -449,12 +459,31 @@ TEST(guessed_row_that_is_not_there)
     stop();
 }
 
+/* The faces whose check-out is guessed: what is not there is of unknown outcome, and so is its check-in. */
+TEST(guessed_faces_that_are_not_there)
+{
+    static const char *const profiles[] = {"json-v1", "rest"};
+
+    for (size_t i = 0; i < 2; i++) {
+        case_label("%s", profiles[i]);
+        start((const char *const[]){"--knob", "guessed=absent", NULL}, NULL);
+        take_profile(profiles[i]);
+        assert_int_equal(check_out(ADM1), VAULT_FAILED);
+        assert_true(live.call.unknown);
+        assert_non_null(strstr(live.call.fault.detail, "404"));
+        assert_int_equal(check_in(ADM1), VAULT_FAILED);
+        close_vault();
+        assert_right("[]");
+        stop();
+    }
+}
+
 TEST(rate_limit)
 {
     static const struct {
         const char *status;
         int code;
-    } cases[] = {{"429", 429}, {"503", 503}};
+    } cases[] = {{"429", 429}, {"503", 503}, {"403", 403}};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char knob[64];
@@ -469,9 +498,11 @@ TEST(rate_limit)
         assert_int_equal(read_again(ADM1), VAULT_FAILED);
         assert_true(live.call.unknown);
         assert_int_equal(live.call.fault.vault_status, cases[i].code);
-        assert_true(live.call.fault.retry_after_s > 0);
+        assert_true(cases[i].code == 403 || live.call.fault.retry_after_s > 0);
         (void)live_sim_admin(&live.sim, "/settings", "{\"rate_second\":0}");
         assert_int_equal(check_in(ADM1), VAULT_OK);
+        /* A page with 403 refuses no token. */
+        assert_non_null(strstr(live_sim_admin(&live.sim, "/counts", NULL), "\"sign_in\":{\"calls\":1"));
         close_vault();
         assert_right("[]");
         stop();
@@ -487,6 +518,81 @@ TEST(second_factor)
     close_vault();
     assert_right("[]");
     stop();
+}
+
+/* No code is ever sent, so it is the same whether a face would read one. */
+TEST(second_factor_of_every_face)
+{
+    static const char *const profiles[] = {"json-v2", "json-v1", "rest"};
+
+    for (size_t i = 0; i < 3; i++) {
+        case_label("%s", profiles[i]);
+        start((const char *const[]){"--knob", "mfa_faces=rest", NULL}, NULL);
+        take_profile(profiles[i]);
+        (void)live_sim_admin(&live.sim, "/identities", "{\"name\":\"svc-gateway\",\"mfa\":\"402117\"}");
+        assert_int_equal(check_out(ADM1), VAULT_REFUSED);
+        assert_true(live.call.fault.second_factor);
+        close_vault();
+        assert_right("[]");
+        stop();
+    }
+}
+
+/* A locked identity is refused, whatever the words; unlocked, it signs in. */
+TEST(locked_identity)
+{
+    static const char *const values[] = {"same", "own"};
+
+    for (size_t i = 0; i < 2; i++) {
+        char knob[64];
+
+        case_label("%s", values[i]);
+        (void)snprintf(knob, sizeof(knob), "locked=%s", values[i]);
+        start((const char *const[]){"--knob", knob, NULL}, NULL);
+        (void)live_sim_admin(&live.sim, "/settings", "{\"lockout_failures\":1,\"sign_in_ms\":0}");
+        (void)live_sim_admin(&live.sim, "/identities", "{\"name\":\"svc-gateway\",\"password\":\"another\"}");
+        assert_int_equal(check_out(ADM1), VAULT_REFUSED);
+        (void)live_sim_admin(&live.sim, "/identities",
+                             "{\"name\":\"svc-gateway\",\"password\":\"" PASSWORD "\"}");
+        reload(); /* ends the pause */
+        assert_int_equal(check_out(ADM1), VAULT_REFUSED);
+        assert_int_equal(strstr(live.call.fault.detail, "locked out") != NULL, i);
+        assert_false(live.call.fault.second_factor);
+        (void)live_sim_admin(&live.sim, "/identities", "{\"name\":\"svc-gateway\",\"unlock\":true}");
+        reload();
+        assert_int_equal(check_out(ADM1), VAULT_OK);
+        assert_int_equal(check_in(ADM1), VAULT_OK);
+        close_vault();
+        assert_right("[]");
+        stop();
+    }
+}
+
+/* The vault has ended the check-out by itself: what is read afterwards is the password of now. */
+TEST(password_after_the_vaults_own_end)
+{
+    static const char *const values[] = {"kept", "changed", "later"};
+
+    for (size_t i = 0; i < 3; i++) {
+        char knob[64], before[64];
+
+        case_label("%s", values[i]);
+        (void)snprintf(knob, sizeof(knob), "end_password=%s", values[i]);
+        start((const char *const[]){"--knob", knob, "--checkout-life", "60s", "--change-delay", "30s", NULL},
+              NULL);
+        assert_int_equal(check_out(ADM1), VAULT_OK);
+        (void)snprintf(before, sizeof(before), "%.*s", (int)live.call.secret.len, live.call.secret.p);
+        (void)live_sim_admin(&live.sim, "/clock", "{\"advance_ms\":61000}");
+        assert_int_equal(read_again(ADM1), VAULT_OK);
+        assert_int_equal(strncmp(before, live.call.secret.p, live.call.secret.len) != 0, i == 1);
+        (void)live_sim_admin(&live.sim, "/clock", "{\"advance_ms\":31000}");
+        assert_int_equal(read_again(ADM1), VAULT_OK);
+        assert_int_equal(strncmp(before, live.call.secret.p, live.call.secret.len) != 0, i != 0);
+        assert_int_equal(check_in(ADM1), VAULT_OK);
+        close_vault();
+        assert_right("[]");
+        stop();
+    }
 }
 
 TEST(no_password_stored)
@@ -517,6 +623,11 @@ TEST(no_password_stored)
     }
 }
 
+#define NESTED_LIST_ROWS                                                                                     \
+    "[list_shared]\npath = AccountStoreOps_SharedCredential_List\nanswer = ListValues\n"                     \
+    "body = {\"AuthenticationToken\":\"{token}\",\"SharedCredentialListName\":\"{list}\"}\n"                 \
+    "[list_stored]\npath = AccountStoreOps_StoredCredential_List\nanswer = ListValues\n"                     \
+    "body = {\"AuthenticationToken\":\"{token}\",\"SystemName\":\"{system}\"}\n"
 #define LIST_ROWS                                                                                            \
     "[list_shared]\npath = AccountStoreOps_SharedCredential_List\n"                                          \
     "body = {\"AuthenticationToken\":\"{token}\",\"SharedCredentialListName\":\"{list}\"}\n"                 \
@@ -525,7 +636,7 @@ TEST(no_password_stored)
 
 TEST(listings)
 {
-    static const char *const values[] = {"objects", "strings"};
+    static const char *const values[] = {"objects", "strings", "nested"};
     const char *const form = NULL;
     const struct vault_session session = {.username = "ann", .domain = "", .forms = &form};
 
@@ -534,7 +645,8 @@ TEST(listings)
 
         case_label("%s", values[i]);
         (void)snprintf(knob, sizeof(knob), "list_form=%s", values[i]);
-        start((const char *const[]){"--knob", "list_rows=served", "--knob", knob, NULL}, LIST_ROWS);
+        start((const char *const[]){"--knob", "list_rows=served", "--knob", knob, NULL},
+              i == 2 ? NESTED_LIST_ROWS : LIST_ROWS);
         assert_int_equal(finish(live.vault->ops->entitled(live.vault, &session, NULL, ready())), VAULT_OK);
         assert_int_equal(live.call.accounts->n, NACCESSES - 1); /* `nosuch` is not listed */
         close_vault();
@@ -573,8 +685,12 @@ int main(void)
         cmocka_unit_test(dead_token),
         cmocka_unit_test(pages),
         cmocka_unit_test(guessed_row_that_is_not_there),
+        cmocka_unit_test(guessed_faces_that_are_not_there),
         cmocka_unit_test(rate_limit),
         cmocka_unit_test(second_factor),
+        cmocka_unit_test(second_factor_of_every_face),
+        cmocka_unit_test(locked_identity),
+        cmocka_unit_test(password_after_the_vaults_own_end),
         cmocka_unit_test(no_password_stored),
         cmocka_unit_test(listings),
         cmocka_unit_test(spin),
