@@ -565,9 +565,10 @@ void callers_post(struct callers *cs, const struct act *act, const char *target,
 
 static void ask_status(struct callers *cs, const struct act *act)
 {
-    static const char *const paths[] = {"/status", "/metrics", "/v1/health", "/readyz"};
+    static const char *const paths[STATUS_NPAGES] = {"/status", "/metrics", "/v1/health", "/readyz",
+                                                     "/livez"};
 
-    (void)send_request(cs, act, "GET", paths[act->a % 4], false, 0);
+    (void)send_request(cs, act, "GET", paths[act->a % STATUS_NPAGES], false, 0);
 }
 
 void callers_act(struct callers *cs, const struct act *act)

@@ -281,6 +281,39 @@ static void add_vault_acts(struct maker *m)
     add_some(m, ACT_OWN_END, 3, 3, 0, 0);
 }
 
+/* A gateway is fenced while requests are being checked in by it, and has to check others in later. */
+static void add_fence_at_checkins(struct maker *m)
+{
+    const struct setup *s = &m->script->setup;
+    uint64_t t = any_time(m);
+    unsigned at = at_any(m);
+
+    for (unsigned again = 2; again; again--) {
+        for (unsigned user = 0; user < s->users; user++)
+            for (unsigned account = 0; account < s->accounts; account++) {
+                unsigned session = session_of(m, user);
+
+                add(m, t + below(m, 2000), ACT_CHECKOUT, session, at, account);
+                add(m, t + 12000 + below(m, 300), ACT_COMPLETE, session, at, account);
+            }
+        add(m, t + 12000 + below(m, 1500), ACT_PAUSE, below(m, 3), at, s->ttl_s * 1000 + 5000);
+        t += 60000;
+    }
+}
+
+/* Gateways are started while the vault is away. */
+static void add_dark_start(struct maker *m)
+{
+    uint64_t t = any_time(m);
+    unsigned seconds = rng_between(&m->rng, 20, 120);
+
+    add(m, t, ACT_VAULT_DOWN, seconds, below(m, 2), 0);
+    for (unsigned n = rng_between(&m->rng, 1, 3); n; n--)
+        add(m, t + below(m, 10000), below(m, 2) ? ACT_KILL : ACT_STOP, 0, at_any(m), below(m, 5000));
+    for (unsigned n = 10; n; n--)
+        add(m, t + below(m, (seconds + 90) * 1000), ACT_STATUS, below(m, STATUS_NPAGES), at_any(m), 0);
+}
+
 /* Each gateway is given it in its turn. */
 static void add_reload(struct maker *m)
 {
@@ -330,7 +363,7 @@ void script_make_cluster(struct script *s, uint64_t seed)
     for (unsigned n = below(&m, 4); n; n--)
         add_rush(&m);
     add_some(&m, ACT_LIST, 4, 0, 0, 0);
-    add_some(&m, ACT_STATUS, 4, 3, 0, 0);
+    add_some(&m, ACT_STATUS, 4, STATUS_NPAGES - 1, 0, 0);
     add_some(&m, ACT_OPERATOR_RELEASE, 3, 7, 0, 0);
     if (s->setup.site)
         add_site_acts(&m);
@@ -354,5 +387,9 @@ void script_make_cluster(struct script *s, uint64_t seed)
         add_crossing(&m);
     if (s->setup.users * s->setup.accounts > 2 && below(&m, 100) < 30)
         add_lists(&m);
+    if (below(&m, 100) < 10)
+        add_fence_at_checkins(&m);
+    if (below(&m, 100) < 10)
+        add_dark_start(&m);
     script_sort(s);
 }

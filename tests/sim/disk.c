@@ -247,6 +247,11 @@ bool disk_has_request(const struct disk *d, const char *mark, const char *name)
     return seen_store_has_request(d->store, mark, name);
 }
 
+bool disk_has_lease(const struct disk *d, const char *lease_id)
+{
+    return seen_store_has_lease(d->store, lease_id);
+}
+
 size_t disk_requests(const struct disk *d)
 {
     return seen_store_requests(d->store);

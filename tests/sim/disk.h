@@ -37,6 +37,8 @@ void disk_bury(struct disk *);         /* and its memory is freed */
 bool disk_has_request(const struct disk *, const char *mark, const char *name);
 size_t disk_requests(const struct disk *);
 size_t disk_leases(const struct disk *);
+/* Has this lease ever had a row? */
+bool disk_has_lease(const struct disk *, const char *lease_id);
 /* Is this check-out in the durable trail, with outcome ok and this lease id? */
 bool disk_has_checkout(const struct disk *, const char *lease_id);
 void disk_check_trail(struct disk *);         /* breaks a promise if the trail is not sound */

@@ -125,10 +125,12 @@ void ends_record(struct ends *e, const struct node *node, const char *line, size
         put(e, node, key, event);
         return;
     }
-    if (strcmp(event, "adopted") == 0 && read_member(line, n, "lease_id", id, sizeof id) &&
-        read_member(line, n, "from", from, sizeof from)) {
-        (void)snprintf(key, sizeof key, "lease %s of %s", id, from);
-        put(e, node, key, event);
+    if (strcmp(event, "adopted") == 0 && read_member(line, n, "lease_id", id, sizeof id)) {
+        bool named = read_member(line, n, "from", from, sizeof from);
+
+        (void)snprintf(key, sizeof key, "lease %s of %s", id, named ? from : "");
+        if (named || !find(e, key)) /* without a name it is one that was missed before */
+            put(e, node, key, event);
         return;
     }
     if (!read_member(line, n, "vault_request_id", id, sizeof id))
@@ -191,6 +193,19 @@ bool ends_has_lease(const struct ends *e, const char *lease_id)
 
     (void)snprintf(key, sizeof key, "lease %s", lease_id);
     return find(e, key);
+}
+
+static bool has_adoption(const struct ends *e, const char *lease_id, const char *from)
+{
+    char key[KEY_SIZE];
+
+    (void)snprintf(key, sizeof key, "lease %s of %s", lease_id, from);
+    return find(e, key);
+}
+
+bool ends_has_adoption(const struct ends *e, const char *lease_id, const char *from)
+{
+    return has_adoption(e, lease_id, from) || has_adoption(e, lease_id, "");
 }
 
 const char *ends_checkin(const struct ends *e, unsigned request)

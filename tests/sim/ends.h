@@ -31,6 +31,8 @@ bool ends_kill_between(const struct ends *, uint64_t from_ms, uint64_t to_ms);
 bool ends_has_release(const struct ends *, unsigned number);
 /* Has the trail the end of this lease? */
 bool ends_has_lease(const struct ends *, const char *lease_id);
+/* ... that it, of this gateway and epoch, was adopted? */
+bool ends_has_adoption(const struct ends *, const char *lease_id, const char *from);
 /* The last outcome of the check-in of this vault request; "" = the trail has none. */
 const char *ends_checkin(const struct ends *, unsigned request);
 

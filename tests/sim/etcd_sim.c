@@ -2,8 +2,10 @@
 /* etcd_sim.c - see the header. */
 #include "etcd_sim.h"
 
+#include "adoptions.h"
 #include "fake_etcd.h"
 #include "gateway_run.h"
+#include "ids_seen.h"
 #include "vault.h"
 
 #include "base/text.h"
@@ -12,9 +14,11 @@
 #include <string.h>
 
 #define ANSWER_MAX ((size_t)1 << 24)
-#define PREFIX     "/jumpgate/"
+#define PREFIX     ETCD_PREFIX
 #define KEY_MAX    256
 #define HOLDS_MAX  128 /* of one transaction */
+/* The fastest beat that reads a key has been written this long after it, by the world's clock. */
+#define SILENCE_APART_MS 100
 
 struct etcd_sim {
     struct world *world;
@@ -23,6 +27,8 @@ struct etcd_sim {
     char held[HOLDS_MAX][KEY_MAX]; /* keys of the holds that it has made */
     unsigned nheld;
     uint64_t written_ms[SETUP_NODES]; /* the key of each node */
+    struct adoptions *adoptions;
+    struct id_seen *holders; /* leases that have held a vault request */
 };
 
 /* ---- calls ---- */
@@ -103,11 +109,26 @@ static void check_request(struct etcd_sim *e, const char *key, const char *value
                    key, *before);
 }
 
+/* A gateway counts another one as dead that neither hands over nor has been silent for the ttl, by its clock.
+ */
+static void check_silence(const struct etcd_sim *e, const struct node *n, const char *value)
+{
+    struct world *w = e->world;
+    int drift = e->caller->drift > 0 ? e->caller->drift : 0;
+    uint64_t ttl_ms = w->setup.ttl_s * UINT64_C(1000) * 1000 / (uint64_t)(1000 + drift);
+
+    if (n != e->caller && !strstr(value, "\"g\":1") &&
+        w->now_ms + SILENCE_APART_MS < e->written_ms[n->number] + ttl_ms)
+        world_fail(w, "g%u counts g%u as dead, which has written %u ms ago", e->caller->number, n->number,
+                   (unsigned)(w->now_ms - e->written_ms[n->number]));
+}
+
 /* Another gateway counts it as dead. */
-static void note_fence(const struct etcd_sim *e, unsigned node)
+static void note_fence(const struct etcd_sim *e, unsigned node, const char *before)
 {
     struct node *n = &e->world->node[node];
 
+    check_silence(e, n, before);
     if (n != e->caller && gateway_run_serves(n->gateway) && e->written_ms[node] >= n->started_ms) {
         n->fenced_ms = n->last_fenced_ms = e->world->now_ms;
         node_note(n, "counted as dead");
@@ -120,17 +141,21 @@ static void on_change(void *arg, const char *key, const char *value, const char 
     struct etcd_sim *e = arg;
     unsigned node;
 
+    adoptions_changed(e->adoptions, key, value, before);
     if (sscanf(key, PREFIX "m/g%u", &node) == 1 && node < SETUP_NODES) {
         if (value)
             e->written_ms[node] = e->world->now_ms;
         else
-            note_fence(e, node);
+            note_fence(e, node, before);
         return;
     }
     world_note(e->world, "etcd: %s %s", key + sizeof PREFIX - 1, value ? value : "goes");
     if (strncmp(key, PREFIX "r/", sizeof PREFIX "r/" - 1) == 0)
         check_request(e, key, value, before);
-    if (strncmp(key, PREFIX "h/", sizeof PREFIX "h/" - 1) == 0 && value && !before && e->nheld < HOLDS_MAX)
+    if (strncmp(key, PREFIX "h/", sizeof PREFIX "h/" - 1) != 0 || !value || before)
+        return;
+    ids_seen_add(&e->holders, strrchr(key, '/') + 1);
+    if (e->nheld < HOLDS_MAX)
         (void)snprintf(e->held[e->nheld++], KEY_MAX, "%s", key);
 }
 
@@ -246,6 +271,11 @@ bool etcd_sim_is_held(const struct etcd_sim *e, unsigned request)
     return holds;
 }
 
+bool etcd_sim_has_held(const struct etcd_sim *e, const char *lease_id)
+{
+    return ids_seen_has(e->holders, lease_id);
+}
+
 bool etcd_sim_has_lsid(const struct etcd_sim *e, const char *lease_id)
 {
     struct search s = {"", lease_id, 0};
@@ -293,6 +323,11 @@ void etcd_sim_show(struct etcd_sim *e)
     fake_etcd_each(e->keys, PREFIX, show, e);
 }
 
+void etcd_sim_check_end(const struct etcd_sim *e)
+{
+    adoptions_check_end(e->adoptions);
+}
+
 /* ---- life ---- */
 
 struct etcd_sim *etcd_sim_new(struct world *w)
@@ -303,6 +338,7 @@ struct etcd_sim *etcd_sim_new(struct world *w)
         abort();
     e->world = w;
     e->keys = fake_etcd_new();
+    e->adoptions = adoptions_new(w, e->keys);
     fake_etcd_watch(e->keys, on_change, e);
     if (w->setup.etcd_users)
         fake_etcd_enable_auth(e->keys, ETCD_USER, ETCD_PASSWORD);
@@ -311,6 +347,8 @@ struct etcd_sim *etcd_sim_new(struct world *w)
 
 void etcd_sim_free(struct etcd_sim *e)
 {
+    ids_seen_free(&e->holders);
+    adoptions_free(e->adoptions);
     fake_etcd_free(e->keys);
     if (e->backup)
         fake_etcd_free(e->backup);

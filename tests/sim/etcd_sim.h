@@ -17,6 +17,7 @@
 #include "world.h"
 
 #define ETCD_MEMBERS  3
+#define ETCD_PREFIX   "/jumpgate/"
 #define ETCD_HOST     "etcd%u.example.test"
 #define ETCD_USER     "jumpgate"
 #define ETCD_PASSWORD "password-of-the-simulated-etcd"
@@ -34,6 +35,8 @@ size_t etcd_sim_requests(const struct etcd_sim *);
 size_t etcd_sim_leases(const struct etcd_sim *);
 /* Does a lease hold the vault request of this name? */
 bool etcd_sim_is_held(const struct etcd_sim *, unsigned request);
+/* Has this lease ever held a vault request? */
+bool etcd_sim_has_held(const struct etcd_sim *, const char *lease_id);
 /* Is the lsid of this lease known? */
 bool etcd_sim_has_lsid(const struct etcd_sim *, const char *lease_id);
 /* Its key is there: no other gateway has counted it as dead. */
@@ -42,6 +45,8 @@ bool etcd_sim_has_member(const struct etcd_sim *, const struct node *);
 bool etcd_sim_owns(const struct etcd_sim *, const struct node *);
 /* When its key was last written. */
 uint64_t etcd_sim_written_ms(const struct etcd_sim *, const struct node *);
+/* The gateways have ended: what etcd has seen is in their trails. */
+void etcd_sim_check_end(const struct etcd_sim *);
 /* All keys, as lines of the trace. */
 void etcd_sim_show(struct etcd_sim *);
 

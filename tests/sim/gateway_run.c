@@ -230,7 +230,10 @@ static void on_server_closed(void *arg)
     g->gateway = NULL;
     g->vault = NULL;
     g->store = NULL;
-    password_safe_close(vault, on_part_closed, g);
+    if (vault)
+        password_safe_close(vault, on_part_closed, g);
+    else
+        on_part_closed(g);
     if (!run_store_close(&g->shared, on_part_closed, g))
         store->ops->close(store, on_part_closed, g);
     run_audit_close(&g->audit, on_part_closed, g);
@@ -244,7 +247,10 @@ void gateway_run_close(struct gateway_run *g)
     node_enter(g->node);
     g->state = RUN_CLOSING;
     timer_stop(loop_timers(g->loop), &g->drain_end);
-    http_server_close(g->server, on_server_closed, g);
+    if (g->server)
+        http_server_close(g->server, on_server_closed, g);
+    else
+        on_server_closed(g);
 }
 
 static void start_flushing(struct gateway_run *g)
@@ -415,15 +421,14 @@ static void open_broker(struct gateway_run *g)
     }
 }
 
-static void open_vault(struct gateway_run *g)
+static bool open_vault(struct gateway_run *g)
 {
     char why[256] = "";
 
     g->vault = password_safe_new(g->loop, &g->conf->vaults[0], why);
-    if (!g->vault) {
-        (void)fprintf(stderr, "%s\n", why);
-        abort();
-    }
+    if (!g->vault)
+        world_fail(g->world, "a start is refused: %s", why);
+    return g->vault;
 }
 
 static void prepare_reload(struct gateway_run *g)
@@ -525,7 +530,10 @@ void gateway_run_start(struct gateway_run *g)
     }
     open_audit(g);
     disk_started(g->node->disk);
-    open_vault(g);
+    if (!open_vault(g)) {
+        gateway_run_close(g);
+        return;
+    }
     open_broker(g);
     open_gateway(g);
     prepare_reload(g);

@@ -3,6 +3,7 @@
 #include "log_watch.h"
 
 #include "gateway_run.h"
+#include "vault.h"
 
 #include "base/log.h"
 
@@ -27,8 +28,11 @@ void log_watch_begin(void)
 
 const char *log_watch_end(void)
 {
-    /* Passwords of vault_secret(), as they are and escaped; the key; the clients' token; vault sessions. */
-    static const char *const never[] = {"pw\"", "pw\\\"", "0123456789abcdef", "token-of-the", "SessionId="};
+    /* Passwords of vault_secret(), as they are and escaped; the key; the tokens of clients and of the site;
+     * the site's secret and etcd's password; vault sessions. */
+    static const char *const never[] = {"pw\"",         "pw\\\"",        "0123456789abcdef",
+                                        "token-of-the", "secret-of-the", "password-of-the",
+                                        "SessionId=",   VAULT_COOKIE};
     const char *found = NULL;
     FILE *f = fopen(path, "r");
     char *text = calloc(1, LOG_MAX);

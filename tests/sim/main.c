@@ -12,11 +12,17 @@
 #include "world.h"
 
 #include "base/log.h"
+#include "base/sanitized.h"
 
 #include <inttypes.h>
+#if SANITIZED
+#include <sanitizer/common_interface_defs.h>
+#endif
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LOG_WATCH_EVERY 16 /* seeds: writing the log takes time */
 
@@ -33,6 +39,57 @@ struct totals {
     uint64_t seeds, simulated_ms;
     struct counts *counts;
 };
+
+/* ---- a process that ends in the midst of a world ---- */
+
+static struct {
+    bool runs;
+    char line[64];
+    size_t length;
+} in_world;
+
+static void enter_world(uint64_t seed)
+{
+    int n = snprintf(in_world.line, sizeof in_world.line, "seed %" PRIu64 ": the process ended by itself\n",
+                     seed);
+
+    in_world.length = (size_t)n;
+    in_world.runs = true;
+}
+
+static void say_seed(void)
+{
+    if (in_world.runs && write(STDOUT_FILENO, in_world.line, in_world.length) < 0)
+        _exit(1);
+}
+
+static void on_exit_call(void)
+{
+    say_seed();
+    if (in_world.runs)
+        _exit(1);
+}
+
+static void on_crash(int signum)
+{
+    say_seed();
+    (void)signal(signum, SIG_DFL);
+    (void)raise(signum);
+}
+
+static void watch_ends(void)
+{
+    if (atexit(on_exit_call) || signal(SIGABRT, on_crash) == SIG_ERR)
+        abort();
+#if SANITIZED
+    __sanitizer_set_death_callback(say_seed);
+#else
+    if (signal(SIGSEGV, on_crash) == SIG_ERR)
+        abort();
+#endif
+}
+
+/* ---- worlds ---- */
 
 static double cpu_seconds(void)
 {
@@ -99,14 +156,17 @@ static bool run_script(struct script *s, const struct options *o, struct totals 
 
     if (watch)
         log_watch_begin();
+    enter_world(s->seed);
     world_run(s, o->trace ? stdout : NULL, t->counts, &result);
     const char *leak = watch ? log_watch_end() : NULL;
     if (leak) {
         (void)printf("seed %" PRIu64 ": the log has a secret: %s\n", s->seed, leak);
         return false;
     }
-    if (o->twice && !result.failed) {
+    if (o->twice && !result.failed)
         world_run(s, NULL, t->counts, &again);
+    in_world.runs = false;
+    if (o->twice && !result.failed) {
         if (again.trace_hash != result.trace_hash) {
             (void)printf("seed %" PRIu64 ": two runs differ\n", s->seed);
             return false;
@@ -234,6 +294,7 @@ int main(int argc, char **argv)
     if (o.seconds > 0 && o.last == 100)
         o.last = UINT64_MAX - 1;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    watch_ends();
     vfs_register();
     gateway_run_configure();
     gateway_run_log(o.log, o.log ? "-" : "/dev/null");

@@ -31,8 +31,11 @@
 #define SETTLED_MS      (5 * MINUTE)  /* until what went wrong has no effect on what begins now */
 #define ON_THE_WAY_MS   100           /* from its arrival until a check-out is in the broker */
 #define STATUS_MS       100           /* for an answer about the gateway's state */
+#define AWAY_MS         40000         /* until a gateway that was up finds that the vault is away */
+#define STARTED_MS      5000          /* ... and one that starts then */
 #define UNDER_WAY_MS    MINUTE        /* a check-out, at most */
 #define SHOWN_MS        (3 * MINUTE)  /* of a listing, until its ends are taken */
+#define READY_MS        MINUTE        /* after the last thing that was in the way */
 #define LEARNT_MS       (30 * MINUTE) /* after the end of a request, until the gateway knows of it */
 #define CALM_MS         (20 * MINUTE) /* longer than every retry and the longest reconcile_every */
 #define CLUSTER_CALM_MS (4 * MINUTE)  /* the same, with the shorter intervals of several gateways */
@@ -172,6 +175,12 @@ static uint64_t made_ms(const struct world *w, unsigned request)
     return e ? e->made_ms : w->now_ms;
 }
 
+/* Or has had one: it may have ended since, by its session's end or at another gateway. */
+static bool has_lease(const struct world *w, const char *id)
+{
+    return world_is_cluster(w) ? etcd_sim_has_held(w->etcd, id) : disk_has_lease(w->node[0].disk, id);
+}
+
 static void on_checkout(struct oracle *o, const struct caller_op *op, const cJSON *body)
 {
     struct world *w = o->world;
@@ -194,6 +203,8 @@ static void on_checkout(struct oracle *o, const struct caller_op *op, const cJSO
         return;
     }
     check_minutes(o, op, id, request);
+    if (!has_lease(w, id))
+        world_fail(w, "request %u got a secret, and its lease %s has no row", op->number, id);
     if (w->setup.strict && !disk_has_checkout(op->node->disk, id))
         world_fail(w, "request %u got a secret whose audit record is not on the disk", op->number);
     *seen = (struct seen_lease){.session = op->session,
@@ -496,16 +507,53 @@ static void on_refusal(struct oracle *o, const struct caller_op *op, const char 
         world_fail(w, "request %u is refused (%s), and its session has a lease", op->number, code);
 }
 
-/* What shows the gateway's state waits for no vault and has no limit but the client's. */
-static void check_status(struct oracle *o, const struct caller_op *op, const char *code)
+/* Of a vault that is away the gateway knows within so long. */
+static uint64_t known_away_ms(const struct world *w, const struct node *n)
+{
+    uint64_t away_ms = link_side_vault_away_ms(w->vault->links);
+    uint64_t known_ms = n->started_ms > away_ms ? n->started_ms + STARTED_MS : away_ms + AWAY_MS;
+
+    return known_ms > n->paused_ms + AWAY_MS ? known_ms : n->paused_ms + AWAY_MS;
+}
+
+/* Nothing is in the way of its work, and nothing was a moment ago. */
+static bool has_to_be_ready(const struct oracle *o, const struct node *n)
+{
+    const struct world *w = o->world;
+
+    return gateway_run_serves(n->gateway) && w->now_ms > n->started_ms + READY_MS &&
+           (world_is_cluster(w) ? cluster_is_calm(o, READY_MS) : world_calm_ms(w) > READY_MS);
+}
+
+/* A gateway is ready, however it was started, unless the vault is away; then it says so. */
+static void check_ready(struct oracle *o, const struct caller_op *op, const cJSON *body)
 {
     struct world *w = o->world;
+    const char *why = cJSON_GetStringValue(cJSON_GetArrayItem(cJSON_GetObjectItem(body, "reasons"), 0));
+    bool away = link_side_vault_away_ms(w->vault->links), ready = op->status == 200;
+
+    if (ready && away && w->now_ms > known_away_ms(w, op->node))
+        world_fail(w, "request %u status says that the gateway is ready, and the vault is away", op->number);
+    if (!ready && !away && has_to_be_ready(o, op->node))
+        world_fail(w, "request %u status says that the gateway is not ready: %s", op->number, why ? why : "");
+    counts_add(w->counts, 1, "ready.%s%s", ready ? "yes" : "no", away ? ".vault_away" : "");
+}
+
+/* What shows the gateway's state waits for no vault and has no limit but the client's. */
+static void check_status(struct oracle *o, const struct caller_op *op, const cJSON *body, const char *code)
+{
+    struct world *w = o->world;
+    unsigned page = op->session % STATUS_NPAGES;
 
     if (w->now_ms > op->begun_ms + STATUS_MS && op->node->paused_ms < op->started_ms)
         world_fail(w, "request %u status is answered after %u ms", op->number,
                    (unsigned)(w->now_ms - op->begun_ms));
     if (code && strcmp(code, "overloaded") == 0)
         world_fail(w, "request %u status is refused for what others ask", op->number);
+    if (page == STATUS_READY || page == STATUS_HEALTH)
+        check_ready(o, op, body);
+    else if (op->status != 200)
+        world_fail(w, "request %u status is answered %d", op->number, op->status);
 }
 
 void oracle_on_answer(struct oracle *o, const struct caller_op *op, const cJSON *body)
@@ -513,7 +561,7 @@ void oracle_on_answer(struct oracle *o, const struct caller_op *op, const cJSON 
     const char *code = cJSON_GetStringValue(cJSON_GetObjectItem(body, "code"));
 
     if (op->kind == ACT_STATUS)
-        check_status(o, op, code);
+        check_status(o, op, body, code);
 
     if (op->kind == ACT_OPERATOR_RELEASE || op->kind == ACT_END_SESSION)
         on_operator(o, op, body);
@@ -931,6 +979,8 @@ void oracle_check_end(struct oracle *o)
     STAILQ_FOREACH(l, &o->leases, link)
     check_recorded(o, l);
     check_ends(o);
+    if (world_is_cluster(o->world))
+        etcd_sim_check_end(o->world->etcd);
 }
 
 /* ---- life ---- */

@@ -19,6 +19,16 @@
 #define ACTS_MAX   100000
 #define MODES      16 /* vault.h has as many kinds of fault at most */
 #define CALL_KINDS 10
+/* Some of these, by their numbers there. */
+enum { CALL_REQUEST = 5, CALL_CREDENTIAL = 6, CALL_CHECKIN = 7, CALL_ISA = 9 };
+enum {
+    FAULT_SLOW = 0,
+    FAULT_LOST_AFTER = 2,
+    FAULT_PAGE_AFTER = 10,
+    FAULT_REFUSED = 12,
+    FAULT_FAILED_AFTER = 14,
+    FAULT_EMPTY = 15
+};
 #define SITE_CALLS 6 /* ... and as many calls of the site */
 
 #define SETUP_NUMBERS (sizeof(struct setup) / sizeof(unsigned))
@@ -167,7 +177,7 @@ static void add_rush(struct script *s, struct rng *r, const struct setup *setup)
                    send_flags(r), account);
         if (rng_chance(r, 50))
             script_add(s, t + rng_below(r, 6000), ACT_RELEASE, session, send_flags(r), account);
-        script_add(s, t + rng_below(r, 3000), ACT_STATUS, rng_below(r, 4), 0, 0);
+        script_add(s, t + rng_below(r, 3000), ACT_STATUS, rng_below(r, STATUS_NPAGES), 0, 0);
     }
     if (rng_chance(r, 40))
         script_add(s, t + rng_below(r, 3000), ACT_RELOAD, rng_below(r, RELOAD_NCHANGES), rng_below(r, 101),
@@ -185,7 +195,7 @@ static void add_evening(struct script *s, struct rng *r, const struct setup *set
         script_add(s, t + 15 * MINUTE + rng_below(r, 1000), ACT_COMPLETE, session, 0, 0);
     }
     for (unsigned n = 10; n; n--)
-        script_add(s, t + 15 * MINUTE + rng_below(r, 1500), ACT_STATUS, rng_below(r, 4), 0, 0);
+        script_add(s, t + 15 * MINUTE + rng_below(r, 1500), ACT_STATUS, rng_below(r, STATUS_NPAGES), 0, 0);
 }
 
 static void add_some(struct script *s, struct rng *r, enum act_kind kind, unsigned most, unsigned a,
@@ -210,6 +220,57 @@ static void add_vault_acts(struct script *s, struct rng *r, const struct setup *
     add_some(s, r, ACT_OWN, 6, setup->users - 1, 0, setup->accounts - 1);
     add_some(s, r, ACT_OWN_END, 6, 3, 0, 0);
     add_some(s, r, ACT_VAULT_CLOCK, 1, 120, 1, 0);
+}
+
+/* A person checks out once more as the wait for an approver ends, while the vault takes its time. */
+static void add_late_wait(struct script *s, struct rng *r, const struct setup *setup, unsigned account)
+{
+    unsigned wait_ms = 1000 * setup->approval_wait_s, session = rng_below(r, SETUP_SESSIONS);
+    uint64_t t = rng_next(r) % (SCRIPT_MS - 75 * MINUTE);
+
+    script_add(s, t, ACT_CHECKOUT, session, 0, account);
+    t += wait_ms + rng_below(r, 2000);
+    for (unsigned n = rng_between(r, 1, 2); n; n--) {
+        script_add(s, t - rng_below(r, 4000), ACT_CHECKOUT, session, 0, account);
+        script_add(s, t - 4000 + rng_below(r, 100), ACT_FAULT, CALL_CREDENTIAL, FAULT_SLOW,
+                   rng_between(r, 2000, 8000));
+    }
+    if (rng_chance(r, 50))
+        script_add(s, t - rng_below(r, wait_ms), ACT_APPROVE, rng_below(r, 3), 0, 0);
+}
+
+/* What one sending of a call may have done, and what the next one is answered, in turn. */
+static void add_doubt(struct script *s, struct rng *r, const struct setup *setup)
+{
+    static const unsigned calls[] = {CALL_REQUEST, CALL_REQUEST, CALL_CHECKIN, CALL_ISA};
+    static const unsigned lost[] = {FAULT_LOST_AFTER, FAULT_PAGE_AFTER, FAULT_FAILED_AFTER, FAULT_EMPTY};
+    unsigned call = calls[rng_below(r, 4)], session = rng_below(r, SETUP_SESSIONS);
+    unsigned account = rng_below(r, setup->accounts);
+    uint64_t t = rng_next(r) % SCRIPT_MS;
+
+    script_add(s, t, ACT_FAULT, call, lost[rng_below(r, 4)], rng_below(r, 20000));
+    script_add(s, t + 1, ACT_FAULT, call, rng_chance(r, 70) ? FAULT_REFUSED : rng_below(r, MODES),
+               rng_below(r, 20000));
+    script_add(s, t + 2, ACT_CHECKOUT, session, 0, account);
+    script_add(s, t + MINUTE * rng_between(r, 1, 20), ACT_RELEASE, session, 0, account);
+}
+
+/* The gateway is started, once or more, while the vault is away. */
+static void add_dark_start(struct script *s, struct rng *r, const struct setup *setup)
+{
+    uint64_t t = rng_chance(r, 30) ? 0 : rng_next(r) % (SCRIPT_MS - 15 * MINUTE);
+    unsigned ms = 1000 * rng_between(r, 30, 600);
+
+    script_add(s, t, ACT_VAULT_DOWN, ms / 1000, rng_below(r, 2), 0);
+    for (unsigned n = rng_below(r, 3) + (t != 0); n; n--)
+        script_add(s, t + rng_below(r, ms / 2), rng_chance(r, 50) ? ACT_KILL : ACT_STOP, 0, 0,
+                   rng_below(r, ms / 2));
+    for (unsigned n = 10; n; n--)
+        script_add(s, t + rng_below(r, ms + 2 * (unsigned)MINUTE), ACT_STATUS, rng_below(r, STATUS_NPAGES), 0,
+                   0);
+    for (unsigned n = rng_below(r, 5); n; n--)
+        script_add(s, t + rng_below(r, ms), rng_chance(r, 50) ? ACT_FIND : ACT_CHECKOUT,
+                   rng_below(r, SETUP_SESSIONS), send_flags(r), rng_below(r, setup->accounts));
 }
 
 static void add_machine_acts(struct script *s, struct rng *r)
@@ -259,7 +320,7 @@ static void add_caller_acts(struct script *s, struct rng *r)
 {
     add_some(s, r, ACT_OPERATOR_RELEASE, 5, 7, 0, 0);
     add_some(s, r, ACT_LIST, 4, 0, SEND_IN_PIECES, 0);
-    add_some(s, r, ACT_STATUS, 4, 3, 0, 0);
+    add_some(s, r, ACT_STATUS, 4, STATUS_NPAGES - 1, 0, 0);
     add_some(s, r, ACT_GARBAGE, 4, 7, SEND_IN_PIECES, 0);
 }
 
@@ -302,6 +363,13 @@ void script_make(struct script *s, uint64_t seed)
         add_vault_acts(s, &r, &s->setup);
     if (!calm && rng_chance(&r, 60))
         add_machine_acts(s, &r);
+    if (!calm && rng_chance(&r, 15))
+        add_dark_start(s, &r, &s->setup);
+    for (unsigned n = !calm && rng_chance(&r, 30) ? rng_between(&r, 1, 4) : 0; n; n--)
+        add_doubt(s, &r, &s->setup);
+    for (unsigned a = 0; a < s->setup.accounts; a++)
+        if (!calm && s->setup.approval_wait_s && s->setup.account[a].approval && rng_chance(&r, 50))
+            add_late_wait(s, &r, &s->setup, a);
     script_sort(s);
 }
 

@@ -168,6 +168,9 @@ enum reload_change {
     RELOAD_FOLLOW = RELOAD_NCHANGES /* of several gateways: what another one has been given */
 };
 
+/* a of ACT_STATUS */
+enum status_page { STATUS_ALL, STATUS_METRICS, STATUS_HEALTH, STATUS_READY, STATUS_LIVE, STATUS_NPAGES };
+
 enum send_flags {
     SEND_IN_PIECES = 1,
     SEND_ON_OPEN = 2, /* on the session's last connection, behind what waits there */

@@ -8,6 +8,7 @@
 #include "seen_store.h"
 
 #include "fake_store.h"
+#include "ids_seen.h"
 #include "oracle.h"
 #include "stores/sqlite.h"
 
@@ -35,6 +36,7 @@ struct seen_store {
     struct node *node;
     struct world *world;
     struct fake_store *rows;
+    struct id_seen *leases; /* that have ever had a row */
     STAILQ_HEAD(, given) given;
     unsigned otherwise;
     char tag[ID_TAG_SIZE];
@@ -232,7 +234,11 @@ static void note_answer(struct seen_store *s, struct given *g, enum store_outcom
     }
     forget_failed(s);
     s->otherwise += outcome == STORE_OTHERWISE;
-    if (apply(s->rows, g) != outcome)
+    enum store_outcome right = apply(s->rows, g);
+
+    if (g->copy.lease.id && fake_store_lease(s->rows, g->copy.lease.id))
+        ids_seen_add(&s->leases, g->copy.lease.id);
+    if (right != outcome)
         world_fail(s->world, "the store answers a step (%s) otherwise than its rule says",
                    store_step_rules[g->copy.kind].name);
 }
@@ -357,6 +363,9 @@ static void compare(struct seen_store *s)
         world_fail(s->world, "the store has lost its tag");
     free_rows(s->rows);
     s->rows = found;
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
+        if (found->leases[i])
+            ids_seen_add(&s->leases, found->leases[i]->id);
     s->possible.n = 0;
     forget_failed(s);
 }
@@ -428,6 +437,11 @@ bool seen_store_has_request(const struct seen_store *s, const char *mark, const 
     return false;
 }
 
+bool seen_store_has_lease(const struct seen_store *s, const char *lease_id)
+{
+    return ids_seen_has(s->leases, lease_id);
+}
+
 size_t seen_store_requests(const struct seen_store *s)
 {
     size_t n = 0;
@@ -468,5 +482,6 @@ void seen_store_free(struct seen_store *s)
 {
     free_rows(s->rows);
     free_rows(s->ghost);
+    ids_seen_free(&s->leases);
     free(s);
 }

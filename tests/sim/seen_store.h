@@ -31,6 +31,7 @@ void seen_store_closed(struct seen_store *);
 bool seen_store_has_request(const struct seen_store *, const char *mark, const char *name);
 size_t seen_store_requests(const struct seen_store *);
 size_t seen_store_leases(const struct seen_store *);
+bool seen_store_has_lease(const struct seen_store *, const char *lease_id);
 bool seen_store_refused(const struct seen_store *);
 
 #endif

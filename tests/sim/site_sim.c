@@ -300,8 +300,10 @@ void site_sim_answer(struct site_sim *s, const struct vault_http *http, struct b
         break;
     case SITE_TOKEN:
         type = "application/json";
-        (void)buf_printf(&body, "{\"access_token\":\"t%u\",\"token_type\":\"Bearer\",\"expires_in\":3600}",
-                         ++s->last_token);
+        (void)buf_printf(
+            &body,
+            "{\"access_token\":\"%u-token-of-the-site\",\"token_type\":\"Bearer\",\"expires_in\":3600}",
+            ++s->last_token);
         break;
     case SITE_TERMINATE: write_terminate(s, http->body, &body); break;
     case SITE_LISTING: write_listing(s, http->target, &body); break;

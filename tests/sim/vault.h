@@ -17,6 +17,7 @@
 #define VAULT_SECRET_SIZE 64
 #define VAULT_REASON_SIZE 1024
 #define VAULT_BASE        "/BeyondTrust/api/public/v3"
+#define VAULT_COOKIE      "session-of-the-vault-" /* and its number */
 
 enum vault_call_kind {
     VAULT_PROBE,
@@ -176,6 +177,8 @@ struct link_side *link_side_new(struct world *);
 void link_side_free(struct link_side *);
 void link_side_act(struct link_side *, const struct act *);
 void link_side_heal(struct link_side *);
+/* Since when the vault answers nothing and takes no connection; 0 = it is there. */
+uint64_t link_side_vault_away_ms(const struct link_side *);
 /* The members of etcd have been started again: what was sent to them, and their answers, are lost. */
 void link_side_etcd_restored(struct link_side *);
 /* A pause of this node is over: what has come for its connections is there now. */

@@ -112,7 +112,7 @@ static void sign_in(struct api_call *c)
     *s = (struct vault_session){.id = ++v->last_session, .user = user, .last_ms = v->world->now_ms};
     STAILQ_INSERT_TAIL(&v->sessions, s, link);
     (void)snprintf(c->lines, sizeof c->lines,
-                   "Set-Cookie: ASP.NET_SessionId=s%u; path=/; secure; HttpOnly\r\n", s->id);
+                   "Set-Cookie: ASP.NET_SessionId=" VAULT_COOKIE "%u; path=/; secure; HttpOnly\r\n", s->id);
     c->status = 200;
     (void)buf_printf(&c->body, "{\"UserId\":%u,\"SID\":null,\"UserName\":\"u%u\",\"Name\":\"\"}", user + 1,
                      user);
@@ -120,8 +120,9 @@ static void sign_in(struct api_call *c)
 
 static struct vault_session *session_of(struct api_call *c)
 {
-    const char *at = strcasestr(c->http->head, "ASP.NET_SessionId=s");
-    unsigned id = at ? (unsigned)strtoul(at + strlen("ASP.NET_SessionId=s"), NULL, 10) : 0;
+    static const char cookie[] = "ASP.NET_SessionId=" VAULT_COOKIE;
+    const char *at = strcasestr(c->http->head, cookie);
+    unsigned id = at ? (unsigned)strtoul(at + strlen(cookie), NULL, 10) : 0;
     struct vault_session *s;
 
     STAILQ_FOREACH(s, &c->vault->sessions, link)

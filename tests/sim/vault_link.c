@@ -69,6 +69,7 @@ struct flight {
     char *text;        /* the request's head and body, cut into lines and texts */
     struct vault_http http;
     struct buf answer;
+    bool answered; /* it, or a part, is at the gateway */
 };
 
 struct fault_waiting {
@@ -85,6 +86,7 @@ struct link_side {
     TAILQ_HEAD(, flight) flights;
     TAILQ_HEAD(, fault_waiting) faults;
     uint64_t down_ms[FAR_NENDS];          /* away until then */
+    uint64_t since_ms[FAR_NENDS];         /* ... and since then */
     bool silent[FAR_NENDS];               /* ... and does not even refuse */
     uint64_t leaderless_ms[ETCD_MEMBERS]; /* such a member answers 503 */
     uint64_t slow_ms;                     /* etcd, until then */
@@ -217,6 +219,7 @@ static void send_answer(void *arg)
 
     if (is_cut(f, WAY_BACK, send_answer) || is_to_old_etcd(f))
         return;
+    f->answered = true;
     if (f->fault == VAULT_FAULT_CUT) {
         deliver(f->link, f->answer.data, f->answer.len / 2 + 1);
         lose(f->link);
@@ -236,13 +239,18 @@ static bool is_good(const struct flight *f)
     return f->answer.len && strncmp(f->answer.data, "HTTP/1.1 2", 10) == 0;
 }
 
+static unsigned number_behind(const char *target, const char *part)
+{
+    const char *at = strstr(target, part);
+
+    return at ? (unsigned)strtoul(at + strlen(part), NULL, 10) : 0;
+}
+
 /* A check-in that is refused was asked for all the same. */
 static void note_refused(const struct flight *f)
 {
-    const char *id = f->kind == VAULT_CHECKIN ? strstr(f->http.target, "/Requests/") : NULL;
-    struct vault_entry *e =
-        id ? vault_find(f->link->side->world->vault, (unsigned)strtoul(id + strlen("/Requests/"), NULL, 10))
-           : NULL;
+    unsigned id = f->kind == VAULT_CHECKIN ? number_behind(f->http.target, "/Requests/") : 0;
+    struct vault_entry *e = id ? vault_find(f->link->side->world->vault, id) : NULL;
 
     if (e)
         e->asked_back = true;
@@ -393,6 +401,24 @@ static void cut_request(struct flight *f, size_t head)
                                        : vault_api_kind(&f->http);
 }
 
+/* A gateway gives no request back while it waits for an answer with its secret. One of several may: it reads
+ * through another one's lease. */
+static void check_not_read(const struct flight *checkin)
+{
+    const struct link_side *side = checkin->link->side;
+    unsigned request = number_behind(checkin->http.target, "/Requests/");
+    const struct flight *f;
+
+    TAILQ_FOREACH(f, &side->flights, entry)
+    {
+        const struct link *l = f->link;
+
+        if (f->kind == VAULT_CREDENTIAL && !f->answered && l->node == checkin->link->node && l->vc &&
+            !l->lost && !l->eof && number_behind(f->http.target, "/Credentials/") == request)
+            world_fail(side->world, "request %u is given back while its secret is asked for", request);
+    }
+}
+
 static void start_flight(struct link *l, size_t head, size_t body, bool timely)
 {
     struct link_side *side = l->side;
@@ -408,6 +434,8 @@ static void start_flight(struct link *l, size_t head, size_t body, bool timely)
     cut_request(f, head);
     if (timely && (f->kind == VAULT_REQUEST || f->kind == VAULT_ISA))
         oracle_on_sent(side->world->oracle, l->node);
+    if (f->kind == VAULT_CHECKIN && !world_is_cluster(side->world))
+        check_not_read(f);
     take_fault(f);
     world_after(side->world, way_ms(f), f->fault == VAULT_FAULT_LOST_BEFORE ? on_lost : reach_vault, f);
 }
@@ -707,9 +735,16 @@ void link_side_etcd_restored(struct link_side *side)
 
 static void put_down(struct link_side *side, enum far_end far, const struct act *act)
 {
+    if (side->down_ms[far] <= side->world->now_ms)
+        side->since_ms[far] = side->world->now_ms;
     side->down_ms[far] = side->world->now_ms + act->a * UINT64_C(1000);
     side->silent[far] = act->b;
     hang_up(side, far);
+}
+
+uint64_t link_side_vault_away_ms(const struct link_side *side)
+{
+    return side->down_ms[FAR_VAULT] > side->world->now_ms ? side->since_ms[FAR_VAULT] : 0;
 }
 
 static void put_member_down(struct link_side *side, unsigned member, const struct act *act)

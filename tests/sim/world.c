@@ -552,6 +552,19 @@ static void start_all(struct world *w)
         gateway_run_start(w->node[k].gateway);
 }
 
+/* Each gateway is up, and ready: the oracle judges the answer. */
+static void ask_all(struct world *w)
+{
+    for (unsigned k = 0; k < w->nnodes && !w->failed; k++) {
+        w->to = &w->node[k];
+        if (gateway_run_serves(w->to->gateway))
+            callers_act(w->callers, &(const struct act){.kind = ACT_STATUS, .a = STATUS_READY});
+        else if (!world_is_cluster(w))
+            world_fail(w, "the gateway is not up after the quiet time");
+    }
+    run_to(w, w->now_ms + SECOND);
+}
+
 static void stop_all(struct world *w)
 {
     for (unsigned k = 0; k < w->nnodes; k++)
@@ -568,6 +581,7 @@ static void world_live(struct world *w)
     run_to(w, START_MS + script_ms(&w->script->setup));
     heal(w);
     run_to(w, w->now_ms + (world_is_cluster(w) ? CLUSTER_QUIET_MS : QUIET_MS));
+    ask_all(w);
     oracle_check_quiet(w->oracle);
     stop_all(w);
     oracle_check_end(w->oracle);
