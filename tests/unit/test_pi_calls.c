@@ -402,6 +402,27 @@ TEST(deadline_while_waiting_and_while_sent)
     rig_answer(rig_call(0), 200, GIVEN);
 }
 
+/* Its turn comes in the moment in which its time is over, before its deadline fires. */
+TEST(call_whose_time_is_over_is_not_sent)
+{
+    pi_rig_start();
+    a.call.timeout_ms = SECONDS(3);
+    a.call.status = 200; /* of a call before */
+    b.call.wait_ms = SECONDS(3);
+    assert_int_equal(pi_checkout(&a, PI_ADM1), 0);
+    assert_int_equal(pi_checkout(&b, PI_WEB1), 0);
+    fake_clock_advance(&rig.fc, SECONDS(3));
+    pi_sign_in(PI_TOKEN_1);
+    assert_int_equal(rig_waiting(), 0);
+    rig_advance(0);
+    assert_true(a.done == 1 && !a.call.unknown);
+    assert_int_equal(a.call.fault.code, FAULT_DEADLINE_EXCEEDED);
+    assert_int_equal(a.call.status, 0);
+    assert_true(b.done == 1 && !b.call.unknown);
+    assert_int_equal(b.call.fault.code, FAULT_OVERLOADED);
+    assert_contains(b.call.fault.detail, "could not be sent in time");
+}
+
 static bool never(struct vault_call *call)
 {
     (void)call;
@@ -600,6 +621,7 @@ TEST(metrics_and_status)
     assert_int_equal(pi_spin(&c, PI_ADM1), 0);
     rig_answer(rig_call(0), 200, "");
     assert_true(metric_of("jumpgate_vault_conflicts_total{vault=\"erpm\"} ") == 1);
+    assert_true(metric_of("jumpgate_vault_failures_total{vault=\"erpm\"} ") == 1);
     assert_true(metric_of("jumpgate_vault_unknown_outcomes_total{vault=\"erpm\",operation=\"checkin\"} ") ==
                 1);
     assert_true(metric_of("jumpgate_vault_unknown_outcomes_total{vault=\"erpm\",operation=\"checkout\"} ") ==
@@ -640,6 +662,7 @@ int main(void)
         T(each_answer_has_its_result),
         T(lost_and_unsent_calls),
         T(deadline_while_waiting_and_while_sent),
+        T(call_whose_time_is_over_is_not_sent),
         T(withheld_withdrawn_and_cancelled_calls),
         T(done_starts_another),
         T(max_calls_and_one_users_share),
