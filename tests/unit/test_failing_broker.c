@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_failing_broker.c - each allocation and each random number of the broker fails once, in the life of a
- * check-out: with approval, with a key, by direct access, shared, lost at the vault, over a crash, a
- * reload and a vault that is configured no more; and in one of two gateways, with a lease or a request of the
- * other one.
+ * check-out: with approval, with a key, by direct access, shared, lost at the vault, at a vault whose keys
+ * come again, over a crash, a reload and a vault that is configured no more; and in one of two gateways, with
+ * a lease or a request of the other one.
  *
  * While calls fail, an operation may not begin, or ends with a fault. Afterwards, with nothing failing any
  * more, three hours pass. Then each operation that began was answered once, no request lives at the vault, no
@@ -143,6 +143,26 @@ static void begin_long(void)
     failing_calls_start();
 }
 
+/* The vault's requests have keys that come again. */
+static void begin_keyed(void)
+{
+    static const struct vault_can repeatable = {.secret_with_checkout = true, .repeatable = true};
+
+    begin_world();
+    fake_vault_set_can(&w.vault, repeatable, 0);
+    world_start(&w);
+    failing_calls_start();
+}
+
+/* Requests at the vault that have a key. */
+static size_t keys(void)
+{
+    struct key_counts n;
+
+    broker_count_keys(w.broker, &w.vault.vault, &n);
+    return n.held + n.returning + n.settling;
+}
+
 static void check_end(void)
 {
     failing_calls_stop();
@@ -153,6 +173,7 @@ static void check_end(void)
     assert_int_equal(fake_vault_live(&w.vault), 0);
     assert_int_equal(world_state(&w).ops, 0);
     assert_int_equal(world_state(&w).leases_active, 0);
+    assert_int_equal(keys(), 0);
 }
 
 static void end(void)
@@ -275,6 +296,28 @@ static void answer_lost(void)
     end();
 }
 
+static void keyed_shared(void)
+{
+    begin_keyed();
+    checkout("alice", "s1");
+    checkout("bob", "s2");
+    world_advance(&w, SECONDS(1));
+    release("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    release("bob", "s2");
+    world_advance(&w, MINUTES(2));
+    end();
+}
+
+static void keyed_lost(void)
+{
+    begin_keyed();
+    w.vault.plan = lose_requests;
+    checkout("alice", "s1");
+    world_advance(&w, MINUTES(2));
+    end();
+}
+
 static enum fake_fault refuse_checkins(void *arg, enum fake_op op, unsigned nth)
 {
     (void)arg;
@@ -299,6 +342,21 @@ static void checkin_again(void)
 }
 
 /* The process dies while the vault has the request, and once more with a lease. */
+/* As the process before has left it: in the row the key is asked for. */
+static void keyed_recovered(void)
+{
+    begin_keyed();
+    failing_calls_stop();
+    w.vault.plan = lose_requests;
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    world_kill(&w, 0, 0);
+    failing_calls_start();
+    restart();
+    world_advance(&w, MINUTES(2));
+    end();
+}
+
 static void recovered(void)
 {
     begin_world();
@@ -678,6 +736,9 @@ EACH(with_a_key)
 EACH(direct)
 EACH(session_ends)
 EACH(answer_lost)
+EACH(keyed_shared)
+EACH(keyed_lost)
+EACH(keyed_recovered)
 EACH(checkin_again)
 EACH(recovered)
 EACH(vault_gone)
@@ -708,6 +769,9 @@ int main(void)
         cmocka_unit_test(each_call_of_direct),
         cmocka_unit_test(each_call_of_session_ends),
         cmocka_unit_test(each_call_of_answer_lost),
+        cmocka_unit_test(each_call_of_keyed_shared),
+        cmocka_unit_test(each_call_of_keyed_lost),
+        cmocka_unit_test(each_call_of_keyed_recovered),
         cmocka_unit_test(each_call_of_checkin_again),
         cmocka_unit_test(each_call_of_recovered),
         cmocka_unit_test(each_call_of_vault_gone),

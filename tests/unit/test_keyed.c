@@ -22,31 +22,6 @@ static void start(struct world *w, struct vault_can can, uint64_t life_ms)
     world_start(w);
 }
 
-TEST(sessions_of_all_users_share_one_checkout)
-{
-    struct world w;
-    struct caller ann, bob;
-    struct released r;
-
-    start(&w, repeatable, 0);
-    checkout_ok(&w, "ann", "s1", &ann);
-    checkout_ok(&w, "bob", "s2", &bob);
-    assert_string_equal(bob.secret, "s3\"cret");
-    assert_int_equal(ann.request_id, 0);
-    assert_int_equal(w.vault.nrequests, 1);
-    assert_string_equal(w.vault.requests[0].user, FAKE_PRINCIPAL);
-    assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
-    assert_int_equal(w.vault.count[FAKE_CREDENTIAL], 1);
-    finish_release(&w, "ann", "s1", w.credential, &r);
-    assert_int_equal(r.remaining, 1);
-    assert_int_equal(world_checkins(&w), 0);
-    finish_release(&w, "bob", "s2", w.credential, &r);
-    assert_int_equal(world_checkins(&w), 1);
-    world_advance(&w, 100); /* rows that no one waits for */
-    assert_int_equal(fake_store_count(w.store), 0);
-    world_end(&w);
-}
-
 struct shown {
     unsigned n;
     char user[64], run_as[64];
@@ -68,6 +43,33 @@ static struct shown show(struct world *w, const char *user)
     assert_int_equal(
         broker_leases(w->broker, &(struct lease_filter){.user = user, .limit = 10}, on_shown, &s), 0);
     return s;
+}
+
+TEST(sessions_of_all_users_share_one_checkout)
+{
+    struct world w;
+    struct caller ann, bob;
+    struct released r;
+
+    start(&w, repeatable, 0);
+    checkout_ok(&w, "ann", "s1", &ann);
+    checkout_ok(&w, "bob", "s2", &bob);
+    assert_string_equal(bob.secret, "s3\"cret");
+    assert_int_equal(ann.request_id, 0);
+    assert_int_equal(w.vault.nrequests, 1);
+    assert_string_equal(w.vault.requests[0].user, FAKE_PRINCIPAL);
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
+    assert_int_equal(w.vault.count[FAKE_CREDENTIAL], 1);
+    finish_release(&w, "ann", "s1", w.credential, &r);
+    assert_int_equal(r.remaining, 1);
+    assert_int_equal(world_checkins(&w), 0);
+    finish_release(&w, "bob", "s2", w.credential, &r);
+    assert_int_equal(world_checkins(&w), 1);
+    world_advance(&w, 100); /* rows that no one waits for */
+    assert_int_equal(world_state(&w).leases_active, 0);
+    assert_int_equal(show(&w, NULL).n, 0);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
 }
 
 TEST(a_lease_is_shown_as_the_pra_users)
@@ -186,22 +188,44 @@ TEST(keys_are_counted)
     world_end(&w);
 }
 
+static void until_checkin_is_sent(struct world *w)
+{
+    for (int i = 0; i < 100 && !w->vault.count[FAKE_CHECKIN]; i++) {
+        world_iterate(w);
+        (void)fake_store_commit(w->store);
+    }
+    assert_int_equal(fake_vault_pending_op(&w->vault, 0), FAKE_CHECKIN);
+}
+
+/* The trail says that no one has held it. */
 TEST(a_lost_checkout_is_given_back_after_settle)
 {
+    struct buf text = BUF_INIT(100000);
     struct world w;
     struct caller c;
 
-    start(&w, repeatable, 0);
+    world_init(&w);
+    fake_vault_set_can(&w.vault, repeatable, 0);
+    world_add_store(&w);
+    world_add_audit(&w, AUDIT_STRICT);
+    w.sink.text = &text;
+    world_start(&w);
     world_set_fault(&w, FAKE_REQUEST, FAKE_LOST_DID);
     assert_int_equal(finish_checkout(&w, "ann", "s1", &c), FAULT_VAULT_UNAVAILABLE);
     w.vault.plan = NULL;
     assert_int_equal(counts(&w).settling, 1);
     world_advance(&w, SECONDS(29));
     assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
-    world_advance(&w, SECONDS(2));
+    fake_clock_advance(&w.clock, SECONDS(2));
+    until_checkin_is_sent(&w);
+    assert_int_equal(fake_store_only(w.store)->state, REQUEST_RETURNING); /* for the next process */
+    world_settle(&w);
     assert_int_equal(world_checkins(&w), 1);
+    world_advance(&w, 100);
     assert_int_equal(fake_store_count(w.store), 0);
+    assert_non_null(strstr(buf_cstr(&text), "\"event\":\"checkin\",\"outcome\":\"recovered\""));
     world_end(&w);
+    buf_free(&text);
 }
 
 TEST(a_new_checkout_takes_a_lost_one_over)
@@ -546,6 +570,29 @@ TEST(a_checkin_without_end_goes_on_until_it_is_forgotten)
     world_end(&w);
 }
 
+/* The check-in is under way: what follows it is that nothing more is tried, whatever becomes of it. */
+TEST(a_checkin_that_fails_after_it_was_forgotten_is_the_last)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+    enum fault_code code = FAULT_INTERNAL;
+
+    start(&w, repeatable, 0);
+    checkout_ok(&w, "ann", "s1", &c);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    start_release(&w, "ann", "s1", w.credential, &r);
+    until_checkin_is_sent(&w);
+    assert_non_null(broker_forget_lease(w.broker, c.lease_id, SECONDS(15), on_forgotten, &code));
+    world_settle(&w);
+    assert_int_equal(code, FAULT_NONE);
+    world_advance(&w, HOURS(1));
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 1);
+    assert_int_equal(fake_store_count(w.store), 0);
+    w.vault.plan = NULL;
+    world_end(&w);
+}
+
 static void on_by_hand(void *arg, const struct release_answer *a)
 {
     struct released *r = arg;
@@ -644,6 +691,7 @@ int main(void)
         cmocka_unit_test(a_conflict_with_the_principals_own_lost_checkout_gives_it_back),
         cmocka_unit_test(a_conflict_with_a_stranger_of_the_same_name_sends_no_checkin),
         cmocka_unit_test(a_checkin_without_end_goes_on_until_it_is_forgotten),
+        cmocka_unit_test(a_checkin_that_fails_after_it_was_forgotten_is_the_last),
         cmocka_unit_test(an_operator_checks_in_what_has_no_row),
         cmocka_unit_test(a_checkin_by_hand_has_a_row_and_goes_on_after_a_crash),
         cmocka_unit_test(what_another_kind_of_vault_has_is_not_checked_in_by_hand),

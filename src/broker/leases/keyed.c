@@ -58,8 +58,6 @@ void keyed_last_holder_gone(struct vault_request *r, struct lease *lease)
 void keyed_recover(struct vault_request *r)
 {
     log_event(LOG_INFO, "recovery_begun", "user=%s lease=%s", r->user, r->asker->id);
-    if (!keyed_checkout_may_arrive(r))
-        keyed_doubt_checkout(r);
     vault_request_goto(r, VR_SETTLING);
 }
 

@@ -29,7 +29,7 @@
 void keyed_take_over(struct vault_request *);
 /* The last holder has gone; `lease` as in vault_request_unhold(). */
 void keyed_last_holder_gone(struct vault_request *, struct lease *);
-/* Nothing is known of what the vault has. */
+/* Nothing is known of what the vault has: after keyed_doubt_checkout(). */
 void keyed_recover(struct vault_request *);
 /* It is being given back: an operator may give it up. */
 bool keyed_is_droppable(const struct vault_request *);
