@@ -272,6 +272,14 @@ const struct vr_step vr_retry_step = {"retry",     "releasing",  REQUEST_RETURNI
 
 /* ---- from outside ---- */
 
+void vault_request_note_haste(struct vault_request *r)
+{
+    struct request_work *w = request_work_get(r);
+
+    if (w)
+        w->hurried = !r->expired && !r->session_ended;
+}
+
 void vault_request_hurry(struct vault_request *r)
 {
     struct request_work *w = request_work_get(r);

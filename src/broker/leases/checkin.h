@@ -24,6 +24,8 @@ struct vault_request_watch {
 
 struct watch_list;
 
+/* Its last holder has gone: a caller waits for the outcome, unless its time or its session has ended. */
+void vault_request_note_haste(struct vault_request *);
 /* A caller waits for the outcome: the next attempt is made now rather than later. */
 void vault_request_hurry(struct vault_request *);
 /* Of one that is being given back. False = it cannot be watched (out of memory). */

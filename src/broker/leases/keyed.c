@@ -39,7 +39,6 @@ static void note_last_holder(struct vault_request *r, const struct lease *lease)
 void keyed_last_holder_gone(struct vault_request *r, struct lease *lease)
 {
     bool settles = (keyed_checkout_may_arrive(r) || r->refused) && !r->vault_ref->leases->closing;
-    struct request_work *w = request_work_get(r);
 
     note_last_holder(r, lease);
     if (!settles) {
@@ -50,8 +49,7 @@ void keyed_last_holder_gone(struct vault_request *r, struct lease *lease)
     }
     if (lease)
         lease_forget(lease);
-    if (w)
-        w->hurried = !r->expired && !r->session_ended;
+    vault_request_note_haste(r);
     vault_request_goto(r, settles ? VR_SETTLING : VR_QUEUED);
 }
 

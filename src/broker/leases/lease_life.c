@@ -245,10 +245,8 @@ static void last_holder_gone(struct vault_request *request, struct lease *lease)
         vault_request_recover(request);
         return;
     }
-    struct request_work *work = next == VR_QUEUED ? request_work_get(request) : NULL;
-
-    if (work)
-        work->hurried = !request->expired && !request->session_ended;
+    if (next == VR_QUEUED)
+        vault_request_note_haste(request);
     vault_request_goto(request, next);
 }
 

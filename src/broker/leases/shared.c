@@ -22,10 +22,7 @@
 /* The store has it as RETURNING, or is to have it: checked in when the last check-out has let go. */
 static void begin_checkin(struct vault_request *r)
 {
-    struct request_work *work = request_work_get(r);
-
-    if (work)
-        work->hurried = !r->expired && !r->session_ended;
+    vault_request_note_haste(r);
     r->returned = false;
     vault_request_goto(r, VR_QUEUED);
 }
