@@ -37,12 +37,13 @@ void buf_clear(struct buf *b)
 {
     wipe(b->data, b->len);
     b->len = 0;
-    b->failed = false;
+    b->failed = b->no_memory = false;
 }
 
 static int mark_failed(struct buf *b, int err)
 {
     b->failed = true;
+    b->no_memory |= err == -ENOMEM;
     return err;
 }
 

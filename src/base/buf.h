@@ -18,9 +18,10 @@ struct buf {
     char *data; /* not NUL-terminated; NULL while empty */
     size_t len;
     size_t cap;
-    size_t max;  /* bytes it may hold */
-    bool failed; /* an append did not fit or memory ran out */
-    bool secret; /* lives in secret memory (secret.h); the loop's thread only */
+    size_t max;     /* bytes it may hold */
+    bool failed;    /* an append did not fit or memory ran out */
+    bool no_memory; /* `failed`, for want of memory */
+    bool secret;    /* lives in secret memory (secret.h); the loop's thread only */
 };
 
 #define BUF_INIT(limit)   ((struct buf){.max = (limit)})

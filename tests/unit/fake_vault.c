@@ -53,6 +53,16 @@ static struct fake_account *account_of(struct fake_vault *fv, const char *user, 
     return NULL;
 }
 
+/* Of an account that this user has not. */
+static enum vault_result refusal(const struct fake_vault *fv, struct ps_account_key ids)
+{
+    for (size_t i = 0; i < fv->naccounts; i++)
+        if (fv->accounts[i].row.system_id == ids.system_id &&
+            fv->accounts[i].row.account_id == ids.account_id)
+            return VAULT_DENIED;
+    return VAULT_ABSENT;
+}
+
 static struct ps_account_key ids_of(const char *key)
 {
     struct ps_account_key ids;
@@ -118,7 +128,9 @@ static void commit_keyed(struct fake_vault *fv, struct fake_call *fc)
     struct fake_request *r = live_of(fv, fc->account_key);
 
     if (!account_of(fv, fc->call->user, ids.system_id, ids.account_id))
-        fc->result = VAULT_DENIED;
+        fc->result = refusal(fv, ids);
+    else if (fc->type != CREDENTIAL_PASSWORD)
+        fc->result = VAULT_ABSENT;
     else if (r && (!fv->vault.can.repeatable || !person_same(r->user, fc->call->user)))
         fc->result = VAULT_CONFLICT;
     else if (!r)
@@ -145,7 +157,7 @@ static void commit_request(struct fake_vault *fv, struct fake_call *fc)
     struct fake_account *a = account_of(fv, fc->call->user, ids.system_id, ids.account_id);
 
     if (!a) {
-        fc->result = VAULT_DENIED;
+        fc->result = refusal(fv, ids);
         return;
     }
     for (size_t i = 0; i < fv->nrequests && !a->no_reuse; i++) {
@@ -289,6 +301,16 @@ static void commit(struct fake_vault *fv, struct fake_call *fc)
     commit_write(fv, fc);
     if (fc->fault == FAKE_LOST_DID)
         fc->result = VAULT_FAILED;
+}
+
+static bool is_checkout(const struct fake_vault *fv, enum fake_op op)
+{
+    return op == FAKE_REQUEST || (op == FAKE_CREDENTIAL && fv->vault.can.secret_with_checkout);
+}
+
+static bool has_effects(const struct fake_vault *fv, enum fake_op op)
+{
+    return is_checkout(fv, op) || op == FAKE_CHECKIN || op == FAKE_ISA;
 }
 
 /* ---- what the answer holds ---- */
@@ -499,7 +521,7 @@ static void answer(struct fake_vault *fv, struct fake_call *fc)
     }
     call->result = fc->result;
     call->unknown =
-        (fc->result == VAULT_FAILED &&
+        (fc->result == VAULT_FAILED && has_effects(fv, fc->op) &&
          (fc->fault == FAKE_LOST_DID || fc->fault == FAKE_LOST_DID_NOT || fc->fault == FAKE_LOST_LATE)) ||
         (fc->op == FAKE_REQUEST && call->origin == CHECKOUT_REUSED && fv->say_unsure);
     call->repeated = call->unknown || (fv->say_repeated && (fc->op == FAKE_REQUEST || fc->op == FAKE_ISA));
@@ -594,11 +616,6 @@ static int64_t alias_of(const char *key)
     return ids.kind == KIND_ALIAS ? ids.account_id : 0;
 }
 
-static bool is_checkout(const struct fake_vault *fv, enum fake_op op)
-{
-    return op == FAKE_REQUEST || (op == FAKE_CREDENTIAL && fv->vault.can.secret_with_checkout);
-}
-
 /* A check-out and a check-in of one account, in either order. */
 static bool are_opposite(const struct fake_vault *fv, enum fake_op one, enum fake_op other)
 {
@@ -677,24 +694,29 @@ static int fake_policy(struct vault *v, const char *account_key, int64_t minutes
 static int fake_checkout(struct vault *v, const struct checkout_want *want, struct vault_call *call)
 {
     struct fake_call fc = {.want = want, .type = want->type};
+    struct ps_account_key ids;
 
+    if (!ps_account_key_read(want->account_key, &ids))
+        return -EINVAL;
     copy(fc.account_key, sizeof fc.account_key, want->account_key);
     return begin(v, want->direct ? FAKE_ISA : FAKE_REQUEST, call, &fc);
 }
 
 /* A request as a call names it: by its number, or by key and handle, which name the account. */
-static struct fake_call call_of(const struct fake_vault *fv, const struct request_ref *request)
+static int call_of(const struct fake_vault *fv, const struct request_ref *request, struct fake_call *fc)
 {
-    struct fake_call fc = {.id = id_of(fv, request->key)};
+    struct ps_account_key ids;
 
+    *fc = (struct fake_call){.id = id_of(fv, request->key)};
     if (fv->vault.can.keys_are_unique)
-        return fc;
-    assert_int_equal(request->key[0], 'k');
+        return fc->id ? 0 : -EINVAL;
+    if (request->key[0] != 'k' || !ps_account_key_read(request->key + 1, &ids))
+        return -EINVAL;
     assert_int_equal(strncmp(request->handle, "h:", 2), 0);
     assert_string_equal(request->key + 1, request->handle + 2);
     assert_true(*request->lease_id);
-    copy(fc.account_key, sizeof fc.account_key, request->key + 1);
-    return fc;
+    copy(fc->account_key, sizeof fc->account_key, request->key + 1);
+    return 0;
 }
 
 static int fake_identify(const struct vault *v, const char *account_key, char key[REQUEST_KEY_SIZE],
@@ -725,19 +747,21 @@ static int fake_entitled(struct vault *v, const struct vault_session *session, c
 static int fake_read_secret(struct vault *v, const struct request_ref *request, enum credential_type type,
                             struct vault_call *call)
 {
-    struct fake_call fc = call_of(fake_of(v), request);
+    struct fake_call fc;
+    int err = call_of(fake_of(v), request, &fc);
 
     fc.type = type;
-    return begin(v, FAKE_CREDENTIAL, call, &fc);
+    return err ? err : begin(v, FAKE_CREDENTIAL, call, &fc);
 }
 
 static int fake_checkin(struct vault *v, const struct request_ref *request, const char *reason,
                         struct vault_call *call)
 {
     (void)reason;
-    struct fake_call fc = call_of(fake_of(v), request);
+    struct fake_call fc;
+    int err = call_of(fake_of(v), request, &fc);
 
-    return begin(v, FAKE_CHECKIN, call, &fc);
+    return err ? err : begin(v, FAKE_CHECKIN, call, &fc);
 }
 
 static int fake_requests(struct vault *v, struct vault_call *call)
@@ -758,7 +782,7 @@ static void fake_cancel(struct vault *v, struct vault_call *call)
     if (!fc)
         return;
     fv->cancelled++;
-    if (is_checkout(fv, fc->op) || fc->op == FAKE_CHECKIN || fc->op == FAKE_ISA) {
+    if (has_effects(fv, fc->op)) {
         fv->cancelled_writes++;
         commit(fv, fc);
     }
@@ -864,6 +888,30 @@ void fake_vault_init(struct fake_vault *fv, const struct clock *clock)
         .can = {.keys_are_unique = true, .has_end = true, .per_user = true, .repeatable = true}};
     TAILQ_INIT(&fv->calls);
 }
+
+const struct fake_kind fake_kinds[] = {
+    {"one principal", {.keys_are_unique = true, .has_end = true, .repeatable = true}, 0},
+    {"the secret with the check-out",
+     {.secret_with_checkout = true,
+      .keys_are_unique = true,
+      .has_end = true,
+      .per_user = true,
+      .repeatable = true},
+     0},
+    {"no end", {.keys_are_unique = true, .per_user = true, .repeatable = true}, 0},
+    {"keys that come again", {.has_end = true, .repeatable = true}, 0},
+    {"keys that come again, not repeatable", {.has_end = true}, 0},
+    {"keys that come again, no end", {.repeatable = true}, 0},
+    {"Privileged Identity", {.secret_with_checkout = true, .repeatable = true}, 0},
+    {"Privileged Identity, not repeatable", {.secret_with_checkout = true}, 0},
+    {"Privileged Identity with a life",
+     {.secret_with_checkout = true, .has_end = true, .repeatable = true},
+     HOURS(2)},
+    {"Privileged Identity with a life, not repeatable",
+     {.secret_with_checkout = true, .has_end = true},
+     HOURS(2)},
+};
+const size_t fake_nkinds = sizeof fake_kinds / sizeof fake_kinds[0];
 
 void fake_vault_set_can(struct fake_vault *fv, struct vault_can can, uint64_t life_ms)
 {

@@ -164,6 +164,14 @@ void fake_vault_init(struct fake_vault *, const struct clock *);
  */
 #define FAKE_PRINCIPAL "gateway"
 void fake_vault_set_can(struct fake_vault *, struct vault_can, uint64_t life_ms);
+/* What a vault may be like otherwise than Password Safe. Keys that come again are those of one principal. */
+struct fake_kind {
+    const char *name;
+    struct vault_can can;
+    uint64_t life_ms;
+};
+extern const struct fake_kind fake_kinds[];
+extern const size_t fake_nkinds;
 void fake_vault_free(struct fake_vault *); /* frees calls that are no longer awaited */
 
 /* The row's key, after the test has changed the row. */

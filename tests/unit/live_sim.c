@@ -85,6 +85,11 @@ static int connect_to(const char *address)
 
 const char *live_sim_admin(const struct live_sim *sim, const char *path, const char *body)
 {
+    return live_sim_call(sim, body ? "POST" : "GET", path, body);
+}
+
+const char *live_sim_call(const struct live_sim *sim, const char *method, const char *path, const char *body)
+{
     static char answer[1 << 18];
     char request[4096];
     size_t got = 0;
@@ -92,7 +97,7 @@ const char *live_sim_admin(const struct live_sim *sim, const char *path, const c
     int n = snprintf(request, sizeof(request),
                      "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
                      "Content-Length: %zu\r\n\r\n%s",
-                     body ? "POST" : "GET", path, sim->admin, body ? strlen(body) : 0, body ? body : "");
+                     method, path, sim->admin, body ? strlen(body) : 0, body ? body : "");
 
     assert_true(n > 0 && (size_t)n < sizeof(request));
     assert_int_equal(write(fd, request, (size_t)n), n);
@@ -102,7 +107,7 @@ const char *live_sim_admin(const struct live_sim *sim, const char *path, const c
     answer[got] = '\0';
     const char *end = strstr(answer, "\r\n\r\n");
     if (!end || strncmp(answer, "HTTP/1.1 2", 10) != 0)
-        fail_msg("%s %s: %s", path, body ? body : "", answer);
+        fail_msg("%s %s %s: %s", method, path, body ? body : "", answer);
     return end + 4;
 }
 

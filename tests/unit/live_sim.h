@@ -18,6 +18,7 @@ void live_sim_stop(struct live_sim *); /* its exit code must be 0 */
 /* One call to its admin port, which must succeed; `body` NULL = GET. The answer's body, until the next call.
  */
 const char *live_sim_admin(const struct live_sim *, const char *path, const char *body);
+const char *live_sim_call(const struct live_sim *, const char *method, const char *path, const char *body);
 /* A file with this text, to be unlinked by the caller. */
 void live_sim_file(char path[64], const char *text);
 

@@ -44,34 +44,6 @@ struct game {
     bool killed[FAKE_MAX_REQUESTS]; /* by a person */
 };
 
-/* What a vault may be like otherwise than Password Safe. Keys that come again are those of one principal. */
-static const struct kind {
-    const char *name;
-    struct vault_can can;
-    uint64_t life_ms;
-} kinds[] = {
-    {"one principal", {.keys_are_unique = true, .has_end = true, .repeatable = true}, 0},
-    {"the secret with the check-out",
-     {.secret_with_checkout = true,
-      .keys_are_unique = true,
-      .has_end = true,
-      .per_user = true,
-      .repeatable = true},
-     0},
-    {"no end", {.keys_are_unique = true, .per_user = true, .repeatable = true}, 0},
-    {"keys that come again", {.has_end = true, .repeatable = true}, 0},
-    {"keys that come again, not repeatable", {.has_end = true}, 0},
-    {"keys that come again, no end", {.repeatable = true}, 0},
-    {"Privileged Identity", {.secret_with_checkout = true, .repeatable = true}, 0},
-    {"Privileged Identity, not repeatable", {.secret_with_checkout = true}, 0},
-    {"Privileged Identity with a life",
-     {.secret_with_checkout = true, .has_end = true, .repeatable = true},
-     HOURS(2)},
-    {"Privileged Identity with a life, not repeatable",
-     {.secret_with_checkout = true, .has_end = true},
-     HOURS(2)},
-};
-
 static unsigned seed_now;
 
 static unsigned roll(struct game *g, unsigned sides)
@@ -276,7 +248,7 @@ static void check_books(struct game *g)
     assert_int_equal(g->w.vault.cancelled_writes, 0);
 }
 
-static void play(const struct kind *kind, unsigned seed)
+static void play(const struct fake_kind *kind, unsigned seed)
 {
     struct game *g = calloc(1, sizeof *g);
 
@@ -320,10 +292,10 @@ TEST(random_operations_leave_requests_leases_and_rows_in_agreement)
 
 TEST(so_they_do_at_each_kind_of_vault)
 {
-    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
-        case_label("%s", kinds[k].name);
+    for (size_t k = 0; k < fake_nkinds; k++) {
+        case_label("%s", fake_kinds[k].name);
         for (unsigned seed = 0; seed < KIND_SEEDS; seed++)
-            play(&kinds[k], seed);
+            play(&fake_kinds[k], seed);
     }
 }
 

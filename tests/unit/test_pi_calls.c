@@ -278,9 +278,10 @@ TEST(each_answer_has_its_result)
     } cases[] = {
         {200, "", "{\"OperationMessage\":\"Already checked out by CORP\\\\bob\"}", CHECKOUT | READ | SPIN,
          VAULT_CONFLICT, FAULT_VAULT_CONFLICT, false},
-        {200, "", "{\"OperationMessage\":\"Already checked out by CORP\\\\bob\"}", CHECKIN, VAULT_GONE, 0,
+        {200, "", "{\"OperationMessage\":\"Already checked out by CORP\\\\bob\"}", CHECKIN, VAULT_GONE,
+         FAULT_VAULT_CONFLICT, false},
+        {200, "", "{\"OperationMessage\":\"is not checked out\"}", CHECKIN, VAULT_GONE, FAULT_VAULT_CONFLICT,
          false},
-        {200, "", "{\"OperationMessage\":\"is not checked out\"}", CHECKIN, VAULT_GONE, 0, false},
         {400, "", "{\"Message\":\"You must request this password\"}", CHECKOUT | READ, VAULT_PENDING,
          FAULT_APPROVAL_PENDING, false},
         {500, "", "{\"Message\":\"account not found\"}", ALL, VAULT_ABSENT, FAULT_CREDENTIAL_NOT_FOUND,

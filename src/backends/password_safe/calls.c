@@ -151,13 +151,23 @@ static int refuse_name(struct ps_call *call)
     return err;
 }
 
+/* What the operation has written, which went unlooked at until now. */
+static int text_error(const struct buf *text)
+{
+    if (!text->failed)
+        return 0;
+    return text->no_memory ? -ENOMEM : -EMSGSIZE;
+}
+
 int ps_call_start(struct ps_call *call)
 {
     struct ps *ps = call->ps;
     const char *name = ps->oauth_user ? ps->oauth_user : call->call.out->user;
     struct ps_user *user = NULL;
-    int err = call->target.failed || call->body.failed ? -EMSGSIZE : 0;
+    int err = text_error(&call->target);
 
+    if (!err)
+        err = text_error(&call->body);
     if (!err && !ps_user_name_valid(name))
         return refuse_name(call);
     if (!err)

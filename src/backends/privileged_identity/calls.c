@@ -234,6 +234,8 @@ static bool wants_checkin(struct pi_call *call)
         pi_count_gone(call->pi, call->key);
         if (call->confirmed)
             out->result = VAULT_OK;
+        else
+            fault_set(&out->fault, FAULT_VAULT_CONFLICT, "the vault has no such check-out any more");
         return false;
     }
     call->confirmed++;
