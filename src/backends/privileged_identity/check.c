@@ -75,7 +75,11 @@ static void check_sections(struct checked *c, bool shared, enum pi_operation out
     if (!n)
         return;
     (void)snprintf(section, sizeof(section), "access %s", first->name);
-    (void)snprintf(who, sizeof(who), n > 1 ? "[%s] and %zu more sections" : "[%s]", section, n - 1);
+    (void)snprintf(who, sizeof(who),
+                   n > 2   ? "[%s] and %zu more sections"
+                   : n > 1 ? "[%s] and one more"
+                           : "[%s]",
+                   section, n - 1);
     for (enum pi_operation op = out; op <= in; op++)
         if (!is_allowed(c, op))
             row_mistake(c, section, who, op);

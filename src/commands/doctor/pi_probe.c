@@ -354,7 +354,8 @@ bool pi_doctor_probe(struct doctor *d)
     size_t refuted = checklist_count(&d->checklist, CHECK_REFUTED);
 
     if (refuted) {
-        report_failed(d, "%zu item%s of the checklist refuted", refuted, refuted == 1 ? " is" : "s are");
+        report_failed(d, "%zu item%s of the checklist %s refuted", refuted, refuted == 1 ? "" : "s",
+                      refuted == 1 ? "is" : "are");
         report_cause(d, "the site's service differs from what the profile and the configuration say");
         report_remedy(d, "see `set` of each item below; docs/privileged-identity.md describes the keys");
     } else if (d->report.of[d->report.stage].state != STATE_WARNING) {
