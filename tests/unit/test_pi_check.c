@@ -45,7 +45,7 @@ static const struct {
      "[access st]: the row checkin_stored is guessed in profile json-v2: set provisional = "
      "guessed in [vault erpm]"},
     {VAULT "provisional = yes\n" STORED "[access more]\nstored_system = s\nstored_account = b\n" WHO, NULL,
-     12, "[access st] and 1 more sections: the row checkin_stored is guessed"},
+     12, "[access st] and one more: the row checkin_stored is guessed"},
     {VAULT "provisional = yes\nprofile = rest\n" SHARED, NULL, 13,
      "[access sh]: the row checkout_shared is guessed in profile rest"},
     {VAULT "provisional = guessed\nprofile = json-v1\n" SHARED STORED, NULL, 0, NULL},
