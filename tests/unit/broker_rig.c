@@ -212,6 +212,7 @@ static void on_checkout(void *arg, const struct checkout_answer *a)
         assert_null(a->private_key);
         c->code = a->fault->code;
         c->kept_id = a->fault->vault_request_id;
+        c->retry_after_s = a->fault->retry_after_s;
         (void)text_copy(c->detail, sizeof c->detail, a->fault->detail);
         return;
     }

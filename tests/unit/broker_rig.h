@@ -52,6 +52,7 @@ struct caller {
     char lease_id[32], username[128], secret[128], passphrase[128];
     int64_t request_id, expires_wall_ms;
     int64_t kept_id; /* of the request that waits for its approver, as the fault names it; 0 = none */
+    unsigned retry_after_s;
     bool ssh_key, adopted;
 };
 

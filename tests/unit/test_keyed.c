@@ -269,11 +269,56 @@ TEST(after_a_lost_checkin_the_key_waits_for_settle)
     world_advance(&w, SECONDS(5));
     assert_int_equal(world_checkins(&w), 1); /* confirmed, and the key is not free yet */
     assert_int_equal(finish_checkout(&w, "bob", "s2", &c), FAULT_VAULT_UNAVAILABLE);
+    assert_int_equal(c.retry_after_s, 25); /* of 30 */
     assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
     world_advance(&w, SECONDS(16));
     start_checkout(&w, "bob", "s2", &c); /* its turn comes before its deadline */
     world_advance(&w, SECONDS(12));
     assert_checkout_ok(&c);
+    world_end(&w);
+}
+
+TEST(who_waits_for_a_checkin_makes_it_go_at_once)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    start(&w, repeatable, 0);
+    checkout_ok(&w, "ann", "s1", &c);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    finish_release(&w, "ann", "s1", w.credential, &r);
+    world_advance(&w, MINUTES(30)); /* minutes are between two attempts now */
+    w.vault.plan = NULL;
+    checkout_ok(&w, "bob", "s2", &c);
+    assert_int_equal(world_checkins(&w), 1);
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 2);
+    world_end(&w);
+}
+
+/* Its own lease ends later than that of the one who was there. */
+TEST(a_read_that_outlasts_the_first_lease_goes_on)
+{
+    struct world w;
+    struct caller ann, bob;
+
+    start(&w, repeatable, 0);
+    checkout_ok(&w, "ann", "s1", &ann);
+    world_advance(&w, (uint64_t)(ann.expires_wall_ms - w.clock.wall) - SECONDS(2));
+    start_checkout(&w, "bob", "s2", &bob);
+    for (int i = 0; i < 100 && w.vault.count[FAKE_CREDENTIAL] == 0; i++) {
+        world_iterate(&w);
+        if (!fake_store_commit(w.store) && w.vault.count[FAKE_CREDENTIAL] == 0)
+            (void)fake_vault_step(&w.vault);
+    }
+    assert_int_equal(fake_vault_pending_op(&w.vault, 0), FAKE_CREDENTIAL);
+    fake_clock_run(&w.clock, w.timers, SECONDS(3));
+    world_settle(&w);
+    assert_checkout_ok(&bob);
+    assert_true(bob.expires_wall_ms > ann.expires_wall_ms);
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
+    assert_int_equal(world_checkins(&w), 0);
+    assert_int_equal(world_state(&w).leases_active, 1);
     world_end(&w);
 }
 
@@ -679,6 +724,8 @@ int main(void)
         cmocka_unit_test(a_lost_checkout_is_given_back_after_settle),
         cmocka_unit_test(a_new_checkout_takes_a_lost_one_over),
         cmocka_unit_test(after_a_lost_checkin_the_key_waits_for_settle),
+        cmocka_unit_test(who_waits_for_a_checkin_makes_it_go_at_once),
+        cmocka_unit_test(a_read_that_outlasts_the_first_lease_goes_on),
         cmocka_unit_test(a_checkin_is_not_sent_before_its_row_is_durable),
         cmocka_unit_test(a_checkin_waits_for_a_store_that_cannot_write),
         cmocka_unit_test(each_lease_has_its_own_end_within_the_vaults),

@@ -101,7 +101,6 @@ static enum co_state turn_resume(struct checkout *co, int err)
     struct vault_request *r;
     uint64_t wait_ms;
 
-    key_wait_leave(&co->key_wait);
     if (err == -EINVAL)
         return co_fail(co, FAULT_CREDENTIAL_NOT_FOUND,
                        "the vault has no such account; find credentials again");
@@ -118,10 +117,10 @@ static enum co_state turn_resume(struct checkout *co, int err)
     }
 }
 
+/* Where it goes from here stops its deadline, or moves it. */
 static bool turn_drop(struct checkout *co)
 {
     key_wait_leave(&co->key_wait);
-    timer_stop(co->op.broker->timers, &co->defer);
     return true;
 }
 
