@@ -342,6 +342,23 @@ static void checkin_again(void)
 }
 
 /* The process dies while the vault has the request, and once more with a lease. */
+static void keyed_by_hand(void)
+{
+    begin_keyed();
+    failing_calls_stop();
+    (void)fake_vault_seed(&w.vault, FAKE_PRINCIPAL, 1, 11, 600, "of a lost store");
+    failing_calls_start();
+    struct started *op = next_op();
+    op->begun = broker_checkin_credential(w.broker, w.credential, SECONDS(5), on_release, op) != NULL;
+    world_advance(&w, MINUTES(2));
+    failing_calls_stop();
+    if (fake_vault_live(&w.vault)) { /* the operator does it once more */
+        op = next_op();
+        op->begun = broker_checkin_credential(w.broker, w.credential, SECONDS(5), on_release, op) != NULL;
+    }
+    end();
+}
+
 /* As the process before has left it: in the row the key is asked for. */
 static void keyed_recovered(void)
 {
@@ -739,6 +756,7 @@ EACH(answer_lost)
 EACH(keyed_shared)
 EACH(keyed_lost)
 EACH(keyed_recovered)
+EACH(keyed_by_hand)
 EACH(checkin_again)
 EACH(recovered)
 EACH(vault_gone)
@@ -772,6 +790,7 @@ int main(void)
         cmocka_unit_test(each_call_of_keyed_shared),
         cmocka_unit_test(each_call_of_keyed_lost),
         cmocka_unit_test(each_call_of_keyed_recovered),
+        cmocka_unit_test(each_call_of_keyed_by_hand),
         cmocka_unit_test(each_call_of_checkin_again),
         cmocka_unit_test(each_call_of_recovered),
         cmocka_unit_test(each_call_of_vault_gone),
