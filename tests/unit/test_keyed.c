@@ -684,12 +684,13 @@ TEST(a_checkin_by_hand_has_a_row_and_goes_on_after_a_crash)
     struct world w;
     struct caller c;
 
-    start(&w, repeatable, 0);
+    start(&w, repeatable, HOURS(2));
     (void)fake_vault_seed(&w.vault, FAKE_PRINCIPAL, 1, 11, 60, "of a lost store");
     world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
     assert_true(check_in_by_hand(&w, w.credential).pending);
     assert_int_equal(check_in_by_hand(&w, w.credential).code, FAULT_VAULT_CONFLICT);
     assert_int_equal(fake_store_count(w.store), 1);
+    assert_int_equal(fake_store_only(w.store)->expires_wall_ms, w.clock.wall + HOURS(2));
     world_crash(&w, 0, 0);
     w.vault.plan = NULL;
     world_advance(&w, MINUTES(2));
