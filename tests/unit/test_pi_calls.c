@@ -586,6 +586,7 @@ TEST(spin_follows_as_it_is_configured)
     } cases[] = {{SPIN_NO, -1, -1}, {SPIN_SHARED, 5000, -1}, {SPIN_STORED, -1, 5000}, {SPIN_ALL, 5000, 5000}};
     char key[REQUEST_KEY_SIZE], *handle;
 
+    rig.conf.spin = SPIN_ALL; /* the log says that it has no effect */
     rig.conf.spin_delay_ms = SECONDS(5);
     pi_rig_profile(SPIN_ROW);
     pi_rig_start();

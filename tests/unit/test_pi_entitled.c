@@ -372,7 +372,7 @@ TEST(question_ends_in_time_is_cancelled_and_survives_a_reload)
     ask_again(&a, "");
     assert_int_equal(pi_entitled_all(&a, "ann", "web1"), 0);
     assert_int_equal(pi_entitled_all(&b, "ann", "web1"), 0);
-    rig.vault->ops->cancel(rig.vault, &b.call);
+    assert_true(rig.vault->ops->withdraw(rig.vault, &b.call));
     pi_conf.naccesses = 1;
     pi_rig_reload(); /* the map of the question is gone */
     list_both("[\"adm1\"]", "[\"root\"]");

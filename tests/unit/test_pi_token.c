@@ -83,6 +83,22 @@ TEST(authenticator_makes_login_type_2)
     free_all();
 }
 
+TEST(no_password_is_sent_where_the_profile_has_none)
+{
+    struct fault f;
+
+    pi_rig_profile("[sign_in]\npath = Login\nbody = {\"Username\":\"{user}\"}\n");
+    rig.conf.login_password_file = NULL;
+    pi_rig_start();
+    init_all();
+    assert_int_equal(rig.vault->ops->admit(rig.vault, "svc-gateway", SECONDS(10), &f), 0);
+    assert_int_equal(pi_checkout(&a, PI_ADM1), 0);
+    assert_non_null(rig_call(0));
+    assert_string_equal(rig.last_body, "{\"Username\":\"svc-gateway\"}");
+    rig.vault->ops->cancel(rig.vault, &a.call);
+    free_all();
+}
+
 TEST(old_token_is_replaced_and_signed_out_with_its_last_call)
 {
     rig.conf.token_max_age_ms = SECONDS(20);
@@ -409,6 +425,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(one_sign_in_serves_all_that_wait),
         T(authenticator_makes_login_type_2),
+        T(no_password_is_sent_where_the_profile_has_none),
         T(old_token_is_replaced_and_signed_out_with_its_last_call),
         T(unused_token_is_signed_out),
         T(refused_sign_in_pauses_everything_and_doubles),
