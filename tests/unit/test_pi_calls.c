@@ -350,6 +350,39 @@ TEST(each_answer_has_its_result)
     pi_ask_init(&a);
 }
 
+TEST(a_refused_token_with_a_password_may_have_done_it)
+{
+    pi_rig_start();
+    assert_int_equal(pi_checkout(&a, PI_ADM1), 0);
+    pi_sign_in(PI_TOKEN_1);
+    rig_answer(rig_call(0), 401, "{\"Message\":\"no\",\"Password\":\"x\"}");
+    pi_sign_in(PI_TOKEN_2);
+    rig_answer(rig_call(0), 500, "{\"Message\":\"Access denied\"}");
+    assert_int_equal(a.done, 1);
+    assert_int_equal(a.call.result, VAULT_FAILED);
+    assert_true(a.call.unknown);
+}
+
+TEST(no_token_in_a_fault_and_the_own_name_in_a_conflict)
+{
+    pi_rig_start();
+    assert_int_equal(pi_checkout(&a, PI_ADM1), 0);
+    pi_sign_in(PI_TOKEN_1);
+    rig_answer(rig_call(0), 500, "{\"Message\":\"Access denied for token " PI_TOKEN_1 "\"}");
+    assert_int_equal(a.call.result, VAULT_DENIED);
+    assert_lacks(a.call.fault.detail, PI_TOKEN_1);
+    ask_again(&a, "");
+    assert_int_equal(pi_checkout(&a, PI_ADM1), 0);
+    rig_answer(rig_call(0), 500, "{\"Message\":\"It is checked out by svc-gateway.\"}");
+    assert_int_equal(a.call.result, VAULT_CONFLICT);
+    assert_true(a.call.holder_is_own && !a.call.unknown);
+    ask_again(&a, "");
+    assert_int_equal(pi_checkout(&a, PI_ADM1), 0);
+    rig_answer(rig_call(0), 500, "{\"Message\":\"It is checked out by CORP\\\\ann.\"}");
+    assert_int_equal(a.call.result, VAULT_CONFLICT);
+    assert_false(a.call.holder_is_own);
+}
+
 TEST(lost_and_unsent_calls)
 {
     pi_rig_start();
@@ -662,6 +695,8 @@ int main(void)
         T(calls_and_the_probe_that_decides_share_no_connection),
         T(comment_is_cut_in_its_middle),
         T(each_answer_has_its_result),
+        T(a_refused_token_with_a_password_may_have_done_it),
+        T(no_token_in_a_fault_and_the_own_name_in_a_conflict),
         T(lost_and_unsent_calls),
         T(deadline_while_waiting_and_while_sent),
         T(call_whose_time_is_over_is_not_sent),
