@@ -23,11 +23,9 @@
 #define HASH_TEXT_SIZE  24 /* of 16 bytes in base64url without padding, and the NUL */
 #define VALUE_DEPTH     4
 
-static const char letters[REQUEST_NSTATES] = {[REQUEST_ASKED] = 'I',
-                                              [REQUEST_HELD] = 'O',
-                                              [REQUEST_RETURNING] = 'R',
-                                              [REQUEST_LAPSED] = 'L',
-                                              [REQUEST_PENDING] = 'W'};
+static const char letters[REQUEST_NSTATES] = {
+    [REQUEST_ASKED] = 'I',  [REQUEST_HELD] = 'O',    [REQUEST_RETURNING] = 'R',
+    [REQUEST_LAPSED] = 'L', [REQUEST_PENDING] = 'W', [REQUEST_SPINNING] = 'S'};
 #define LEASE_LETTER     'O'
 #define CANCELLED_LETTER 'X' /* an ASKED request that may not be opened any more */
 

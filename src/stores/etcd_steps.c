@@ -36,6 +36,7 @@
  *   repeat  h says 1, r is O                          h says 2
  *           h is there, r is O                        h says many
  *   cursor                                            p
+ *   spin, again                                       nothing: no such request is kept here
  *
  * Where the step describes a request as this gateway's own, O and W are of this gateway as well: another one
  * may have opened or kept it meanwhile. A lease that ends goes only where its h is there: the session's s may
@@ -291,6 +292,7 @@ static const char *key_in_state(const struct parts *p, const char **from, const 
     case REQUEST_PENDING: *from = p->pending_from, *to = p->pending_to; return p->k->pending;
     case REQUEST_RETURNING: *from = "R", *to = "S"; break;
     case REQUEST_LAPSED: *from = "L", *to = "M"; break;
+    case REQUEST_SPINNING: *from = "S", *to = "T"; break;
     default: *from = "O", *to = "P";
     }
     return p->k->request;
@@ -510,6 +512,15 @@ static void clear(struct parts *p)
     clear_where(p, "L", "M");
 }
 
+/* Of a request whose key comes again, which this store does not keep: it never holds. */
+static void refuse(struct parts *p)
+{
+    struct etcd_alternative *a = alternative(p);
+
+    compare(a, ETCD_THERE, p->k->request);
+    compare(a, ETCD_ABSENT, p->k->request);
+}
+
 static void learn_lsid(struct parts *p)
 {
     struct etcd_alternative *a = alternative(p);
@@ -522,8 +533,9 @@ static void (*const kinds[STEP_NKINDS])(struct parts *) = {
     [STEP_ASK] = ask,          [STEP_OPEN] = open_lease, [STEP_PEND] = pend,
     [STEP_EDIT] = edit,        [STEP_AMEND] = amend,     [STEP_LEAVE] = leave,
     [STEP_RETURN] = give_back, [STEP_LAPSE] = lapse,     [STEP_CLOSE] = close_request,
-    [STEP_RELEASE] = release,  [STEP_END] = end_request, [STEP_CANCEL] = cancel,
-    [STEP_CLEAR] = clear,      [STEP_REPEAT] = repeat,
+    [STEP_SPIN] = refuse,      [STEP_AGAIN] = refuse,    [STEP_RELEASE] = release,
+    [STEP_END] = end_request,  [STEP_CANCEL] = cancel,   [STEP_CLEAR] = clear,
+    [STEP_REPEAT] = repeat,
 };
 
 /* ---- a step as a whole ---- */

@@ -82,6 +82,11 @@ static const char *const migrations[] = {
     /* Requests whose key comes again: what names them besides, and leases with an end of their own. */
     "ALTER TABLE vault_request ADD COLUMN handle TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE lease ADD COLUMN expires_ms INTEGER NOT NULL DEFAULT 0;",
+    /* The spin. Leases may have had the secret of a request that was held or is being given back. */
+    "ALTER TABLE vault_request ADD COLUMN spin INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vault_request ADD COLUMN spins INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vault_request ADD COLUMN began_ms INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE vault_request SET spin = 1 WHERE state IN (1, 2) AND handle <> '';",
 };
 enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
 
@@ -143,9 +148,11 @@ static int count_odd_rows(sqlite3 *db, int64_t *odd)
 
     (void)snprintf(
         sql, sizeof(sql),
-        "SELECT (SELECT count(*) FROM vault_request WHERE state NOT BETWEEN 0 AND %d OR mark = '')"
+        "SELECT (SELECT count(*) FROM vault_request WHERE state NOT BETWEEN 0 AND %d OR spin NOT BETWEEN 0 "
+        "AND "
+        "%d OR mark = '')"
         " + (SELECT count(*) FROM lease WHERE ended NOT BETWEEN 0 AND %d OR request = '' OR id = '')",
-        REQUEST_NSTATES - 1, SESSION_END_NSOURCES - 1);
+        REQUEST_NSTATES - 1, REQUEST_NSPINS - 1, SESSION_END_NSOURCES - 1);
     return read_number(db, sql, odd);
 }
 

@@ -53,7 +53,7 @@
  * answer until their `until_ms`, or for ever. A CLOSE that takes leases along may be done later than steps
  * that follow it.
  *
- * A shared store keeps neither a request's handle nor a lease's own end.
+ * A shared store keeps neither a request's handle nor a lease's own end, and nothing of a spin.
  *
  * Not here: which steps are given and when (broker/leases/rows.h, journal.h); copies of rows (store_rows.h).
  */
@@ -75,7 +75,17 @@ enum request_state {
     REQUEST_RETURNING, /* to be checked in; attempts and next try are kept */
     REQUEST_LAPSED,    /* the vault's own expiry came first; kept for a day, for operators to see */
     REQUEST_PENDING,   /* it waits for its approver */
+    REQUEST_SPINNING,  /* it was given back, and its password is to be changed (request_spin) */
     REQUEST_NSTATES
+};
+
+/* The spin of a request: the change of its password after the check-in, where the vault makes one. */
+enum request_spin {
+    SPIN_UNUSED, /* no lease has had the secret */
+    SPIN_USED,   /* one may have had it: the spin follows its confirmed check-in */
+    SPIN_DUE,    /* that is confirmed, and no spin has been sent since */
+    SPIN_SENT,   /* a spin may be on its way */
+    REQUEST_NSPINS
 };
 
 /* Their words in logs and commands. */
@@ -106,9 +116,12 @@ struct request_row {
     bool adopted;       /* the person's own request: never checked in */
     int64_t expires_wall_ms;
     int64_t attempts;       /* check-ins tried */
-    int64_t next_wall_ms;   /* next check-in, 0 = at once; LAPSED, PENDING: the end of waiting */
+    int64_t next_wall_ms;   /* next check-in or spin, 0 = at once; LAPSED, PENDING: the end of waiting */
     const char *last_error; /* "" = none */
-    struct holder asker;    /* of the lease for which it was asked */
+    enum request_spin spin;
+    int64_t spins;         /* that have failed */
+    int64_t began_wall_ms; /* its check-out, where one has taken it back; 0 = with its asker */
+    struct holder asker;   /* of the lease for which it was asked */
 };
 
 /* Which report ended the PRA session of a lease. */
@@ -155,6 +168,9 @@ enum store_step_kind {
     STEP_LAPSE,  /* the request has ended by itself */
     STEP_CLOSE,  /* nothing is left to do for the request */
     STEP_CURSOR,
+    /* Of a store that is a gateway's alone; a shared one is OTHERWISE: */
+    STEP_SPIN,  /* the request was given back, and its spin is due, is about to be sent, or has failed */
+    STEP_AGAIN, /* the vault is about to be asked once more for what was given back */
     /* Of a shared store alone: */
     STEP_RELEASE, /* the lease ends; the request is to be checked in if no other lease holds it */
     STEP_END,     /* the request is to be checked in, whoever holds it: its time is over, or it has gone */

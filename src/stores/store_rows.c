@@ -11,7 +11,7 @@
 
 const char *const request_state_words[REQUEST_NSTATES] = {
     [REQUEST_ASKED] = "asked",   [REQUEST_HELD] = "held",       [REQUEST_RETURNING] = "returning",
-    [REQUEST_LAPSED] = "lapsed", [REQUEST_PENDING] = "pending",
+    [REQUEST_LAPSED] = "lapsed", [REQUEST_PENDING] = "pending", [REQUEST_SPINNING] = "spinning",
 };
 
 /* clang-format off */
@@ -23,10 +23,12 @@ const struct store_step_rule store_step_rules[STEP_NKINDS] = {
     [STEP_AMEND]  = {"amend",  ROW_AS_IS,    ROW_UPDATED,  0, false},
     [STEP_LEAVE]  = {"leave",  ROW_AS_IS,    ROW_DELETED,  0, false},
     [STEP_RETURN] = {"return", ROW_UPDATED,  ROW_DELETED,
-                     IN(ASKED) | IN(HELD) | IN(PENDING) | IN(RETURNING), true},
+                     IN(ASKED) | IN(HELD) | IN(PENDING) | IN(RETURNING) | IN(SPINNING), true},
     [STEP_LAPSE]  = {"lapse",  ROW_UPDATED,  ROW_AS_IS,    IN(RETURNING), true},
     [STEP_CLOSE]  = {"close",  ROW_DELETED,  ROW_DELETED,  0, true},
     [STEP_CURSOR] = {"cursor", ROW_AS_IS,    ROW_AS_IS,    0, false},
+    [STEP_SPIN]   = {"spin",   ROW_UPDATED,  ROW_AS_IS,    IN(ASKED) | IN(RETURNING) | IN(SPINNING), true},
+    [STEP_AGAIN]  = {"again",  ROW_UPDATED,  ROW_AS_IS,    IN(SPINNING), true},
     [STEP_RELEASE] = {"release", ROW_UPDATED, ROW_DELETED,  IN(HELD), false},
     [STEP_END]     = {"end",     ROW_UPDATED, ROW_AS_IS,    IN(HELD), false},
     [STEP_CANCEL]  = {"cancel",  ROW_UPDATED, ROW_AS_IS,    IN(ASKED), false},

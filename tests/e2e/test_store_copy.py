@@ -23,7 +23,7 @@ from stack import Stack
 
 VAULT = "http://127.0.0.1:1/BeyondTrust/api/public/v3"
 LSID = "0123456789abcdef0123456789abcdef"
-STATES = {"asked": 0, "held": 1, "returning": 2, "lapsed": 3, "pending": 4}
+STATES = {"asked": 0, "held": 1, "returning": 2, "lapsed": 3, "pending": 4, "spinning": 5}
 INTO = ["store_copy.etcd.locked", "store_copy.etcd.batch", "store_copy.etcd.written", "store_copy.file.gone",
         "store_copy.etcd.released"]
 OUT_OF = ["store_copy.etcd.locked", "store_copy.file.rows", "store_copy.file.filled", "store_copy.etcd.gone"]
@@ -131,7 +131,8 @@ def test_there_and_back_is_the_same(clean, filled, tmp_path):
     (tmp_path / "a").mkdir()
     there = Ends(clean, tmp_path / "a", filled)
     looked = there.done("--dry-run")
-    assert looked["dry_run"] and looked["requests"] == {"asked": 1, "held": 2, "returning": 1, "lapsed": 1, "pending": 1}
+    assert looked["dry_run"] and looked["requests"] == {"asked": 1, "held": 2, "returning": 1, "lapsed": 1, "pending": 1,
+                                                        "spinning": 0}
     assert looked["leases"] == 3 and clean.keys(PREFIX) == {}
     done = there.done("--yes")
     assert (done["requests"], done["leases"], done["cursors"], done["left_out"]) == (looked["requests"], 3, 1, 0)

@@ -115,6 +115,9 @@ void fake_update_request(struct fake_store *fs, const struct request_row *old, c
     row.attempts = new->attempts;
     row.next_wall_ms = new->next_wall_ms;
     row.last_error = new->last_error;
+    row.spin = new->spin;
+    row.spins = new->spins;
+    row.began_wall_ms = new->began_wall_ms;
     row.asker.lsid = new->asker.lsid;
     fake_store_put_request(fs, &row);
 }

@@ -406,6 +406,10 @@ static bool decide(struct fake_store *fs, struct store_step *step, bool is_own, 
     case STEP_CANCEL: *outcome = apply_cancel(fs, step); return true;
     case STEP_CLEAR: *outcome = apply_clear(fs, step); return true;
     case STEP_REPEAT: *outcome = apply_repeat(fs, step); return true;
+    case STEP_SPIN:
+    case STEP_AGAIN:
+        *outcome = otherwise(fs, step, fake_find_request(fs->node.rows, step->request.mark));
+        return true;
     default: return false;
     }
 }

@@ -25,6 +25,7 @@ struct model {
     bool adopted[MARKS], cancelled[MARKS];
     char owner[96]; /* of a shared store, as it was read */
     int64_t cursor_ms;
+    bool is_shared; /* the store */
 };
 
 static const char *const marks[MARKS] = {"mark-a", "mark-b", "mark-c"};
@@ -90,6 +91,10 @@ static bool is_expected(const struct store_under_test *t, const struct model *m,
     case STEP_CLEAR:
         return is_leased(m, a) && (state == ABSENT || state == REQUEST_RETURNING || state == REQUEST_LAPSED);
     case STEP_REPEAT: return is_leased(m, a) && state == REQUEST_HELD;
+    case STEP_SPIN:
+        return !t->is_shared && !others_hold(m, a) &&
+               (state == REQUEST_ASKED || state == REQUEST_RETURNING || state == REQUEST_SPINNING);
+    case STEP_AGAIN: return !t->is_shared && state == REQUEST_SPINNING && !others_hold(m, a);
     case STEP_ASK: return state == ABSENT;
     case STEP_OPEN:
         return (state == REQUEST_ASKED && !m->cancelled[a->mark]) ||
@@ -152,6 +157,8 @@ static enum store_outcome apply(const struct store_under_test *t, struct model *
         m->cancelled[a->mark] = true;
         break;
     case STEP_CLEAR: end_lease(m, a); break;
+    case STEP_SPIN: describe(m, a, REQUEST_SPINNING); break;
+    case STEP_AGAIN: describe(m, a, REQUEST_ASKED); break;
     case STEP_ASK:
     case STEP_EDIT: describe(m, a, (int)a->step.request.state); break;
     case STEP_OPEN:
@@ -219,6 +226,11 @@ static int on_request(void *arg, const struct request_row *r)
     assert_int_equal(r->attempts, r->expires_wall_ms + 1);
     assert_int_equal(r->next_wall_ms, r->expires_wall_ms + 2);
     assert_int_equal(r->adopted, r->expires_wall_ms % 2);
+    if (m->is_shared)
+        return 0;
+    assert_int_equal(r->spin, r->expires_wall_ms % REQUEST_NSPINS);
+    assert_int_equal(r->spins, r->expires_wall_ms + 3);
+    assert_int_equal(r->began_wall_ms, r->expires_wall_ms + 4);
     return 0;
 }
 
@@ -257,6 +269,7 @@ static void compare(struct store_under_test *t, struct model *want)
     struct model have;
 
     clear(&have);
+    have.is_shared = t->is_shared;
     assert_int_equal(t->load ? t->load(t, &reader, &have) : t->store->ops->load(t->store, &reader, &have), 0);
     assert_int_equal(have.cursor_ms, want->cursor_ms);
     if (*have.owner)
@@ -294,6 +307,11 @@ static void on_done(struct store_step *step, enum store_outcome outcome)
         assert_string_equal(step->now->mark, marks[a->mark]);
 }
 
+static bool asks(enum store_step_kind kind)
+{
+    return kind == STEP_ASK || kind == STEP_AGAIN || kind == STEP_CANCEL;
+}
+
 /* Each text and number of the row follows from `number`. */
 static void fill(struct asked_step *a, enum store_step_kind kind, int mark, int lease, int number)
 {
@@ -302,21 +320,25 @@ static void fill(struct asked_step *a, enum store_step_kind kind, int mark, int 
     a->step = (struct store_step){
         .kind = kind,
         .request = {.mark = marks[mark],
-                    .state = kind == STEP_ASK || kind == STEP_CANCEL ? REQUEST_ASKED
-                             : kind == STEP_LAPSE                    ? REQUEST_LAPSED
-                             : kind == STEP_PEND                     ? REQUEST_PENDING
+                    .state = asks(kind)           ? REQUEST_ASKED
+                             : kind == STEP_SPIN  ? REQUEST_SPINNING
+                             : kind == STEP_LAPSE ? REQUEST_LAPSED
+                             : kind == STEP_PEND  ? REQUEST_PENDING
                              : kind == STEP_RETURN || kind == STEP_RELEASE || kind == STEP_END
                                  ? REQUEST_RETURNING
                                  : REQUEST_HELD,
                     .vault = "safe",
                     .url = a->text,
                     .user = "ACME\\mrivera",
-                    .name = kind == STEP_ASK || kind == STEP_CANCEL ? "" : names[mark],
+                    .name = asks(kind) ? "" : names[mark],
                     .adopted = number % 2,
                     .expires_wall_ms = number,
                     .attempts = number + 1,
                     .next_wall_ms = number + 2,
                     .last_error = a->text,
+                    .spin = (enum request_spin)(number % REQUEST_NSPINS),
+                    .spins = number + 3,
+                    .began_wall_ms = number + 4,
                     .asker = holder_of(marks[mark], a->text)},
         .lease = {.request = marks[mark],
                   .id = lease < 0 ? "" : ids[lease],
@@ -448,6 +470,8 @@ static void reach(struct store_under_test *t, struct model *m, int state, int le
         give_one(t, m, STEP_RETURN, 0, -1);
     if (state == REQUEST_LAPSED)
         give_one(t, m, STEP_LAPSE, 0, -1);
+    if (state == REQUEST_SPINNING)
+        give_one(t, m, STEP_SPIN, 0, -1);
     assert_int_equal(m->state[0], state);
 }
 
@@ -466,6 +490,8 @@ static bool is_of(int kind, int lease)
     case STEP_RELEASE:
     case STEP_CLEAR:
     case STEP_REPEAT: return lease >= 0;
+    case STEP_SPIN:
+    case STEP_AGAIN:
     case STEP_END:
     case STEP_CANCEL: return lease < 0;
     default: return true;
@@ -477,7 +503,9 @@ static void each_step(struct store_under_test *t, void (*give_it)(struct store_u
 {
     struct model m;
 
-    for (int state = 0; state <= ABSENT; state++)
+    for (int state = 0; state <= ABSENT; state++) {
+        if (state == REQUEST_SPINNING && t->is_shared)
+            continue; /* it is kept by none */
         for (int leases = 0; leases < (may_have_leases(t, state) ? 3 : 1); leases++)
             for (int kind = 0; kind < (t->is_shared ? STEP_NKINDS : STEP_FIRST_SHARED); kind++)
                 for (int lease = -1; lease < 2; lease++) {
@@ -488,6 +516,7 @@ static void each_step(struct store_under_test *t, void (*give_it)(struct store_u
                     reach(t, &m, state, leases);
                     give_it(t, &m, (enum store_step_kind)kind, lease);
                 }
+    }
     t->empty(t);
     case_text[0] = '\0';
 }
@@ -612,7 +641,7 @@ void store_contract_order(struct store_under_test *t, unsigned seed)
 
             if ((kind == STEP_RETURN || kind == STEP_CLOSE || kind == STEP_PEND) && rand_r(&seed) % 2)
                 lease = -1;
-            if (kind == STEP_END || kind == STEP_CANCEL)
+            if (!is_of((int)kind, lease))
                 lease = -1;
             fill(&steps[i], kind, rand_r(&seed) % MARKS, lease, rand_r(&seed) % 1000);
             if (kind == STEP_EDIT)
