@@ -201,6 +201,7 @@ void broker_drain(struct broker *b)
     if (b->draining)
         return;
     b->draining = true;
+    leases_drain(b->leases);
     journal_resume(leases_journal(b->leases)); /* the last time at which a restart can be spared old rows */
     b->releases_on_stop = b->conf->gateway.release_on_stop && !is_other_alive(b);
     if (b->releases_on_stop)

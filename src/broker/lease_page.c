@@ -64,7 +64,8 @@ static const struct op_class page_class = {page_leave, page_expired, page_leave}
 
 /* ---- rows ---- */
 
-static const char *const words[REQUEST_NSTATES] = {"intent", "open", "releasing", "lapsed", "pending"};
+static const char *const words[REQUEST_NSTATES] = {"intent", "open",    "releasing",
+                                                   "lapsed", "pending", "spinning"};
 
 /* What is found, but for a lease whose request has gone, and for what is shown through its leases. */
 static bool is_shown(const struct store_found *f)

@@ -20,7 +20,7 @@
 
 /* clang-format off */
 
-static const char *const lease_states[] = {"intent", "pending", "open", "releasing", "lapsed", NULL};
+static const char *const lease_states[] = {"intent", "pending", "open", "releasing", "lapsed", "spinning", NULL};
 
 static const char *const pi_profiles[] = {"json-v2", "rest", "json-v1", NULL};
 

@@ -77,7 +77,7 @@ static bool take_cursor(const char *value, void *filter)
 static const struct url_target_parameter parameters[] = {
     {"user", take_user, "must not be empty"},
     {"session", take_session, "must not be empty"},
-    {"state", take_state, "must be one of intent, pending, open, releasing, lapsed"},
+    {"state", take_state, "must be one of intent, pending, open, releasing, lapsed, spinning"},
     {"node", take_node, "must not be empty"},
     {"limit", take_limit, "must be a number from 1 to 1000"},
     {"cursor", take_cursor, "must be the `next` of an earlier page, taken over as it is"},

@@ -1,5 +1,5 @@
 set(broker_fakes fake_clock.c fake_vault.c fake_store.c fake_store_shared.c broker_rig.c)
-foreach(name keyed lease checkout checkout_torture checkout_direct_access release session_ended broker_random journal restore reconcile
+foreach(name keyed spin lease checkout checkout_torture checkout_direct_access release session_ended broker_random journal restore reconcile
         restore_many request_identity)
   jg_test(test_${name} SOURCES test_${name}.c ${broker_fakes} DEPENDS jg_broker)
 endforeach()

@@ -257,6 +257,8 @@ static void commit_write(struct fake_vault *fv, struct fake_call *fc)
         commit_keyed(fv, fc);
     else if (is_keyed && fc->op == FAKE_CHECKIN)
         commit_keyed_checkin(fv, fc);
+    else if (fc->op == FAKE_SPIN)
+        fv->spun++;
     else if (fc->op == FAKE_REQUEST)
         commit_request(fv, fc);
     else if (fc->op == FAKE_ISA)
@@ -308,9 +310,14 @@ static bool is_checkout(const struct fake_vault *fv, enum fake_op op)
     return op == FAKE_REQUEST || (op == FAKE_CREDENTIAL && fv->vault.can.secret_with_checkout);
 }
 
+static bool ends_hold(enum fake_op op)
+{
+    return op == FAKE_CHECKIN || op == FAKE_SPIN;
+}
+
 static bool has_effects(const struct fake_vault *fv, enum fake_op op)
 {
-    return is_checkout(fv, op) || op == FAKE_CHECKIN || op == FAKE_ISA;
+    return is_checkout(fv, op) || ends_hold(op) || op == FAKE_ISA;
 }
 
 /* ---- what the answer holds ---- */
@@ -616,10 +623,10 @@ static int64_t alias_of(const char *key)
     return ids.kind == KIND_ALIAS ? ids.account_id : 0;
 }
 
-/* A check-out and a check-in of one account, in either order. */
+/* A check-out and a check-in or spin of one account, in either order. */
 static bool are_opposite(const struct fake_vault *fv, enum fake_op one, enum fake_op other)
 {
-    return (is_checkout(fv, one) && other == FAKE_CHECKIN) || (one == FAKE_CHECKIN && is_checkout(fv, other));
+    return (is_checkout(fv, one) && ends_hold(other)) || (ends_hold(one) && is_checkout(fv, other));
 }
 
 static void check_alone(struct fake_vault *fv, enum fake_op op, const char *key)
@@ -634,6 +641,10 @@ static void check_alone(struct fake_vault *fv, enum fake_op op, const char *key)
             fake_vault_land(fv); /* by then it has arrived */
             break;
         }
+    const struct fake_request *held = op == FAKE_SPIN ? live_of(fv, key) : NULL;
+
+    if (held && strcmp(held->user, FAKE_PRINCIPAL) == 0)
+        fail_msg("a spin of what is checked out");
     TAILQ_FOREACH(fc, &fv->calls, link)
     if (are_opposite(fv, op, fc->op) && strcmp(fc->account_key, key) == 0)
         fail_msg("call %d begins while call %d of its key is under way", (int)op, (int)fc->op);
@@ -764,6 +775,20 @@ static int fake_checkin(struct vault *v, const struct request_ref *request, cons
     return err ? err : begin(v, FAKE_CHECKIN, call, &fc);
 }
 
+static int fake_after_checkin(struct vault *v, const struct request_ref *request, struct vault_call *call)
+{
+    struct fake_call fc;
+    int err = call_of(fake_of(v), request, &fc);
+
+    return err ? err : begin(v, FAKE_SPIN, call, &fc);
+}
+
+static int64_t fake_after_checkin_delay(const struct vault *v, const struct request_ref *request)
+{
+    (void)request;
+    return ((const struct fake_vault *)v)->spin_delay_ms;
+}
+
 static int fake_requests(struct vault *v, struct vault_call *call)
 {
     return begin(v, FAKE_REQUESTS, call, &(struct fake_call){.id = 0});
@@ -835,6 +860,8 @@ static const struct vault_ops fake_ops = {
     .checkout = fake_checkout,
     .read_secret = fake_read_secret,
     .checkin = fake_checkin,
+    .after_checkin = fake_after_checkin,
+    .after_checkin_delay = fake_after_checkin_delay,
     .requests = fake_requests,
     .directory = fake_directory,
     .admit = fake_admit,
@@ -871,7 +898,7 @@ void fake_vault_init(struct fake_vault *fv, const struct clock *clock)
     static char *run_as[] = {domain_user};
     static char empty[] = "";
 
-    *fv = (struct fake_vault){.clock = clock, .next_id = 100};
+    *fv = (struct fake_vault){.clock = clock, .next_id = 100, .spin_delay_ms = -1};
     copy(fv->conf.name, sizeof fv->conf.name, "main");
     fv->conf.run_as = (struct conf_list){.item = run_as, .n = 1};
     fv->conf.default_domain = corp;
@@ -890,33 +917,48 @@ void fake_vault_init(struct fake_vault *fv, const struct clock *clock)
 }
 
 const struct fake_kind fake_kinds[] = {
-    {"one principal", {.keys_are_unique = true, .has_end = true, .repeatable = true}, 0},
+    {"one principal", {.keys_are_unique = true, .has_end = true, .repeatable = true}, 0, -1},
     {"the secret with the check-out",
      {.secret_with_checkout = true,
       .keys_are_unique = true,
       .has_end = true,
       .per_user = true,
       .repeatable = true},
-     0},
-    {"no end", {.keys_are_unique = true, .per_user = true, .repeatable = true}, 0},
-    {"keys that come again", {.has_end = true, .repeatable = true}, 0},
-    {"keys that come again, not repeatable", {.has_end = true}, 0},
-    {"keys that come again, no end", {.repeatable = true}, 0},
-    {"Privileged Identity", {.secret_with_checkout = true, .repeatable = true}, 0},
-    {"Privileged Identity, not repeatable", {.secret_with_checkout = true}, 0},
+     0,
+     -1},
+    {"no end", {.keys_are_unique = true, .per_user = true, .repeatable = true}, 0, -1},
+    {"keys that come again", {.has_end = true, .repeatable = true}, 0, -1},
+    {"keys that come again, not repeatable", {.has_end = true}, 0, -1},
+    {"keys that come again, no end", {.repeatable = true}, 0, -1},
+    {"Privileged Identity", {.secret_with_checkout = true, .repeatable = true}, 0, -1},
+    {"Privileged Identity, not repeatable", {.secret_with_checkout = true}, 0, -1},
     {"Privileged Identity with a life",
      {.secret_with_checkout = true, .has_end = true, .repeatable = true},
-     HOURS(2)},
+     HOURS(2),
+     -1},
     {"Privileged Identity with a life, not repeatable",
      {.secret_with_checkout = true, .has_end = true},
-     HOURS(2)},
+     HOURS(2),
+     -1},
+    {"a spin after the check-in", {.secret_with_checkout = true, .repeatable = true}, 0, 0},
+    {"a spin a second later", {.secret_with_checkout = true, .repeatable = true}, 0, SECONDS(1)},
+    {"a spin, and a life", {.has_end = true}, HOURS(2), SECONDS(20)},
 };
 const size_t fake_nkinds = sizeof fake_kinds / sizeof fake_kinds[0];
+
+void fake_vault_set_kind(struct fake_vault *fv, const struct fake_kind *kind)
+{
+    fake_vault_set_can(fv, kind->can, kind->life_ms);
+    fv->spin_delay_ms = kind->spin_delay_ms;
+}
 
 void fake_vault_set_can(struct fake_vault *fv, struct vault_can can, uint64_t life_ms)
 {
     fv->ops = fake_ops;
-    if (!can.keys_are_unique) {
+    if (can.keys_are_unique) {
+        fv->ops.after_checkin = NULL;
+        fv->ops.after_checkin_delay = NULL;
+    } else {
         fv->ops.identify = fake_identify;
         fv->ops.requests = NULL;
         fv->ops.match = NULL;

@@ -33,6 +33,7 @@ enum fake_op {
     FAKE_DIRECTORY,
     FAKE_ISA,
     FAKE_ENTITLED,
+    FAKE_SPIN,
     FAKE_NOPS
 };
 
@@ -149,6 +150,8 @@ struct fake_vault {
     bool say_repeated;       /* requests and direct access were sent more than once */
     unsigned hide_lists;     /* so many lists of requests are empty */
     int64_t say_expires;     /* all live requests end then, by its lists; 0 = when they do */
+    int64_t spin_delay_ms;   /* a spin follows the check-in, so long after it; -1 = none does */
+    unsigned spun;           /* passwords changed */
     struct fake_vault *twin; /* another address of that vault, which has all calls and rows; NULL = none */
 };
 
@@ -158,8 +161,9 @@ const char *fake_fault_name(enum fake_fault);
 void fake_vault_init(struct fake_vault *, const struct clock *);
 /*
  * Another kind of vault, before the broker is made. Where keys are not unique a request is known by its
- * account, live requests are not told, and a test ends when a check-out and a check-in of one account are on
- * their way together, also where one was lost less than `settle` (30 s) ago. Where it is not per_user all
+ * account, live requests are not told, and a test ends when a check-out and a check-in or spin of one account
+ * are on their way together, also where one was lost less than `settle` (30 s) ago, and when an account is
+ * spun that its principal has. Where it is not per_user all
  * calls act as FAKE_PRINCIPAL.
  */
 #define FAKE_PRINCIPAL "gateway"
@@ -169,7 +173,9 @@ struct fake_kind {
     const char *name;
     struct vault_can can;
     uint64_t life_ms;
+    int64_t spin_delay_ms; /* as in struct fake_vault */
 };
+void fake_vault_set_kind(struct fake_vault *, const struct fake_kind *);
 extern const struct fake_kind fake_kinds[];
 extern const size_t fake_nkinds;
 void fake_vault_free(struct fake_vault *); /* frees calls that are no longer awaited */

@@ -346,7 +346,7 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
     runs++;
     world_init(w);
     if (kind)
-        fake_vault_set_can(&w->vault, kind->can, kind->life_ms);
+        fake_vault_set_kind(&w->vault, kind);
     if (s->setup)
         s->setup(w);
     if (audited.on)

@@ -62,7 +62,7 @@ static void fake_open(struct contract_stand *stand)
     fake_clock_init(&s->clock);
     fake_vault_init(fv, &s->clock.clock);
     if (s->kind)
-        fake_vault_set_can(fv, s->kind->can, s->kind->life_ms);
+        fake_vault_set_kind(fv, s->kind);
     (void)fake_vault_add(fv, 1, 11, "web01", "root", SECRET);
     fake_vault_add(fv, 1, 12, "web01", "admin", SECRET)->user = "CORP\\zoe";
     fv->plan = plan;

@@ -67,12 +67,21 @@ static int ask(struct checkout *co)
     return row_ask(co->asked, &co->written, on_written);
 }
 
+/* What it has taken back is another check-out's at the vault from now on. */
+static int ask_again(struct checkout *co)
+{
+    uint64_t length_ms = (uint64_t)co->minutes * co->vault->conf->minute_ms;
+
+    vault_request_set_end(co->asked, co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
+    return row_again(co->asked, &co->written, on_written);
+}
+
 /* A shared store may be waited for as long as the caller waits. */
 static int intent_enter(struct checkout *co)
 {
     if (!co->shared && !journal_writable(leases_journal(co->op.broker->leases)))
         return -EIO;
-    return await_row(co, ask(co));
+    return await_row(co, co->asked ? ask_again(co) : ask(co));
 }
 
 static enum co_state intent_resume(struct checkout *co, int err)
@@ -80,7 +89,7 @@ static enum co_state intent_resume(struct checkout *co, int err)
     err = err < 0 ? err : co->row_err;
     if (!err)
         return co->shared ? co_ask_vault(co) : co_is_isa(co) ? CO_ISA : CO_REQUEST;
-    if (co->asked)
+    if (co->asked && co->asked->asker == co->lease)
         co->asked->has_row = false; /* the step has not happened */
     co_withdraw(co);                /* nothing was sent */
     return co->shared && err == -ESTALE ? co_session_has(co) : co_store_failed(co, err);

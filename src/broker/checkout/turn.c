@@ -5,6 +5,7 @@
  *
  *   policy -> turn --no one has the key------------------------> intent -> request -> keep
  *              | ^ --an earlier check-out may have made it-----> request (the row is there)
+ *              | | --it was given back, and its spin is due----> intent -> request -> keep
  *              | | --it is held--------------------------------> password, as a holder more
  *              | +-- it is asked for, or given back: the turn is waited for
  *              +---- the wait would be longer than the caller's, or it is not given twice --> reply
@@ -18,6 +19,7 @@
 #include "base/container_of.h"
 #include "broker/leases/clock_skew.h"
 #include "broker/leases/request_identity.h"
+#include "broker/leases/spin.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -55,6 +57,8 @@ static int turn_enter(struct checkout *co)
         vault_request_hurry(r);
         r = find_record(co);
     }
+    if (r)
+        spin_recall(r);
     if (err || !r || !is_to_wait(co, r))
         return err ? err : CO_NOW;
     co->key_wait.changed = on_changed;
@@ -88,6 +92,16 @@ static enum co_state take_over(struct checkout *co, struct vault_request *r)
     return claim(co, r) ? CO_REQUEST : CO_REPLY;
 }
 
+static enum co_state take_back(struct checkout *co, struct vault_request *r)
+{
+    spin_take_back(r);
+    co->asked = r;
+    if (claim(co, r))
+        return CO_INTENT;
+    co_withdraw(co);
+    return CO_REPLY;
+}
+
 static enum co_state fail_wait(struct checkout *co, uint64_t wait_ms)
 {
     (void)co_fail(co, FAULT_VAULT_UNAVAILABLE,
@@ -112,6 +126,7 @@ static enum co_state turn_resume(struct checkout *co, int err)
     switch (keyed_turn(r, &wait_ms)) {
     case KEY_JOIN: return join(co, r);
     case KEY_TAKE_OVER: return take_over(co, r);
+    case KEY_TAKE_BACK: return take_back(co, r);
     case KEY_REFUSED: return co_fail_held(co, r);
     default: return wait_ms < op_time_left(&co->op) ? CO_TURN : fail_wait(co, wait_ms);
     }

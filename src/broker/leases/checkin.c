@@ -33,7 +33,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MAX_ATTEMPTS 1000000000U
 
@@ -141,14 +140,6 @@ static bool is_background(const struct vault_request *r)
     return r->session_ended && !r->work->hurried;
 }
 
-/* A key names what one sign-in name has checked out: another one does not give it back. */
-static bool is_of_other_identity(const struct vault_request *r)
-{
-    const char *principal = vault_request_vault(r)->principal;
-
-    return r->is_keyed && principal && strcmp(principal, r->user) != 0;
-}
-
 static int checking_in_enter(struct vault_request *r)
 {
     struct request_work *w = r->work;
@@ -159,7 +150,7 @@ static int checking_in_enter(struct vault_request *r)
     w->tried = true;
     if (!cc)
         return -ENOMEM;
-    if (is_of_other_identity(r)) {
+    if (keyed_is_of_other_identity(r)) {
         free(cc);
         return -EPERM;
     }

@@ -4,9 +4,9 @@
  * lease_table.h describes leases and vault requests; here is what only the files that change them need. Each
  * file has one part of the life: restore.c makes the table from the store, lease_life.c begins and ends
  * leases, request_states.c moves vault requests from state to state, recovery.c and checkin.c have the
- * states in which one is looked for and given back, reconcile.c compares with the vault's lists, rows.c says
- * it all to the journal, shared.c follows the outcomes of steps that a shared store decides, and
- * lease_table.c has the objects and their memory.
+ * states in which one is looked for and given back, spin.c those of what follows, reconcile.c compares with
+ * the vault's lists, rows.c says it all to the journal, shared.c follows the outcomes of steps that a shared
+ * store decides, and lease_table.c has the objects and their memory.
  *
  * Invariants: in_state[] counts the vault requests by state; each is the `request` of its asker, which is in
  * the table; those with a name are in `requests`, but for one that is VR_LAPSED or that a recovery looks for.
@@ -36,6 +36,7 @@
 #include "broker/leases/shared.h"
 #include "broker/leases/shared_strays.h"
 #include "broker/leases/sites.h"
+#include "broker/leases/spin.h"
 #include "broker/leases/vault_ref.h"
 
 struct leases {
@@ -80,6 +81,7 @@ struct leases {
     size_t in_state[VR_NSTATES];
     size_t nleases;           /* open */
     bool closing;             /* release_on_stop */
+    bool draining;            /* no spin is begun any more */
     uint64_t burst_ms, burst; /* timed releases in this millisecond */
     uint64_t lapsed_ever;
     uint64_t random; /* of backoff_ms() */
@@ -100,6 +102,7 @@ struct request_work {
     uint64_t checkout_until_ms, checkin_until_ms; /* until then a call whose answer was lost may arrive */
     LIST_HEAD(, key_wait) key_waits;
     char last_holder[ID_SIZE]; /* "" = its asker */
+    int64_t began_wall_ms;     /* its check-out, where one has taken it back (spin.h); 0 = with its asker */
     bool is_dropped;           /* by an operator, while its check-in is under way */
     bool is_recovered;         /* no one has held it: a check-out of unknown outcome */
     /* checkin.c */

@@ -34,7 +34,7 @@ struct journal_entry {
     struct wait_list waits;
     TAILQ_ENTRY(journal_entry) link; /* of the queue, or of those that the store has */
     bool is_awaited;                 /* an operation waits for it */
-    bool is_given_up;                /* it follows a STEP_ASK that has not happened */
+    bool is_given_up;                /* it follows a step of a check-out that has not happened */
     bool is_given;                   /* the store has it */
     char texts[];
 };
@@ -120,6 +120,8 @@ static void pass_crash_point(const struct store_step *step, bool durable)
         [STEP_LAPSE] = {"lease.lapsed.before", "lease.lapsed.durable"},
         [STEP_CLOSE] = {"lease.close.before", "lease.close.durable"},
         [STEP_CURSOR] = {"pra.cursor.before", "pra.cursor.durable"},
+        [STEP_SPIN] = {"lease.spinning.before", "lease.spinning.durable"},
+        [STEP_AGAIN] = {"checkout.again.before", "checkout.again.durable"},
     };
     const char *name = durable ? points[step->kind].durable : points[step->kind].before;
 
@@ -188,10 +190,15 @@ static void move_waits(struct journal_entry *entry, struct wait_list *to, bool a
     }
 }
 
+static bool asks_vault(const struct store_step *step)
+{
+    return step->kind == STEP_ASK || step->kind == STEP_AGAIN;
+}
+
 /* Of a check-out that has not sent anything: it ends. */
 static bool is_given_up(const struct journal_entry *entry)
 {
-    return entry->is_given_up || (entry->is_awaited && entry->step.kind == STEP_ASK);
+    return entry->is_given_up || (entry->is_awaited && asks_vault(&entry->step));
 }
 
 static void dequeue(struct journal_entry *entry)
@@ -442,7 +449,7 @@ static int put(struct journal *j, const struct store_step *step, bool awaited, s
 
     if (can && j->is_stuck)
         unstick(j);
-    if (!can && awaited && step->kind == STEP_ASK)
+    if (!can && awaited && asks_vault(step))
         return -EIO;
     struct journal_entry *entry = step->kind == STEP_CURSOR && j->step_lost ? NULL : entry_new(j, step);
 

@@ -9,7 +9,7 @@
  *             ^            |  \--otherwise--> logged: the lease table and the store differ
  *             |            v
  *             +-------- away: kept, before all newer ones, and given again when the store can write
- *                         \--a check-out waits for it (STEP_ASK, STEP_OPEN)--> given up: it never happens
+ *                         \--a check-out waits for it (STEP_ASK, STEP_AGAIN)--> given up: it never happens
  *
  * A step that is put with a wait is committed at once or with its batch (base/queue/group_commit.h). The
  * others are delayed: the end of a lease is awaited by few. journal_await_all() ends the delay. A table at

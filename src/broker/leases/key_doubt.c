@@ -7,6 +7,8 @@
 #include "broker/leases/clock_skew.h"
 #include "broker/leases/internal.h"
 
+#include <string.h>
+
 static uint64_t now_of(const struct vault_request *r)
 {
     return clock_now(r->vault_ref->leases->clock);
@@ -48,6 +50,14 @@ bool keyed_checkin_may_arrive(const struct vault_request *r)
     return r->work && now_of(r) < r->work->checkin_until_ms;
 }
 
+/* A key names what one sign-in name has checked out: another one does not give it back. */
+bool keyed_is_of_other_identity(const struct vault_request *r)
+{
+    const char *principal = vault_request_vault(r)->principal;
+
+    return r->is_keyed && principal && strcmp(principal, r->user) != 0;
+}
+
 /* ---- turns ---- */
 
 static uint64_t time_until(const struct vault_request *r, uint64_t moment_ms)
@@ -86,6 +96,8 @@ enum key_turn keyed_turn(const struct vault_request *r, uint64_t *wait_ms)
         return repeatable && !is_past_latest_end(r) ? KEY_JOIN : KEY_REFUSED;
     if (r->state == VR_SETTLING && repeatable && !r->refused)
         return KEY_TAKE_OVER;
+    if (spin_is_to_come(r) && !keyed_checkin_may_arrive(r))
+        return KEY_TAKE_BACK;
     *wait_ms = shortest_wait(r);
     return KEY_WAIT;
 }
@@ -96,8 +108,9 @@ static int64_t life_end(const struct vault_request *r)
 {
     const struct vault *vault = vault_request_vault(r);
 
-    return vault->can.has_end && vault->life_ms ? r->asker->created_s * 1000 + (int64_t)vault->life_ms
-                                                : INT64_MAX;
+    int64_t began = r->work && r->work->began_wall_ms ? r->work->began_wall_ms : r->asker->created_s * 1000;
+
+    return vault->can.has_end && vault->life_ms ? began + (int64_t)vault->life_ms : INT64_MAX;
 }
 
 int64_t keyed_latest_end(const struct vault_request *r)

@@ -16,8 +16,9 @@
  * Leases of such a request have each an end of their own (lease.ends_ms); the end of the last one begins the
  * check-in.
  *
- * Not here: the doubt, and whose turn it is (key_doubt.h); ends of leases (lease_life.h); the check-out's
- * side (checkout/turn.c); the calls themselves (checkin.c).
+ * Not here: the spin that may follow a confirmed check-in (spin.h); the doubt, and whose turn it is
+ * (key_doubt.h); ends of leases (lease_life.h); the check-out's side (checkout/turn.c); the calls themselves
+ * (checkin.c).
  */
 #ifndef JG_BROKER_LEASES_KEYED_H
 #define JG_BROKER_LEASES_KEYED_H

@@ -82,6 +82,12 @@ void audit_checkin_failed(struct audit *a, const struct vault_request *request, 
     write_checkin(a, "checkin_failed", "code", error, request, attempts, NULL);
 }
 
+void audit_spin(struct audit *a, const struct vault_request *request, const char *outcome, unsigned attempts,
+                const char *error)
+{
+    write_checkin(a, "spin", "outcome", outcome, request, attempts, error);
+}
+
 void audit_reconciled(struct audit *a, const struct vault_request *request, const char *found,
                       const char *mark)
 {
@@ -158,7 +164,8 @@ void audit_lease_row_end(struct audit *a, const struct request_row *request, con
 void audit_adopted(struct audit *a, const char *from, const struct request_row *row,
                    const struct lease_row *lease)
 {
-    static const char *const states[REQUEST_NSTATES] = {"intent", "open", "releasing", "lapsed", "pending"};
+    static const char *const states[REQUEST_NSTATES] = {"intent", "open",    "releasing",
+                                                        "lapsed", "pending", "spinning"};
     struct audit_note n;
 
     if (!a)

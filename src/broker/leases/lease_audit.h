@@ -22,6 +22,9 @@ void audit_lease_row_end(struct audit *, const struct request_row *, const struc
 void audit_checkin_end(struct audit *, const struct vault_request *, const char *outcome, unsigned attempts,
                        const char *error);
 void audit_checkin_failed(struct audit *, const struct vault_request *, unsigned attempts, const char *error);
+/* What has become of a spin that was due. `outcome`: accepted, failed, withdrawn. */
+void audit_spin(struct audit *, const struct vault_request *, const char *outcome, unsigned attempts,
+                const char *error);
 /* A finding of the reconciliation: `found` is stray_request or request_gone. */
 void audit_reconciled(struct audit *, const struct vault_request *, const char *found, const char *mark);
 /* A recovery has ended. `outcome`: lapsed, never_happened, held, given_back. */

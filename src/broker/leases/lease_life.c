@@ -274,8 +274,10 @@ void vault_request_withdraw(struct vault_request *request)
         vault_request_unhold(request, NULL);
     else if (request->was_lost)
         vault_request_unhold(request, NULL); /* an earlier check-out may have made it */
-    else
+    else {
+        request->checkouts = 0; /* it may have been there before (spin.h) */
         vault_request_goto(request, vault_request_over(request, END_NEVER, NULL));
+    }
 }
 
 /* ---- leases ---- */
@@ -328,6 +330,8 @@ void lease_open(struct lease *lease)
 
     lease_link(lease, request);
     request->checkouts--;
+    if (request->is_keyed && request->spin == SPIN_UNUSED)
+        request->spin = SPIN_USED;
     pending_handed_over(request);
     lease_log_change("opened", request, lease);
     if (old)

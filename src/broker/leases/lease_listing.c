@@ -54,7 +54,7 @@ static bool view_of(const struct lease *lease, struct lease_view *v, char user[L
                              .created_wall_ms = lease->created_s * 1000,
                              .user = request->user,
                              .adopted = request->origin == ORIGIN_FOREIGN,
-                             .expires_wall_ms = lease_expires_wall(lease)};
+                             .expires_wall_ms = spin_is_under_way(request) ? 0 : lease_expires_wall(lease)};
     if (request->is_keyed || !vault_request_vault(request)->can.per_user) {
         const struct session_leases *s = lease->session_leases;
 
@@ -66,7 +66,7 @@ static bool view_of(const struct lease *lease, struct lease_view *v, char user[L
         return true;
     v->request_key = vault_request_name(request);
     v->request_id = request_key_number(v->request_key);
-    v->attempts = work ? work->attempts : 0;
+    v->attempts = spin_is_under_way(request) ? request->spins : work ? work->attempts : 0;
     v->last_error = work ? work->last_error : NULL;
     return true;
 }
@@ -137,13 +137,18 @@ static void count_key(const struct vault_request *r, struct key_counts *n)
     n->held += r->state == VR_HELD;
     n->returning += is_returning;
     n->settling += r->state == VR_SETTLING || r->state == VR_QUIET;
+    n->spinning += spin_is_under_way(r);
     n->overdue += is_returning && r->work && r->work->last_error;
 }
 
 /* Each vault request is found at its asker. */
 void leases_count_keys(const struct leases *ls, const struct vault *vault, struct key_counts *n)
 {
+    const struct vault_ref *ref = vault_ref_find(&ls->vaults, vault);
+
     *n = (struct key_counts){0};
+    if (ref)
+        memcpy(n->spins, ref->spins, sizeof n->spins);
     for (const struct lease *lease = ls->leases_by_id; lease; lease = lease->hh.next) {
         const struct vault_request *r = lease->request;
 

@@ -5,6 +5,8 @@
 #ifndef JG_BROKER_LEASES_LEASE_LISTING_H
 #define JG_BROKER_LEASES_LEASE_LISTING_H
 
+#include "broker/leases/spin_outcome.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,7 +30,7 @@ struct lease_view {
     const char *state;            /* one of LEASE_STATES */
     bool adopted;
     int64_t created_wall_ms, expires_wall_ms;
-    int64_t attempts;       /* check-ins tried */
+    int64_t attempts;       /* check-ins tried; `spinning`: spins that have failed */
     const char *last_error; /* NULL = none */
     const char *node;       /* of a shared store: the gateway whose it is; NULL otherwise */
 };
@@ -40,7 +42,7 @@ struct lease_filter {
 };
 /* Of a PRA user with domain: 2 * 256 letters. */
 #define LEASE_USER_SIZE 2050
-#define LEASE_STATES    "intent", "pending", "open", "releasing", "lapsed"
+#define LEASE_STATES    "intent", "pending", "open", "releasing", "lapsed", "spinning"
 
 /*
  * Calls `row` for at most `limit` leases behind the cursor, oldest first; texts are valid within the call.
@@ -55,9 +57,11 @@ void leases_list_pending(struct leases *, const struct session *,
 /* Vault requests of a vault whose keys come again (keyed.h). */
 struct key_counts {
     size_t held;
-    size_t returning; /* their check-in is on its way or is tried again */
-    size_t settling;  /* a call whose answer was lost may still take effect */
-    size_t overdue;   /* of `returning`: a check-in has failed */
+    size_t returning;               /* their check-in is on its way or is tried again */
+    size_t settling;                /* a call whose answer was lost may still take effect */
+    size_t overdue;                 /* of `returning`: a check-in has failed */
+    size_t spinning;                /* given back, and the change of the password is due or on its way */
+    uint64_t spins[SPIN_NOUTCOMES]; /* so far */
 };
 /* Looks at each lease once. */
 void leases_count_keys(const struct leases *, const struct vault *, struct key_counts *);

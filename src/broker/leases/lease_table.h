@@ -58,7 +58,10 @@ enum vr_state {
     VR_RETRY,       /* until the next attempt of the check-in */
     VR_LAPSED,      /* for the end of its day */
     VR_SETTLING,    /* keyed.h: until no lost check-out can take effect any more */
-    VR_QUIET,       /* keyed.h: given back, until no lost check-in can take effect any more */
+    VR_QUIET,       /* keyed.h: given back, until no lost check-in or spin can take effect any more */
+    VR_SPIN_DUE,    /* spin.h: given back, until its spin is to be sent */
+    VR_SPIN_QUEUED, /* for its row, and for a place at the vault */
+    VR_SPINNING,    /* for the vault's answer */
     VR_ELSEWHERE,   /* another gateway's: for the check-outs that read through it */
     VR_ENDED,
     VR_NSTATES
@@ -87,6 +90,8 @@ struct vault_request {
     uint16_t outcomes;         /* of steps of a shared store on it: two of one question's time are compared */
     uint8_t state;             /* enum vr_state: request_states.c alone sets it */
     uint8_t origin;            /* enum request_origin */
+    uint8_t spin;              /* enum request_spin, of a keyed one */
+    uint8_t spins;             /* that have failed */
     bool has_row : 1;          /* in the store, as far as its steps will be applied */
     bool step_lost : 1;        /* of its rows, for want of memory */
     bool gone : 1;             /* the vault said that the request is no more */

@@ -22,6 +22,9 @@ static const struct vr_step *const states[VR_NSTATES] = {
     [VR_LAPSED] = &vr_lapsed_step,
     [VR_SETTLING] = &vr_settling_step,
     [VR_QUIET] = &vr_quiet_step,
+    [VR_SPIN_DUE] = &vr_spin_due_step,
+    [VR_SPIN_QUEUED] = &vr_spin_queued_step,
+    [VR_SPINNING] = &vr_spinning_step,
     [VR_ELSEWHERE] = &vr_elsewhere_step,
     [VR_ENDED] = &vr_ended_step,
 };
@@ -113,6 +116,17 @@ static size_t in_flight(const struct leases *ls)
     return ls->in_state[VR_QUEUED] + ls->in_state[VR_CHECKING_IN];
 }
 
+/* They are on their way, as far as their rows say. */
+static size_t spins_in_flight(const struct leases *ls)
+{
+    return ls->in_state[VR_SPIN_QUEUED] + ls->in_state[VR_SPINNING];
+}
+
+void leases_drain(struct leases *ls)
+{
+    ls->draining = true;
+}
+
 bool leases_written(const struct leases *ls)
 {
     return journal_quiet(ls->journal);
@@ -120,7 +134,7 @@ bool leases_written(const struct leases *ls)
 
 bool leases_quiet(const struct leases *ls, bool all_checked_in)
 {
-    return !in_flight(ls) && journal_quiet(ls->journal) &&
+    return !in_flight(ls) && !spins_in_flight(ls) && journal_quiet(ls->journal) &&
            (!all_checked_in || (!ls->in_state[VR_RETRY] && !looked_for(ls) && !ls->nleases));
 }
 
@@ -132,7 +146,9 @@ static struct vault_request *asked_by(const struct lease *lease)
 
 static uint64_t overdue_ms(const struct vault_request *request, uint64_t now)
 {
-    return request->origin == ORIGIN_OURS && request->state != VR_LAPSED && request->state != VR_PENDING &&
+    bool is_over = request->state == VR_LAPSED || request->state == VR_QUIET || spin_is_under_way(request);
+
+    return request->origin == ORIGIN_OURS && !is_over && request->state != VR_PENDING &&
                    now > request->ends_ms
                ? now - request->ends_ms
                : 0;

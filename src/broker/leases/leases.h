@@ -35,8 +35,10 @@ size_t leases_active(const struct leases *); /* that are open */
 size_t leases_reconcile(struct leases *, bool all_users);
 /* release_on_stop: ends every lease, and each one opened from now on. */
 void leases_close_all(struct leases *);
+/* The gateway stops: no spin (spin.h) is begun any more; the next start goes on with what is due. */
+void leases_drain(struct leases *);
 bool leases_written(const struct leases *); /* no row is on its way */
-/* No check-in and no row is on its way; with `all_checked_in`: and none is still to come. */
+/* No check-in, no spin and no row is on its way; with `all_checked_in`: and none is still to come. */
 bool leases_quiet(const struct leases *, bool all_checked_in);
 
 struct leases_state {

@@ -189,6 +189,9 @@ enum vr_state vault_request_over(struct vault_request *r, enum request_end how, 
     report_end(r, how);
     if (is_in_doubt(r, how))
         return look_again(r, lease);
+    if (spin_follows(r, how))
+        return VR_SPIN_DUE;
+    spin_give_up(r, how);
     if (r->is_keyed && !lease && how != END_NEVER && keyed_checkin_may_arrive(r))
         return VR_QUIET;
     row_close(r, lease);
@@ -250,6 +253,7 @@ enum vr_state vault_request_lapse(struct vault_request *r)
 
     r->vault_ref->leases->lapsed_ever++;
     report_end(r, END_LAPSED);
+    spin_give_up(r, END_LAPSED);
     if (w) {
         w->next_wall_ms = clock_wall(r->vault_ref->leases->clock) + LAPSED_KEPT_MS;
         w->settled_ms = 0;

@@ -25,7 +25,8 @@
  * from outside. vault_request_goto() alone changes the state, and VR_ENDED alone takes a vault request out of
  * the table.
  *
- * A request whose key comes again has no LOOKING: it settles instead, and is quiet before it ends (keyed.h).
+ * A request whose key comes again has no LOOKING: it settles instead, and is quiet before it ends (keyed.h);
+ * and a change of its password may follow the check-in (spin.h).
  *
  * Not here: the states of the recovery (recovery.c) and of the check-in (checkin.c).
  */
@@ -48,7 +49,7 @@ struct vr_step {
 
 extern const struct vr_step vr_pending_step, vr_asked_step, vr_looking_step, vr_look_later_step, vr_held_step,
     vr_queued_step, vr_checking_in_step, vr_retry_step, vr_lapsed_step, vr_settling_step, vr_quiet_step,
-    vr_elsewhere_step, vr_ended_step;
+    vr_spin_due_step, vr_spin_queued_step, vr_spinning_step, vr_elsewhere_step, vr_ended_step;
 
 /* How a vault request has ended. */
 enum request_end {

@@ -8,6 +8,7 @@
  *                  RETURNING  checked in, with the attempts made so far and not before the next try is due
  *                  LAPSED     shown until its day is over
  *                  PENDING    waits on for its approver, for what is left of its time
+ *                  SPINNING   its spin is made when it is due; one that may have been sent counts as lost
  *   lease          the session's lease again, with the same id and end
  *
  * The rows carry wall clock times. A request gets what is left until its end by the present wall clock, but
@@ -38,14 +39,15 @@
 
 struct restore {
     struct leases *leases;
-    size_t open, releasing, asked, lapsed, pending, odd, due, ended;
+    size_t open, releasing, asked, lapsed, pending, spinning, odd, due, ended;
 };
 
 /* Milliseconds this request has left. In a shared store the beginning is in another gateway's time. */
 static uint64_t time_left(const struct leases *ls, const struct vault_ref *ref, const struct request_row *row)
 {
     int64_t left = row->expires_wall_ms - leases_wall(ls, ref->vault);
-    int64_t length = row->expires_wall_ms - row->asker.created_wall_ms / 1000 * 1000;
+    int64_t began = row->began_wall_ms ? row->began_wall_ms : row->asker.created_wall_ms / 1000 * 1000;
+    int64_t length = row->expires_wall_ms - began;
 
     if (!ls->shared && left > length)
         left = length;
@@ -123,8 +125,14 @@ static struct vault_request *make_request(struct leases *ls, struct vault_ref *r
     r->origin = (uint8_t)origin_of(ref, row);
     r->ends_ms = clock_now(ls->clock) + time_left(ls, ref, row);
     r->expires_wall_ms = row->expires_wall_ms;
+    r->spin = (uint8_t)row->spin;
+    r->spins = row->spins > 0 && row->spins < UINT8_MAX ? (uint8_t)row->spins : 0;
     r->is_adopted = ls->shared != NULL;
     r->is_keyed = r->is_keyed || is_keyed_row(row);
+    if (row->began_wall_ms && !request_work_get(r))
+        return NULL;
+    if (row->began_wall_ms)
+        r->work->began_wall_ms = row->began_wall_ms;
     if (is_keyed_row(row) && !(r->handle = strdup(row->handle)))
         return NULL;
     return *row->name && vault_request_set_name(r, row->name) ? NULL : r;
@@ -189,7 +197,8 @@ static void give_back(struct restore *restore, struct vault_request *r)
  * check-ins. */
 static void keyed_restored(struct vault_request *r, enum request_state state)
 {
-    keyed_doubt_checkout(r);
+    if (state != REQUEST_SPINNING)
+        keyed_doubt_checkout(r);
     if (state == REQUEST_RETURNING)
         keyed_doubt_checkin(r);
 }
@@ -204,6 +213,7 @@ static void restore_state(struct restore *restore, struct vault_request *r, enum
     restore->asked += state == REQUEST_ASKED;
     restore->lapsed += state == REQUEST_LAPSED;
     restore->pending += waits;
+    restore->spinning += state == REQUEST_SPINNING;
     if (state == REQUEST_ASKED && r->vault_ref->leases->shared)
         vault_request_recover(r); /* the first look at once */
     else if (state == REQUEST_ASKED)
@@ -214,6 +224,8 @@ static void restore_state(struct restore *restore, struct vault_request *r, enum
         vault_request_goto(r, VR_LAPSED);
     else if (waits)
         vault_request_goto(r, VR_PENDING);
+    else if (state == REQUEST_SPINNING)
+        spin_restored(r, spread_ms(restore));
     else /* leases follow; without one it is given back, as one that waits and is not known whose it is */
         hold_again(r);
 }
@@ -226,7 +238,8 @@ static bool is_id(const struct leases *ls, const char *id)
 static bool makes_sense(const struct leases *ls, const struct request_row *row)
 {
     return is_id(ls, row->mark) && *row->vault && *row->user && strlen(row->name) < REQUEST_KEY_SIZE &&
-           (*row->name || row->state <= REQUEST_HELD);
+           (*row->name || row->state <= REQUEST_HELD) &&
+           (row->state != REQUEST_SPINNING || is_keyed_row(row));
 }
 
 /* A row that names its vault otherwise than the configuration does now is written again. */
@@ -285,6 +298,7 @@ static int on_request(void *arg, const struct request_row *stored)
     row.asker.created_wall_ms = wall_in_range(row.asker.created_wall_ms);
     row.expires_wall_ms = wall_in_range(row.expires_wall_ms);
     row.next_wall_ms = wall_in_range(row.next_wall_ms);
+    row.began_wall_ms = wall_in_range(row.began_wall_ms);
     return restore_request(arg, &row);
 }
 
@@ -489,9 +503,10 @@ int leases_restore(struct leases *ls)
     }
     settle_requests(&r);
     warn_of_vaults(ls);
-    if (r.open + r.releasing + r.asked + r.lapsed + r.pending + r.odd)
-        log_info("leases_restored", "open=%zu releasing=%zu intents=%zu lapsed=%zu pending=%zu odd=%zu",
-                 r.open, r.releasing, r.asked, r.lapsed, r.pending, r.odd);
+    if (r.open + r.releasing + r.asked + r.lapsed + r.pending + r.spinning + r.odd)
+        log_info("leases_restored",
+                 "open=%zu releasing=%zu intents=%zu lapsed=%zu pending=%zu spinning=%zu odd=%zu", r.open,
+                 r.releasing, r.asked, r.lapsed, r.pending, r.spinning, r.odd);
     crash_point("restore.done");
     if (r.ended && timer_start(ls->timers, &ls->restored, 0, on_restored))
         return -ENOMEM;

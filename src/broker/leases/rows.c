@@ -43,6 +43,13 @@ const char *row_mark(const struct vault_request *r)
     return r->work && r->work->elsewhere ? r->work->elsewhere->mark : r->asker->id;
 }
 
+/* Of one that is held a lease may have the secret before the next row is written. */
+static enum request_spin spin_of(const struct vault_request *r, enum request_state state)
+{
+    return r->is_keyed && state == REQUEST_HELD && r->spin == SPIN_UNUSED ? SPIN_USED
+                                                                          : (enum request_spin)r->spin;
+}
+
 struct request_row row_of_request(const struct vault_request *r, enum request_state state)
 {
     const struct request_work *work = r->work;
@@ -66,6 +73,9 @@ struct request_row row_of_request(const struct vault_request *r, enum request_st
                                 .attempts = work ? work->attempts : 0,
                                 .next_wall_ms = work ? work->next_wall_ms : 0,
                                 .last_error = error_of(r),
+                                .spin = spin_of(r, state),
+                                .spins = r->spins,
+                                .began_wall_ms = work ? work->began_wall_ms : 0,
                                 .asker = holder_of(r->asker)};
 }
 
@@ -130,6 +140,14 @@ int row_ask(struct vault_request *r, struct journal_wait *wait, void (*done)(str
     return insert(r, REQUEST_ASKED, wait, done);
 }
 
+int row_again(struct vault_request *r, struct journal_wait *wait,
+              void (*done)(struct journal_wait *, int err))
+{
+    return journal_put(r->vault_ref->leases->journal,
+                       &(struct store_step){.kind = STEP_AGAIN, .request = row_of_request(r, REQUEST_ASKED)},
+                       wait, done);
+}
+
 int row_open(struct lease *lease, const struct vault_request *instead, struct journal_wait *wait,
              void (*done)(struct journal_wait *, int err))
 {
@@ -190,6 +208,11 @@ void row_return(struct vault_request *r, const struct lease *lease)
 void row_lapse(struct vault_request *r)
 {
     (void)put(r, &(struct store_step){.kind = STEP_LAPSE, .request = row_of_request(r, REQUEST_LAPSED)});
+}
+
+void row_spin(struct vault_request *r)
+{
+    (void)put(r, &(struct store_step){.kind = STEP_SPIN, .request = row_of_request(r, REQUEST_SPINNING)});
 }
 
 void row_close(struct vault_request *r, const struct lease *lease)

@@ -23,6 +23,8 @@ struct lease_row row_of_lease(const struct lease *);
 
 /* The vault is about to be asked, or may have been. As journal_put(). */
 int row_ask(struct vault_request *, struct journal_wait *, void (*done)(struct journal_wait *, int err));
+/* The same for one that was given back, whose spin was due. As journal_put(). */
+int row_again(struct vault_request *, struct journal_wait *, void (*done)(struct journal_wait *, int err));
 /* The lease holds its request; `instead` is its own, which it has not become. As journal_put(). */
 int row_open(struct lease *, const struct vault_request *instead, struct journal_wait *,
              void (*done)(struct journal_wait *, int err));
@@ -38,6 +40,7 @@ void row_leave(struct vault_request *, const struct lease *);
 int row_remove_lease(struct leases *, const struct lease_row *);
 void row_return(struct vault_request *, const struct lease *);
 void row_lapse(struct vault_request *);
+void row_spin(struct vault_request *);
 void row_close(struct vault_request *, const struct lease *);
 
 #endif

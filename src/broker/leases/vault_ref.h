@@ -14,6 +14,7 @@
 
 #include "backends/backend.h"
 #include "broker/leases/checkin_queue.h"
+#include "broker/leases/spin_outcome.h"
 
 struct leases;
 
@@ -25,7 +26,8 @@ struct vault_ref {
     char *moved_from; /* another url, which restored rows name; NULL = none does */
     bool absent;      /* no longer configured; `vault` belongs to this vault_ref */
     struct checkin_queue checkins;
-    struct known_user *users; /* known_users.c */
+    struct known_user *users;       /* known_users.c */
+    uint64_t spins[SPIN_NOUTCOMES]; /* so far */
 };
 
 struct vault_refs {

@@ -275,8 +275,8 @@ static bool is_chosen(const struct lease_view *view, const struct leases_choice 
 /* What a process has left without a lease is checked in by the next start. */
 static const char *word_of(const struct item *item)
 {
-    static const char *const words[REQUEST_NSTATES] = {"intent", "releasing", "releasing", "lapsed",
-                                                       "pending"};
+    static const char *const words[REQUEST_NSTATES] = {"intent", "releasing", "releasing",
+                                                       "lapsed", "pending",   "spinning"};
 
     return item->lease ? "open" : words[item->request->state];
 }
@@ -309,8 +309,8 @@ static struct lease_view view_of(const struct item *item, const char *const *ses
         .state = word_of(item),
         .adopted = request->adopted,
         .created_wall_ms = h->created_wall_ms,
-        .expires_wall_ms = request->expires_wall_ms,
-        .attempts = request->attempts,
+        .expires_wall_ms = request->state == REQUEST_SPINNING ? 0 : request->expires_wall_ms,
+        .attempts = request->state == REQUEST_SPINNING ? request->spins : request->attempts,
         .last_error = request->last_error,
         .node = *item->node ? item->node : NULL,
     };

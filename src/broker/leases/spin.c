@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spin.c - the states `spin_due`, `spin_queued` and `spinning`; see spin.h.
+ *
+ * Spins are in the queue of the vault's check-ins, behind those for which a caller waits.
+ */
+#include "broker/leases/spin.h"
+
+#include "base/container_of.h"
+#include "base/crash_point.h"
+#include "base/log.h"
+#include "broker/leases/clock_skew.h"
+#include "broker/leases/internal.h"
+#include "broker/leases/lease_audit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define REPEATS       5
+#define REPEAT_MS     5000 /* before the first one; doubling */
+#define LATER_MS      1000 /* the store cannot write, or no memory */
+#define LONGEST_MS    (24 * 3600000LL)
+#define MAX_REPEAT_MS ((int64_t)REPEAT_MS << (REPEATS - 1))
+
+/* ---- its end ---- */
+
+static void report(struct vault_request *r, enum spin_outcome outcome, const char *error)
+{
+    static const char *const words[SPIN_NOUTCOMES] = {"accepted", "failed", "withdrawn"};
+    static const char *const events[SPIN_NOUTCOMES] = {"spin_accepted", "spin_given_up", "spin_withdrawn"};
+    unsigned attempts = r->spins + (outcome == SPIN_ACCEPTED ? 1U : 0U);
+
+    r->vault_ref->spins[outcome]++;
+    audit_spin(r->vault_ref->leases->audit, r, words[outcome], attempts, error);
+    log_event(outcome == SPIN_FAILED ? LOG_WARN : LOG_INFO, events[outcome],
+              "user=%s lease=%s credential=%s attempts=%u error=%s", r->user, r->asker->id,
+              r->asker->credential_id, attempts, error);
+}
+
+/* A lost answer may still have its effect: then the key is taken by no one before that is over. */
+static enum vr_state end(struct vault_request *r)
+{
+    r->spin = SPIN_UNUSED;
+    r->spins = 0;
+    if (keyed_checkin_may_arrive(r)) {
+        row_return(r, NULL);
+        return VR_QUIET;
+    }
+    row_close(r, NULL);
+    return VR_ENDED;
+}
+
+void spin_give_up(struct vault_request *r, enum request_end how)
+{
+    if (r->spin < SPIN_DUE)
+        return;
+    if (how == END_NEVER && r->refused)
+        report(r, SPIN_FAILED, fault_row(FAULT_VAULT_CONFLICT)->code);
+    else
+        report(r, SPIN_WITHDRAWN, NULL);
+    r->spin = SPIN_UNUSED;
+}
+
+/* ---- when ---- */
+
+/* -1 = the vault makes none for this request. */
+static int64_t first_delay(const struct vault_request *r)
+{
+    const struct vault *vault = vault_request_vault(r);
+    const struct request_ref ref = vault_request_ref(r);
+
+    return vault->ops->after_checkin ? vault->ops->after_checkin_delay(vault, &ref) : -1;
+}
+
+static int64_t next_delay(const struct vault_request *r)
+{
+    return r->spins ? (int64_t)REPEAT_MS << (r->spins - 1) : first_delay(r);
+}
+
+/* Not before a lost call can arrive no more: what waits for the key comes first then. */
+static void set_time(struct vault_request *r, int64_t delay_ms)
+{
+    struct request_work *w = r->work;
+    uint64_t now = clock_now(r->vault_ref->leases->clock);
+    uint64_t until_ms =
+        w->checkin_until_ms > w->checkout_until_ms ? w->checkin_until_ms : w->checkout_until_ms;
+    uint64_t quiet_ms = until_ms > now ? until_ms - now : 0;
+
+    w->delay_ms = (uint64_t)delay_ms > quiet_ms ? (uint64_t)delay_ms : quiet_ms;
+    w->next_wall_ms = clock_wall(r->vault_ref->leases->clock) + (int64_t)w->delay_ms;
+}
+
+/* What is sent at once needs one row, that one. */
+static void put_row(struct vault_request *r, int64_t delay_ms)
+{
+    set_time(r, delay_ms);
+    r->spin = r->work->delay_ms || r->vault_ref->leases->draining ? SPIN_DUE : SPIN_SENT;
+    row_spin(r);
+}
+
+/* The secret was handed out, and this is the end of that; or a spin was due before. */
+static bool is_cause(const struct vault_request *r, enum request_end how)
+{
+    bool is_over = how == END_CHECKED_IN || how == END_ALREADY_GONE;
+
+    if (r->spin == SPIN_USED)
+        return how == END_CHECKED_IN && !r->work->is_recovered;
+    return r->spin >= SPIN_DUE && (is_over || (how == END_NEVER && !r->refused));
+}
+
+bool spin_follows(struct vault_request *r, enum request_end how)
+{
+    if (!r->is_keyed || !request_work_get(r) || !is_cause(r, how))
+        return false;
+    int64_t delay_ms = first_delay(r) < 0 ? -1 : next_delay(r);
+
+    if (delay_ms < 0)
+        return false;
+    if (!r->spins)
+        r->work->last_error = NULL; /* of the check-in */
+    put_row(r, delay_ms);
+    return true;
+}
+
+/* ---- due ---- */
+
+/* The check-in is confirmed: those that wait for that wait no longer. While the gateway stops, and while its
+ * vault is not configured, the row alone waits. */
+static int due_enter(struct vault_request *r)
+{
+    struct watch_list watches;
+
+    if (!r->vault_ref->absent && !r->vault_ref->leases->draining)
+        vault_request_defer(r, r->work->delay_ms);
+    vault_request_move_watches(r, &watches);
+    watch_list_notify(&watches, true);
+    return 0;
+}
+
+static enum vr_state due_resume(struct vault_request *r, int err)
+{
+    (void)err;
+    if (r->vault_ref->leases->draining)
+        return VR_SPIN_DUE;
+    if (first_delay(r) >= 0)
+        return VR_SPIN_QUEUED;
+    spin_give_up(r, END_CHECKED_IN);
+    return end(r);
+}
+
+const struct vr_step vr_spin_due_step = {"spin_due", "spinning", REQUEST_SPINNING,
+                                         due_enter,  due_resume, vault_request_stop_deadline};
+
+/* ---- queued ---- */
+
+static bool start_spin(struct checkin_queue_item *item)
+{
+    struct request_work *w = CONTAINER_OF(item, struct request_work, queued);
+    bool on_its_way = false;
+
+    w->on_its_way = &on_its_way;
+    vault_request_goto(w->request, VR_SPINNING);
+    return on_its_way;
+}
+
+static int join_queue(struct vault_request *r)
+{
+    r->work->queued.start = start_spin;
+    return checkin_queue_join(&r->vault_ref->checkins, &r->work->queued, r->user, false);
+}
+
+static void on_row_written(struct journal_wait *wait, int err)
+{
+    struct vault_request *r = CONTAINER_OF(wait, struct request_work, row_written)->request;
+
+    if (err || join_queue(r))
+        vault_request_resume(r);
+}
+
+static int queued_enter(struct vault_request *r)
+{
+    if (r->spin != SPIN_SENT) {
+        r->spin = SPIN_SENT;
+        row_spin(r);
+    }
+    int waits = journal_await_all(r->vault_ref->leases->journal, &r->work->row_written, on_row_written);
+
+    return waits < 0 ? waits : waits ? 0 : join_queue(r);
+}
+
+/* It could not be queued. */
+static enum vr_state queued_resume(struct vault_request *r, int err)
+{
+    (void)err;
+    r->work->delay_ms = LATER_MS;
+    return VR_SPIN_DUE;
+}
+
+static void queued_drop(struct vault_request *r)
+{
+    journal_unwait(&r->work->row_written);
+    checkin_queue_leave(&r->vault_ref->checkins, &r->work->queued);
+}
+
+const struct vr_step vr_spin_queued_step = {"spin_queued", "spinning",    REQUEST_SPINNING,
+                                            queued_enter,  queued_resume, queued_drop};
+
+/* ---- spinning ---- */
+
+struct spin_call {
+    struct vault_call call;
+    struct vault_request *request;
+};
+
+static void free_call(struct request_work *w)
+{
+    vault_call_free(w->call);
+    free(CONTAINER_OF(w->call, struct spin_call, call));
+    w->call = NULL;
+}
+
+static void on_spun(struct vault_call *call)
+{
+    struct vault_request *r = CONTAINER_OF(call, struct spin_call, call)->request;
+    struct checkin_queue *queue = &r->vault_ref->checkins;
+
+    crash_point("spin.answered");
+    vault_request_resume(r);
+    checkin_queue_done(queue);
+}
+
+static int spinning_enter(struct vault_request *r)
+{
+    struct vault *vault = vault_request_vault(r);
+    struct spin_call *sc = keyed_is_of_other_identity(r) ? NULL : malloc(sizeof *sc);
+
+    if (!sc)
+        return keyed_is_of_other_identity(r) ? -EPERM : -ENOMEM;
+    *sc = (struct spin_call){.request = r,
+                             .call = {.user = r->user,
+                                      .timeout_ms = vault->conf->call_timeout_ms,
+                                      .background = true,
+                                      .admitted = true,
+                                      .done = on_spun}};
+    crash_point("spin.before");
+    struct request_ref ref = vault_request_ref(r);
+    int err = vault->ops->after_checkin(vault, &ref, &sc->call);
+
+    if (err) {
+        free(sc);
+        return err;
+    }
+    crash_point("spin.sent");
+    r->work->call = &sc->call;
+    *r->work->on_its_way = true;
+    return 0;
+}
+
+/* True = it is repeated. */
+static bool count_failure(struct vault_request *r, const char *error)
+{
+    r->spins++;
+    r->work->last_error = error;
+    log_warn("spin_failed", "user=%s lease=%s attempts=%u error=%s", r->user, r->asker->id, r->spins, error);
+    if (r->spins <= REPEATS)
+        return true;
+    report(r, SPIN_FAILED, error);
+    return false;
+}
+
+static enum vr_state failed(struct vault_request *r, const char *error)
+{
+    if (!count_failure(r, error))
+        return end(r);
+    put_row(r, next_delay(r));
+    return VR_SPIN_DUE;
+}
+
+/* It may take effect: the request is given back once more, and the spin is made after that. */
+static void lost(struct vault_request *r, const char *error)
+{
+    struct request_work *w = r->work;
+
+    r->spin = count_failure(r, error) ? SPIN_DUE : SPIN_UNUSED;
+    keyed_doubt_checkin(r);
+    w->attempts = 0;
+    w->tried = w->is_row_written = w->is_recovered = false;
+    w->next_wall_ms = 0;
+    row_return(r, NULL);
+}
+
+static enum vr_state spinning_resume(struct vault_request *r, int err)
+{
+    if (err < 0)
+        return failed(r, err == -EPERM ? fault_row(FAULT_VAULT_REFUSED_USER)->code : "overloaded");
+    const struct vault_call *call = r->work->call;
+    const char *error = fault_row(call->fault.code)->code;
+    bool is_ok = call->result == VAULT_OK, is_unknown = call->unknown || call->repeated;
+
+    free_call(r->work);
+    if (is_unknown && !is_ok) {
+        lost(r, error);
+        return VR_QUEUED;
+    }
+    if (!is_ok)
+        return failed(r, error);
+    if (is_unknown)
+        keyed_doubt_checkin(r);
+    report(r, SPIN_ACCEPTED, NULL);
+    return end(r);
+}
+
+/* Only where the gateway stops: what was sent may take effect, and the row says so. */
+static void spinning_drop(struct vault_request *r)
+{
+    if (!r->work->call)
+        return;
+    vault_request_vault(r)->ops->cancel(vault_request_vault(r), r->work->call);
+    free_call(r->work);
+    checkin_queue_cancelled(&r->vault_ref->checkins);
+}
+
+const struct vr_step vr_spinning_step = {"spinning",     "spinning",      REQUEST_SPINNING,
+                                         spinning_enter, spinning_resume, spinning_drop};
+
+/* ---- a check-out comes ---- */
+
+void spin_recall(struct vault_request *r)
+{
+    struct checkin_queue *queue = &r->vault_ref->checkins;
+
+    if (r->state != VR_SPINNING || !vault_withdraw(vault_request_vault(r), r->work->call))
+        return;
+    free_call(r->work);
+    r->work->delay_ms = 0;
+    vault_request_goto(r, VR_SPIN_DUE);
+    checkin_queue_done(queue);
+}
+
+void spin_take_back(struct vault_request *r)
+{
+    struct request_work *w = r->work;
+
+    report(r, SPIN_WITHDRAWN, NULL);
+    r->spin = SPIN_DUE;
+    r->spins = 0;
+    r->origin = ORIGIN_UNKNOWN;
+    r->gone = r->missed = r->expired = r->refused = r->session_ended = false;
+    w->began_wall_ms = leases_wall(r->vault_ref->leases, vault_request_vault(r));
+    r->was_lost = keyed_checkout_may_arrive(r);
+    w->last_holder[0] = '\0';
+    w->last_error = NULL;
+    w->attempts = 0;
+    w->next_wall_ms = 0;
+    w->tried = w->hurried = w->is_row_written = w->is_recovered = w->is_dropped = false;
+    vault_request_hold(r);
+    vault_request_goto(r, VR_ASKED);
+}
+
+/* ---- after a start ---- */
+
+void spin_restored(struct vault_request *r, uint64_t delay_ms)
+{
+    struct request_work *w = r->work;
+    int64_t left = w->next_wall_ms - clock_wall(r->vault_ref->leases->clock);
+    int64_t longest = r->vault_ref->absent ? LONGEST_MS : first_delay(r);
+
+    if (r->spin == SPIN_SENT) {
+        lost(r, "interrupted");
+        w->delay_ms = delay_ms;
+        vault_request_goto(r, VR_RETRY);
+        return;
+    }
+    longest = longest < MAX_REPEAT_MS ? MAX_REPEAT_MS : longest;
+    r->spin = SPIN_DUE;
+    w->delay_ms = left <= 0 ? delay_ms : (uint64_t)(left < longest ? left : longest);
+    vault_request_goto(r, VR_SPIN_DUE);
+}
