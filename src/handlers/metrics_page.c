@@ -166,10 +166,15 @@ static const struct gauge_row vault_rows[] = {
     {"jumpgate_vault_client_certificate_end_timestamp_seconds", "End of the certificate shown to the vault; 0 = none is shown.", METRIC_GAUGE, VAULT(state.certificate_end, 1)},
 };
 
+#define SPINS "jumpgate_vault_spins_total", "Changes of a password after its check-in, by outcome.", METRIC_COUNTER
+
 /* Of a vault whose keys are not unique. */
 static const struct gauge_row key_rows[] = {
     {"jumpgate_vault_settling", "Credentials of which a call whose answer was lost may still take effect.", METRIC_GAUGE, VAULT(keys.settling, 1)},
     {"jumpgate_vault_overdue_checkins", "Credentials whose check-in has failed, and is tried again.", METRIC_GAUGE, VAULT(keys.overdue, 1)},
+    {SPINS, VAULT(keys.spins[SPIN_ACCEPTED], 1), .labels = "outcome=\"accepted\""},
+    {SPINS, VAULT(keys.spins[SPIN_FAILED], 1), .labels = "outcome=\"failed\""},
+    {SPINS, VAULT(keys.spins[SPIN_WITHDRAWN], 1), .labels = "outcome=\"withdrawn\""},
 };
 /* clang-format on */
 

@@ -36,6 +36,7 @@ static void write_keys(struct jsonw *w, const struct gateway *gw, const struct v
     jsonw_int(w, "held", (int64_t)n.held);
     jsonw_int(w, "returning", (int64_t)n.returning);
     jsonw_int(w, "settling", (int64_t)n.settling);
+    jsonw_int(w, "spinning", (int64_t)n.spinning);
     jsonw_int(w, "overdue", (int64_t)n.overdue);
 }
 

@@ -134,7 +134,7 @@ def test_bash_completes_commands_and_flags(tmp_path):
 
 def test_bash_completes_values_and_files(tmp_path):
     (tmp_path / "a b.conf").touch()
-    assert complete_bash(tmp_path, "leases", "list", "--state", "") == {"intent", "open", "pending", "releasing", "lapsed"}
+    assert complete_bash(tmp_path, "leases", "list", "--state", "") == {"intent", "open", "pending", "releasing", "lapsed", "spinning"}
     assert complete_bash(tmp_path, "leases", "--state", "l") == {"lapsed"}
     assert complete_bash(tmp_path, "help", "--completion", "") == {"bash", "zsh", "fish"}
     assert complete_bash(tmp_path, "check", "-c", "a") == {"a b.conf"}
@@ -162,7 +162,7 @@ def test_fish_completes(tmp_path):
                               text=True, timeout=60, cwd=tmp_path, env={**os.environ, "HOME": str(tmp_path)}, check=True)
         return {row.split("\t")[0] for row in done.stdout.splitlines()}
     assert offered("jumpgate stat") == {"status"} and offered("jumpgate leases ") == {"list", "release"}
-    assert offered("jumpgate leases list --state ") == {"intent", "open", "releasing", "lapsed"}
+    assert offered("jumpgate leases list --state ") == {"intent", "open", "pending", "releasing", "lapsed", "spinning"}
     assert "a.conf" in offered("jumpgate check -c ") and "--terminate" in offered("jumpgate leases release --t")
     assert "--overdue" in offered("jumpgate leases --o") and not offered("jumpgate leases --t")
 

@@ -164,7 +164,7 @@ def test_leases_name_the_person(stack):
 
 def counts(stack):
     state = stack.status()
-    return {name: state[name] for name in ("held", "returning", "settling", "overdue")}
+    return {name: state[name] for name in ("held", "returning", "settling", "spinning", "overdue")}
 
 
 def gauge(stack, name):
@@ -179,7 +179,7 @@ def test_status_says_what_is_provisional(stack):
         ("privileged_identity", "up", True, "json-v2", True)
     assert state["operations"]["checkout_shared"] == "seen"
     assert state["operations"]["checkin_stored"] == "guessed"
-    assert counts(stack) == {"held": 1, "returning": 0, "settling": 0, "overdue": 0}
+    assert counts(stack) == {"held": 1, "returning": 0, "settling": 0, "spinning": 0, "overdue": 0}
 
 
 def test_no_secret_in_log_or_status(stack):

@@ -115,7 +115,8 @@ void broker_count_keys(const struct broker *broker, const struct vault *of, stru
 {
     (void)broker;
     assert_ptr_equal(of, &second);
-    *counts = (struct key_counts){.held = 4, .returning = 3, .settling = 2, .overdue = 1};
+    *counts = (struct key_counts){
+        .held = 4, .returning = 3, .settling = 2, .overdue = 1, .spinning = 6, .spins = {7, 8, 9}};
 }
 
 uint64_t broker_partial_answers(const struct broker *broker, size_t place)

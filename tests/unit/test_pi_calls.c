@@ -661,7 +661,7 @@ TEST(metrics_and_status)
                 1);
     assert_true(metric_of("jumpgate_vault_unknown_outcomes_total{vault=\"erpm\",operation=\"checkout\"} ") ==
                 0);
-    assert_true(metric_of("jumpgate_vault_spins_total{vault=\"erpm\",outcome=\"accepted\"} ") == 1);
+    assert_true(metric_of("jumpgate_vault_unknown_outcomes_total{vault=\"erpm\",operation=\"spin\"} ") == 0);
     assert_true(
         metric_of("jumpgate_vault_call_duration_seconds_count{vault=\"erpm\",operation=\"sign_in\"} ") == 1);
     assert_true(

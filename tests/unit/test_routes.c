@@ -475,7 +475,8 @@ TEST(one_vault_of_two_is_enough)
     start_request(&f, "/status", NULL);
     assert_non_null(strstr(fake_answer.body, "\"name\":\"second\",\"type\":\"password_safe\","
                                              "\"state\":\"down\",\"detail\":\"lost\""));
-    assert_non_null(strstr(fake_answer.body, "\"held\":4,\"returning\":3,\"settling\":2,\"overdue\":1}"));
+    assert_non_null(
+        strstr(fake_answer.body, "\"held\":4,\"returning\":3,\"settling\":2,\"spinning\":6,\"overdue\":1}"));
     assert_null(strstr(strstr(fake_answer.body, "\"overdue\":1}") + 1, "\"overdue\""));
     fake_vault_state = away;
     assert_string_equal(ready(503), "{\"ready\":false,\"reasons\":[\"vault main is not reachable: lost\","

@@ -11,7 +11,7 @@
  *     token.c                the token: sign-in, renewal, pauses, sign-out
  *     reload.c               secret, profile and map, at the start and in a reload
  *     wire.c                 target and header lines of a row
- *     metrics.c              durations, unknown outcomes, conflicts, spins
+ *     metrics.c              durations, unknown outcomes, conflicts
  *
  * Below them are http_vault/ (the life of a call), profile.h (what is sent), answers.h (what is answered),
  * access.h (the map), credential_handle.h and comment.h. Calls between the files go down this list only; what
@@ -113,7 +113,7 @@ struct pi {
     struct pi_listing *listings;   /* a hash */
     TAILQ_HEAD(pi_questions, pi_question) questions;
     struct pi_count *counts; /* a hash */
-    struct vault_metric latency[PI_NMEASURED], unknown[3], conflicts, spins[2];
+    struct vault_metric latency[PI_NMEASURED], unknown[3], conflicts;
     void (*on_gone)(struct pi *); /* after each call, question and sign-out that has ended; may free pi */
     bool upstream_closing;
     void (*closed)(void *arg);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * metrics.c - the metrics of one vault of Privileged Identity: durations of calls, unknown outcomes,
- * conflicts, spins. No credential, list or user is a label.
+ * conflicts. No credential, list or user is a label.
  */
 #include "backends/privileged_identity/internal.h"
 
@@ -37,8 +37,6 @@ void pi_count_outcome(struct pi *pi, enum pi_operation op, const struct vault_ca
         metric_add(&pi->unknown[effect_of(op)].metric, 1);
     if (out->result == VAULT_CONFLICT)
         metric_add(&pi->conflicts.metric, 1);
-    if (pi_measured_of(op) == PI_M_SPIN)
-        metric_add(&pi->spins[out->result == VAULT_OK ? 0 : 1].metric, 1);
 }
 
 /* clang-format off */
@@ -46,22 +44,16 @@ static const struct metric
     unknown = {.name = "jumpgate_vault_unknown_outcomes_total", .kind = METRIC_COUNTER,
                .help = "Calls that may have taken effect and whose answer is missing or not the vault's own."},
     conflicts = {.name = "jumpgate_vault_conflicts_total", .kind = METRIC_COUNTER,
-                 .help = "Check-outs refused because another holder has the credential at the vault."},
-    spins = {.name = "jumpgate_vault_spins_total", .kind = METRIC_COUNTER,
-             .help = "Changes of a password after its check-in that were asked for, by outcome."};
+                 .help = "Check-outs refused because another holder has the credential at the vault."};
 /* clang-format on */
 
 void pi_metrics_start(struct pi *pi)
 {
-    static const char *const outcomes[] = {"accepted", "failed"};
-
     for (size_t i = 0; i < PI_NMEASURED; i++)
         http_vault_latency_add(&pi->http, &pi->latency[i], measured[i]);
     for (size_t i = 0; i < 3; i++)
         http_vault_metric_add(&pi->http, &pi->unknown[i], &unknown, "operation", measured[PI_M_CHECKOUT + i]);
     http_vault_metric_add(&pi->http, &pi->conflicts, &conflicts, NULL, NULL);
-    for (size_t i = 0; i < 2; i++)
-        http_vault_metric_add(&pi->http, &pi->spins[i], &spins, "outcome", outcomes[i]);
     http_vault_metrics_start(&pi->http);
 }
 
@@ -72,6 +64,4 @@ void pi_metrics_stop(struct pi *pi)
     for (size_t i = 0; i < 3; i++)
         metric_unregister(&pi->unknown[i].metric);
     metric_unregister(&pi->conflicts.metric);
-    for (size_t i = 0; i < 2; i++)
-        metric_unregister(&pi->spins[i].metric);
 }

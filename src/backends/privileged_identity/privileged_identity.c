@@ -117,9 +117,6 @@ static void log_provisional(const struct pi *pi)
         words.len--; /* the end of the line */
         log_warn("vault_provisional", "vault=%s state=%s", pi->http.vault.conf->name, buf_cstr(&words));
     }
-    if (pi->http.vault.conf->spin != SPIN_NO)
-        log_warn("vault_spin_missing", "vault=%s hint=%s", pi->http.vault.conf->name,
-                 "this version changes no password after a check-in: `spin` has no effect");
     buf_free(&words);
 }
 
