@@ -102,6 +102,7 @@ struct request_work {
     uint64_t checkout_until_ms, checkin_until_ms; /* until then a call whose answer was lost may arrive */
     LIST_HEAD(, key_wait) key_waits;
     char last_holder[ID_SIZE]; /* "" = its asker */
+    unsigned spins;            /* that have failed (spin.h) */
     int64_t began_wall_ms;     /* its check-out, where one has taken it back (spin.h); 0 = with its asker */
     bool is_dropped;           /* by an operator, while its check-in is under way */
     bool is_recovered;         /* no one has held it: a check-out of unknown outcome */

@@ -66,7 +66,7 @@ static bool view_of(const struct lease *lease, struct lease_view *v, char user[L
         return true;
     v->request_key = vault_request_name(request);
     v->request_id = request_key_number(v->request_key);
-    v->attempts = spin_is_under_way(request) ? request->spins : work ? work->attempts : 0;
+    v->attempts = !work ? 0 : spin_is_under_way(request) ? work->spins : work->attempts;
     v->last_error = work ? work->last_error : NULL;
     return true;
 }

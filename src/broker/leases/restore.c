@@ -125,8 +125,7 @@ static struct vault_request *make_request(struct leases *ls, struct vault_ref *r
     r->origin = (uint8_t)origin_of(ref, row);
     r->ends_ms = clock_now(ls->clock) + time_left(ls, ref, row);
     r->expires_wall_ms = row->expires_wall_ms;
-    r->spin = (uint8_t)row->spin;
-    r->spins = row->spins > 0 && row->spins < UINT8_MAX ? (uint8_t)row->spins : 0;
+    r->spin = (unsigned)row->spin & 3U;
     r->is_adopted = ls->shared != NULL;
     r->is_keyed = r->is_keyed || is_keyed_row(row);
     if (row->began_wall_ms && !request_work_get(r))
@@ -156,6 +155,7 @@ static int make_work(struct vault_request *r, const struct request_row *row)
         return -ENOMEM;
     w->attempts = row->attempts > 0 && row->attempts < INT32_MAX ? (unsigned)row->attempts : 0;
     w->last_error = known_error(row);
+    w->spins = row->spins > 0 && row->spins <= SPIN_REPEATS ? (unsigned)row->spins : 0;
     w->is_row_written = row->state == REQUEST_RETURNING;
     w->next_wall_ms = row->state == REQUEST_PENDING ? wait_end(r, row) : row->next_wall_ms;
     int64_t wait = row->next_wall_ms - clock_wall(ls->clock);

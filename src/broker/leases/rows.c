@@ -74,7 +74,7 @@ struct request_row row_of_request(const struct vault_request *r, enum request_st
                                 .next_wall_ms = work ? work->next_wall_ms : 0,
                                 .last_error = error_of(r),
                                 .spin = spin_of(r, state),
-                                .spins = r->spins,
+                                .spins = work ? work->spins : 0,
                                 .began_wall_ms = work ? work->began_wall_ms : 0,
                                 .asker = holder_of(r->asker)};
 }

@@ -16,11 +16,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define REPEATS       5
 #define REPEAT_MS     5000 /* before the first one; doubling */
 #define LATER_MS      1000 /* the store cannot write, or no memory */
 #define LONGEST_MS    (24 * 3600000LL)
-#define MAX_REPEAT_MS ((int64_t)REPEAT_MS << (REPEATS - 1))
+#define MAX_REPEAT_MS ((int64_t)REPEAT_MS << (SPIN_REPEATS - 1))
 
 /* ---- its end ---- */
 
@@ -28,7 +27,7 @@ static void report(struct vault_request *r, enum spin_outcome outcome, const cha
 {
     static const char *const words[SPIN_NOUTCOMES] = {"accepted", "failed", "withdrawn"};
     static const char *const events[SPIN_NOUTCOMES] = {"spin_accepted", "spin_given_up", "spin_withdrawn"};
-    unsigned attempts = r->spins + (outcome == SPIN_ACCEPTED ? 1U : 0U);
+    unsigned attempts = (r->work ? r->work->spins : 0) + (outcome == SPIN_ACCEPTED ? 1U : 0U);
 
     r->vault_ref->spins[outcome]++;
     audit_spin(r->vault_ref->leases->audit, r, words[outcome], attempts, error);
@@ -41,7 +40,7 @@ static void report(struct vault_request *r, enum spin_outcome outcome, const cha
 static enum vr_state end(struct vault_request *r)
 {
     r->spin = SPIN_UNUSED;
-    r->spins = 0;
+    r->work->spins = 0;
     if (keyed_checkin_may_arrive(r)) {
         row_return(r, NULL);
         return VR_QUIET;
@@ -74,7 +73,7 @@ static int64_t first_delay(const struct vault_request *r)
 
 static int64_t next_delay(const struct vault_request *r)
 {
-    return r->spins ? (int64_t)REPEAT_MS << (r->spins - 1) : first_delay(r);
+    return r->work->spins ? (int64_t)REPEAT_MS << (r->work->spins - 1) : first_delay(r);
 }
 
 /* Not before a lost call can arrive no more: what waits for the key comes first then. */
@@ -116,7 +115,7 @@ bool spin_follows(struct vault_request *r, enum request_end how)
 
     if (delay_ms < 0)
         return false;
-    if (!r->spins)
+    if (!r->work->spins)
         r->work->last_error = NULL; /* of the check-in */
     put_row(r, delay_ms);
     return true;
@@ -259,10 +258,11 @@ static int spinning_enter(struct vault_request *r)
 /* True = it is repeated. */
 static bool count_failure(struct vault_request *r, const char *error)
 {
-    r->spins++;
+    r->work->spins++;
     r->work->last_error = error;
-    log_warn("spin_failed", "user=%s lease=%s attempts=%u error=%s", r->user, r->asker->id, r->spins, error);
-    if (r->spins <= REPEATS)
+    log_warn("spin_failed", "user=%s lease=%s attempts=%u error=%s", r->user, r->asker->id, r->work->spins,
+             error);
+    if (r->work->spins <= SPIN_REPEATS)
         return true;
     report(r, SPIN_FAILED, error);
     return false;
@@ -343,7 +343,7 @@ void spin_take_back(struct vault_request *r)
 
     report(r, SPIN_WITHDRAWN, NULL);
     r->spin = SPIN_DUE;
-    r->spins = 0;
+    r->work->spins = 0;
     r->origin = ORIGIN_UNKNOWN;
     r->gone = r->missed = r->expired = r->refused = r->session_ended = false;
     w->began_wall_ms = leases_wall(r->vault_ref->leases, vault_request_vault(r));

@@ -26,6 +26,8 @@
 #include "broker/leases/lease_table.h"
 #include "broker/leases/request_states.h"
 
+#define SPIN_REPEATS 5 /* of one that has failed */
+
 /* Nothing of it has been sent: a check-out may take it back. */
 static inline bool spin_is_to_come(const struct vault_request *r)
 {
