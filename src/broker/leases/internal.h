@@ -37,6 +37,7 @@
 #include "broker/leases/shared_strays.h"
 #include "broker/leases/sites.h"
 #include "broker/leases/spin.h"
+#include "broker/leases/spin_debt.h"
 #include "broker/leases/vault_ref.h"
 
 struct leases {

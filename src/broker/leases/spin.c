@@ -11,30 +11,14 @@
 #include "base/log.h"
 #include "broker/leases/clock_skew.h"
 #include "broker/leases/internal.h"
-#include "broker/leases/lease_audit.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define REPEAT_MS     5000 /* before the first one; doubling */
-#define LATER_MS      1000 /* the store cannot write, or no memory */
-#define LONGEST_MS    (24 * 3600000LL)
-#define MAX_REPEAT_MS ((int64_t)REPEAT_MS << (SPIN_REPEATS - 1))
+#define LATER_MS   1000 /* the store cannot write, or no memory */
+#define LONGEST_MS (24 * 3600000LL)
 
 /* ---- its end ---- */
-
-static void report(struct vault_request *r, enum spin_outcome outcome, const char *error)
-{
-    static const char *const words[SPIN_NOUTCOMES] = {"accepted", "failed", "withdrawn"};
-    static const char *const events[SPIN_NOUTCOMES] = {"spin_accepted", "spin_given_up", "spin_withdrawn"};
-    unsigned attempts = (r->work ? r->work->spins : 0) + (outcome == SPIN_ACCEPTED ? 1U : 0U);
-
-    r->vault_ref->spins[outcome]++;
-    audit_spin(r->vault_ref->leases->audit, r, words[outcome], attempts, error);
-    log_event(outcome == SPIN_FAILED ? LOG_WARN : LOG_INFO, events[outcome],
-              "user=%s lease=%s credential=%s attempts=%u error=%s", r->user, r->asker->id,
-              r->asker->credential_id, attempts, error);
-}
 
 /* A lost answer may still have its effect: then the key is taken by no one before that is over. */
 static enum vr_state end(struct vault_request *r)
@@ -47,78 +31,6 @@ static enum vr_state end(struct vault_request *r)
     }
     row_close(r, NULL);
     return VR_ENDED;
-}
-
-void spin_give_up(struct vault_request *r, enum request_end how)
-{
-    if (r->spin < SPIN_DUE)
-        return;
-    if (how == END_NEVER && r->refused)
-        report(r, SPIN_FAILED, fault_row(FAULT_VAULT_CONFLICT)->code);
-    else
-        report(r, SPIN_WITHDRAWN, NULL);
-    r->spin = SPIN_UNUSED;
-}
-
-/* ---- when ---- */
-
-/* -1 = the vault makes none for this request. */
-static int64_t first_delay(const struct vault_request *r)
-{
-    const struct vault *vault = vault_request_vault(r);
-    const struct request_ref ref = vault_request_ref(r);
-
-    return vault->ops->after_checkin ? vault->ops->after_checkin_delay(vault, &ref) : -1;
-}
-
-static int64_t next_delay(const struct vault_request *r)
-{
-    return r->work->spins ? (int64_t)REPEAT_MS << (r->work->spins - 1) : first_delay(r);
-}
-
-/* Not before a lost call can arrive no more: what waits for the key comes first then. */
-static void set_time(struct vault_request *r, int64_t delay_ms)
-{
-    struct request_work *w = r->work;
-    uint64_t now = clock_now(r->vault_ref->leases->clock);
-    uint64_t until_ms =
-        w->checkin_until_ms > w->checkout_until_ms ? w->checkin_until_ms : w->checkout_until_ms;
-    uint64_t quiet_ms = until_ms > now ? until_ms - now : 0;
-
-    w->delay_ms = (uint64_t)delay_ms > quiet_ms ? (uint64_t)delay_ms : quiet_ms;
-    w->next_wall_ms = clock_wall(r->vault_ref->leases->clock) + (int64_t)w->delay_ms;
-}
-
-/* What is sent at once needs one row, that one. */
-static void put_row(struct vault_request *r, int64_t delay_ms)
-{
-    set_time(r, delay_ms);
-    r->spin = r->work->delay_ms || r->vault_ref->leases->draining ? SPIN_DUE : SPIN_SENT;
-    row_spin(r);
-}
-
-/* The secret was handed out, and this is the end of that; or a spin was due before. */
-static bool is_cause(const struct vault_request *r, enum request_end how)
-{
-    bool is_over = how == END_CHECKED_IN || how == END_ALREADY_GONE;
-
-    if (r->spin == SPIN_USED)
-        return how == END_CHECKED_IN && !r->work->is_recovered;
-    return r->spin >= SPIN_DUE && (is_over || (how == END_NEVER && !r->refused));
-}
-
-bool spin_follows(struct vault_request *r, enum request_end how)
-{
-    if (!r->is_keyed || !request_work_get(r) || !is_cause(r, how))
-        return false;
-    int64_t delay_ms = first_delay(r) < 0 ? -1 : next_delay(r);
-
-    if (delay_ms < 0)
-        return false;
-    if (!r->work->spins)
-        r->work->last_error = NULL; /* of the check-in */
-    put_row(r, delay_ms);
-    return true;
 }
 
 /* ---- due ---- */
@@ -141,7 +53,7 @@ static enum vr_state due_resume(struct vault_request *r, int err)
     (void)err;
     if (r->vault_ref->leases->draining)
         return VR_SPIN_DUE;
-    if (first_delay(r) >= 0)
+    if (spin_first_delay(r) >= 0)
         return VR_SPIN_QUEUED;
     spin_give_up(r, END_CHECKED_IN);
     return end(r);
@@ -264,7 +176,7 @@ static bool count_failure(struct vault_request *r, const char *error)
              error);
     if (r->work->spins <= SPIN_REPEATS)
         return true;
-    report(r, SPIN_FAILED, error);
+    spin_report(r, SPIN_FAILED, error);
     return false;
 }
 
@@ -272,7 +184,7 @@ static enum vr_state failed(struct vault_request *r, const char *error)
 {
     if (!count_failure(r, error))
         return end(r);
-    put_row(r, next_delay(r));
+    spin_put_row(r, spin_next_delay(r));
     return VR_SPIN_DUE;
 }
 
@@ -306,7 +218,7 @@ static enum vr_state spinning_resume(struct vault_request *r, int err)
         return failed(r, error);
     if (is_unknown)
         keyed_doubt_checkin(r);
-    report(r, SPIN_ACCEPTED, NULL);
+    spin_report(r, SPIN_ACCEPTED, NULL);
     return end(r);
 }
 
@@ -341,7 +253,7 @@ void spin_take_back(struct vault_request *r)
 {
     struct request_work *w = r->work;
 
-    report(r, SPIN_WITHDRAWN, NULL);
+    spin_report(r, SPIN_WITHDRAWN, NULL);
     r->spin = SPIN_DUE;
     r->work->spins = 0;
     r->origin = ORIGIN_UNKNOWN;
@@ -363,7 +275,7 @@ void spin_restored(struct vault_request *r, uint64_t delay_ms)
 {
     struct request_work *w = r->work;
     int64_t left = w->next_wall_ms - clock_wall(r->vault_ref->leases->clock);
-    int64_t longest = r->vault_ref->absent ? LONGEST_MS : first_delay(r);
+    int64_t longest = r->vault_ref->absent ? LONGEST_MS : spin_first_delay(r);
 
     if (r->spin == SPIN_SENT) {
         lost(r, "interrupted");
@@ -371,7 +283,7 @@ void spin_restored(struct vault_request *r, uint64_t delay_ms)
         vault_request_goto(r, VR_RETRY);
         return;
     }
-    longest = longest < MAX_REPEAT_MS ? MAX_REPEAT_MS : longest;
+    longest = longest < SPIN_LONGEST_REPEAT_MS ? SPIN_LONGEST_REPEAT_MS : longest;
     r->spin = SPIN_DUE;
     w->delay_ms = left <= 0 ? delay_ms : (uint64_t)(left < longest ? left : longest);
     vault_request_goto(r, VR_SPIN_DUE);

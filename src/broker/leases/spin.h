@@ -18,15 +18,14 @@
  * (vault_request.spin). It ends accepted, or failed: after the last repetition, where another identity has
  * the credential, or where the vault changes no password any more.
  *
- * Not here: the check-out's side (checkout/turn.c); what keys wait for (key_doubt.h).
+ * Not here: whether one is due, and when (spin_debt.h); the check-out's side (checkout/turn.c); what keys
+ * wait for (key_doubt.h).
  */
 #ifndef JG_BROKER_LEASES_SPIN_H
 #define JG_BROKER_LEASES_SPIN_H
 
 #include "broker/leases/lease_table.h"
 #include "broker/leases/request_states.h"
-
-#define SPIN_REPEATS 5 /* of one that has failed */
 
 /* Nothing of it has been sent: a check-out may take it back. */
 static inline bool spin_is_to_come(const struct vault_request *r)
@@ -39,10 +38,6 @@ static inline bool spin_is_under_way(const struct vault_request *r)
     return spin_is_to_come(r) || r->state == VR_SPINNING;
 }
 
-/* The request has ended at the vault: does a spin follow? It puts the row of one that does. */
-bool spin_follows(struct vault_request *, enum request_end);
-/* The one that was due is not made. */
-void spin_give_up(struct vault_request *, enum request_end);
 /* A check-out wants the key: takes the call back where certainly nothing of it has reached the vault. */
 void spin_recall(struct vault_request *);
 /* spin_is_to_come(): the check-out that asks holds the request from now on. VR_ASKED. */
