@@ -260,8 +260,6 @@ static void play(const struct fake_kind *kind, unsigned seed)
     g->w.vault.plan_arg = g;
     if (kind)
         fake_vault_set_kind(&g->w.vault, kind);
-    if (kind)
-        g->w.vault.spin_delay_ms = kind->spin_delay_ms;
     else if (seed % 3 == 0)
         (void)fake_vault_seed(&g->w.vault, "CORP\\alice", 1, 11, 30, "my own");
     g->w.vault.accounts[0].row.isa = !kind && seed % 5 == 4; /* direct access */
