@@ -57,6 +57,8 @@ CASES = [
     Case("JumpgateReleaseOverdue", {'jumpgate_lease_oldest_overdue_seconds{instance="a"}': "0x4 200x4 301x9 0x5",
                                     'jumpgate_lease_oldest_overdue_seconds{instance="b"}': "300x30"},
          quiet=[4, 9, 14, 21], fires=[16, 19]),
+    Case("JumpgateCheckinFails", dict(zip(per_vault("jumpgate_vault_overdue_checkins"), ["0x4 1x19 0x5", "0x40"])),
+         quiet=[4, 19, 26], fires=[21, 23], labels=MAIN),
     counter_case("JumpgateStoreChanged", "jumpgate_store_steps_refused_total"),
     counter_case("JumpgateLeaseLapsed", "jumpgate_leases_lapsed_total"),
     counter_case("JumpgateAuditBroken", "jumpgate_audit_breaks_total"),

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from harness import ROOT, Gateway, eventually
+from pi_stack import PiStack
 from pra_site import PraSite
 
 ALERTS = (ROOT / "conf" / "alerts.yml").read_text()
@@ -29,6 +30,8 @@ def served():
         eventually(lambda: site.log("jumpoint"))
         gateway.call("GET", "/status")  # so that requests have been counted
         page = gateway.call("GET", "/metrics").body.decode()
+    with PiStack() as stack:  # which does not go with etcd
+        page += stack.gateway.call("GET", "/metrics").body.decode()
     labels = {name: set() for name in re.findall(r"^# TYPE (\w+) ", page, re.M)}
     for name, inside in re.findall(r"^(\w+)(?:\{(.*)\})? ", page, re.M):
         labels.setdefault(name, labels.get(SUFFIX.sub("", name), set())).update(re.findall(r'(\w+)="', inside))
