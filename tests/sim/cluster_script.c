@@ -270,6 +270,25 @@ static void add_etcd_acts(struct maker *m)
     add_some(m, ACT_ETCD_FORGET, 2, 0, 0, 0);
 }
 
+/* etcd reaches its quota while steps of many sessions at one gateway gather for the next transaction. */
+static void add_full(struct maker *m)
+{
+    unsigned at = below(m, m->nodes) << ACT_NODE_SHIFT, accounts = m->script->setup.accounts;
+    uint64_t t = any_time(m);
+
+    add(m, t, ACT_ETCD_SLOW, 20, at, rng_between(&m->rng, 200, 900));
+    for (unsigned n = rng_between(&m->rng, 2, 12); n; n--) {
+        unsigned session = session_of(m, below(m, m->script->setup.users)), account = below(m, accounts);
+
+        add(m, t + below(m, 3000), ACT_CHECKOUT, session, at, account);
+        if (below(m, 2))
+            add(m, t + 3000 + below(m, 9000), ACT_RELEASE, session, at, account);
+        if (below(m, 2))
+            add(m, t + 3000 + below(m, 9000), ACT_CHECKOUT, session_of(m, 0), at, account);
+    }
+    add(m, t + 4000 + below(m, 6000), ACT_ETCD_FULL, rng_between(&m->rng, 1, 30), below(m, 4) | at, 0);
+}
+
 static void add_vault_acts(struct maker *m)
 {
     add_some(m, ACT_FAULT, 20, VAULTS - 1, FAULTS - 1, 15000);
@@ -391,5 +410,7 @@ void script_make_cluster(struct script *s, uint64_t seed)
         add_fence_at_checkins(&m);
     if (below(&m, 100) < 10)
         add_dark_start(&m);
+    for (unsigned n = below(&m, 100) < 30 ? rng_between(&m.rng, 1, 3) : 0; n; n--)
+        add_full(&m);
     script_sort(s);
 }

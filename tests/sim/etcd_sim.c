@@ -29,6 +29,8 @@ struct etcd_sim {
     uint64_t written_ms[SETUP_NODES]; /* the key of each node */
     struct adoptions *adoptions;
     struct id_seen *holders; /* leases that have held a vault request */
+    uint64_t full_ms;        /* its quota is reached until then */
+    unsigned done_yet;       /* transactions that it does, and refuses for its quota */
 };
 
 /* ---- calls ---- */
@@ -53,6 +55,31 @@ static bool token_of(const char *head, char token[64])
     return at;
 }
 
+static int refuse_for_quota(struct etcd_sim *e, struct buf *body)
+{
+    world_disturbed(e->world);
+    buf_clear(body);
+    (void)buf_str(body, "{\"error\":\"etcdserver: mvcc: database space exceeded\",\"code\":8,"
+                        "\"message\":\"etcdserver: mvcc: database space exceeded\"}");
+    return 429;
+}
+
+/* etcd looks at its quota before a transaction that puts a key, and once more after it: until all members
+ * know that it is reached, some are done and refused. */
+static int call_in_quota(struct etcd_sim *e, const struct vault_http *http, struct buf *body)
+{
+    bool refused = e->world->now_ms < e->full_ms && strstr(http->body, "\"requestPut\"");
+
+    if (refused && !e->done_yet)
+        return refuse_for_quota(e, body);
+    int status = fake_etcd_call(e->keys, http->target, http->body, body);
+
+    if (!refused || status != 200)
+        return status;
+    e->done_yet--;
+    return refuse_for_quota(e, body);
+}
+
 static int call(struct etcd_sim *e, const struct vault_http *http, struct buf *body)
 {
     char token[64];
@@ -62,7 +89,7 @@ static int call(struct etcd_sim *e, const struct vault_http *http, struct buf *b
         (void)buf_str(body, "{\"error\":\"etcdserver: invalid auth token\",\"code\":16}");
         return 401;
     }
-    return fake_etcd_call(e->keys, http->target, http->body, body);
+    return call_in_quota(e, http, body);
 }
 
 /* ---- what no transaction may do ---- */
@@ -188,6 +215,12 @@ void etcd_sim_act(struct etcd_sim *e, const struct act *act)
 {
     if (act->kind == ACT_ETCD_FORGET) {
         fake_etcd_forget_tokens(e->keys);
+        return;
+    }
+    if (act->kind == ACT_ETCD_FULL) {
+        world_disturbed(e->world);
+        e->full_ms = e->world->now_ms + act->a * UINT64_C(1000);
+        e->done_yet = act->b;
         return;
     }
     if (e->backup)

@@ -80,6 +80,7 @@
     X(PARTITION, "partition")   /* a seconds, b what is cut (enum partition_flags) */                        \
     /* etcd_sim.c */                                                                                         \
     X(ETCD_FORGET, "etcd-forget-tokens")                                                                     \
+    X(ETCD_FULL, "etcd-full") /* a seconds at its quota; b how many transactions it does and refuses */      \
     X(ETCD_BACKUP, "etcd-backup")                                                                            \
     X(ETCD_RESTORE, "etcd-restore") /* the last backup; b 1 = as another cluster */                          \
     /* world.c */                                                                                            \

@@ -391,6 +391,7 @@ static void do_plain_act(struct world *w, const struct act *act)
     case ACT_RELOAD: reload(w, act); break;
     case ACT_PAUSE: pause_soon(w->to, act); break;
     case ACT_ETCD_FORGET:
+    case ACT_ETCD_FULL:
     case ACT_ETCD_BACKUP: etcd_sim_act(w->etcd, act); break;
     case ACT_ETCD_RESTORE: restore_etcd(w, act); break;
     case ACT_ETCD_FAULT:
