@@ -70,7 +70,7 @@ def test_session_reports(demo):
     counts = [int(totals[tile]) for tile in ("by_site", "top_users", "sessions_over_time")]
     assert min(counts) >= 50 and max(counts) <= int(totals["running_now"]) + 66
     grids = re.search(r"grid of all sessions (\d+), events (\d+), syslog (\d+), check-outs (\d+)", out)
-    assert int(grids[1]) >= 60 and int(grids[2]) > int(grids[1]) and grids[4] == "3"
+    assert int(grids[1]) >= 60 and int(grids[2]) > int(grids[1]) and int(grids[3]) > 0 and grids[4] == "3"
     assert '"class_uid":4001' in out and "X-Jumpgate-More: 1" in out
     assert re.search(r"on standard error: cursor=[0-9a-f]{52}$", out, re.M)
     assert not left
