@@ -399,6 +399,25 @@ TEST(each_lease_has_its_own_end_within_the_vaults)
     world_end(&w);
 }
 
+TEST(a_lease_ends_where_an_earlier_one_was_released)
+{
+    struct world w;
+    struct caller ann, bob;
+    struct released r;
+
+    start(&w, repeatable, 0);
+    checkout_ok(&w, "ann", "s1", &ann);
+    world_advance(&w, MINUTES(1));
+    checkout_ok(&w, "bob", "s2", &bob);
+    world_advance(&w, MINUTES(1));
+    finish_release(&w, "ann", "s1", w.credential, &r);
+    assert_int_equal(r.remaining, 1);
+    world_advance(&w, MINUTES(61));
+    assert_int_equal(world_state(&w).leases_active, 0);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    world_end(&w);
+}
+
 static void reload(struct world *w, bool repeats, uint64_t life_ms)
 {
     w->vault.vault.can.repeatable = repeats;
@@ -730,6 +749,7 @@ int main(void)
         cmocka_unit_test(a_checkin_is_not_sent_before_its_row_is_durable),
         cmocka_unit_test(a_checkin_waits_for_a_store_that_cannot_write),
         cmocka_unit_test(each_lease_has_its_own_end_within_the_vaults),
+        cmocka_unit_test(a_lease_ends_where_an_earlier_one_was_released),
         cmocka_unit_test(a_reload_changes_sharing_and_the_end_of_no_lease),
         cmocka_unit_test(after_the_vaults_end_that_a_reload_tells_no_one_joins),
         cmocka_unit_test(a_reload_gives_a_checkin_its_end),

@@ -72,8 +72,12 @@ static bool keyed_expire(struct vault_request *r)
 
     SLIST_FOREACH(lease, &r->leased, of_request)
     has_ended(lease) ? ended++ : stays++;
-    if (r->state != VR_HELD || !ended)
+    if (r->state != VR_HELD)
         return false;
+    if (!ended) { /* the one whose end it was has been released */
+        keyed_arm(r);
+        return false;
+    }
     r->expired = !stays;
     for (lease = SLIST_FIRST(&r->leased); lease && ended; lease = next) {
         next = SLIST_NEXT(lease, of_request);
