@@ -131,6 +131,22 @@ TEST(a_release_at_any_gateway_ends_the_lease)
     }
 }
 
+/* The answer waits for the vault's word, which is that nothing was done. */
+TEST(a_release_whose_check_in_fails_is_pending)
+{
+    struct caller a;
+    struct released r;
+
+    check_out_ok(0, "alice", "s1", &a);
+    world_set_fault(&w, FAKE_CHECKIN, FAKE_UNREACHABLE);
+    release(0, "alice", "s1", &r);
+    assert_released(&r, 1, 0);
+    assert_true(r.pending);
+    w.vault.plan = NULL;
+    advance(MINUTES(2));
+    assert_all_given_back();
+}
+
 TEST(releases_of_other_gateways_requests_are_counted)
 {
     for (size_t at = 0; at < 2; at++) {
@@ -1478,6 +1494,7 @@ int main(void)
         T(two_gateways_at_once_end_with_one_lease),
         T(holders_count_over_all_gateways),
         T(a_release_at_any_gateway_ends_the_lease),
+        T(a_release_whose_check_in_fails_is_pending),
         T(releases_of_other_gateways_requests_are_counted),
         T(the_end_of_a_lease_is_recorded_once),
         T(a_release_at_several_gateways_counts_once),
