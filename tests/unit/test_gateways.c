@@ -653,6 +653,64 @@ static bool asks_the_site(size_t at)
 }
 
 /* The lease is in no table: who has made it asks, and when that one has died all that are left. */
+/* No caller waits for the check-in of a session that has ended: it goes behind those that one waits for. */
+TEST(a_check_in_after_an_event_goes_behind_others)
+{
+    struct caller c;
+    struct released r;
+    struct event e;
+
+    hold(0, "alice", "s1", LSID_A, &c);
+    (void)send_event(0, LSID_A, &e);
+    advance(SECONDS(1));
+    assert_int_equal(world_checkins(&w), 1);
+    assert_false(w.vault.last_begun);
+    hold(0, "alice", "s1", LSID_A, &c);
+    release(0, "alice", "s1", &r);
+    assert_int_equal(world_checkins(&w), 2);
+    assert_true(w.vault.last_begun);
+    assert_all_given_back();
+}
+
+static void count_row(void *arg, const struct lease_view *v)
+{
+    (void)v;
+    ++*(size_t *)arg;
+}
+
+/* Its lease is not the first of its request, and is in no list when the request is gone. */
+TEST(an_event_at_any_moment_of_a_second_check_out)
+{
+    struct caller first, second;
+    struct released r;
+    struct event e;
+
+    for (int steps = 0; steps < 40; steps++) {
+        size_t rows = 0;
+
+        case_label("after %d steps", steps);
+        hold(0, "alice", "s1", LSID_A, &first);
+        struct checkout_args args = checkout_args_for(&w, "alice", "s2");
+
+        args.by.session.lsid = LSID_B;
+        start_checkout_with(&w, &args, &second);
+        for (int i = 0; i < steps; i++) {
+            world_iterate(&w);
+            if (!fake_store_commit(&stores[0]))
+                (void)fake_vault_step(&w.vault);
+        }
+        (void)send_event(0, LSID_B, &e);
+        advance(SECONDS(3));
+        assert_int_equal(second.replies, 1);
+        release(0, "alice", "s1", &r);
+        assert_int_equal(r.released, 1);
+        assert_all_given_back();
+        gateway(0);
+        assert_int_equal(broker_leases(w.broker, &(struct lease_filter){.limit = 10}, count_row, &rows), 0);
+        assert_int_equal(rows, 0);
+    }
+}
+
 TEST(the_site_is_asked_for_a_session_whose_lease_is_on_another_gateways_request)
 {
     struct caller a, b;
@@ -1510,6 +1568,8 @@ int main(void)
         T(a_check_out_waits_for_the_release_before_it),
         T(a_client_that_leaves_at_any_moment_leaves_nothing),
         T(an_event_at_any_gateway_ends_the_leases_of_its_session_at_all),
+        T(a_check_in_after_an_event_goes_behind_others),
+        T(an_event_at_any_moment_of_a_second_check_out),
         T(the_site_is_asked_for_a_session_whose_lease_is_on_another_gateways_request),
         T(an_event_while_the_store_is_away),
         T(an_event_whose_connection_ends_takes_effect),

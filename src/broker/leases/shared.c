@@ -165,14 +165,19 @@ void shared_end_lease(struct lease *lease, const char *why, const struct session
     lease_forget(lease);
 }
 
-/* As a question has shown it. */
+/* A row that a question has shown, as it is to be. */
+static struct request_row returning(const struct request_row *shown)
+{
+    struct request_row row = *shown;
+
+    row.state = REQUEST_RETURNING;
+    row.attempts = row.next_wall_ms = 0;
+    return row;
+}
+
 static struct store_step release_of_row(const struct request_row *request, const struct lease_row *lease)
 {
-    struct store_step step = {.kind = STEP_RELEASE, .request = *request, .lease = *lease};
-
-    step.request.state = REQUEST_RETURNING;
-    step.request.attempts = step.request.next_wall_ms = 0;
-    return step;
+    return (struct store_step){.kind = STEP_RELEASE, .request = returning(request), .lease = *lease};
 }
 
 bool shared_release_row(struct leases *ls, const struct store_found *found, const char *why,
@@ -267,10 +272,8 @@ bool shared_put_end(struct vault_request *r)
 
 bool shared_end_row(struct leases *ls, const struct request_row *row, struct shared_wait *wait)
 {
-    struct store_step step = {.kind = STEP_END, .request = *row, .lease.id = ""};
+    const struct store_step step = {.kind = STEP_END, .request = returning(row), .lease.id = ""};
 
-    step.request.state = REQUEST_RETURNING;
-    step.request.attempts = step.request.next_wall_ms = 0;
     return shared_put(ls, &step, judge_release, wait) != NULL;
 }
 
@@ -389,10 +392,8 @@ static void judge_withdrawal(struct shared_step *s, int err)
 
 bool shared_withdraw_row(struct leases *ls, const struct request_row *row, struct shared_wait *wait)
 {
-    struct store_step step = {.kind = STEP_RETURN, .request = *row, .lease.id = ""};
+    const struct store_step step = {.kind = STEP_RETURN, .request = returning(row), .lease.id = ""};
 
-    step.request.state = REQUEST_RETURNING;
-    step.request.attempts = step.request.next_wall_ms = 0;
     return ls->voiding || shared_put(ls, &step, judge_withdrawal, wait) != NULL;
 }
 
