@@ -204,10 +204,13 @@ void etcd_cluster_on_beat(struct etcd_flight *f, const cJSON *members, const cJS
     read_hints(s, hints);
 }
 
+/* One that would be counted as dead takes nothing over. */
 static bool has_heir(const struct etcd_store *s)
 {
+    uint64_t now_ms = clock_now(s->clock);
+
     for (size_t i = 0; i < s->members.n; i++)
-        if (!s->members.members[i].leaving)
+        if (!etcd_member_is_due(&s->members.members[i], now_ms, s->ttl_ms))
             return true;
     return false;
 }

@@ -200,6 +200,35 @@ TEST(a_lease_that_is_over_in_time_is_not_answered)
     assert_all_given_back();
 }
 
+/* It is asked after once more since the audit trail was slow, and has been released elsewhere by then. */
+TEST(a_lease_that_ends_while_its_record_is_written_is_a_conflict)
+{
+    struct buf trail = BUF_INIT(1 << 20);
+    struct caller a, b;
+    struct released r;
+
+    start_again(&trail);
+    check_out_ok(0, "alice", "s1", &a);
+    w.sink.mood = SINK_STUCK;
+    gateway(0);
+    start_checkout(&w, "alice", "s1", &b);
+    settle();
+    assert_int_equal(b.replies, 0);
+    fake_clock_advance(&w.clock, SECONDS(5));
+    release(1, "alice", "s1", &r);
+    assert_released(&r, 1, 0);
+    w.sink.mood = SINK_FINE;
+    settle();
+    assert_int_equal(b.replies, 1);
+    assert_int_equal(b.code, FAULT_VAULT_CONFLICT);
+    assert_non_null(strstr(b.detail, "check out again"));
+    assert_string_equal(b.secret, "");
+    check_out_ok(0, "alice", "s1", &b);
+    assert_string_not_equal(a.lease_id, b.lease_id);
+    start_again(NULL);
+    buf_free(&trail);
+}
+
 /* The vault keeps no request through which another gateway could read the secret again. */
 TEST(a_lease_by_direct_access_is_replaced_at_another_gateway)
 {
@@ -589,6 +618,7 @@ int main(void)
         T(a_request_that_another_gateway_is_about_to_open_is_left_to_it),
         T(a_lease_whose_request_is_over_gives_way),
         T(a_lease_that_is_over_in_time_is_not_answered),
+        T(a_lease_that_ends_while_its_record_is_written_is_a_conflict),
         T(a_lease_by_direct_access_is_replaced_at_another_gateway),
         T(a_store_that_stops_answering_ends_the_check_out),
         T(each_list_belongs_to_one_gateway),

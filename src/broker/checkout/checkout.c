@@ -259,7 +259,7 @@ static bool hand_over(struct checkout *co)
     else if (!handed && co->shared && !co_is_confirmed(co))
         (void)co_store_failed(co, -EIO);
     else if (!handed)
-        (void)co_fail(co, FAULT_VAULT_ERROR, "the session's lease ended meanwhile; check out again");
+        (void)co_fail_ended(co);
     if (handed) {
         co->op.broker->checkouts++;
         crash_point("checkout.reply.before");

@@ -279,6 +279,8 @@ enum co_state co_intent(const struct checkout *);
 enum co_state co_settle_keyed(struct checkout *);
 /* It is held, and its secret is not given twice. CO_REPLY. */
 enum co_state co_fail_held(struct checkout *, const struct vault_request *);
+/* The lease through which it reads has ended while it was under way. */
+enum co_state co_fail_ended(struct checkout *);
 /* All return CO_REPLY. */
 enum co_state co_fail(struct checkout *, enum fault_code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

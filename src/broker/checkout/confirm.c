@@ -143,7 +143,7 @@ static enum co_state lease_is_over(struct checkout *co)
         shared_touched(ls, row_mark(co->request));
     }
     if (co->retry == CO_RETRY_SPENT || co->recorded.done || *co->ended_lease_id)
-        return co_fail(co, FAULT_VAULT_ERROR, "the session's lease ended meanwhile; check out again");
+        return co_fail_ended(co);
     return co_ask_again(co);
 }
 

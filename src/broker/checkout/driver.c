@@ -206,6 +206,11 @@ enum co_state co_fail_held(struct checkout *co, const struct vault_request *r)
         clock_rfc3339(r->expires_wall_ms, end));
 }
 
+enum co_state co_fail_ended(struct checkout *co)
+{
+    return co_fail(co, FAULT_VAULT_CONFLICT, "the session's lease ended meanwhile; check out again");
+}
+
 bool co_is_isa(const struct checkout *co)
 {
     return co->account->isa && co->account->kind != KIND_ALIAS;
