@@ -824,6 +824,30 @@ TEST(the_store_ends_while_etcd_is_silent)
 
 /* ---- the end ---- */
 
+static void note_left(void *arg, bool taken)
+{
+    struct cluster_node *n = arg;
+
+    assert_false(n->left);
+    n->left = true;
+    n->taken = taken;
+}
+
+/* A gateway that has died is no heir: the other one does not wait for it. */
+TEST(the_last_one_that_stops_waits_for_no_dead_one)
+{
+    cluster_fill();
+    g2->cut = true;
+    cluster_advance(CLUSTER_TTL_MS / 2);
+    g1->store->ops->leave(g1->store, note_left, g1);
+    cluster_advance(CLUSTER_TTL_MS / 4);
+    assert_false(g1->left); /* it may be alive */
+    cluster_advance(CLUSTER_TTL_MS / 2);
+    assert_true(g1->left);
+    assert_false(g1->taken);
+    cluster_end();
+}
+
 TEST(a_step_after_the_end)
 {
     struct store_steps none = STAILQ_HEAD_INITIALIZER(none);
@@ -870,6 +894,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_store_ends),
         cmocka_unit_test(a_backup_is_restored),
         cmocka_unit_test(the_store_ends_while_etcd_is_silent),
+        cmocka_unit_test(the_last_one_that_stops_waits_for_no_dead_one),
         cmocka_unit_test(a_step_after_the_end),
     };
 
