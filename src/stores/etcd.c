@@ -292,7 +292,8 @@ static void etcd_state(const struct store *store, struct store_state *state)
     struct etcd_store *s = (struct etcd_store *)(uintptr_t)store;
     uint64_t now_ms = clock_now(s->clock), left_ms = s->ttl_ms / 3 * 2;
 
-    etcd_members_show(&s->members, now_ms, s->ttl_ms);
+    /* Whose own beats are not answered does not see the others': their silence is as it was then. */
+    etcd_members_show(&s->members, now_ms - s->saw_ms > s->ttl_ms / 2 ? s->saw_ms : now_ms, s->ttl_ms);
     s->cluster.certain_left_ms =
         s->cluster.certain && now_ms - s->sent_ms < left_ms ? left_ms - (now_ms - s->sent_ms) : 0;
     s->cluster.epoch = s->epoch;

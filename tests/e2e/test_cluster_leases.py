@@ -6,14 +6,16 @@ timed: what must come is waited for.
 """
 
 import json
+import re
 import signal
+import subprocess
 import threading
 
 import pytest
 
 import history
 from cluster import TTL, Cluster
-from harness import eventually
+from harness import BIN, eventually
 
 
 @pytest.fixture(scope="module", name="shared")
@@ -223,11 +225,16 @@ def test_no_quorum_and_back(patient):
     its = cluster.at(two).credential(gone)
     lease_of(record.checkout(two, gone, its))
     epochs = [gateway.call("GET", "/status").json["cluster"]["epoch"] for gateway in cluster.gateways]
+    eventually(lambda: len(one.call("GET", "/status").json["cluster"]["members"]) == 3, 60)
     for member in (0, 1):
         cluster.etcd.kill(member)
     for gateway in cluster.gateways:
         eventually(lambda at=gateway: not at.ready(), 60)
         assert any(reason.startswith("store has no quorum") for reason in gateway.reasons())
+    shown = subprocess.run([BIN / "jumpgate", "cluster", "-c", one.write_configuration()], stdin=subprocess.DEVNULL,
+                           capture_output=True, text=True, timeout=60, check=False)
+    assert shown.returncode == 4 and re.findall(r"(?m)^(g\d).*? (alive|unknown|silent) ", shown.stdout) == [
+        ("g1", "alive"), ("g2", "unknown"), ("g3", "unknown")]
     answer = record.checkout(one, session, credential)  # a repeat: nobody knows whether it was released elsewhere
     assert (answer.status, answer.code) == (503, "store_unavailable")
     assert one.call("GET", "/v1/leases").code == "store_unavailable"

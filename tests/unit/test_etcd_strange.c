@@ -833,6 +833,27 @@ static void note_left(void *arg, bool taken)
     n->taken = taken;
 }
 
+static enum store_member_state seen_by_g1(void)
+{
+    struct store_state state;
+
+    g1->store->ops->state(g1->store, &state);
+    assert_int_equal(state.cluster->nmembers, 1);
+    return state.cluster->members[0].state;
+}
+
+/* Silence is what a gateway sees whose own beats are answered. */
+TEST(a_gateway_that_has_no_answer_calls_no_other_one_silent)
+{
+    cluster_fill();
+    assert_int_equal(seen_by_g1(), MEMBER_ALIVE);
+    g1->cut = true;
+    cluster_advance(10 * CLUSTER_TTL_MS);
+    assert_int_equal(seen_by_g1(), MEMBER_ALIVE);
+    g1->cut = false;
+    cluster_end();
+}
+
 /* A gateway that has died is no heir: the other one does not wait for it. */
 TEST(the_last_one_that_stops_waits_for_no_dead_one)
 {
@@ -894,6 +915,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_store_ends),
         cmocka_unit_test(a_backup_is_restored),
         cmocka_unit_test(the_store_ends_while_etcd_is_silent),
+        cmocka_unit_test(a_gateway_that_has_no_answer_calls_no_other_one_silent),
         cmocka_unit_test(the_last_one_that_stops_waits_for_no_dead_one),
         cmocka_unit_test(a_step_after_the_end),
     };

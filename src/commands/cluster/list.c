@@ -39,15 +39,22 @@ static enum terminal_style style_of(const char *state)
     return strcmp(state, "alive") == 0 ? STYLE_GOOD : strcmp(state, "leaving") == 0 ? STYLE_WARN : STYLE_BAD;
 }
 
-static void member_row(struct print_table *t, const cJSON *one, const cJSON *own, const char *own_digest)
+/* `certain`: etcd answers the gateway that is asked, which else knows what it has seen last. */
+static void member_row(struct print_table *t, const cJSON *one, const cJSON *own, const char *own_digest,
+                       bool certain)
 {
-    const char *state = json_text(one, "state"), *digest = json_text(one, "config_digest");
+    bool is_known = certain || one == own;
+    const char *state = is_known ? json_text(one, "state") : "unknown",
+               *digest = json_text(one, "config_digest");
     bool same = strcmp(digest, own_digest) == 0;
 
     print_table_cellf(t, STYLE_PLAIN, "%s%s", json_text(one, "node"), one == own ? " (this one)" : "");
     print_table_cell(t, style_of(state), state);
     print_table_cellf(t, STYLE_PLAIN, "%" PRId64, json_number(one, "leases"));
-    print_table_cellf(t, STYLE_PLAIN, "%.1f s", (double)json_number(one, "silent_ms") / 1000);
+    if (is_known)
+        print_table_cellf(t, STYLE_PLAIN, "%.1f s", (double)json_number(one, "silent_ms") / 1000);
+    else
+        print_table_cell(t, STYLE_PLAIN, NULL);
     print_table_cellf(t, STYLE_PLAIN, "%" PRId64, json_number(one, "epoch"));
     print_table_cell(t, STYLE_PLAIN, json_text(one, "version"));
     print_table_cell(t, same ? STYLE_PLAIN : STYLE_WARN,
@@ -72,7 +79,8 @@ static int print_table(const cJSON *cluster, const char *own_digest)
     const cJSON *one, *own = own_member(cluster);
 
     cJSON_ArrayForEach(one, json_get(cluster, "members"))
-        member_row(&t, one, own, own ? json_text(own, "config_digest") : own_digest);
+        member_row(&t, one, own, own ? json_text(own, "config_digest") : own_digest,
+                   cJSON_IsTrue(json_get(cluster, "certain")));
     return print_table_end(&t, stdout) ? command_failed("out of memory") : EXIT_DONE;
 }
 
@@ -84,7 +92,9 @@ static int print_page(const cJSON *cluster)
         printf("\n%.1f s are left of the ttl without a further write\n",
                (double)json_number(cluster, "certain_left_ms") / 1000);
     else
-        puts("\netcd has no quorum, or does not answer: there are no check-outs");
+        puts("\netcd has no quorum, or does not answer: there are no check-outs, and what the other gateways "
+             "do "
+             "is unknown");
     print_etcd(cluster);
     printf("since its start: %" PRId64 " gateway(s) taken over, %" PRId64 " time(s) counted as dead itself\n",
            json_number(cluster, "adoptions"), json_number(cluster, "fenced"));

@@ -436,9 +436,14 @@ static bool history(struct store_doctor *s)
     if (s->db_bytes > quota / 2) {
         report_warning(s->d, "the database has more than half of %s quota",
                        s->quota ? "its" : "etcd's default");
-        return failed(s,
-                      "history that was compacted leaves room in the file; or other programs share this etcd",
-                      "`etcdctl defrag` each member; raise quota-backend-bytes") ||
+        return failed(
+                   s,
+                   s->quota
+                       ? "history that was compacted leaves room in the file; or other programs share "
+                         "this etcd"
+                       : "this version of etcd does not say its quota: where quota-backend-bytes is larger, "
+                         "compare with that",
+                   "`etcdctl defrag` each member; raise quota-backend-bytes") ||
                true;
     }
     report_ok(s->d, whole ? "etcd is young: whether its history is compacted cannot be seen yet"
