@@ -63,6 +63,11 @@ GOALS = {
     "death, median": ("death of a gateway to the last check-in of what it had to give back, median, s", AT_MOST, 8.5),
     "death, p99": ("death of a gateway to the last check-in of what it had to give back, p99, s", AT_MOST, 11),
     "death, most": ("death of a gateway to the last check-in of what it had to give back, worst, s", AT_MOST, 15),
+    "keyed, wrong": ("500 sessions on 50 credentials of a vault without numbers, a tenth of the answers lost: overlaps and wrong passwords", AT_MOST, 0),
+    "keyed, back": ("the same: from the end of the last session until all is given back, less settle, s", AT_MOST, 20),
+    "keyed, finds": ("calls that 1,000 finds make to such a vault", AT_MOST, 0),
+    "beside, p50": ("p50 of a Password Safe while such a vault hangs with 500 check-outs, over alone", AT_MOST, 1.1),
+    "beside, errors": ("the same: errors", AT_MOST, 0),
     "soak memory": ("growth of memory at the end of the soak, % per minute", AT_MOST, 0.1),
     "soak errors": ("errors and refusals in the soak", AT_MOST, 0),
 }

@@ -20,6 +20,7 @@
   start         start to ready with an empty store, size, idle memory
   profile       where the gateway's CPU time goes (needs perf)
   pra           early release by polling and by events, quiet polls, a long listing, find and check-out while the PRA site is faulty
+  keyed         500 sessions on 50 credentials of a vault without numbers, with lost answers; a Password Safe beside one that hangs
   peers         the same work by jumpgate, nginx + Lua, Go and Node, Go also durable, in interleaved rounds (those that are installed)
   soak          a mix at half the sustainable rate for --minutes: a row each minute, and whether anything grows
 
@@ -41,6 +42,7 @@ import durability
 import flight
 import handshakes
 import instructions
+import keyed
 import limits
 import peers
 import pra
@@ -54,7 +56,8 @@ MEASURES = {"throughput": cost.throughput, "many": cost.many, "static": peers.st
             "instructions": instructions.instructions, "in-flight": flight.in_flight, "added": flight.added,
             "handshakes": handshakes.handshakes, "durable": durability.durable, "restart": durability.restart,
             "leases": durability.leases, "overload": limits.overload, "idle": limits.idle, "start": limits.start,
-            "profile": sampling.profile, "pra": pra.pra, "cluster": cluster.cluster, "peers": peers.peers, "soak": soak.soak}
+            "profile": sampling.profile, "pra": pra.pra, "cluster": cluster.cluster, "keyed": keyed.keyed, "peers": peers.peers,
+            "soak": soak.soak}
 
 
 def parse():
