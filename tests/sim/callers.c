@@ -8,6 +8,7 @@
 #include "callers.h"
 
 #include "gateway_run.h"
+#include "keyed_conf.h"
 #include "oracle.h"
 #include "site_sim.h"
 
@@ -400,21 +401,23 @@ static void write_body(struct buf *body, const struct caller_op *op, const struc
                        unsigned flags)
 {
     struct jsonw w = jsonw_start(body);
-    char id[64];
+    char id[128];
 
     jsonw_object(&w, NULL);
     if (op->kind == ACT_END_SESSION)
         jsonw_bool(&w, "terminate", true);
     else
         write_session(&w, op, flags);
-    (void)snprintf(id, sizeof id, "j1.main.l.%u.%u.0", 100 + op->account, 200 + op->account);
+    if (setup->keyed)
+        keyed_conf_credential(op->account, id, sizeof id);
+    else
+        (void)snprintf(id, sizeof id, "j1.main.l.%u.%u.0", 100 + op->account, 200 + op->account);
     if (op->kind == ACT_CHECKOUT || op->kind == ACT_RELEASE)
         jsonw_str(&w, "credential_id", id);
     if (op->kind == ACT_CHECKOUT && op->minutes)
         jsonw_int(&w, "duration_minutes", op->minutes);
     if (op->kind == ACT_CHECKOUT && flags & SEND_REASON)
         jsonw_str(&w, "reason", "ticket \"4711\"");
-    (void)setup;
     jsonw_end(&w);
 }
 

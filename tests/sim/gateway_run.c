@@ -12,9 +12,9 @@
 #include "callers.h"
 #include "disk.h"
 #include "etcd_sim.h"
+#include "keyed_conf.h"
 #include "site_sim.h"
 
-#include "backends/password_safe/password_safe.h"
 #include "base/container_of.h"
 #include "base/digest.h"
 #include "base/json.h"
@@ -26,6 +26,7 @@
 #include "commands/run/reload.h"
 #include "commands/run/site.h"
 #include "commands/run/store.h"
+#include "commands/vault_kinds.h"
 #include "handlers/routes.h"
 #include "loop/server/connection.h"
 
@@ -124,6 +125,16 @@ static void add_store(struct buf *to, const struct node *n)
 }
 
 /* `vault`: the name of its section. */
+static void add_password_safe(struct buf *to, const struct setup *s, const char *vault)
+{
+    (void)buf_printf(to,
+                     "[vault %s]\nurl = " VAULT_URL "\napi_key_file = %s\nrun_as = {username}%s\n"
+                     "approval_wait = %us\nsession_idle = %um\nconnections = %u\nsessions_per_user = %u\n"
+                     "ask_policy = %s\n",
+                     vault, files.key, s->full_name ? "@example.test" : "", s->approval_wait_s,
+                     s->session_idle_minutes, s->connections, s->sessions_per_user, yes_or_no(s->ask_policy));
+}
+
 static void write_conf(const struct node *n, const struct setup *s, const char *vault)
 {
     struct buf text = BUF_INIT(1 << 16);
@@ -140,12 +151,10 @@ static void write_conf(const struct node *n, const struct setup *s, const char *
         DISK_STATE_DIR, s->release_minutes, s->list_cache_ms, s->reconcile_minutes,
         s->strict ? "strict" : "degraded", yes_or_no(s->release_on_stop), files.debug ? "debug" : "error",
         files.log, s->max_inflight ? s->max_inflight : 4096, hex);
-    (void)buf_printf(&text,
-                     "[vault %s]\nurl = " VAULT_URL "\napi_key_file = %s\nrun_as = {username}%s\n"
-                     "approval_wait = %us\nsession_idle = %um\nconnections = %u\nsessions_per_user = %u\n"
-                     "ask_policy = %s\n",
-                     vault, files.key, s->full_name ? "@example.test" : "", s->approval_wait_s,
-                     s->session_idle_minutes, s->connections, s->sessions_per_user, yes_or_no(s->ask_policy));
+    if (s->keyed)
+        keyed_conf_write(&text, s, files.key);
+    else
+        add_password_safe(&text, s, vault);
     add_site(&text, s);
     add_store(&text, n);
     write_file(files.conf, buf_cstr(&text));
@@ -231,7 +240,7 @@ static void on_server_closed(void *arg)
     g->vault = NULL;
     g->store = NULL;
     if (vault)
-        password_safe_close(vault, on_part_closed, g);
+        vault_kind_of(vault->conf->type)->close(vault, on_part_closed, g);
     else
         on_part_closed(g);
     if (!run_store_close(&g->shared, on_part_closed, g))
@@ -425,7 +434,7 @@ static bool open_vault(struct gateway_run *g)
 {
     char why[256] = "";
 
-    g->vault = password_safe_new(g->loop, &g->conf->vaults[0], why);
+    g->vault = vault_kind_of(g->conf->vaults[0].type)->open(g->loop, g->conf, &g->conf->vaults[0], why);
     if (!g->vault)
         world_fail(g->world, "a start is refused: %s", why);
     return g->vault;

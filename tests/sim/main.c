@@ -29,7 +29,8 @@
 struct options {
     uint64_t first, last;
     double seconds; /* CPU; 0 = no limit */
-    bool trace, twice, no_shrink, go_on, log, cluster;
+    bool trace, twice, no_shrink, go_on, log;
+    void (*make)(struct script *, uint64_t seed);
     const char *save;
     const char *const *replay; /* files */
     int nreplay;
@@ -101,8 +102,8 @@ static double cpu_seconds(void)
 
 static int usage(FILE *to)
 {
-    (void)fputs("usage: jumpgate-sim [--seed N | --seeds A..B | --seconds S [--seeds A..]] [--cluster] "
-                "[--trace]\n"
+    (void)fputs("usage: jumpgate-sim [--seed N | --seeds A..B | --seconds S [--seeds A..]] "
+                "[--cluster | --keyed] [--trace]\n"
                 "                    [--log] [--twice] [--save FILE] [--no-shrink] [--go-on]\n"
                 "       jumpgate-sim [--trace] --replay FILE...\n\n"
                 "Runs the gateway in simulated worlds. docs/simulation.md says what is simulated.\n\n"
@@ -110,6 +111,7 @@ static int usage(FILE *to)
                 "  --seeds A..B   the worlds of these seeds; A.. has no end\n"
                 "  --seconds S    as many as fit into S seconds of CPU time\n"
                 "  --cluster      worlds of several gateways with one etcd\n"
+                "  --keyed        worlds with a vault without numbers, ends and marks\n"
                 "  --trace        every line of what happens\n"
                 "  --twice        each world twice: both runs must be the same\n"
                 "  --replay FILE  the scripts of these files\n"
@@ -191,7 +193,7 @@ static bool run_seeds(const struct options *o, struct totals *t)
          seed++) {
         struct script s;
 
-        (o->cluster ? script_make_cluster : script_make)(&s, seed);
+        (o->make ? o->make : script_make)(&s, seed);
         bool good = run_script(&s, o, t);
         script_free(&s);
         all &= good;
@@ -250,7 +252,9 @@ static bool read_option(int argc, char **argv, int *i, struct options *o)
     if (strcmp(name, "--trace") == 0)
         return o->trace = true;
     if (strcmp(name, "--cluster") == 0)
-        return o->cluster = true;
+        return (o->make = script_make_cluster) != NULL;
+    if (strcmp(name, "--keyed") == 0)
+        return (o->make = script_make_keyed) != NULL;
     if (strcmp(name, "--log") == 0)
         return o->log = true;
     if (strcmp(name, "--twice") == 0)

@@ -11,6 +11,7 @@
 #include "ends.h"
 #include "etcd_sim.h"
 #include "gateway_run.h"
+#include "keyed_vault.h"
 #include "oracle_seen.h"
 #include "site_sim.h"
 
@@ -560,6 +561,10 @@ void oracle_on_answer(struct oracle *o, const struct caller_op *op, const cJSON 
 {
     const char *code = cJSON_GetStringValue(cJSON_GetObjectItem(body, "code"));
 
+    if (o->world->keyed) {
+        keyed_vault_on_answer(o->world->keyed, op, body);
+        return;
+    }
     if (op->kind == ACT_STATUS)
         check_status(o, op, body, code);
 
@@ -952,6 +957,10 @@ void oracle_check_quiet(struct oracle *o)
     struct world *w = o->world;
     const struct vault_entry *e;
 
+    if (w->keyed) {
+        keyed_vault_check_quiet(w->keyed);
+        return;
+    }
     vault_settle(w->vault);
     STAILQ_FOREACH(e, &w->vault->requests, link)
     if (vault_live(e) && !e->own)
@@ -995,7 +1004,8 @@ struct oracle *oracle_new(struct world *w)
     STAILQ_INIT(&o->leases);
     STAILQ_INIT(&o->releases);
     STAILQ_INIT(&o->ends);
-    world_after(w, TICK_MS, on_tick, o);
+    if (!w->keyed)
+        world_after(w, TICK_MS, on_tick, o);
     return o;
 }
 

@@ -122,6 +122,7 @@ struct setup {
     struct {
         unsigned rate, ahead_s; /* of a node's clocks: SETUP_RATE, SETUP_AHEAD_S = right */
     } clock[SETUP_NODES];
+    unsigned keyed; /* the vault is one without numbers (keyed_vault.h); yes or no */
 };
 
 /* b of ACT_ETCD_DOWN */
@@ -185,6 +186,8 @@ void script_make(struct script *, uint64_t seed);
 /* The same for a world of several gateways: cluster_script.c. */
 void script_make_cluster(struct script *, uint64_t seed);
 void script_add(struct script *, uint64_t at_ms, enum act_kind, unsigned a, unsigned b, unsigned c);
+/* For a world with a vault without numbers: keyed_script.c. */
+void script_make_keyed(struct script *, uint64_t seed);
 /* Puts the acts into the order of their times. */
 void script_sort(struct script *);
 void script_free(struct script *);

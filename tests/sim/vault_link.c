@@ -15,6 +15,7 @@
 
 #include "etcd_sim.h"
 #include "gateway_run.h"
+#include "keyed_vault.h"
 #include "oracle.h"
 #include "site_sim.h"
 
@@ -69,6 +70,7 @@ struct flight {
     char *text;        /* the request's head and body, cut into lines and texts */
     struct vault_http http;
     struct buf answer;
+    bool landed;   /* the vault has it, or never gets it */
     bool answered; /* it, or a part, is at the gateway */
 };
 
@@ -173,6 +175,10 @@ static void do_call(struct flight *f)
     }
     if (is_etcd(f->link->far)) {
         etcd_sim_call(v->world->etcd, f->link->node, &f->http, &f->answer);
+        return;
+    }
+    if (v->world->keyed) {
+        keyed_vault_call(v->world->keyed, &f->http, f->kind, &f->answer);
         return;
     }
     vault_api(v, &f->http, f->kind, &f->answer);
@@ -336,6 +342,7 @@ static void reach_vault(void *arg)
         world_after(w, 1, send_answer, f);
         return;
     }
+    f->landed = true;
     w->vault->strays = w->now_ms - f->sent_ms >= 2 * CALL_TIMEOUT_MS;
     if (is_done(f->fault))
         do_call(f);
@@ -353,7 +360,10 @@ static void reach_vault(void *arg)
 
 static void on_lost(void *arg)
 {
-    lose(((struct flight *)arg)->link);
+    struct flight *f = arg;
+
+    f->landed = true;
+    lose(f->link);
 }
 
 static uint64_t way_ms(const struct flight *f)
@@ -396,9 +406,10 @@ static void cut_request(struct flight *f, size_t head)
         abort();
     *target = *end = '\0';
     f->http = (struct vault_http){f->text, target + 1, end + 1, f->text + head};
-    f->kind = f->link->far == FAR_SITE ? site_sim_kind(&f->http)
-              : is_etcd(f->link->far)  ? etcd_sim_kind(&f->http)
-                                       : vault_api_kind(&f->http);
+    f->kind = f->link->far == FAR_SITE      ? site_sim_kind(&f->http)
+              : is_etcd(f->link->far)       ? etcd_sim_kind(&f->http)
+              : f->link->side->world->keyed ? keyed_vault_kind(&f->http)
+                                            : vault_api_kind(&f->http);
 }
 
 /* A gateway gives no request back while it waits for an answer with its secret. One of several may: it reads
@@ -419,6 +430,28 @@ static void check_not_read(const struct flight *checkin)
     }
 }
 
+/* It may still take effect, or the gateway waits for its answer. */
+static bool is_under_way(const struct flight *f)
+{
+    const struct link *l = f->link;
+
+    return !f->landed || (!f->answered && l->vc && !l->lost && !l->eof && !l->node->dead);
+}
+
+/* A check-out and a check-in of one key are never on their way together. */
+static void check_alone(const struct flight *call)
+{
+    const struct link_side *side = call->link->side;
+    unsigned account = keyed_vault_account(&call->http);
+    const struct flight *f;
+
+    TAILQ_FOREACH(f, &side->flights, entry)
+    if ((f->kind == VAULT_REQUEST || f->kind == VAULT_CHECKIN) && f->kind != call->kind && is_under_way(f) &&
+        keyed_vault_account(&f->http) == account)
+        world_fail(side->world, "account %u: a %s is sent while a %s is on its way", account,
+                   vault_call_word(call->kind), vault_call_word(f->kind));
+}
+
 static void start_flight(struct link *l, size_t head, size_t body, bool timely)
 {
     struct link_side *side = l->side;
@@ -434,7 +467,9 @@ static void start_flight(struct link *l, size_t head, size_t body, bool timely)
     cut_request(f, head);
     if (timely && (f->kind == VAULT_REQUEST || f->kind == VAULT_ISA))
         oracle_on_sent(side->world->oracle, l->node);
-    if (f->kind == VAULT_CHECKIN && !world_is_cluster(side->world))
+    if (side->world->keyed && (f->kind == VAULT_REQUEST || f->kind == VAULT_CHECKIN))
+        check_alone(f);
+    else if (f->kind == VAULT_CHECKIN && !world_is_cluster(side->world))
         check_not_read(f);
     take_fault(f);
     world_after(side->world, way_ms(f), f->fault == VAULT_FAULT_LOST_BEFORE ? on_lost : reach_vault, f);

@@ -14,6 +14,7 @@
 #include "ends.h"
 #include "etcd_sim.h"
 #include "gateway_run.h"
+#include "keyed_vault.h"
 #include "oracle.h"
 #include "site_sim.h"
 #include "vault.h"
@@ -405,7 +406,7 @@ static void do_plain_act(struct world *w, const struct act *act)
     default:
         if (act->kind <= ACT_LEAVE)
             callers_act(w->callers, act);
-        else
+        else if (!w->keyed || !keyed_vault_act(w->keyed, act))
             vault_act(w->vault, act);
     }
 }
@@ -525,6 +526,7 @@ static void world_begin(struct world *w, const struct script *script, FILE *trac
     virtual_threads_begin(w->events, on_thread);
     begin_nodes(w);
     w->vault = vault_new(w);
+    w->keyed = w->setup.keyed ? keyed_vault_new(w) : NULL;
     w->site = site_sim_new(w);
     w->callers = callers_new(w);
     w->oracle = oracle_new(w);
@@ -609,6 +611,7 @@ static void world_end(struct world *w)
     callers_free(w->callers);
     oracle_free(w->oracle);
     vault_free(w->vault);
+    keyed_vault_free(w->keyed);
     site_sim_free(w->site);
     end_nodes(w);
     ends_free(w->ends);

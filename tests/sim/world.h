@@ -34,6 +34,7 @@ struct disk;
 struct ends;
 struct etcd_sim;
 struct gateway_run;
+struct keyed_vault;
 struct oracle;
 struct site_sim;
 struct vault_sim;
@@ -80,7 +81,8 @@ struct world {
     struct node *to; /* for which the act is that is done */
     struct callers *callers;
     struct ends *ends;
-    struct etcd_sim *etcd; /* NULL = one gateway, which has its store for itself */
+    struct keyed_vault *keyed; /* in place of Password Safe; NULL = none */
+    struct etcd_sim *etcd;     /* NULL = one gateway, which has its store for itself */
     struct oracle *oracle;
     struct site_sim *site;
     struct vault_sim *vault;
