@@ -150,7 +150,9 @@ void answer_refusal_as(struct dispatch *d, enum text which, const char *who, enu
     case REFUSAL_MESSAGE_ONLY: put_message(d, form, &text); break;
     }
     if (is_clear(d, which, form))
-        d->outcome = which == TEXT_NOT_HELD || which == TEXT_NOT_YOURS ? ANSWER_GONE : ANSWER_REFUSED;
+        d->outcome = which == TEXT_NOT_HELD || which == TEXT_NOT_YOURS ? ANSWER_GONE
+                     : which == TEXT_UNREACHABLE                       ? ANSWER_UNCLEAR /* of no class */
+                                                                       : ANSWER_REFUSED;
     buf_free(&text);
 }
 

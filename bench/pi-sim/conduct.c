@@ -153,7 +153,7 @@ static void judge_claim(const struct conduct_call *call)
     bool repeats_refused = v->settings.knob[KNOB_REPEAT_CHECKOUT] && !call->identity->ignore_checkout;
     bool has_it = claim->known && checkouts_of(call->credential, call->identity);
 
-    if (call->kind == OPERATION_CHECKIN && !held)
+    if (call->kind == OPERATION_CHECKIN && !held && !claim->spins)
         conduct_count(call->vault, VIOLATION_CHECKIN_UNHELD);
     if (call->kind == OPERATION_SPIN && held)
         conduct_count(call->vault, VIOLATION_SPIN_HELD);
@@ -206,6 +206,14 @@ static void settle_checkin(const struct conduct_call *call, enum conduct_answer 
         claim->held--;
     else if (answer == ANSWER_GONE || (answer == ANSWER_DONE && !each))
         claim->held = checkouts_inside(call, true);
+    if (answer == ANSWER_GONE || answer == ANSWER_DONE)
+        claim->spins = false;
+}
+
+static void settle_spin(const struct conduct_call *call, enum conduct_answer answer)
+{
+    if (answer != ANSWER_DONE && answer != ANSWER_REFUSED)
+        claim_make(call->credential, call->identity)->spins = true;
 }
 
 static void settle_sign_in(const struct conduct_call *call, enum conduct_answer answer, uint64_t now_ms)
@@ -232,6 +240,8 @@ void conduct_end(struct conduct_call *call, enum conduct_answer answer, bool tok
         settle_checkout(call, answer);
     if (call->credential && call->kind == OPERATION_CHECKIN)
         settle_checkin(call, answer);
+    if (call->credential && call->kind == OPERATION_SPIN)
+        settle_spin(call, answer);
     if (call->identity && call->kind == OPERATION_SIGN_IN)
         settle_sign_in(call, answer, now_ms);
     secret_clear(&call->password);

@@ -4,7 +4,8 @@
  * A client knows of a credential only what it was answered. So the vault keeps for each identity and
  * credential a claim: how many check-outs the client has reason to believe it holds. A check-out counts until
  * it was refused in so many words and that answer was delivered; a check-in takes it back once its answer was
- * delivered. A check-in or spin that no claim explains is a violation, one after a lost answer is not.
+ * delivered. A check-in or spin that no claim explains is a violation, one after a lost answer is not; nor is
+ * a check-in after a spin whose outcome the client cannot know.
  *
  * What it holds for sure is less: a check-out whose answer was lost may be repeated.
  *
@@ -57,6 +58,7 @@ struct claim { /* of an identity on a credential */
     const struct identity *identity;
     unsigned held;
     bool known; /* a password was delivered, and no check-in has been sent since */
+    bool spins; /* a spin was sent, which may take effect yet: a check-in is right until one is answered */
 };
 
 struct refused_sign_in { /* an identity's last refused sign-in whose answer was delivered */

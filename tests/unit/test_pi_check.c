@@ -117,6 +117,13 @@ TEST(a_line_says_what_is_provisional)
          "erpm: provisional: profile json-v2, sign_in seen, checkout_shared seen, checkin_shared seen, "
          "checkout_stored "
          "seen, checkin_stored guessed, spin none, list none, impersonate none\n"},
+        {VAULT FILED "spin = shared\n", "[spin_shared]\npath = S\n" BODY,
+         "erpm: provisional: profile json-v2, sign_in seen, checkout_shared seen, checkin_shared seen, "
+         "checkout_stored "
+         "seen, checkin_stored guessed, spin_stored none, spin_shared overridden, list none, impersonate "
+         "none\n"
+         "erpm: spin: where the identity ignores check-outs, a change of a password may end a person's "
+         "check-out\n"},
         {VAULT FILED "profile = rest\n",
          "[spin_stored]\npath = S\n" BODY "[list_stored]\npath = L\nmethod = GET\ntoken = header\n"
          "[list_shared]\npath = L\nmethod = GET\ntoken = header\n[checkin_shared]\npath =\n",

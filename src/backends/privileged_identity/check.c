@@ -212,6 +212,12 @@ int pi_check_print(const struct conf *conf, struct buf *out)
         int err = load_profile(v, &p, &lines);
         if (!err)
             pi_check_words(v, p, out);
+        if (!err && v->spin != SPIN_NO)
+            (void)buf_printf(
+                out,
+                "%s: spin: where the identity ignores check-outs, a change of a password may end a "
+                "person's check-out\n",
+                v->name);
         pi_profile_free(p);
         buf_free(&lines);
         if (err)

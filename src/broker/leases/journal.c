@@ -120,8 +120,8 @@ static void pass_crash_point(const struct store_step *step, bool durable)
         [STEP_LAPSE] = {"lease.lapsed.before", "lease.lapsed.durable"},
         [STEP_CLOSE] = {"lease.close.before", "lease.close.durable"},
         [STEP_CURSOR] = {"pra.cursor.before", "pra.cursor.durable"},
-        [STEP_SPIN] = {"lease.spinning.before", "lease.spinning.durable"},
-        [STEP_AGAIN] = {"checkout.again.before", "checkout.again.durable"},
+        [STEP_SPIN] = {"spin.row.before", "spin.row.durable"},
+        [STEP_AGAIN] = {"spin.again.before", "spin.again.durable"},
     };
     const char *name = durable ? points[step->kind].durable : points[step->kind].before;
 
