@@ -35,12 +35,22 @@ static enum vr_state end(struct vault_request *r)
 
 /* ---- due ---- */
 
-/* The check-in is confirmed: those that wait for that wait no longer. While the gateway stops, and while its
- * vault is not configured, the row alone waits. */
+static void on_noted(struct journal_wait *wait, int err)
+{
+    (void)wait;
+    (void)err; /* the journal keeps it */
+}
+
+/*
+ * The check-in is confirmed: those that wait for that wait no longer. While the gateway stops, and while its
+ * vault is not configured, the row alone waits. The row is not delayed: a process that ended before it would
+ * check in once more, and be answered that there is nothing to spin.
+ */
 static int due_enter(struct vault_request *r)
 {
     struct watch_list watches;
 
+    (void)journal_await_all(r->vault_ref->leases->journal, &r->work->row_written, on_noted);
     if (!r->vault_ref->absent && !r->vault_ref->leases->draining)
         vault_request_defer(r, r->work->delay_ms);
     vault_request_move_watches(r, &watches);
@@ -59,8 +69,14 @@ static enum vr_state due_resume(struct vault_request *r, int err)
     return end(r);
 }
 
+static void due_drop(struct vault_request *r)
+{
+    vault_request_stop_deadline(r);
+    journal_unwait(&r->work->row_written);
+}
+
 const struct vr_step vr_spin_due_step = {"spin_due", "spinning", REQUEST_SPINNING,
-                                         due_enter,  due_resume, vault_request_stop_deadline};
+                                         due_enter,  due_resume, due_drop};
 
 /* ---- queued ---- */
 
