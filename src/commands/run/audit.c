@@ -27,8 +27,15 @@
 #define MAX_QUEUED   16384
 #define DEADLINE_MS  2000
 #define RETRY_MS     1000
-#define UNAWAITED_MS 25 /* as the end of a lease waits in the journal */
+#define UNAWAITED_MS 25
 #define PATH_BYTES   4096
+
+/* The end of a lease waits so long in the journal of a file: a kill loses both, and the lease ends once more
+ * with a record. To etcd it goes at once, and so does its record to the trail. */
+static uint64_t unawaited_ms(const struct conf *conf)
+{
+    return conf->store.type == STORE_ETCD ? 0 : UNAWAITED_MS;
+}
 
 static void record_start(struct audit *a, const struct conf *conf)
 {
@@ -76,7 +83,7 @@ bool run_audit_attach(struct run_audit *ra, struct loop *loop, const struct conf
                                        .syslog_form = syslog_form(conf),
                                        .max_queued = max_queued,
                                        .deadline_ms = DEADLINE_MS,
-                                       .unawaited_ms = UNAWAITED_MS,
+                                       .unawaited_ms = unawaited_ms(conf),
                                        .retry_ms = RETRY_MS};
 
     if (snprintf(head, sizeof(head), "%s/audit.head", conf->gateway.state_dir) >= (int)sizeof(head)) {
