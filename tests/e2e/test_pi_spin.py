@@ -135,6 +135,25 @@ def test_a_lost_checkout_changes_nothing(stack):
     assert (version(stack, ADM1), len(spins(stack))) == (before, asked)
 
 
+@pytest.mark.parametrize("profile", ["json-v1", "rest"])
+def test_other_faces(tmp_path_factory, profile):
+    with make(tmp_path_factory, profile=profile) as stack:
+        before = version(stack, ADM1)
+        use(stack)
+        changed(stack, ADM1, before)
+        stack.settled()
+
+
+@pytest.mark.parametrize("form", ["flag", "empty", "true", "null"])
+def test_answers_that_are_an_acceptance(stack, form):
+    before, asked, since = version(stack, ADM1), len(spins(stack)), lines(stack)
+    stack.vault.knob("done_answer", form)
+    use(stack)
+    eventually(lambda: audited(stack, since) == ["accepted"])
+    assert (version(stack, ADM1), len(spins(stack))) == (before + 1, asked + 1)
+    stack.vault.knob("done_answer", "message")
+
+
 # ---- what an operator sees ----
 
 def test_what_is_due_is_shown_and_a_checkout_takes_it_back(later):

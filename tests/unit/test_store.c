@@ -761,6 +761,37 @@ TEST(a_request_has_a_handle_and_a_lease_an_end_of_its_own)
     assert_int_equal(unlink(file), 0);
 }
 
+static unsigned nused;
+
+static int see_spin(void *arg, const struct request_row *r)
+{
+    bool was_handed_out = *r->handle && r->state != REQUEST_ASKED;
+
+    (void)arg;
+    assert_int_equal(r->spin, was_handed_out ? SPIN_USED : SPIN_UNUSED);
+    assert_int_equal(r->spins + r->began_wall_ms, 0);
+    nused += was_handed_out;
+    return 0;
+}
+
+/* What was held or was being given back then may have been handed out. */
+TEST(an_older_row_may_have_been_handed_out_where_its_key_comes_again)
+{
+    static const struct store_reader seeing = {see_spin, NULL, NULL};
+
+    make_older("stores/leases-7.sql", "");
+    for (int i = 0; i < 2; i++) {
+        struct store *s = open_store(false, NULL);
+
+        assert_non_null(s);
+        nused = 0;
+        assert_int_equal(s->ops->load(s, &seeing, NULL), 0);
+        assert_int_equal(nused, 2);
+        close_store(s);
+    }
+    assert_int_equal(unlink(file), 0);
+}
+
 /* Of a new store as of an older one, until it is set. */
 TEST(the_tag_is_kept)
 {
@@ -1026,6 +1057,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_newer_file_is_never_touched, setup, teardown),
         cmocka_unit_test_setup_teardown(older_files_are_read_and_migrated, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_of_leases_become_requests_and_leases, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_older_row_may_have_been_handed_out_where_its_key_comes_again,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_request_has_a_handle_and_a_lease_an_end_of_its_own, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_tag_is_kept, setup, teardown),

@@ -1,0 +1,25 @@
+-- A lease store of schema 7: the rows of leases-6.sql as that schema has them, and three requests whose keys come again.
+PRAGMA application_id = 1246186579;
+PRAGMA user_version = 7;
+BEGIN TRANSACTION;
+CREATE TABLE lease ( request TEXT NOT NULL, id TEXT NOT NULL, lsid TEXT NOT NULL, ended INTEGER NOT NULL, ended_site TEXT NOT NULL, username TEXT NOT NULL, domain TEXT NOT NULL, session TEXT NOT NULL, credential TEXT NOT NULL, system TEXT NOT NULL, account TEXT NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (request, id)) WITHOUT ROWID, STRICT;
+INSERT INTO "lease" VALUES('a0000kept0000000000000000a','a0000kept0000000000000000a','',0,'','ann','CORP','s-held','j1.erpm.shared.1','corp.test','adm1',1795935172000,1795935252000);
+INSERT INTO "lease" VALUES('mpy4jztzb9c2bxaggzw10q8bzx','mpy4jztzb9c2bxaggzw10q8bzx','',0,'','ann','CORP','ann-again','j1.main.l.20000.20001.0','box20000','root',1795935172000,0);
+INSERT INTO "lease" VALUES('mpy4jztzb9c2bxaggzw10q8bzx','nfzhpdw7p6fdehpe5zn97jcfvw','0123456789abcdef0123456789abcdef',0,'','ann','CORP','ann-0','j1.main.l.20000.20001.0','box20000','root',1795935172000,0);
+INSERT INTO "lease" VALUES('sx0kg89p9my8jhxjr981s9sznh','sx0kg89p9my8jhxjr981s9sznh','',0,'','bob','CORP','bob-8','j1.main.l.20016.20017.0','box20016','root',1795935172000,0);
+INSERT INTO "lease" VALUES('z8cefj759g74x16sy6c0j8hgfp','z8cefj759g74x16sy6c0j8hgfp','',0,'','ann','CORP','ann-1','j1.main.l.20002.20003.0','box20002','root',1795935172000,0);
+CREATE TABLE pra_cursor (site TEXT PRIMARY KEY NOT NULL, cursor_ms INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+CREATE TABLE probe (n INTEGER NOT NULL) STRICT;
+INSERT INTO "probe" VALUES(0);
+CREATE TABLE store_move (state INTEGER NOT NULL, id TEXT NOT NULL, tag TEXT NOT NULL, peer TEXT NOT NULL) STRICT;
+CREATE TABLE store_tag (tag TEXT NOT NULL) STRICT;
+CREATE TABLE vault_request ( mark TEXT PRIMARY KEY NOT NULL, state INTEGER NOT NULL, vault TEXT NOT NULL, url TEXT NOT NULL, name TEXT NOT NULL, adopted INTEGER NOT NULL, expires_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL, last_error TEXT NOT NULL, lsid TEXT NOT NULL, user TEXT NOT NULL, username TEXT NOT NULL, domain TEXT NOT NULL, session TEXT NOT NULL, credential TEXT NOT NULL, system TEXT NOT NULL, account TEXT NOT NULL, created_ms INTEGER NOT NULL, handle TEXT NOT NULL DEFAULT '') WITHOUT ROWID, STRICT;
+INSERT INTO "vault_request" VALUES('12ympbf22wxa8hnxzy12js3wf3',2,'main','http://127.0.0.1:35049/beyondtrust/api/public/v3','1004',0,1795935252000,1,1795935172947,'vault_error','','CORP\bob','bob','CORP','bob-1','j1.main.l.20002.20003.0','box20002','root',1795935172000,'');
+INSERT INTO "vault_request" VALUES('a0000kept0000000000000000a',1,'erpm','http://127.0.0.1:35050/ERPMWebService','shared.held',0,1795935252000,0,0,'','','svc','ann','CORP','s-held','j1.erpm.shared.1','corp.test','adm1',1795935172000,'h:held');
+INSERT INTO "vault_request" VALUES('b0000given000000000000000b',2,'erpm','http://127.0.0.1:35050/ERPMWebService','shared.returning',0,1795935252000,0,0,'','','svc','ann','CORP','s-returning','j1.erpm.shared.2','corp.test','adm1',1795935172000,'h:returning');
+INSERT INTO "vault_request" VALUES('c0000asked000000000000000c',0,'erpm','http://127.0.0.1:35050/ERPMWebService','shared.asked',0,1795935252000,0,0,'','','svc','ann','CORP','s-asked','j1.erpm.shared.3','corp.test','adm1',1795935172000,'h:asked');
+INSERT INTO "vault_request" VALUES('mpy4jztzb9c2bxaggzw10q8bzx',1,'main','http://127.0.0.1:35049/beyondtrust/api/public/v3','1001',0,1795935252000,0,0,'','','CORP\ann','ann','CORP','ann-again','j1.main.l.20000.20001.0','box20000','root',1795935172000,'');
+INSERT INTO "vault_request" VALUES('sx0kg89p9my8jhxjr981s9sznh',1,'main','http://127.0.0.1:35049/beyondtrust/api/public/v3','1005',0,1795935252000,0,0,'','','CORP\bob','bob','CORP','bob-8','j1.main.l.20016.20017.0','box20016','root',1795935172000,'');
+INSERT INTO "vault_request" VALUES('z7p5fcmk3sk1saqk9mv2r538h5',0,'main','http://127.0.0.1:35049/beyondtrust/api/public/v3','',0,1795935252577,0,0,'','','CORP\ann','ann','CORP','ann-2','j1.main.l.20004.20005.0','box20004','root',1795935172000,'');
+INSERT INTO "vault_request" VALUES('z8cefj759g74x16sy6c0j8hgfp',1,'main','http://127.0.0.1:35049/beyondtrust/api/public/v3','1003',0,1795935173000,0,0,'','','CORP\ann','ann','CORP','ann-1','j1.main.l.20002.20003.0','box20002','root',1795935172000,'');
+COMMIT;
