@@ -282,6 +282,44 @@ TEST(a_checkout_takes_it_back_and_it_is_due_again)
     end(&w);
 }
 
+/* The row of its first check-in says nothing of the second one. */
+TEST(what_was_taken_back_is_given_back_after_its_row_is_durable)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    start(&w, repeatable, 0, MINUTES(2));
+    use_and_release(&w, "ann", "s1");
+    world_advance(&w, SECONDS(1));
+    checkout_ok(&w, "bob", "s2", &c);
+    start_release(&w, "bob", "s2", w.credential, &r);
+    world_iterate(&w);
+    assert_int_equal(fake_vault_pending(&w.vault), 0);
+    assert_true(fake_store_commit(w.store));
+    world_iterate(&w);
+    assert_int_equal(fake_vault_pending(&w.vault), 1);
+    world_settle(&w);
+    assert_int_equal(world_checkins(&w), 2);
+    end(&w);
+}
+
+TEST(what_was_handed_out_before_a_crash_is_spun)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    start(&w, repeatable, 0, 0);
+    checkout_ok(&w, "ann", "s1", &c);
+    world_crash(&w, 0, 0);
+    world_advance(&w, SECONDS(31)); /* a check-out of the process before may arrive until then */
+    finish_release(&w, "ann", "s1", w.credential, &r);
+    assert_int_equal(w.vault.spun, 1);
+    assert_over(&w);
+    end(&w);
+}
+
 /* The row says so first: a restart must not spin what is being checked out. */
 TEST(it_is_taken_back_in_the_row_before_the_checkout_is_sent)
 {
@@ -675,6 +713,29 @@ TEST(a_gateway_that_stops_begins_none)
     end(&w);
 }
 
+/* Nothing of it has been sent, so the next start has nothing to give back first. */
+TEST(a_checkin_that_is_confirmed_during_the_stop_leaves_it_due)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    start(&w, repeatable, 0, 0);
+    checkout_ok(&w, "ann", "s1", &c);
+    start_release(&w, "ann", "s1", w.credential, &r);
+    world_run_until(&w, FAKE_CHECKIN);
+    broker_drain(w.broker);
+    world_settle(&w);
+    assert_int_equal(w.vault.count[FAKE_SPIN], 0);
+    assert_int_equal(row_in(&w, REQUEST_SPINNING)->spin, SPIN_DUE);
+    world_crash(&w, 0, 0);
+    world_advance(&w, SECONDS(1));
+    assert_int_equal(w.vault.spun, 1);
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 1);
+    assert_over(&w);
+    end(&w);
+}
+
 static void on_shown(void *arg, const struct lease_view *v)
 {
     (void)text_copy(arg, 32, v->state);
@@ -706,6 +767,8 @@ int main(void)
         cmocka_unit_test(nothing_is_spun_where_the_vault_says_no),
         cmocka_unit_test(what_an_operator_gives_up_is_not_spun),
         cmocka_unit_test(a_checkout_takes_it_back_and_it_is_due_again),
+        cmocka_unit_test(what_was_taken_back_is_given_back_after_its_row_is_durable),
+        cmocka_unit_test(what_was_handed_out_before_a_crash_is_spun),
         cmocka_unit_test(it_is_taken_back_in_the_row_before_the_checkout_is_sent),
         cmocka_unit_test(a_store_that_cannot_write_leaves_it_due),
         cmocka_unit_test(a_checkout_that_is_refused_leaves_it_due),
@@ -722,6 +785,7 @@ int main(void)
         cmocka_unit_test(a_crash_at_every_step_loses_nothing),
         cmocka_unit_test(a_vault_that_is_not_configured_keeps_it),
         cmocka_unit_test(a_gateway_that_stops_begins_none),
+        cmocka_unit_test(a_checkin_that_is_confirmed_during_the_stop_leaves_it_due),
         cmocka_unit_test(it_is_listed_as_spinning),
     };
 
