@@ -184,6 +184,8 @@ struct request_ref {
     /* read_secret that is a further check-out (vault_can.secret_with_checkout): as in checkout_want, and the
      * lease is that of whom the secret is for. Else NULL. */
     const char *reason, *ticket_number;
+    /* checkin, where checkins_each: as many are due at most. 0 = not known: until it has gone. */
+    uint32_t checkins;
 };
 
 /* What is checked out. Where the user already has such a request, the vault hands that one over. */
@@ -289,6 +291,7 @@ struct vault_call {
     int64_t end_wall_ms;                /* checkout: when the vault ends the request; 0 = not told */
     struct secret secret;               /* read_secret, checkout where it comes with the answer */
     struct active_requests active;      /* requests */
+    uint32_t checkins;                  /* checkin: as many the vault has confirmed; also where it failed */
 
     void *impl; /* the backend's own while the call is in flight; NULL otherwise */
 };
@@ -309,6 +312,9 @@ struct vault_can {
     /* A request key names one check-out for ever. Else identify() knows the key before the check-out, the
      * same key comes again, and there is at most one check-out of it at a time, of the one principal. */
     bool keys_are_unique;
+    /* Where keys are not unique: each check-out, also one that reads the secret again, wants a check-in of
+     * its own. The broker counts them (request_ref.checkins). */
+    bool checkins_each;
     bool has_end;    /* the vault ends a request by itself */
     bool per_user;   /* a call acts as one of the vault's users. Else as `principal`, for everybody, and
                         entitled() says who may get what */

@@ -16,7 +16,8 @@
 
 #define REQUEST_COLUMNS                                                                                      \
     "state, vault, url, name, adopted, expires_ms, attempts, next_ms, last_error, lsid, spin, spins, "       \
-    "began_ms, mark, user, username, domain, session, credential, system, account, created_ms, handle"
+    "began_ms, checkins_due, mark, user, username, domain, session, credential, system, account, "           \
+    "created_ms, handle"
 #define LEASE_COLUMNS                                                                                        \
     "lsid, ended, ended_site, request, id, username, domain, session, credential, system, account, "         \
     "created_ms, expires_ms"
@@ -28,12 +29,12 @@ static const char *const texts[SQL_NSTATEMENTS] = {
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_PROBE] = "UPDATE probe SET n = n + 1",
     [SQL_INSERT_REQUEST] = "INSERT OR IGNORE INTO vault_request (" REQUEST_COLUMNS ") VALUES "
-                           "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)",
+                           "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)",
     [SQL_UPDATE_REQUEST] = "UPDATE vault_request SET state = ?1, vault = ?2, url = ?3, name = ?4, adopted = ?5,"
                            " expires_ms = ?6, attempts = ?7, next_ms = ?8, last_error = ?9, lsid = ?10,"
-                           " spin = ?11, spins = ?12, began_ms = ?13"
-                           " WHERE mark = ?14 AND (?15 >> state) & 1"
-                           " AND (?16 = 0 OR NOT EXISTS (SELECT 1 FROM lease WHERE request = ?14 AND id <> ?17))",
+                           " spin = ?11, spins = ?12, began_ms = ?13, checkins_due = ?14"
+                           " WHERE mark = ?15 AND (?16 >> state) & 1"
+                           " AND (?17 = 0 OR NOT EXISTS (SELECT 1 FROM lease WHERE request = ?15 AND id <> ?18))",
     [SQL_DELETE_REQUEST] = "DELETE FROM vault_request WHERE mark = ?1"
                            " AND NOT EXISTS (SELECT 1 FROM lease WHERE request = ?1 AND id <> ?2)",
     [SQL_DELETE_ASKED] = "DELETE FROM vault_request WHERE mark = ?1 AND state = 0",
@@ -108,6 +109,7 @@ static void bind_changeable(struct binder *b, const struct request_row *r)
     bind_number(b, (int64_t)r->spin);
     bind_number(b, r->spins);
     bind_number(b, r->began_wall_ms);
+    bind_number(b, r->checkins_due);
     bind_text(b, r->mark);
 }
 
@@ -187,8 +189,10 @@ static int read_request(sqlite3_stmt *s, struct request_row *r)
 {
     struct row_source from = {.s = s};
     int64_t state = sqlite3_column_int64(s, 0), spin = sqlite3_column_int64(s, 10);
+    int64_t due = sqlite3_column_int64(s, 13);
 
-    if (state < 0 || state >= REQUEST_NSTATES || spin < 0 || spin >= REQUEST_NSPINS)
+    if (state < 0 || state >= REQUEST_NSTATES || spin < 0 || spin >= REQUEST_NSPINS || due < 0 ||
+        due > UINT32_MAX)
         return -EUCLEAN;
     *r = (struct request_row){
         .owner = "",
@@ -204,10 +208,11 @@ static int read_request(sqlite3_stmt *s, struct request_row *r)
         .spin = (enum request_spin)spin,
         .spins = sqlite3_column_int64(s, 11),
         .began_wall_ms = sqlite3_column_int64(s, 12),
-        .mark = text_at(&from, 13),
-        .user = text_at(&from, 14),
-        .asker = holder_at(&from, 9, 15),
-        .handle = text_at(&from, 22),
+        .checkins_due = (uint32_t)due,
+        .mark = text_at(&from, 14),
+        .user = text_at(&from, 15),
+        .asker = holder_at(&from, 9, 16),
+        .handle = text_at(&from, 23),
     };
     return from.err || *r->mark ? from.err : -EUCLEAN;
 }

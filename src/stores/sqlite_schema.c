@@ -87,6 +87,7 @@ static const char *const migrations[] = {
     "ALTER TABLE vault_request ADD COLUMN spins INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE vault_request ADD COLUMN began_ms INTEGER NOT NULL DEFAULT 0;"
     "UPDATE vault_request SET spin = 1 WHERE state IN (1, 2) AND handle <> '';",
+    "ALTER TABLE vault_request ADD COLUMN checkins_due INTEGER NOT NULL DEFAULT 0;",
 };
 enum { NEWEST = sizeof(migrations) / sizeof(*migrations) };
 

@@ -53,7 +53,8 @@
  * answer until their `until_ms`, or for ever. A CLOSE that takes leases along may be done later than steps
  * that follow it.
  *
- * A shared store keeps neither a request's handle nor a lease's own end, and nothing of a spin.
+ * A shared store keeps neither a request's handle, nor how many check-ins are due, nor a lease's own end, and
+ * nothing of a spin.
  *
  * Not here: which steps are given and when (broker/leases/rows.h, journal.h); copies of rows (store_rows.h).
  */
@@ -112,8 +113,9 @@ struct request_row {
     const char *url;   /* the vault's address, in one spelling; "" = the row is of a version that kept none */
     const char *user;  /* mapped vault user (run-as) */
     const char *name;  /* the vault's; "" = not known yet, or the vault keeps no request */
-    const char *handle; /* with which a check-in names it besides; "" = none. Set by ASK, and stays */
-    bool adopted;       /* the person's own request: never checked in */
+    const char *handle;    /* with which a check-in names it besides; "" = none. Set by ASK, and stays */
+    uint32_t checkins_due; /* see request_ref.checkins; 0 = not known */
+    bool adopted;          /* the person's own request: never checked in */
     int64_t expires_wall_ms;
     int64_t attempts;       /* check-ins tried */
     int64_t next_wall_ms;   /* next check-in or spin, 0 = at once; LAPSED, PENDING: the end of waiting */

@@ -112,6 +112,7 @@ void fake_update_request(struct fake_store *fs, const struct request_row *old, c
     row.name = new->name;
     row.adopted = new->adopted;
     row.expires_wall_ms = new->expires_wall_ms;
+    row.checkins_due = new->checkins_due;
     row.attempts = new->attempts;
     row.next_wall_ms = new->next_wall_ms;
     row.last_error = new->last_error;

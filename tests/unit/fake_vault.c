@@ -136,6 +136,9 @@ static void commit_keyed(struct fake_vault *fv, struct fake_call *fc)
     else if (!r)
         fc->answer_id = fake_vault_seed(fv, fc->call->user, ids.system_id, ids.account_id,
                                         fc->want ? fc->want->minutes : 60, fc->want ? fc->want->reason : "");
+    r = live_of(fv, fc->account_key);
+    if (r && fc->result != VAULT_DENIED && fc->result != VAULT_CONFLICT)
+        r->out++;
 }
 
 static void commit_keyed_checkin(struct fake_vault *fv, struct fake_call *fc)
@@ -146,7 +149,12 @@ static void commit_keyed_checkin(struct fake_vault *fv, struct fake_call *fc)
         fc->result = VAULT_GONE;
         return;
     }
-    r->live = false;
+    bool each = fv->vault.can.checkins_each && fc->checkins;
+    unsigned n = each && fc->checkins < r->out ? fc->checkins : r->out;
+
+    r->out -= n;
+    fc->confirmed = n;
+    r->live = fv->vault.can.checkins_each && r->out;
     r->checkins++;
 }
 
@@ -241,6 +249,7 @@ static void put_off(struct fake_vault *fv, const struct fake_call *fc)
     copy(late->account_key, sizeof late->account_key, fc->account_key);
     copy(late->user, sizeof late->user, fc->call->user);
     late->type = fc->type;
+    late->checkins = fc->checkins;
     if (fc->op != FAKE_REQUEST && fc->op != FAKE_ISA)
         return;
     copy(late->account_key, sizeof late->account_key, fc->want->account_key);
@@ -274,8 +283,12 @@ void fake_vault_land(struct fake_vault *fv)
         struct vault_call call = {.user = late->user};
         struct checkout_want want = {
             .account_key = late->account_key, .minutes = late->minutes, .reason = late->reason};
-        struct fake_call fc = {
-            .op = late->op, .call = &call, .want = &want, .id = late->id, .type = late->type};
+        struct fake_call fc = {.op = late->op,
+                               .call = &call,
+                               .want = &want,
+                               .id = late->id,
+                               .type = late->type,
+                               .checkins = late->checkins};
 
         copy(fc.account_key, sizeof fc.account_key, late->account_key);
         commit_write(fv, &fc);
@@ -532,6 +545,7 @@ static void answer(struct fake_vault *fv, struct fake_call *fc)
          (fc->fault == FAKE_LOST_DID || fc->fault == FAKE_LOST_DID_NOT || fc->fault == FAKE_LOST_LATE)) ||
         (fc->op == FAKE_REQUEST && call->origin == CHECKOUT_REUSED && fv->say_unsure);
     call->repeated = call->unknown || (fv->say_repeated && (fc->op == FAKE_REQUEST || fc->op == FAKE_ISA));
+    call->checkins = fc->result == VAULT_OK ? fc->confirmed : 0;
     call->holder_is_own = fv->say_own && fc->result == VAULT_CONFLICT;
 }
 
@@ -772,6 +786,7 @@ static int fake_checkin(struct vault *v, const struct request_ref *request, cons
     struct fake_call fc;
     int err = call_of(fake_of(v), request, &fc);
 
+    fc.checkins = fake_of(v)->last_checkins = request->checkins;
     return err ? err : begin(v, FAKE_CHECKIN, call, &fc);
 }
 
@@ -931,6 +946,10 @@ const struct fake_kind fake_kinds[] = {
     {"keys that come again, not repeatable", {.has_end = true}, 0, -1},
     {"keys that come again, no end", {.repeatable = true}, 0, -1},
     {"Privileged Identity", {.secret_with_checkout = true, .repeatable = true}, 0, -1},
+    {"Privileged Identity, each check-out given back",
+     {.secret_with_checkout = true, .checkins_each = true, .repeatable = true},
+     0,
+     -1},
     {"Privileged Identity, not repeatable", {.secret_with_checkout = true}, 0, -1},
     {"Privileged Identity with a life",
      {.secret_with_checkout = true, .has_end = true, .repeatable = true},
@@ -942,6 +961,10 @@ const struct fake_kind fake_kinds[] = {
      -1},
     {"a spin after the check-in", {.secret_with_checkout = true, .repeatable = true}, 0, 0},
     {"a spin a second later", {.secret_with_checkout = true, .repeatable = true}, 0, SECONDS(1)},
+    {"a spin, and each check-out given back",
+     {.secret_with_checkout = true, .checkins_each = true, .repeatable = true},
+     0,
+     SECONDS(1)},
     {"a spin, and a life", {.has_end = true}, HOURS(2), SECONDS(20)},
 };
 const size_t fake_nkinds = sizeof fake_kinds / sizeof fake_kinds[0];

@@ -79,6 +79,7 @@ struct fake_request {
     bool live, pending;
     bool unlisted;     /* it lives, and the vault's list of requests lacks it */
     unsigned checkins; /* calls that named it while it lived */
+    unsigned out;      /* check-outs of it that have no check-in yet; with vault_can.checkins_each */
 };
 
 /* A write that is still to come. */
@@ -86,6 +87,7 @@ struct fake_late {
     enum fake_op op;
     uint64_t cut_ms; /* when its answer was lost */
     int64_t id;      /* check-in */
+    uint32_t checkins;
     enum credential_type type;
     char account_key[PS_KEY_SIZE];
     int64_t minutes;
@@ -103,6 +105,8 @@ struct fake_call {
     char account_key[PS_KEY_SIZE]; /* of a request whose key is not unique; entitled: "" = all */
     int64_t id;
     enum credential_type type;
+    uint32_t checkins; /* a check-in: as many at most; 0 = all */
+    uint32_t confirmed;
     bool committed, lost;
     enum vault_result result;
     int64_t answer_id;
@@ -135,6 +139,7 @@ struct fake_vault {
     bool in_line;            /* what waits has not been sent yet: it can be withdrawn */
     unsigned admitted;       /* times it was asked */
     uint64_t last_wait_ms;   /* of the last call begun */
+    uint32_t last_checkins;  /* request_ref.checkins of the last check-in */
     bool last_begun;
     unsigned ncalls, count[FAKE_NOPS], cancelled, cancelled_writes, withdrawn;
     int64_t alias[FAKE_NOPS]; /* which the last request, the last secret was asked for; 0 = none */

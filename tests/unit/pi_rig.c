@@ -17,6 +17,7 @@ char pi_account_key[PI_NACCESSES][ACCOUNT_KEY_SIZE];
 
 static char password_path[64], profile_path[64];
 static char *users[] = {(char *)(uintptr_t) "CORP\\ann"};
+uint32_t pi_checkins_due;
 static char *hosts[] = {(char *)(uintptr_t) "web1"};
 
 #define TEXT(literal) ((char *)(uintptr_t)(literal))
@@ -52,6 +53,7 @@ void pi_rig_init(void)
 {
     static const char *const never[] = {PI_PASS, PI_TOKEN_1, PI_TOKEN_2, "winter", "adm1", NULL};
 
+    pi_checkins_due = 0;
     rig_open("/ERPMWebService/AuthService.svc", never);
     rig_file(password_path, "winter Sun 9\n");
     (void)snprintf(rig.conf.name, sizeof(rig.conf.name), "erpm");
@@ -165,7 +167,8 @@ static int with_request(struct rig_ask *ask, int which, on_request *operate)
 {
     char key[REQUEST_KEY_SIZE], *handle = NULL;
     int err = rig.vault->ops->identify(rig.vault, pi_account_key[which], key, &handle);
-    struct request_ref ref = {.key = key, .handle = handle, .lease_id = PI_LEASE};
+    struct request_ref ref = {
+        .key = key, .handle = handle, .lease_id = PI_LEASE, .checkins = pi_checkins_due};
 
     if (!err)
         err = operate(rig.vault, &ref, &ask->call);

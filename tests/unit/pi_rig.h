@@ -20,6 +20,7 @@
 enum { PI_ADM1, PI_WEB1, PI_NACCESSES };
 
 extern struct conf pi_conf;
+extern uint32_t pi_checkins_due;
 extern struct conf_access pi_access_of[PI_NACCESSES];
 extern char pi_account_key[PI_NACCESSES][ACCOUNT_KEY_SIZE]; /* set by pi_rig_start() */
 
@@ -40,7 +41,7 @@ void pi_signed_out(const char *token);
 void pi_ask_init(struct rig_ask *);
 int pi_checkout(struct rig_ask *, int which);
 int pi_read(struct rig_ask *, int which);
-int pi_checkin(struct rig_ask *, int which);
+int pi_checkin(struct rig_ask *, int which); /* of request_ref.checkins = pi_checkins_due */
 int pi_spin(struct rig_ask *, int which);
 int pi_entitled_all(struct rig_ask *, const char *user, const char *host); /* host NULL = none */
 int pi_entitled_to(struct rig_ask *, const char *user, const char *host, int which);

@@ -25,6 +25,7 @@
 
 #include "base/id.h"
 #include "broker/identity/request_reason.h"
+#include "broker/leases/key_due.h"
 #include "broker/leases/lease_table.h"
 #include "check.h"
 
@@ -194,6 +195,15 @@ static bool is_request(const struct game *g, const struct vault_request *held, c
                                                 : r->live;
 }
 
+/* Where each check-out wants a check-in of its own. */
+static void check_due(const struct fake_request *r, const struct vault_request *request)
+{
+    uint32_t due = keyed_due(request);
+
+    if (due && due < r->out)
+        fail_msg("seed %u: %u check-ins are due of %u check-outs", seed_now, due, r->out);
+}
+
 static void check_request(struct game *g, size_t i, const struct lease *leases[SESSIONS])
 {
     struct fake_request *r = &g->w.vault.requests[i];
@@ -201,7 +211,11 @@ static void check_request(struct game *g, size_t i, const struct lease *leases[S
     size_t holders = 0;
 
     for (unsigned s = 0; s < SESSIONS; s++)
-        holders += leases[s] && is_request(g, leases[s]->request, r);
+        if (leases[s] && is_request(g, leases[s]->request, r)) {
+            holders++;
+            if (g->w.vault.vault.can.checkins_each && r->live)
+                check_due(r, leases[s]->request);
+        }
     if (holders && !r->live && !g->killed[i])
         fail_msg("seed %u: a lease stands on request %zu, which is dead", seed_now, i);
     if (!holders && r->live && reason_lease_id(r->reason, id))

@@ -144,13 +144,18 @@ static void begin_long(void)
 }
 
 /* The vault's requests have keys that come again. */
-static void begin_keyed(void)
+static void begin_keyed_world(bool each)
 {
-    static const struct vault_can repeatable = {.secret_with_checkout = true, .repeatable = true};
+    const struct vault_can can = {.secret_with_checkout = true, .checkins_each = each, .repeatable = true};
 
     begin_world();
-    fake_vault_set_can(&w.vault, repeatable, 0);
+    fake_vault_set_can(&w.vault, can, 0);
     world_start(&w);
+}
+
+static void begin_keyed(void)
+{
+    begin_keyed_world(false);
     failing_calls_start();
 }
 
@@ -356,6 +361,42 @@ static void keyed_by_hand(void)
         op = next_op();
         op->begun = broker_checkin_credential(w.broker, w.credential, SECONDS(5), on_release, op) != NULL;
     }
+    end();
+}
+
+/* Each check-out wants a check-in of its own: of one that was lost, of one that takes it over, of a further
+ * one on whose way the process ends, and of one after that. */
+static void keyed_each(void)
+{
+    begin_keyed_world(true);
+    failing_calls_start();
+    w.vault.plan = lose_requests;
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    w.vault.plan = NULL;
+    checkout("bob", "s2");
+    world_advance(&w, SECONDS(1));
+    checkout("bob", "s2");
+    for (int i = 0; i < 100 && w.vault.count[FAKE_CREDENTIAL] == 0; i++) {
+        world_iterate(&w);
+        if (!fake_store_commit(w.store))
+            (void)fake_vault_step(&w.vault);
+    }
+    failing_calls_stop();
+    world_kill(&w, 1, 8);
+    nops = 0; /* they died with their process */
+    failing_calls_start();
+    restart();
+    world_advance(&w, SECONDS(1));
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    for (int i = 0; i < 2; i++) { /* the callers ask once more */
+        release("bob", "s2");
+        release("alice", "s1");
+        failing_calls_stop();
+    }
+    failing_calls_start();
+    world_advance(&w, MINUTES(2));
     end();
 }
 
@@ -756,6 +797,7 @@ EACH(answer_lost)
 EACH(keyed_shared)
 EACH(keyed_lost)
 EACH(keyed_recovered)
+EACH(keyed_each)
 EACH(keyed_by_hand)
 EACH(checkin_again)
 EACH(recovered)
@@ -790,6 +832,7 @@ int main(void)
         cmocka_unit_test(each_call_of_keyed_shared),
         cmocka_unit_test(each_call_of_keyed_lost),
         cmocka_unit_test(each_call_of_keyed_recovered),
+        cmocka_unit_test(each_call_of_keyed_each),
         cmocka_unit_test(each_call_of_keyed_by_hand),
         cmocka_unit_test(each_call_of_checkin_again),
         cmocka_unit_test(each_call_of_recovered),

@@ -13,6 +13,8 @@
 #include <string.h>
 
 static const struct vault_can repeatable = {.secret_with_checkout = true, .repeatable = true};
+static const struct vault_can each = {
+    .secret_with_checkout = true, .checkins_each = true, .repeatable = true};
 
 static void start(struct world *w, struct vault_can can, uint64_t life_ms)
 {
@@ -596,6 +598,130 @@ TEST(a_conflict_with_a_stranger_of_the_same_name_sends_no_checkin)
     world_end(&w);
 }
 
+/* What was answered or lost counts, and what was refused or not sent does not. */
+TEST(each_check_out_has_a_check_in_also_after_a_crash)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    start(&w, each, 0);
+    checkout_ok(&w, "ann", "s1", &c);
+    checkout_ok(&w, "bob", "s2", &c);
+    checkout_ok(&w, "ann", "s1", &c);
+    assert_int_equal(w.vault.requests[0].out, 3);
+    world_set_fault(&w, FAKE_CREDENTIAL, FAKE_DENIED);
+    assert_int_equal(finish_checkout(&w, "bob", "s2", &c), FAULT_NOT_ENTITLED);
+    world_set_fault(&w, FAKE_CREDENTIAL, FAKE_LOST_DID);
+    assert_int_equal(finish_checkout(&w, "bob", "s2", &c), FAULT_VAULT_UNAVAILABLE);
+    world_set_fault(&w, FAKE_CREDENTIAL, FAKE_LOST_DID_NOT);
+    assert_int_equal(finish_checkout(&w, "bob", "s2", &c), FAULT_VAULT_UNAVAILABLE);
+    w.vault.plan = NULL;
+    assert_int_equal(w.vault.requests[0].out, 4);
+    world_crash(&w, 0, 0);
+    finish_release(&w, "ann", "s1", w.credential, &r);
+    finish_release(&w, "bob", "s2", w.credential, &r);
+    world_advance(&w, MINUTES(1));
+    assert_int_equal(w.vault.last_checkins, 5);
+    assert_int_equal(world_checkins(&w), 1);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* The process ends while a further one is on its way. */
+TEST(a_check_out_that_a_crash_cuts_off_is_counted)
+{
+    for (unsigned durable = 0; durable < 2; durable++) {
+        struct world w;
+        struct caller c;
+        struct released r;
+
+        start(&w, each, 0);
+        checkout_ok(&w, "ann", "s1", &c);
+        start_checkout(&w, "bob", "s2", &c);
+        if (durable)
+            world_run_until(&w, FAKE_CREDENTIAL);
+        else
+            for (int i = 0; i < 50 && !w.store->npending; i++)
+                world_iterate(&w);
+        world_crash(&w, 1, 0); /* it arrives, where it was sent */
+        finish_release(&w, "ann", "s1", w.credential, &r);
+        world_advance(&w, MINUTES(1));
+        assert_int_equal(w.vault.last_checkins, 1 + durable);
+        assert_int_equal(fake_vault_live(&w.vault), 0);
+        assert_int_equal(fake_store_count(w.store), 0);
+        world_end(&w);
+    }
+}
+
+TEST(a_further_check_out_waits_for_its_count_and_a_broken_store_sends_none)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    start(&w, each, 0);
+    checkout_ok(&w, "ann", "s1", &c);
+    w.store->broken = true;
+    assert_int_equal(finish_checkout(&w, "ann", "s1", &c), FAULT_STORE_UNAVAILABLE);
+    assert_int_equal(finish_checkout(&w, "bob", "s2", &c), FAULT_STORE_UNAVAILABLE);
+    assert_int_equal(w.vault.requests[0].out, 1);
+    w.store->broken = false;
+    world_advance(&w, SECONDS(30));
+    checkout_ok(&w, "bob", "s2", &c);
+    assert_int_equal(w.vault.requests[0].out, 2);
+    finish_release(&w, "ann", "s1", w.credential, &r);
+    finish_release(&w, "bob", "s2", w.credential, &r);
+    assert_int_equal(w.vault.last_checkins, 2);
+    world_end(&w);
+}
+
+TEST(a_lost_check_out_that_is_taken_over_is_counted)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    start(&w, each, 0);
+    world_set_fault(&w, FAKE_REQUEST, FAKE_LOST_DID);
+    assert_int_equal(finish_checkout(&w, "ann", "s1", &c), FAULT_VAULT_UNAVAILABLE);
+    w.vault.plan = NULL;
+    checkout_ok(&w, "bob", "s2", &c);
+    assert_int_equal(w.vault.requests[0].out, 2);
+    world_crash(&w, 0, 0);
+    finish_release(&w, "bob", "s2", w.credential, &r);
+    world_advance(&w, MINUTES(1));
+    assert_int_equal(w.vault.last_checkins, 2);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
+/* A further check-out that was on its way when the process ended is made later. */
+TEST(after_a_restart_no_checkin_is_sent_before_settle)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    start(&w, repeatable, 0);
+    checkout_ok(&w, "ann", "s1", &c);
+    world_set_fault(&w, FAKE_CREDENTIAL, FAKE_LOST_LATE);
+    assert_int_equal(finish_checkout(&w, "bob", "s2", &c), FAULT_VAULT_UNAVAILABLE);
+    w.vault.plan = NULL;
+    world_crash(&w, 0, 0);
+    finish_release(&w, "ann", "s1", w.credential, &r);
+    world_advance(&w, SECONDS(20));
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
+    fake_vault_land(&w.vault);
+    world_advance(&w, MINUTES(1));
+    assert_int_equal(world_checkins(&w), 1);
+    assert_int_equal(fake_vault_live(&w.vault), 0);
+    assert_int_equal(fake_store_count(w.store), 0);
+    world_end(&w);
+}
+
 static void on_forgotten(void *arg, const struct release_answer *a)
 {
     *(enum fault_code *)arg = a->fault ? a->fault->code : FAULT_NONE;
@@ -758,6 +884,11 @@ int main(void)
         cmocka_unit_test(a_conflict_later_than_settle_sends_no_checkin),
         cmocka_unit_test(a_conflict_with_the_principals_own_lost_checkout_gives_it_back),
         cmocka_unit_test(a_conflict_with_a_stranger_of_the_same_name_sends_no_checkin),
+        cmocka_unit_test(each_check_out_has_a_check_in_also_after_a_crash),
+        cmocka_unit_test(a_check_out_that_a_crash_cuts_off_is_counted),
+        cmocka_unit_test(a_further_check_out_waits_for_its_count_and_a_broken_store_sends_none),
+        cmocka_unit_test(a_lost_check_out_that_is_taken_over_is_counted),
+        cmocka_unit_test(after_a_restart_no_checkin_is_sent_before_settle),
         cmocka_unit_test(a_checkin_without_end_goes_on_until_it_is_forgotten),
         cmocka_unit_test(a_checkin_that_fails_after_it_was_forgotten_is_the_last),
         cmocka_unit_test(an_operator_checks_in_what_has_no_row),

@@ -552,20 +552,13 @@ TEST(row_that_is_missing_fails_the_call_and_nothing_is_sent)
 
 /* ---- checkin_calls = each ---- */
 
-TEST(each_check_out_has_its_check_in)
+TEST(as_many_check_ins_as_are_due)
 {
     rig.conf.checkin_each = true;
     pi_rig_start();
+    assert_true(rig.vault->can.checkins_each);
     pi_checked_out(&a, PI_ADM1);
-    assert_int_equal(pi_read(&a, PI_ADM1), 0);
-    rig_answer(rig_call(0), 200, GIVEN);
-    ask_again(&a, "");
-    assert_int_equal(pi_read(&a, PI_ADM1), 0);
-    rig_fail(rig_call(0), -ECONNRESET, true); /* lost: it counts */
-    ask_again(&a, "");
-    assert_int_equal(pi_read(&a, PI_ADM1), 0);
-    rig_answer(rig_call(0), 500, "{\"Message\":\"denied\"}"); /* refused: it does not */
-    ask_again(&a, "");
+    pi_checkins_due = 3;
     assert_int_equal(pi_checkin(&a, PI_ADM1), 0);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(a.done, 0);
@@ -574,10 +567,45 @@ TEST(each_check_out_has_its_check_in)
         rig_answer(rig_call(0), 200, "");
     }
     assert_int_equal(a.call.result, VAULT_OK);
+    assert_int_equal(a.call.checkins, 3);
     assert_int_equal(rig_waiting(), 0);
 }
 
-/* After a restart the number is not known. */
+/* Those that are confirmed are told, so that the next attempt makes the others alone. */
+TEST(check_ins_that_are_cut_off_tell_how_many_were_done)
+{
+    rig.conf.checkin_each = true;
+    pi_rig_start();
+    pi_checked_out(&a, PI_ADM1);
+    pi_checkins_due = 3;
+    assert_int_equal(pi_checkin(&a, PI_ADM1), 0);
+    rig_answer(rig_call(0), 200, "");
+    rig_fail(rig_call(0), -ECONNRESET, true);
+    assert_int_equal(a.call.result, VAULT_FAILED);
+    assert_true(a.call.unknown);
+    assert_int_equal(a.call.checkins, 1);
+    ask_again(&a, "");
+    pi_checkins_due = 2;
+    assert_int_equal(pi_checkin(&a, PI_ADM1), 0);
+    rig_answer(rig_call(0), 400, "{\"Message\":\"not checked out\"}"); /* the lost one had its effect */
+    assert_int_equal(a.call.result, VAULT_GONE);
+    assert_int_equal(a.call.checkins, 0);
+    assert_int_equal(rig_waiting(), 0);
+}
+
+TEST(one_check_in_where_one_is_enough)
+{
+    pi_rig_start();
+    assert_false(rig.vault->can.checkins_each);
+    pi_checked_out(&a, PI_ADM1);
+    pi_checkins_due = 3;
+    assert_int_equal(pi_checkin(&a, PI_ADM1), 0);
+    rig_answer(rig_call(0), 200, "");
+    assert_int_equal(a.call.result, VAULT_OK);
+    assert_int_equal(rig_waiting(), 0);
+}
+
+/* Of a row that has no number. */
 TEST(check_ins_without_a_count_go_on_until_nothing_is_left)
 {
     rig.conf.checkin_each = true;
@@ -704,7 +732,9 @@ int main(void)
         T(done_starts_another),
         T(max_calls_and_one_users_share),
         T(row_that_is_missing_fails_the_call_and_nothing_is_sent),
-        T(each_check_out_has_its_check_in),
+        T(as_many_check_ins_as_are_due),
+        T(check_ins_that_are_cut_off_tell_how_many_were_done),
+        T(one_check_in_where_one_is_enough),
         T(check_ins_without_a_count_go_on_until_nothing_is_left),
         T(check_ins_without_a_count_are_limited),
         T(spin_follows_as_it_is_configured),

@@ -167,8 +167,12 @@ static const char *key_of(int which)
     return pi_access_at(pi_of(live.vault)->access, (size_t)which)->key;
 }
 
+/* Of what is held, as the broker counts them. */
+static uint32_t checkouts;
+
 static enum vault_result check_out(int which)
 {
+    checkouts = 1;
     const struct checkout_want want = {
         .account_key = key_of(which), .reason = "CHG-1 \"q\"", .lease_id = "01L"};
 
@@ -180,7 +184,8 @@ static enum vault_result with_request(int which, bool in)
     char key[REQUEST_KEY_SIZE], *handle = NULL;
 
     assert_int_equal(live.vault->ops->identify(live.vault, key_of(which), key, &handle), 0);
-    const struct request_ref ref = {.key = key, .handle = handle, .lease_id = "01L"};
+    const struct request_ref ref = {
+        .key = key, .handle = handle, .lease_id = "01L", .checkins = in ? checkouts : 0};
     int err = in ? live.vault->ops->checkin(live.vault, &ref, "", ready())
                  : live.vault->ops->read_secret(live.vault, &ref, CREDENTIAL_PASSWORD, ready());
     free(handle);
@@ -189,6 +194,7 @@ static enum vault_result with_request(int which, bool in)
 
 static enum vault_result read_again(int which)
 {
+    checkouts++;
     return with_request(which, false);
 }
 

@@ -692,6 +692,7 @@ static int see_handle(void *arg, const struct request_row *r)
 {
     (void)arg;
     assert_string_equal(r->handle, strcmp(r->name, "k1") == 0 ? "h1" : "");
+    assert_int_equal(r->checkins_due, *r->handle ? 3 : 0);
     nhandles += *r->handle != 0;
     return 0;
 }
@@ -712,7 +713,8 @@ static void apply(struct store *s, struct written *x)
     assert_int_equal(x->err, 0);
 }
 
-/* Rows of the schema before have none; what is put then comes back, whatever later steps say of it. */
+/* Rows of the schema before have none; what is put then comes back, whatever later steps say of it. How many
+ * check-ins are due is as the last step says. */
 TEST(a_request_has_a_handle_and_a_lease_an_end_of_its_own)
 {
     static const struct store_reader seeing = {see_handle, see_end, NULL};
@@ -730,6 +732,7 @@ TEST(a_request_has_a_handle_and_a_lease_an_end_of_its_own)
                               .user = "gateway",
                               .name = "k1",
                               .handle = "h1",
+                              .checkins_due = 1,
                               .last_error = "",
                               .asker = who};
     struct written ask = {.step = {.kind = STEP_ASK, .request = row, .lease = {.id = ""}}};
@@ -740,6 +743,7 @@ TEST(a_request_has_a_handle_and_a_lease_an_end_of_its_own)
             .instead = "",
             .lease = {
                 .request = "m1", .id = "l1", .holder = who, .ended_site = "", .expires_wall_ms = 12345}}};
+    struct written edit = {.step = {.kind = STEP_EDIT, .request = row, .lease = {.id = ""}}};
     struct store *s;
 
     make_older("stores/leases-6.sql", "");
@@ -751,6 +755,9 @@ TEST(a_request_has_a_handle_and_a_lease_an_end_of_its_own)
     open.step.request.state = REQUEST_HELD;
     open.step.request.handle = "";
     apply(s, &open);
+    edit.step.request.state = REQUEST_HELD;
+    edit.step.request.checkins_due = 3;
+    apply(s, &edit);
     close_store(s);
     s = open_store(false, NULL);
     assert_non_null(s);

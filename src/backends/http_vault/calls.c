@@ -158,6 +158,7 @@ void http_vault_call_reset(struct vault_call *out)
     out->origin = CHECKOUT_NEW;
     out->end_wall_ms = 0;
     out->request_key[0] = '\0';
+    out->checkins = 0;
     out->fault = (struct fault){0};
     out->policy = (struct vault_policy){0};
 }

@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECKINS_MAX 256 /* of one operation */
+#define CHECKINS_MAX 256 /* of one operation, where the number is not known */
 
 static void on_answer(struct call *);
 
@@ -102,14 +102,11 @@ static void free_call(struct pi_call *call)
     free(call);
 }
 
-/* A check-out that was cancelled while it was sent counts as lost. */
 static void end(struct http_vault_call *base)
 {
     struct pi_call *call = CONTAINER_OF(base, struct pi_call, call);
     struct vault_call *out = base->out;
 
-    if (is_checkout(call->op) && (out->result == VAULT_OK || out->unknown || base->state == VAULT_CALL_SENT))
-        pi_count_checkout(call->pi, call->key, call->first);
     pi_count_outcome(call->pi, call->op, out);
     pi_token_leave(call);
     free_call(call);
@@ -231,16 +228,14 @@ static bool wants_checkin(struct pi_call *call)
     if (!is_checkin(call->op) || !is_done(out))
         return false;
     if (out->result == VAULT_GONE) {
-        pi_count_gone(call->pi, call->key);
-        if (call->confirmed)
+        if (out->checkins)
             out->result = VAULT_OK;
         else
             fault_set(&out->fault, FAULT_VAULT_CONFLICT, "the vault has no such check-out any more");
         return false;
     }
-    call->confirmed++;
-    return call->pi->http.vault.conf->checkin_each && pi_count_checkin(call->pi, call->key) &&
-           call->confirmed < CHECKINS_MAX;
+    out->checkins++;
+    return call->pi->http.vault.conf->checkin_each && out->checkins < (call->due ? call->due : CHECKINS_MAX);
 }
 
 static void take_answer(struct pi_call *call, struct pi_answer *a)

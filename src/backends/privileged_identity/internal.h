@@ -7,7 +7,6 @@
  *     entitled.c             which accounts a session may use: the map, narrowed by listings
  *     listing.c              what the vault lists of a system or a shared list, kept for list_cache
  *     calls.c                a call: body and target, the meaning of its answer, a refused token
- *     checkin_count.c        how many check-ins a key needs (checkin_calls = each)
  *     token.c                the token: sign-in, renewal, pauses, sign-out
  *     reload.c               secret, profile and map, at the start and in a reload
  *     wire.c                 target and header lines of a row
@@ -83,9 +82,8 @@ struct pi_call {
     struct pi_token *token; /* while it is sent */
     struct buf body, headers;
     char *target;
-    bool first;               /* a check-out of what is not held */
     bool replayed;            /* it has been sent again after its token was refused */
-    unsigned confirmed;       /* check-ins of this call that were done (checkin_calls = each) */
+    uint32_t due;             /* a check-in: see request_ref.checkins */
     struct conf_list *listed; /* list: where the names go */
 };
 
@@ -93,7 +91,6 @@ struct pi_call {
 
 struct pi_listing;
 struct pi_question;
-struct pi_count;
 
 /* ---- the vault ---- */
 
@@ -112,7 +109,6 @@ struct pi {
     struct deadline sweep;         /* signs out a token that is not used */
     struct pi_listing *listings;   /* a hash */
     TAILQ_HEAD(pi_questions, pi_question) questions;
-    struct pi_count *counts; /* a hash */
     struct vault_metric latency[PI_NMEASURED], unknown[3], conflicts;
     void (*on_gone)(struct pi *); /* after each call, question and sign-out that has ended; may free pi */
     bool upstream_closing;
@@ -174,14 +170,6 @@ int pi_call_new(struct pi *, enum pi_operation, struct vault_call *out, struct p
 int pi_call_start(struct pi_call *); /* frees the call when it fails */
 /* The same for a call that is not sent: its answer is this. */
 int pi_call_start_ended(struct pi_call *, enum vault_result, const struct fault *);
-
-/* checkin_count.c */
-/* `first`: nothing of the key was checked out before. */
-void pi_count_checkout(struct pi *, const char *key, bool first);
-/* A check-in was done: are more needed? */
-bool pi_count_checkin(struct pi *, const char *key);
-void pi_count_gone(struct pi *, const char *key);
-void pi_counts_free(struct pi *);
 
 /* listing.c */
 struct pi_listing_wait {

@@ -114,7 +114,6 @@ static int checkout(struct vault *vault, const struct checkout_want *want, struc
                        pi_comment(want->reason, want->ticket_number, want->lease_id), key, &call);
     if (err)
         return err;
-    call->first = true;
     return want->type == CREDENTIAL_PASSWORD ? pi_call_start(call) : answer_no_type(call);
 }
 
@@ -149,7 +148,10 @@ static int checkin(struct vault *vault, const struct request_ref *ref, const cha
     int err = call_of(vault, ref, PI_CHECKIN_STORED, PI_CHECKIN_SHARED, out, &call);
 
     (void)reason;
-    return err ? err : pi_call_start(call);
+    if (err)
+        return err;
+    call->due = ref->checkins;
+    return pi_call_start(call);
 }
 
 static int after_checkin(struct vault *vault, const struct request_ref *ref, struct vault_call *out)

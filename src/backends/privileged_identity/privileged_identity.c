@@ -24,7 +24,6 @@ static void pi_free(struct pi *pi)
 {
     pi_metrics_stop(pi);
     pi_listings_forget(pi);
-    pi_counts_free(pi);
     http_vault_free(&pi->http);
     pi_profile_free(pi->profile);
     pi_access_free(pi->access);

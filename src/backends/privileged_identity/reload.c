@@ -110,6 +110,7 @@ void pi_take(struct pi *pi, struct privileged_identity_next *r)
     r->access = access;
     pi->http.certificate_end = r->certificate_end;
     pi->http.vault.can = (struct vault_can){.secret_with_checkout = true,
+                                            .checkins_each = conf->checkin_each,
                                             .has_end = conf->checkout_life_ms > 0,
                                             .repeatable = conf->repeat_checkout};
     pi->http.vault.life_ms = conf->checkout_life_ms;

@@ -82,6 +82,7 @@ static const struct co_step *const states[CO_NSTATES] = {
     [CO_ISA] = &co_isa_step,         [CO_SEEK] = &co_seek_step,
     [CO_KEY] = &co_key_step,         [CO_PASSPHRASE] = &co_passphrase_step,
     [CO_REPLY] = &co_reply_step,     [CO_DONE] = &co_done_step,
+    [CO_COUNT] = &co_count_step,
 };
 
 static size_t text_size(const char *text)

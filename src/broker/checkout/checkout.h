@@ -34,6 +34,7 @@ enum co_state {
     CO_POLICY,
     CO_TURN,
     CO_INTENT,
+    CO_COUNT,
     CO_REQUEST,
     CO_AWAIT,
     CO_PAUSE,
@@ -194,9 +195,9 @@ struct co_step {
 };
 
 extern const struct co_step co_session_queue_step, co_account_step, co_policy_step, co_turn_step,
-    co_intent_step, co_request_step, co_await_step, co_pause_step, co_search_step, co_lookup_step,
-    co_isa_step, co_seek_step, co_opening_step, co_password_step, co_key_step, co_passphrase_step,
-    co_keep_step, co_pend_step, co_audit_step, co_confirm_step;
+    co_intent_step, co_count_step, co_request_step, co_await_step, co_pause_step, co_search_step,
+    co_lookup_step, co_isa_step, co_seek_step, co_opening_step, co_password_step, co_key_step,
+    co_passphrase_step, co_keep_step, co_pend_step, co_audit_step, co_confirm_step;
 
 /* ---- session_queue.c ---- */
 
@@ -341,6 +342,7 @@ void co_take_secret(struct checkout *);
 int64_t co_expires_wall(const struct checkout *);
 /* The first read of the secret. */
 enum co_state co_first_fetch(const struct checkout *);
+enum co_state co_counted_fetch(const struct checkout *); /* after CO_COUNT */
 /* The next read of the secret, by its stage; or CO_KEEP. */
 enum co_state co_next_fetch(const struct checkout *);
 /* The vault request is held: the row of the lease is put, and the secret is read unless it was. */

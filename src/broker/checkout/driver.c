@@ -280,7 +280,13 @@ int co_make_reason(struct checkout *co, const char *lease_id)
     return co->reason_sent ? 0 : -ENOMEM;
 }
 
+/* A further check-out is counted first. */
 enum co_state co_first_fetch(const struct checkout *co)
+{
+    return co_is_keyed(co) && co->vault->can.secret_with_checkout ? CO_COUNT : co_counted_fetch(co);
+}
+
+enum co_state co_counted_fetch(const struct checkout *co)
 {
     return co->preferred == CREDENTIAL_SSH_KEY ? CO_KEY : CO_PASSWORD;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * persist.c - the states `intent` and `keep`: what must be on disk before the check-out goes on.
+ * persist.c - the states `intent`, `count` and `keep`: what must be on disk before the check-out goes on.
  *
  * Before the vault is asked, the row of a vault request says that it may exist under this lease id, for this
  * user. Before the secret is handed over, that row has the request's name and its end, and the lease has a
@@ -15,6 +15,7 @@
 #include "base/container_of.h"
 #include "broker/checkout/checkout.h"
 #include "broker/leases/clock_skew.h"
+#include "broker/leases/key_due.h"
 
 #include <errno.h>
 
@@ -27,7 +28,7 @@ static void on_written(struct journal_wait *w, int err)
     co->row_err = err;
     if (co->shared && co->state == CO_INTENT)
         co_note_rows(co, w->step);
-    if (co->state == CO_INTENT || co->state == CO_KEEP)
+    if (co->state == CO_INTENT || co->state == CO_COUNT || co->state == CO_KEEP)
         co_resume(co);
 }
 
@@ -102,6 +103,50 @@ static bool intent_drop(struct checkout *co)
 }
 
 const struct co_step co_intent_step = {"intent", intent_enter, intent_resume, intent_drop};
+
+/* ---- count: where each check-out wants a check-in of its own ---- */
+
+static struct vault_request *counted(const struct checkout *co)
+{
+    return co->asked ? co->asked : co->request;
+}
+
+static int count_enter(struct checkout *co)
+{
+    struct vault_request *r = counted(co);
+
+    co->row_err = 0;
+    if (!keyed_count(r))
+        return CO_NOW;
+    if (!journal_writable(leases_journal(co->op.broker->leases)))
+        return -EIO;
+    return await_row(co, row_count(r, &co->written, on_written));
+}
+
+/* Nothing was sent. */
+static void uncount(struct checkout *co)
+{
+    journal_unwait(&co->written);
+    keyed_uncount(counted(co));
+    co_withdraw(co);
+}
+
+static enum co_state count_resume(struct checkout *co, int err)
+{
+    err = err < 0 ? err : co->row_err;
+    if (!err)
+        return co->asked ? CO_REQUEST : co_counted_fetch(co);
+    uncount(co);
+    return co_store_failed(co, err);
+}
+
+static bool count_drop(struct checkout *co)
+{
+    uncount(co);
+    return true;
+}
+
+const struct co_step co_count_step = {"count", count_enter, count_resume, count_drop};
 
 /* ---- keep ---- */
 

@@ -16,6 +16,7 @@
 #include "broker/checkout/checkout.h"
 
 #include "base/crash_point.h"
+#include "broker/leases/key_due.h"
 #include "broker/leases/request_identity.h"
 
 #include <string.h>
@@ -115,15 +116,26 @@ static enum co_state after_secret(struct checkout *co)
     return co->shared && !co->lease ? CO_CONFIRM : CO_KEEP;
 }
 
+/* Of a further check-out. */
+static void note_outcome(struct checkout *co, int err)
+{
+    bool lost = err == 0 && (co->call.unknown || co->call.repeated);
+
+    if (lost)
+        keyed_doubt_checkout(co->request);
+    else if (err < 0 || co->call.result != VAULT_OK)
+        keyed_uncount(co->request);
+}
+
 static enum co_state secret_resume(struct checkout *co, int err)
 {
     enum credential_type type = co_wanted_type(co);
     bool absent = co_is_absent(&co->call);
 
+    if (co_is_keyed(co) && co->vault->can.secret_with_checkout)
+        note_outcome(co, err);
     if (err < 0)
         return co_fail_start(co, err);
-    if (co_is_keyed(co) && (co->call.unknown || co->call.repeated))
-        keyed_doubt_checkout(co->request);
     if (absent && co->vault->can.secret_with_checkout)
         return co_fail_with(co, &co->call.fault);
     if (absent && type != CREDENTIAL_PASSPHRASE)
@@ -145,9 +157,13 @@ static enum co_state secret_resume(struct checkout *co, int err)
 /* A further check-out is awaited once it is sent: no check-in goes before its answer. */
 static bool secret_drop(struct checkout *co)
 {
-    if (co->vault->can.secret_with_checkout)
-        return vault_withdraw(co->vault, &co->call);
-    return co_drop_call(co);
+    if (!co->vault->can.secret_with_checkout)
+        return co_drop_call(co);
+    if (!vault_withdraw(co->vault, &co->call))
+        return false;
+    if (co_is_keyed(co))
+        keyed_uncount(co->request);
+    return true;
 }
 
 const struct co_step co_password_step = {"password", secret_enter, secret_resume, secret_drop};

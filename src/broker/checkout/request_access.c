@@ -36,6 +36,7 @@
 #include "base/text.h"
 #include "broker/identity/request_reason.h"
 #include "broker/leases/clock_skew.h"
+#include "broker/leases/key_due.h"
 #include "broker/leases/request_identity.h"
 
 #include <errno.h>
@@ -188,6 +189,8 @@ static enum co_state keyed_answered(struct checkout *co)
         keyed_doubt_checkout(co->asked);
     if (co->call.result == VAULT_CONFLICT && !co->call.holder_is_own && co->asked->origin != ORIGIN_OURS)
         co->asked->refused = true; /* nothing of it is the gateway's */
+    if (co->call.result != VAULT_OK && !co->call.unknown && !co->call.repeated)
+        keyed_uncount(co->asked);
     if (co->call.result != VAULT_OK)
         return co_request_refused(co);
     co->asked->refused = false;
@@ -205,6 +208,7 @@ static enum co_state request_resume(struct checkout *co, int err)
     if (err == 0)
         crash_point("checkout.request.answered");
     if (err < 0) {
+        keyed_uncount(co->asked);
         co_withdraw(co);
         return co_fail_start(co, err);
     }
@@ -229,6 +233,7 @@ static bool request_drop(struct checkout *co)
 {
     if (!vault_withdraw(co->vault, &co->call))
         return false;
+    keyed_uncount(co->asked);
     co_withdraw(co); /* nothing was sent */
     return true;
 }

@@ -89,7 +89,7 @@ static enum co_state take_over(struct checkout *co, struct vault_request *r)
 {
     keyed_take_over(r);
     co->asked = r;
-    return claim(co, r) ? CO_REQUEST : CO_REPLY;
+    return claim(co, r) ? CO_COUNT : CO_REPLY;
 }
 
 static enum co_state take_back(struct checkout *co, struct vault_request *r)

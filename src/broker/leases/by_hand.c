@@ -31,6 +31,7 @@ struct vault_request *return_by_hand(struct leases *ls, struct vault *vault, con
     }
     vault_request_set_end(r, clock_now(ls->clock) + vault->life_ms,
                           leases_wall(ls, vault) + (int64_t)vault->life_ms);
+    r->due = 0; /* nothing is known of what is checked out */
     log_warn("checkin_by_hand", "user=%s credential=%s lease=%s", r->user, credential_id, id);
     vault_request_unhold(r, NULL);
     return r;

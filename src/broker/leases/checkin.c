@@ -29,6 +29,7 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "broker/leases/internal.h"
+#include "broker/leases/key_due.h"
 #include "broker/leases/lease_audit.h"
 
 #include <errno.h>
@@ -208,6 +209,10 @@ static enum vr_state checking_in_resume(struct vault_request *r, int err)
 
     if (r->is_keyed && (r->work->call->unknown || r->work->call->repeated))
         keyed_doubt_checkin(r);
+    if (result == VAULT_OK || result == VAULT_GONE)
+        keyed_given_back(r);
+    else
+        keyed_checked_in(r, r->work->call->checkins);
     free_call(r->work);
     if (result != VAULT_OK && result != VAULT_GONE)
         return r->work->is_dropped ? vault_request_over(r, END_DROPPED, NULL) : attempt_failed(r, error);

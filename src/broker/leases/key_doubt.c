@@ -94,7 +94,7 @@ enum key_turn keyed_turn(const struct vault_request *r, uint64_t *wait_ms)
     *wait_ms = 0;
     if (r->state == VR_HELD)
         return repeatable && !is_past_latest_end(r) ? KEY_JOIN : KEY_REFUSED;
-    if (r->state == VR_SETTLING && repeatable && !r->refused)
+    if (r->state == VR_SETTLING && repeatable && !r->refused && !keyed_checkin_may_arrive(r))
         return KEY_TAKE_OVER;
     if (spin_is_to_come(r) && !keyed_checkin_may_arrive(r))
         return KEY_TAKE_BACK;

@@ -19,6 +19,7 @@
  */
 #include "broker/leases/clock_skew.h"
 #include "broker/leases/internal.h"
+#include "broker/leases/key_due.h"
 
 #include "base/person.h"
 
@@ -297,6 +298,7 @@ struct request_ref vault_request_ref(const struct vault_request *request)
 {
     return (struct request_ref){.key = vault_request_name(request),
                                 .handle = request->handle ? request->handle : "",
+                                .checkins = keyed_due(request),
                                 .lease_id = request->work && *request->work->last_holder
                                                 ? request->work->last_holder
                                                 : request->asker->id};
@@ -321,6 +323,7 @@ struct vault_request *vault_request_new(struct leases *ls, struct vault *vault, 
                                       .origin = ORIGIN_UNKNOWN,
                                       .ends_ms = UINT64_MAX,
                                       .is_keyed = !vault->can.keys_are_unique,
+                                      .due = vault->can.checkins_each && !ls->shared,
                                       .checkouts = 1};
     if (timer_reserve(ls->timers, &request->deadline)) {
         free(request);

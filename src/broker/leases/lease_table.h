@@ -87,19 +87,22 @@ struct vault_request {
     int64_t expires_wall_ms;   /* the end, as shown */
     struct request_work *work; /* of recovery and check-in; NULL = none as yet, or no memory */
     uint32_t checkouts;        /* in flight that hold it */
-    uint16_t outcomes;         /* of steps of a shared store on it: two of one question's time are compared */
-    uint8_t state;             /* enum vr_state: request_states.c alone sets it */
-    uint8_t origin;            /* enum request_origin */
-    bool has_row : 1;          /* in the store, as far as its steps will be applied */
-    bool step_lost : 1;        /* of its rows, for want of memory */
-    bool gone : 1;             /* the vault said that the request is no more */
-    bool missed : 1;           /* one list of live requests did not have it */
-    bool expired : 1;          /* its end has passed */
-    bool refused : 1;          /* the vault answered its POST with a conflict: one look is enough */
-    bool is_keyed : 1;         /* its key comes again (keyed.h) */
-    bool was_lost : 1;         /* of a keyed one: some check-out of it was of unknown outcome */
-    unsigned spin : 2;         /* enum request_spin, of a keyed one (spin.h) */
-    bool session_ended : 1;    /* its last lease ended with its PRA session: its check-in goes after others */
+    union {
+        uint16_t outcomes; /* of steps of a shared store on it: two of one question's time are compared */
+        uint16_t due;      /* of a store that is the gateway's own: check-ins that are due (key_due.h) */
+    };
+    uint8_t state;          /* enum vr_state: request_states.c alone sets it */
+    uint8_t origin;         /* enum request_origin */
+    bool has_row : 1;       /* in the store, as far as its steps will be applied */
+    bool step_lost : 1;     /* of its rows, for want of memory */
+    bool gone : 1;          /* the vault said that the request is no more */
+    bool missed : 1;        /* one list of live requests did not have it */
+    bool expired : 1;       /* its end has passed */
+    bool refused : 1;       /* the vault answered its POST with a conflict: one look is enough */
+    bool is_keyed : 1;      /* its key comes again (keyed.h) */
+    bool was_lost : 1;      /* of a keyed one: some check-out of it was of unknown outcome */
+    unsigned spin : 2;      /* enum request_spin, of a keyed one (spin.h) */
+    bool session_ended : 1; /* its last lease ended with its PRA session: its check-in goes after others */
     /* of a shared store: */
     bool returned : 1;   /* the store has it as RETURNING, this gateway's: it follows the last check-out */
     bool undecided : 1;  /* the step that makes it RETURNING is on its way: no check-in before its outcome */

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "broker/leases/internal.h"
+#include "broker/leases/key_due.h"
 
 #include <errno.h>
 
@@ -68,6 +69,7 @@ struct request_row row_of_request(const struct vault_request *r, enum request_st
                                 .user = r->user,
                                 .name = state == REQUEST_ASKED && !r->is_keyed ? "" : vault_request_name(r),
                                 .handle = r->handle ? r->handle : "",
+                                .checkins_due = keyed_due(r),
                                 .adopted = r->origin == ORIGIN_FOREIGN,
                                 .expires_wall_ms = r->expires_wall_ms,
                                 .attempts = work ? work->attempts : 0,
@@ -157,6 +159,17 @@ int row_open(struct lease *lease, const struct vault_request *instead, struct jo
                                             .lease = row_of_lease(lease),
                                             .instead = instead ? instead->asker->id : ""},
                        wait, done);
+}
+
+/* The state of the row: one that a check-out takes over may have been held before. */
+int row_count(struct vault_request *r, struct journal_wait *wait,
+              void (*done)(struct journal_wait *, int err))
+{
+    bool held = r->state == VR_HELD || r->origin != ORIGIN_UNKNOWN;
+    const struct store_step step = {.kind = STEP_EDIT,
+                                    .request = row_of_request(r, held ? REQUEST_HELD : REQUEST_ASKED)};
+
+    return journal_put(r->vault_ref->leases->journal, &step, wait, done);
 }
 
 int row_edit(struct vault_request *r)

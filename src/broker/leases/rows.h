@@ -29,6 +29,8 @@ int row_again(struct vault_request *, struct journal_wait *, void (*done)(struct
 int row_open(struct lease *, const struct vault_request *instead, struct journal_wait *,
              void (*done)(struct journal_wait *, int err));
 /* Vault, url, name, origin or the asker's lsid have changed. 0 or -ENOMEM. */
+/* A further check-out of a keyed request is about to be sent (key_due.h). As row_ask(). */
+int row_count(struct vault_request *, struct journal_wait *, void (*done)(struct journal_wait *, int err));
 int row_edit(struct vault_request *);
 /* Lsid or end of the session have changed, of a lease in any state. 0 or -ENOMEM. */
 int row_amend(struct lease *);
