@@ -229,8 +229,10 @@ static int on_request(struct etcd_asking *a)
         return 1;
     int err = etcd_asking_row_at(a, etcd_reads_at(&a->reads, 1), 0, false, &row);
 
-    if (err == 1)
-        return take_waiting(a, etcd_reads_at(&a->reads, 3), a->q->name);
+    if (err == 1) { /* its row may have the key of another name of the user: the holds have none */
+        err = etcd_asking_take_holders_alone(a, etcd_reads_at(&a->reads, 2));
+        return err ? err : take_waiting(a, etcd_reads_at(&a->reads, 3), a->q->name);
+    }
     if (err)
         return err;
     err = etcd_asking_take_holders(a, &row.request, etcd_reads_at(&a->reads, 2), false);

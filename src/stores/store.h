@@ -273,7 +273,8 @@ enum store_question_kind {
     QUESTION_CONFIRM, /* is the lease open, its request HELD, this gateway not fenced? */
     QUESTION_SESSION, /* all leases and ASKED requests of a PRA session: username, domain, session */
     QUESTION_LSID,    /* the same, by the lsid, in whatever form */
-    QUESTION_REQUEST, /* a vault request by vault, user and name, and its holders; PENDING ones as well */
+    QUESTION_REQUEST, /* a vault request by vault, user and name, and its holders; PENDING ones as well. Where
+                         its row has another name of the user, its holders alone */
     QUESTION_WAITING, /* the PENDING request of a vault user and a credential: user, who.credential */
     QUESTION_MARK,    /* the ASKED request of this mark, whoever asks: while it is there the request may be
                          opened    by the gateway that has made it, and by no other */

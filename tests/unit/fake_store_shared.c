@@ -491,6 +491,20 @@ static void found_with_holders(const struct fake_store *fs, struct store_questio
         found(fs, q, r, NULL);
 }
 
+/* Of a request whose row has another name of the user. */
+static void found_holders_alone(const struct fake_store *fs, struct store_question *q,
+                                const struct request_row *named)
+{
+    struct fake_store *rows = fs->node.rows;
+
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++) {
+        const struct request_row *r = rows->leases[i] ? request_of(rows, rows->leases[i]) : NULL;
+
+        if (r && strcmp(r->vault, named->vault) == 0 && strcmp(r->name, named->name) == 0)
+            found(fs, q, NULL, rows->leases[i]);
+    }
+}
+
 /* One without a name by its mark. What is asked for has none yet, and is not found by its own mark. */
 static void answer_request(struct fake_store *fs, struct store_question *q)
 {
@@ -501,6 +515,8 @@ static void answer_request(struct fake_store *fs, struct store_question *q)
 
     if (at && (*at)->state != REQUEST_ASKED)
         found_with_holders(fs, q, *at);
+    else if (*row.name)
+        found_holders_alone(fs, q, &row);
 }
 
 static void answer_waiting(struct fake_store *fs, struct store_question *q)
