@@ -14,9 +14,10 @@
 #define SECOND UINT64_C(1000)
 #define MINUTE (60 * SECOND)
 #define FAULTS 16
-#define VAULTS 10 /* calls of the vault */
-#define ETCDS  4  /* calls of etcd */
-#define SITES  6  /* calls of the site */
+#define VAULTS 10               /* calls of the vault */
+#define ETCDS  4                /* calls of etcd */
+#define SITES  6                /* calls of the site */
+enum { CHECKIN = 7, SLOW = 0 }; /* of these */
 
 struct maker {
     struct script *script;
@@ -300,24 +301,32 @@ static void add_vault_acts(struct maker *m)
     add_some(m, ACT_OWN_END, 3, 3, 0, 0);
 }
 
+/* Each user takes all accounts at this gateway, and gives them back a little later. */
+static void add_turn(struct maker *m, uint64_t t, unsigned at)
+{
+    const struct setup *s = &m->script->setup;
+
+    for (unsigned user = 0; user < s->users; user++)
+        for (unsigned account = 0; account < s->accounts; account++) {
+            unsigned session = session_of(m, user);
+
+            add(m, t + below(m, 2000), ACT_CHECKOUT, session, at, account);
+            add(m, t + 12000 + below(m, 300), ACT_RELEASE, session, at, account);
+        }
+}
+
 /* A gateway is fenced while requests are being checked in by it, and has to check others in later. */
 static void add_fence_at_checkins(struct maker *m)
 {
     const struct setup *s = &m->script->setup;
-    uint64_t t = any_time(m);
+    uint64_t t = rng_next(&m->rng) % (m->ms - 4 * MINUTE);
     unsigned at = at_any(m);
 
-    for (unsigned again = 2; again; again--) {
-        for (unsigned user = 0; user < s->users; user++)
-            for (unsigned account = 0; account < s->accounts; account++) {
-                unsigned session = session_of(m, user);
-
-                add(m, t + below(m, 2000), ACT_CHECKOUT, session, at, account);
-                add(m, t + 12000 + below(m, 300), ACT_COMPLETE, session, at, account);
-            }
-        add(m, t + 12000 + below(m, 1500), ACT_PAUSE, below(m, 3), at, s->ttl_s * 1000 + 5000);
-        t += 60000;
-    }
+    add_turn(m, t, at);
+    for (unsigned n = s->users * s->accounts; n; n--)
+        add(m, t + 12000, ACT_FAULT, CHECKIN, SLOW, 9000);
+    add(m, t + 12500, ACT_PAUSE, 0, at, s->ttl_s * 1000 + 2000);
+    add_turn(m, t + 2 * MINUTE, at);
 }
 
 /* Gateways are started while the vault is away. */
