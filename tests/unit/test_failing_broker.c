@@ -165,7 +165,7 @@ static size_t keys(void)
     struct key_counts n;
 
     broker_count_keys(w.broker, &w.vault.vault, &n);
-    return n.held + n.returning + n.settling;
+    return n.held + n.returning + n.settling + n.spinning;
 }
 
 static void check_end(void)
@@ -319,6 +319,60 @@ static void keyed_lost(void)
     begin_keyed();
     w.vault.plan = lose_requests;
     checkout("alice", "s1");
+    world_advance(&w, MINUTES(2));
+    end();
+}
+
+static enum fake_fault lose_spins(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)arg;
+    (void)nth;
+    return op == FAKE_SPIN && w.vault.count[op] == 0 ? FAKE_LOST_DID_NOT : FAKE_FINE;
+}
+
+/* The password is changed after the check-in. */
+static void begin_spun(int64_t delay_ms)
+{
+    begin_keyed();
+    w.vault.spin_delay_ms = delay_ms;
+}
+
+static void spun(void)
+{
+    begin_spun(0);
+    w.vault.plan = lose_spins;
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    release("alice", "s1");
+    world_advance(&w, MINUTES(2));
+    end();
+}
+
+static void spin_taken_back(void)
+{
+    begin_spun(SECONDS(20));
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    release("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    checkout("bob", "s2");
+    world_advance(&w, SECONDS(1));
+    release("bob", "s2");
+    world_advance(&w, MINUTES(2));
+    end();
+}
+
+static void spin_after_a_restart(void)
+{
+    begin_spun(MINUTES(1));
+    failing_calls_stop();
+    checkout("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    release("alice", "s1");
+    world_advance(&w, SECONDS(1));
+    world_kill(&w, 0, 0);
+    failing_calls_start();
+    restart();
     world_advance(&w, MINUTES(2));
     end();
 }
@@ -796,6 +850,9 @@ EACH(session_ends)
 EACH(answer_lost)
 EACH(keyed_shared)
 EACH(keyed_lost)
+EACH(spun)
+EACH(spin_taken_back)
+EACH(spin_after_a_restart)
 EACH(keyed_recovered)
 EACH(keyed_each)
 EACH(keyed_by_hand)
@@ -831,6 +888,9 @@ int main(void)
         cmocka_unit_test(each_call_of_answer_lost),
         cmocka_unit_test(each_call_of_keyed_shared),
         cmocka_unit_test(each_call_of_keyed_lost),
+        cmocka_unit_test(each_call_of_spun),
+        cmocka_unit_test(each_call_of_spin_taken_back),
+        cmocka_unit_test(each_call_of_spin_after_a_restart),
         cmocka_unit_test(each_call_of_keyed_recovered),
         cmocka_unit_test(each_call_of_keyed_each),
         cmocka_unit_test(each_call_of_keyed_by_hand),
