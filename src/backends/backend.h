@@ -395,7 +395,8 @@ struct vault_ops {
     int (*checkin)(struct vault *, const struct request_ref *, const char *reason, struct vault_call *);
 
     /* What follows the confirmed check-in of a request whose secret was handed out (a change of the
-     * password). NULL = nothing ever does. */
+     * password). Only where keys are not unique, and while nothing of the key is checked out. NULL = nothing
+     * ever does. */
     int (*after_checkin)(struct vault *, const struct request_ref *, struct vault_call *);
 
     /* Does it follow for this request, and so long after the check-in? -1 = it does not. No call is made.
