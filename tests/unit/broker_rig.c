@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct fake_kind *world_kind;
+
 void world_init(struct world *w)
 {
     memset(w, 0, sizeof *w);
@@ -18,6 +20,8 @@ void world_init(struct world *w)
     w->timers = timers_new(&w->clock.clock);
     assert_non_null(w->timers);
     fake_vault_init(&w->vault, &w->clock.clock);
+    if (world_kind)
+        fake_vault_set_kind(&w->vault, world_kind);
     credential_id_write(w->credential, "main",
                         &fake_vault_add(&w->vault, 1, 11, "srv01", "root", "s3\"cret")->row);
     w->conf.gateway.release_duration_ms = MINUTES(60);

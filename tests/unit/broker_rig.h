@@ -64,6 +64,8 @@ struct released {
     bool pending;
 };
 
+extern const struct fake_kind
+    *world_kind; /* of the vaults that are made from now on; NULL = as Password Safe */
 void world_init(struct world *);
 void world_start(
     struct world *); /* makes the broker; between the two the vault and the conf may be changed */

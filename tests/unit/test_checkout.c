@@ -944,5 +944,22 @@ int main(void)
         cmocka_unit_test(a_refused_checkout_is_in_the_trail),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    /* Those that say nothing of what kinds of vault differ in. */
+    const struct CMUnitTest of_any_kind[] = {
+        cmocka_unit_test(the_deadline_is_answered_at_once_and_the_request_undone),
+        cmocka_unit_test(a_request_not_yet_sent_is_withdrawn_with_its_checkout),
+        cmocka_unit_test(a_request_not_yet_sent_is_withdrawn_with_its_session),
+        cmocka_unit_test(a_draining_broker_refuses),
+        cmocka_unit_test(the_broker_ends_over_checkouts_in_flight),
+        cmocka_unit_test(the_reason_fits_and_keeps_its_mark),
+        cmocka_unit_test(usernames_take_the_configured_form),
+        cmocka_unit_test(a_refused_checkout_is_in_the_trail),
+    };
+
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    for (size_t k = 0; k < fake_nkinds; k++) {
+        world_kind = &fake_kinds[k];
+        failed += cmocka_run_group_tests_name(world_kind->name, of_any_kind, NULL, NULL);
+    }
+    return failed;
 }

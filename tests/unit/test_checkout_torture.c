@@ -97,8 +97,6 @@ struct scenario {
     const char *session;
 };
 
-static const struct fake_kind *kind; /* of the vault; NULL = as Password Safe */
-
 struct torture {
     unsigned first; /* number of the first vault call that may be harmed */
     bool newest;
@@ -241,7 +239,7 @@ static bool step(struct torture *t, unsigned delivered)
 
 static bool is_keyed(void)
 {
-    return kind && !kind->can.keys_are_unique;
+    return world_kind && !world_kind->can.keys_are_unique;
 }
 
 /* By the mark, or, where nothing has one, all: nobody else checks anything out there. */
@@ -317,7 +315,7 @@ static void label_run(const struct scenario *s, const struct torture *t)
                        client_harms[t->harm[i]] ? client_harms[t->harm[i]]
                                                 : fake_fault_name((enum fake_fault)t->harm[i]));
     }
-    case_label("%s%s%s%s%s%s", kind ? kind->name : "", kind ? ": " : "", s->name, harms,
+    case_label("%s%s%s%s%s%s", world_kind ? world_kind->name : "", world_kind ? ": " : "", s->name, harms,
                audited.on ? ", its record " : "", audited.on ? record_names[audited.harm] : "");
 }
 
@@ -345,8 +343,6 @@ static unsigned torture_once(const struct scenario *s, unsigned k1, int h1, unsi
     label_run(s, t);
     runs++;
     world_init(w);
-    if (kind)
-        fake_vault_set_kind(&w->vault, kind);
     if (s->setup)
         s->setup(w);
     if (audited.on)
@@ -522,7 +518,8 @@ static bool is_harm(int harm)
 {
     if (harm == FAKE_CONFLICT_DID)
         return !is_keyed();
-    return harm != FAKE_REPLAYED || !kind || (kind->can.keys_are_unique && kind->can.has_end);
+    return harm != FAKE_REPLAYED || !world_kind ||
+           (world_kind->can.keys_are_unique && world_kind->can.has_end);
 }
 
 static void torture(const struct scenario *s)
@@ -554,11 +551,11 @@ TEST(nor_do_they_at_any_kind_of_vault)
     memset(&audited, 0, sizeof audited);
     for (size_t k = 0; k < fake_nkinds; k++)
         for (size_t i = 0; i < NSCENARIOS; i++) {
-            kind = &fake_kinds[k];
-            if (scenarios[i].at_any && (kind->can.repeatable || !scenarios[i].repeats))
+            world_kind = &fake_kinds[k];
+            if (scenarios[i].at_any && (world_kind->can.repeatable || !scenarios[i].repeats))
                 torture(&scenarios[i]);
         }
-    kind = NULL;
+    world_kind = NULL;
 }
 
 /* Every way to lose the record, alone and, where it counts, with every harm of one vault call. */
