@@ -722,6 +722,29 @@ TEST(after_a_restart_no_checkin_is_sent_before_settle)
     world_end(&w);
 }
 
+/* Its check-in may have been sent before: the key takes no check-out until one is confirmed. */
+TEST(what_was_held_without_a_lease_at_a_start_is_not_taken_over)
+{
+    struct world w;
+    struct caller c;
+    struct released r;
+
+    start(&w, repeatable, 0);
+    checkout_ok(&w, "ann", "s1", &c);
+    world_set_fault(&w, FAKE_CREDENTIAL, FAKE_LOST_DID);
+    assert_int_equal(finish_checkout(&w, "bob", "s2", &c), FAULT_VAULT_UNAVAILABLE);
+    w.vault.plan = NULL;
+    finish_release(&w, "ann", "s1", w.credential, &r);
+    world_crash(&w, 0, 0);
+    assert_int_equal(finish_checkout(&w, "bob", "s2", &c), FAULT_VAULT_UNAVAILABLE);
+    assert_int_equal(w.vault.count[FAKE_REQUEST], 1);
+    world_advance(&w, MINUTES(2));
+    assert_int_equal(world_checkins(&w), 1);
+    assert_int_equal(fake_store_count(w.store), 0);
+    checkout_ok(&w, "bob", "s2", &c);
+    world_end(&w);
+}
+
 static void on_forgotten(void *arg, const struct release_answer *a)
 {
     *(enum fault_code *)arg = a->fault ? a->fault->code : FAULT_NONE;
@@ -889,6 +912,7 @@ int main(void)
         cmocka_unit_test(a_further_check_out_waits_for_its_count_and_a_broken_store_sends_none),
         cmocka_unit_test(a_lost_check_out_that_is_taken_over_is_counted),
         cmocka_unit_test(after_a_restart_no_checkin_is_sent_before_settle),
+        cmocka_unit_test(what_was_held_without_a_lease_at_a_start_is_not_taken_over),
         cmocka_unit_test(a_checkin_without_end_goes_on_until_it_is_forgotten),
         cmocka_unit_test(a_checkin_that_fails_after_it_was_forgotten_is_the_last),
         cmocka_unit_test(an_operator_checks_in_what_has_no_row),

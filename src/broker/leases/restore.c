@@ -367,13 +367,6 @@ static int on_cursor(void *arg, const struct cursor_row *row)
 
 /* ---- all of them ---- */
 
-/* A further check-out may have been on its way when the process ended. */
-static void doubt_reads(struct vault_request *r)
-{
-    if (vault_request_vault(r)->can.secret_with_checkout)
-        keyed_doubt_checkout(r);
-}
-
 /* A process has ended between the steps that made it and the one that gave it a lease; or the store was read
  * by a command that ended its lease. */
 static void settle_request(struct restore *restore, struct vault_request *r)
@@ -382,14 +375,12 @@ static void settle_request(struct restore *restore, struct vault_request *r)
         uint64_t now = clock_now(r->vault_ref->leases->clock);
 
         if (r->is_keyed) {
-            doubt_reads(r);
             keyed_arm(r);
             return;
         }
         vault_request_set_end(r, r->ends_ms > now ? r->ends_ms : now + spread_ms(restore),
                               r->expires_wall_ms);
     } else if (r->is_keyed) {
-        doubt_reads(r);
         keyed_doubt_checkin(r);
         vault_request_goto(r, VR_SETTLING);
     } else if (request_work_get(r)) {
