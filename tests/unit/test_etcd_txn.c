@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_etcd_txn.c - the text of etcd's transactions: base64, comparisons, operations, chains.
+ * test_etcd_txn.c - etcd's transactions: the text of comparisons, operations and chains, and the answers.
  */
 #include "stores/etcd_txn.h"
 
@@ -105,6 +105,8 @@ TEST(each_comparison_has_its_form)
          ",\"range_end\":\"L2I=\",\"target\":\"CREATE\",\"result\":\"EQUAL\",\"create_revision\":\"0\"}"},
         {{.kind = ETCD_MOD, .key = "a", .mod = 9007199254740993},
          "{" A ",\"target\":\"MOD\",\"result\":\"EQUAL\",\"mod_revision\":\"9007199254740993\"}"},
+        {{.kind = ETCD_MOD, .key = "a", .mod = -7},
+         "{" A ",\"target\":\"MOD\",\"result\":\"EQUAL\",\"mod_revision\":\"-7\"}"},
         {{.kind = ETCD_CREATED, .key = "a", .mod = 7},
          "{" A ",\"target\":\"CREATE\",\"result\":\"EQUAL\",\"create_revision\":\"7\"}"},
         {{.kind = ETCD_OLDER_IN, .key = "a", .to = "b", .mod = 7},
@@ -179,6 +181,67 @@ TEST(a_chain_has_each_alternative_in_the_failure_of_the_one_before)
     buf_free(&out);
 }
 
+/* ---- answers ---- */
+
+TEST(a_chain_is_answered_by_the_alternative_that_held_or_by_the_reads)
+{
+    static const struct {
+        const char *answer;
+        bool is_one, held;
+        size_t n;
+    } cases[] = {
+        {"{\"succeeded\":true}", true, true, 0},
+        {"{\"succeeded\":true,\"responses\":[{\"response_txn\":{}}]}", true, true, 0},
+        {"{\"responses\":[{\"response_txn\":{\"succeeded\":true}}]}", true, true, 1},
+        {"{\"responses\":[{\"response_txn\":{\"responses\":[{\"response_txn\":{}}]}}]}", true, false, 2},
+        {"{\"responses\":[{\"response_range\":{}}]}", true, false, 0},
+        {"{\"responses\":[{\"response_txn\":{}},{\"response_txn\":{}}]}", true, false, 0},
+        {"{\"responses\":[\"response_txn\"]}", true, false, 0},
+        {"{\"responses\":[{\"response_txn\":[]}]}", false, false, 1},
+        {"[]", false, false, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cJSON *tree = cJSON_Parse(cases[i].answer);
+        bool held = false;
+        size_t n = 99;
+
+        case_label("%s", cases[i].answer);
+        assert_non_null(tree);
+        assert_int_equal(etcd_chain_answer(tree, &held, &n) != NULL, cases[i].is_one);
+        assert_int_equal(n, cases[i].n);
+        assert_int_equal(held, cases[i].held);
+        cJSON_Delete(tree);
+    }
+}
+
+TEST(a_response_is_in_an_object_of_its_own)
+{
+    cJSON *tree = cJSON_Parse("{\"responses\":[[1],{\"response_range\":{}},{\"response_put\":{}}]}");
+
+    assert_non_null(tree);
+    assert_int_equal(etcd_responses(tree), 3);
+    assert_null(etcd_response(tree, 0));
+    assert_true(etcd_is_range(etcd_response(tree, 1)));
+    assert_false(etcd_is_range(etcd_response(tree, 2)));
+    assert_null(etcd_response(tree, 3));
+    assert_false(etcd_is_range(NULL));
+    cJSON_Delete(tree);
+}
+
+TEST(a_small_value_is_there_as_far_as_it_fits)
+{
+    for (size_t size = 3; size <= 4; size++) {
+        cJSON *tree = cJSON_Parse("{\"kvs\":[{\"key\":\"YQ==\",\"value\":\"YWJj\"}]}");
+        char value[8] = "before";
+
+        assert_non_null(tree);
+        etcd_small_value(tree, value, size);
+        assert_string_equal(value, size == 4 ? "abc" : "");
+        cJSON_Delete(tree);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +249,9 @@ int main(void)
         cmocka_unit_test(each_comparison_has_its_form),
         cmocka_unit_test(each_operation_has_its_form),
         cmocka_unit_test(a_chain_has_each_alternative_in_the_failure_of_the_one_before),
+        cmocka_unit_test(a_chain_is_answered_by_the_alternative_that_held_or_by_the_reads),
+        cmocka_unit_test(a_response_is_in_an_object_of_its_own),
+        cmocka_unit_test(a_small_value_is_there_as_far_as_it_fits),
     };
 
     json_init();
