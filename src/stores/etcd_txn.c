@@ -84,10 +84,9 @@ static char *encode_groups(char *to, const unsigned char **from, size_t n)
 /* The last one or two bytes, with what stands for those that are missing; 0 = nothing. */
 static void encode_rest(char *to, const unsigned char *from, size_t n)
 {
-    unsigned bits = n ? (unsigned)from[0] << 16 | (n > 1 ? (unsigned)from[1] << 8 : 0) : 0;
-
     if (!n)
         return;
+    unsigned bits = (unsigned)from[0] << 16 | (n > 1 ? (unsigned)from[1] << 8 : 0);
     to[0] = digits[bits >> 18];
     to[1] = digits[bits >> 12 & 63];
     to[2] = n > 1 ? digits[bits >> 6 & 63] : '=';

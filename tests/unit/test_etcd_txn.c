@@ -73,7 +73,7 @@ TEST(a_key_is_the_prefix_and_its_text_at_every_length)
             assert_string_equal(buf_cstr(&out), wanted);
             assert_row(coded, whole);
             buf_clear(&out);
-            etcd_write_range(&w, key, n, "", 0);
+            etcd_write_range(&w, text, n, "", 0); /* what follows is not of the key */
             encode(prefix, whole);
             (void)snprintf(wanted, sizeof(wanted), "{\"key\":\"%s\",\"range_end\":\"%s\"}", coded, whole);
             assert_string_equal(buf_cstr(&out), wanted);
@@ -229,6 +229,57 @@ TEST(a_response_is_in_an_object_of_its_own)
     cJSON_Delete(tree);
 }
 
+TEST(an_answer_that_lacks_something_is_not_whole)
+{
+    static const struct {
+        const char *rest;
+        int then;
+        bool whole;
+    } cases[] = {
+        {"\"kvs\":[{\"key\":\"YQ==\",\"value\":\"YQ==\",\"create_revision\":\"1\",\"mod_revision\":\"1\"}],"
+         "\"count\":\"1\"",
+         -1, true},
+        {"\"kvs\":[{\"value\":\"YQ==\",\"create_revision\":\"1\",\"mod_revision\":\"1\"}],\"count\":\"1\"",
+         -1, false},
+        {"\"kvs\":[{\"key\":\"\",\"create_revision\":\"1\",\"mod_revision\":\"1\"}],\"count\":\"1\"", -1,
+         false},
+        {"\"kvs\":[{\"key\":\"YQ==\",\"create_revision\":\"1\"}],\"count\":\"1\"", -1, false},
+        {"\"kvs\":[{\"key\":\"YQ==\",\"mod_revision\":\"1\"}],\"count\":\"1\"", -1, false},
+        {"\"succeeded\":true", 0, true},
+        {"\"succeeded\":true,\"responses\":[{\"response_put\":{}}]", 0, false},
+        {"\"succeeded\":true,\"responses\":[{\"response_put\":{}}]", 1, true},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[256];
+
+        case_label("%s", cases[i].rest);
+        (void)snprintf(text, sizeof(text), "{\"header\":{\"revision\":\"5\"},%s}", cases[i].rest);
+        cJSON *tree = cJSON_Parse(text);
+        assert_non_null(tree);
+        assert_int_equal(etcd_answer_is_whole(tree, cases[i].then, -1), cases[i].whole);
+        cJSON_Delete(tree);
+    }
+}
+
+TEST(a_key_that_is_no_base64_is_not_read)
+{
+    static const struct {
+        const char *answer;
+        bool is_read;
+    } cases[] = {{"{\"kvs\":[{\"key\":\"!!\"}]}", false}, {"{\"kvs\":[{\"key\":5}]}", true}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cJSON *tree = cJSON_Parse(cases[i].answer);
+        struct etcd_kv kv;
+
+        assert_non_null(tree);
+        assert_int_equal(etcd_kv_read(tree, 0, &kv), cases[i].is_read);
+        assert_int_equal(kv.key.len, 0);
+        cJSON_Delete(tree);
+    }
+}
+
 TEST(a_small_value_is_there_as_far_as_it_fits)
 {
     for (size_t size = 3; size <= 4; size++) {
@@ -251,6 +302,8 @@ int main(void)
         cmocka_unit_test(a_chain_has_each_alternative_in_the_failure_of_the_one_before),
         cmocka_unit_test(a_chain_is_answered_by_the_alternative_that_held_or_by_the_reads),
         cmocka_unit_test(a_response_is_in_an_object_of_its_own),
+        cmocka_unit_test(an_answer_that_lacks_something_is_not_whole),
+        cmocka_unit_test(a_key_that_is_no_base64_is_not_read),
         cmocka_unit_test(a_small_value_is_there_as_far_as_it_fits),
     };
 
