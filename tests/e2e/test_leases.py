@@ -496,7 +496,7 @@ def test_wrong_command_lines(idle, words):
 
 
 def test_command_needs_a_configuration(tmp_path):
-    done = subprocess.run([str(BIN / "jumpgate"), name, "-c", str(tmp_path / "none")], capture_output=True,
+    done = subprocess.run([str(BIN / "jumpgate"), "leases", "-c", str(tmp_path / "none")], capture_output=True,
                           text=True, timeout=30, check=False)
     assert done.returncode == 1 and "cannot read" in done.stderr
 

@@ -348,6 +348,44 @@ TEST(it_is_taken_back_in_the_row_before_the_checkout_is_sent)
     }
 }
 
+/* The check-out that was started comes to its turn of the key. */
+static void ask_entitled(struct world *w)
+{
+    world_iterate(w);
+    world_deliver(w, FAKE_ENTITLED, 0);
+    world_iterate(w);
+}
+
+/* The row that says that it is sent goes with that of the check-out, which never happens. */
+TEST(it_is_not_sent_with_the_row_of_before)
+{
+    struct world w;
+    struct caller c;
+
+    start(&w, repeatable, 0, 0);
+    world_set_fault(&w, FAKE_SPIN, FAKE_BAD);
+    use_and_release(&w, "ann", "s1");
+    w.vault.plan = NULL;
+    world_advance(&w, SECONDS(1));
+    start_checkout(&w, "bob", "s2", &c);
+    ask_entitled(&w);
+    assert_int_equal(w.store->npending, 1);
+    cancel_checkout(&c);
+    w.store->broken = true;
+    world_advance(&w, SECONDS(2));
+    w.store->broken = false;
+    for (int i = 0; i < 100 && w.vault.count[FAKE_SPIN] == 1; i++) {
+        fake_clock_run(&w.clock, w.timers, 100);
+        world_iterate(&w);
+        (void)fake_store_commit(w.store);
+    }
+    assert_int_equal(w.vault.count[FAKE_SPIN], 2);
+    assert_int_equal(row_in(&w, REQUEST_SPINNING)->spin, SPIN_SENT);
+    world_settle(&w);
+    assert_over(&w);
+    end(&w);
+}
+
 TEST(a_store_that_cannot_write_leaves_it_due)
 {
     struct world w;
@@ -419,14 +457,6 @@ TEST(a_checkout_that_is_lost_is_given_back_and_then_spun)
         assert_over(&w);
         end(&w);
     }
-}
-
-/* The check-out that was started comes to its turn of the key. */
-static void ask_entitled(struct world *w)
-{
-    world_iterate(w);
-    world_deliver(w, FAKE_ENTITLED, 0);
-    world_iterate(w);
 }
 
 /* The vault's own queue has it: nothing was sent. */
@@ -770,6 +800,7 @@ int main(void)
         cmocka_unit_test(what_was_taken_back_is_given_back_after_its_row_is_durable),
         cmocka_unit_test(what_was_handed_out_before_a_crash_is_spun),
         cmocka_unit_test(it_is_taken_back_in_the_row_before_the_checkout_is_sent),
+        cmocka_unit_test(it_is_not_sent_with_the_row_of_before),
         cmocka_unit_test(a_store_that_cannot_write_leaves_it_due),
         cmocka_unit_test(a_checkout_that_is_refused_leaves_it_due),
         cmocka_unit_test(a_checkout_that_is_lost_is_given_back_and_then_spun),

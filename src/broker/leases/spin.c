@@ -115,10 +115,11 @@ static int queued_enter(struct vault_request *r)
     return waits < 0 ? waits : waits ? 0 : join_queue(r);
 }
 
-/* It could not be queued. */
+/* It could not be queued. Its row may not have been written, and is put again. */
 static enum vr_state queued_resume(struct vault_request *r, int err)
 {
     (void)err;
+    r->spin = SPIN_DUE;
     r->work->delay_ms = LATER_MS;
     return VR_SPIN_DUE;
 }
