@@ -109,13 +109,24 @@ static void write_file(const char *bytes, size_t n)
     close(fd);
 }
 
+#define REQUEST_COLUMNS                                                                                      \
+    "mark, state, vault, url, name, adopted, expires_ms, attempts, next_ms, last_error, lsid, user, "        \
+    "username, domain, session, credential, system, account, created_ms"
+#define LEASE_COLUMNS                                                                                        \
+    "request, id, lsid, ended, ended_site, username, domain, session, credential, system, account, "         \
+    "created_ms"
+
 /* One row past the gateway's own functions. What a STRICT table refuses is refused. */
 static void put_row(struct fuzz_input *in)
 {
     static const char *const tables[] = {
-        "INSERT OR REPLACE INTO vault_request VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "INSERT OR REPLACE INTO lease VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"};
-    const char *sql = tables[fuzz_byte(in) % 2];
+        "INSERT OR REPLACE INTO vault_request (" REQUEST_COLUMNS
+        ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO lease (" LEASE_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO vault_request (handle, spin, spins, began_ms, checkins_due, " REQUEST_COLUMNS
+        ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO lease (expires_ms, " LEASE_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"};
+    const char *sql = tables[fuzz_byte(in) % 4];
     sqlite3 *db = NULL;
     sqlite3_stmt *s = NULL;
 
