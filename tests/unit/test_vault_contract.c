@@ -110,6 +110,7 @@ static bool fake_meet(struct contract_stand *stand, enum contract_op op, enum co
     case CONTRACT_CHECKOUT: s->op = FAKE_REQUEST; break;
     case CONTRACT_READ: s->op = FAKE_CREDENTIAL; break;
     case CONTRACT_CHECKIN: s->op = FAKE_CHECKIN; break;
+    case CONTRACT_AFTER: s->op = FAKE_SPIN; break;
     default: s->op = FAKE_REQUESTS; break;
     }
     return true;
