@@ -654,6 +654,31 @@ TEST(a_restart_goes_on_with_one_that_is_due)
     end(&w);
 }
 
+/* What was lost before may arrive in the next process. */
+TEST(a_restart_knows_of_a_lost_call_before_what_is_due)
+{
+    static const enum fake_op lost[] = {FAKE_SPIN, FAKE_CHECKIN};
+
+    for (int i = 0; i < 2; i++) {
+        struct world w;
+        struct caller c;
+
+        case_label("%d", (int)lost[i]);
+        start(&w, repeatable, 0, 0);
+        world_set_fault(&w, lost[i], FAKE_LOST_LATE);
+        use_and_release(&w, "ann", "s1");
+        w.vault.plan = NULL;
+        world_advance(&w, SECONDS(3));
+        assert_int_equal(row_in(&w, REQUEST_SPINNING)->spin, SPIN_DUE);
+        world_crash(&w, 0, 0);
+        assert_int_equal(finish_checkout(&w, "bob", "s2", &c), FAULT_VAULT_UNAVAILABLE);
+        world_advance(&w, MINUTES(2));
+        assert_int_equal(audited("accepted"), 1);
+        assert_over(&w);
+        end(&w);
+    }
+}
+
 TEST(one_that_may_have_been_sent_counts_as_lost)
 {
     for (unsigned carried_out = 0; carried_out < 2; carried_out++) {
@@ -812,6 +837,7 @@ int main(void)
         cmocka_unit_test(after_a_lost_one_the_key_waits_for_a_checkin_and_settle),
         cmocka_unit_test(a_lost_one_is_repeated_after_settle),
         cmocka_unit_test(a_restart_goes_on_with_one_that_is_due),
+        cmocka_unit_test(a_restart_knows_of_a_lost_call_before_what_is_due),
         cmocka_unit_test(one_that_may_have_been_sent_counts_as_lost),
         cmocka_unit_test(a_crash_at_every_step_loses_nothing),
         cmocka_unit_test(a_vault_that_is_not_configured_keeps_it),

@@ -275,7 +275,9 @@ static int restore_request(struct restore *restore, const struct request_row *ro
 
     if (!r || (row->state > REQUEST_HELD && make_work(r, row)))
         return -ENOMEM;
-    if (is_in_doubt(row))
+    if (is_in_doubt(row) && r->is_keyed)
+        keyed_doubt_checkin(r);
+    else if (is_in_doubt(row))
         vault_request_doubt(r);
     restore_state(restore, r, row->state);
     const struct lease *asker = lease_by_id(ls, row->mark); /* it may have ended */

@@ -30,11 +30,11 @@ static const char *url_of(const struct vault_request *r)
 }
 
 /* For a restart: what it does not find at the vault by its name may still be made there. */
-static const char *error_of(const struct vault_request *r)
+static const char *error_of(const struct vault_request *r, enum request_state state)
 {
     const struct request_work *w = r->work;
 
-    if (w && w->settled_ms)
+    if (w && (w->settled_ms || (state == REQUEST_SPINNING && keyed_checkin_may_arrive(r))))
         return ROW_IN_DOUBT;
     return w && w->last_error ? w->last_error : "";
 }
@@ -74,7 +74,7 @@ struct request_row row_of_request(const struct vault_request *r, enum request_st
                                 .expires_wall_ms = r->expires_wall_ms,
                                 .attempts = work ? work->attempts : 0,
                                 .next_wall_ms = work ? work->next_wall_ms : 0,
-                                .last_error = error_of(r),
+                                .last_error = error_of(r, state),
                                 .spin = spin_of(r, state),
                                 .spins = work ? work->spins : 0,
                                 .began_wall_ms = work ? work->began_wall_ms : 0,

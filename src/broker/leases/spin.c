@@ -303,5 +303,7 @@ void spin_restored(struct vault_request *r, uint64_t delay_ms)
     longest = longest < SPIN_LONGEST_REPEAT_MS ? SPIN_LONGEST_REPEAT_MS : longest;
     r->spin = SPIN_DUE;
     w->delay_ms = left <= 0 ? delay_ms : (uint64_t)(left < longest ? left : longest);
+    if (keyed_checkin_may_arrive(r) && w->delay_ms < keyed_settle_ms(r))
+        w->delay_ms = keyed_settle_ms(r);
     vault_request_goto(r, VR_SPIN_DUE);
 }
