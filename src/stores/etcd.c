@@ -385,6 +385,7 @@ static void on_restored(void *arg)
     struct etcd_store *s = arg;
 
     s->restored = s->epoch != 0;
+    s->join.may_be_own = true;
     etcd_queue_turn_in(s, 0);
 }
 
@@ -414,8 +415,10 @@ static void on_joined(struct etcd_join *j, const char *why)
         begin_incarnation(s, j);
     else
         log_error("store_join", "node=%s error=%s", s->node, why);
-    if (*why && !first)
+    if (*why && !first) {
+        etcd_cluster_note_writable(s, why);
         etcd_queue_turn_in(s, JOIN_AGAIN_MS);
+    }
     if (first)
         s->opened(s->opened_arg, why);
 }

@@ -300,18 +300,29 @@ static int64_t mod_of(const cJSON *range)
 
 /* ---- answers ---- */
 
-/* Another gateway has the name: is it alive? It counts as dead as any other does: its silence begins again
+static void explain_taken(const struct etcd_join *j, bool by_copy, char why[ETCD_JOIN_WHY])
+{
+    if (by_copy)
+        (void)snprintf(why, ETCD_JOIN_WHY,
+                       "another process runs as %.63s with a copy of this gateway's `state_dir`; give each "
+                       "gateway its own `node`, and a state directory that begins empty",
+                       j->node);
+    else
+        (void)snprintf(why, ETCD_JOIN_WHY,
+                       "the name %.63s is taken by another gateway of the cluster; give each its "
+                       "own `node`",
+                       j->node);
+}
+
+/* Another process has the name: is it alive? It counts as dead as any other does: its silence begins again
  * after a gap between two looks. */
-static void on_other(struct etcd_join *j, const struct etcd_kv *kv)
+static void on_other(struct etcd_join *j, const struct etcd_kv *kv, bool is_copy)
 {
     uint64_t now_ms = clock_now(j->clock);
     char why[ETCD_JOIN_WHY];
 
     if (j->other_mod && j->other_mod != kv->mod) {
-        (void)snprintf(why, sizeof why,
-                       "the name %.63s is taken by another gateway of the cluster; give each its "
-                       "own `node`",
-                       j->node);
+        explain_taken(j, is_copy, why);
         end(j, why);
         return;
     }
@@ -323,6 +334,13 @@ static void on_other(struct etcd_join *j, const struct etcd_kv *kv)
         leave(j, kv);
     else
         try_in(j, j->ttl_ms / 6);
+}
+
+/* m/NODE is of this instance: has another process written it, with a copy of the state directory? This one
+ * knows the epoch that it has had, and does not know it where the answer to its entrance was lost. */
+static bool is_of_copy(const struct etcd_join *j, const struct etcd_kv *kv)
+{
+    return j->revision && !j->may_be_own && kv->created != j->revision;
 }
 
 /* -ENOMEM passes; anything else is the end, and why. */
@@ -356,8 +374,8 @@ static void on_looked(struct etcd_join *j)
     err = etcd_self_read(kv.value.data, kv.value.len, j->me->instance, &sequence);
     if (err == -ENOMEM)
         join_failed(j, "out of memory");
-    else if (err)
-        on_other(j, &kv);
+    else if (err || is_of_copy(j, &kv))
+        on_other(j, &kv, !err);
     else
         leave(j, &kv);
 }
@@ -416,6 +434,7 @@ static void on_entered(struct etcd_join *j)
         return;
     }
     j->revision = etcd_revision(answer);
+    j->may_be_own = false;
     etcd_small_value(etcd_response(answer, n - ENTER_TAG), j->tag, sizeof j->tag);
     int err = fits(j, etcd_response(answer, n - ENTER_SCHEMA), etcd_response(answer, n - ENTER_VAULTS), why);
 
@@ -440,6 +459,7 @@ static void on_call(struct etcd_call *call)
 {
     struct etcd_join *j = CONTAINER_OF(call, struct etcd_join, call);
 
+    j->may_be_own |= call->err && j->state == JOIN_ENTERS;
     if (call->err == -EACCES) {
         refuse(j, "etcd refuses the sign-in; correct `user` and `password_file`, or the user's role");
     } else if (call->err == -EKEYREJECTED) {

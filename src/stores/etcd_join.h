@@ -3,14 +3,15 @@
  *
  *   look --m/NODE absent----------------------------------------------------> enter --> done("")
  *     |  \--of this instance, or silent for the ttl: leave (d/NODE@EPOCH) ----/
- *     |  \--of another instance, which writes--> done("…is taken")
+ *     |  \--of another instance, or of a process with a copy of its state, which writes--> done("…is taken")
  *     \--a vault of this name has another address in the cluster, …--> done("…")
  *   whatever else fails: from the beginning, after a second
  *
  * The key m/NODE is made again, so that its create revision, the epoch, names the incarnation. The one before
- * is left as dead, and as adopted by the next incarnation of this node. Who enters first draws the cluster's
- * tag, and writes the number of the schema. What the cluster's gateways must agree in of each vault is
- * written once, and compared at every start. A cluster whose rows are moved (etcd_move.h) is not entered.
+ * is left as dead, and as adopted by the next incarnation of this node. A process that has lost its key to
+ * another one of the same instance does not take it back while that one writes. Who enters first draws the
+ * cluster's tag, and writes the number of the schema. What the cluster's gateways must agree in of each vault
+ * is written once, and compared at every start. A cluster whose rows are moved (etcd_move.h) is not entered.
  */
 #ifndef JG_STORES_ETCD_JOIN_H
 #define JG_STORES_ETCD_JOIN_H
@@ -53,6 +54,7 @@ struct etcd_join {
     uint64_t sent_ms; /* monotonic: when the gateway entered */
     char tag[ID_TAG_SIZE];
     struct etcd_cursors cursors; /* the node's */
+    bool may_be_own; /* m/NODE of this instance, whatever its epoch; the owner may set it before a start */
 
     /* private */
     enum etcd_join_state state;

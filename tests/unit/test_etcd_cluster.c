@@ -1307,6 +1307,34 @@ TEST(a_name_is_one_gateways_as_long_as_that_lives)
     end(n);
 }
 
+/* A state directory was copied: the process that comes later has the name, and the other one does not take it
+ * back while that one lives. */
+TEST(two_processes_of_one_instance_do_not_take_turns)
+{
+    struct store_state shown;
+    struct node n[NODES];
+
+    NEEDS_ETCD;
+    begin(n);
+    open_node(&n[0], "g1", "g1");
+    check_out(&n[0], "a", "41");
+    open_node(&n[1], "g1", "g1");
+    do {
+        turn();
+        n[0].store->ops->state(n[0].store, &shown);
+    } while (!strstr(shown.why, "copy of this gateway's `state_dir`"));
+    assert_int_equal(n[0].fenced, 1);
+    assert_int_equal(n[0].joined, 1);
+    assert_int_equal(n[1].fenced, 0);
+    assert_int_equal(n[1].adopted, 1);
+    assert_false(n[0].store->ops->may_send(n[0].store));
+    kill_node(&n[1]);
+    while (n[0].adopted < 1)
+        turn();
+    assert_int_equal(n[0].joined, 2);
+    end(n);
+}
+
 /* Neither the gateway nor the newcomer can write for longer than a ttl: that is not the gateway's silence. */
 TEST(a_name_stays_its_gateways_through_an_outage)
 {
@@ -1429,6 +1457,7 @@ int main(void)
         cmocka_unit_test(a_gateway_does_not_fence_itself_with_a_flight_whose_answer_was_lost),
         cmocka_unit_test(a_gateway_that_stops_hands_over),
         cmocka_unit_test(a_name_is_one_gateways_as_long_as_that_lives),
+        cmocka_unit_test(two_processes_of_one_instance_do_not_take_turns),
         cmocka_unit_test(a_name_stays_its_gateways_through_an_outage),
         cmocka_unit_test(a_vault_that_differs_is_refused),
         cmocka_unit_test(rows_of_an_unknown_vault_stay),
