@@ -317,9 +317,14 @@ static bool quorum(struct store_doctor *s)
 
     enter(s, STAGE_STORE_QUORUM);
     ask(s, "/v3/maintenance/status", "{}", &status);
-    bool leads = !status.call.err && number(status.answer, "leader") != 0;
+    bool answers = !status.call.err, leads = answers && number(status.answer, "leader") != 0;
 
+    if (!answers)
+        report_unknown(s->d, "no member says whether there is a leader: %s", status.call.why);
     call_free(&status);
+    if (!answers)
+        return failed(s, "the members are overloaded, or were lost a moment ago",
+                      "look at their load and their log, and try again");
     if (!leads) {
         report_failed(s->d, "etcd has no leader");
         return failed(s, "fewer than half of the members are up, or they do not reach each other",
