@@ -10,7 +10,8 @@
  *
  * The sign-in is the client's: one at a time, begun by the first call that needs it, and gone on with when
  * that one is cancelled. Without an answer it goes to the next member as a call does. Its end is that of all
- * calls that wait for it.
+ * calls that wait for it. After one that was refused the next one waits a while: a wrong password costs etcd
+ * as much time as a right one, and every gateway of the cluster has it.
  *
  * Every call asks its member to answer at once where it knows no leader (Grpc-Metadata-hasleader).
  *
@@ -40,13 +41,15 @@
 #define CONNECTIONS  4
 #define CALLS_MAX    256
 #define IDLE_MS      60000
-#define TOO_MANY     429 /* a member that has no time for it now */
+#define TOO_MANY     429  /* a member that has no time for it now */
+#define REFUSED_MS   2000 /* from a sign-in that was refused to the next one */
 
 struct etcd_client {
     char *endpoints[ETCD_ENDPOINTS_MAX];
     struct upstream *upstreams[ETCD_ENDPOINTS_MAX];
     size_t n, current, open;
     uint64_t changes, timeout_ms;
+    struct timers *timers;
     int64_t revision;
     char cluster[24]; /* its id; "" = not seen yet */
     void (*restored)(void *arg);
@@ -59,6 +62,7 @@ struct etcd_client {
         struct buf body;
         size_t endpoint, tries, misnamed;
         bool under_way;
+        struct deadline later;
         LIST_HEAD(etcd_calls, etcd_call) waiting;
     } sign_in;
     void (*closed)(void *arg);
@@ -247,6 +251,7 @@ static bool is_member_down(int status)
 /* ---- the sign-in ---- */
 
 static void on_signed_in(struct call *);
+static void end_sign_in(struct etcd_client *, int err, const char *why);
 
 static int send_sign_in(struct etcd_client *client)
 {
@@ -262,6 +267,23 @@ static int send_sign_in(struct etcd_client *client)
     return upstream_call(client->upstreams[client->sign_in.endpoint], &client->sign_in.call);
 }
 
+static void on_later(struct deadline *d)
+{
+    struct etcd_client *client = CONTAINER_OF(d, struct etcd_client, sign_in.later);
+    bool needed = client->sign_in.under_way;
+    int err = needed ? send_sign_in(client) : 0;
+
+    if (err)
+        end_sign_in(client, err, strerror(-err));
+}
+
+/* The sign-in was refused. Without memory for the deadline the next one does not wait. */
+static void begin_pause(struct etcd_client *client)
+{
+    if (timer_start(client->timers, &client->sign_in.later, REFUSED_MS, on_later))
+        log_debug("etcd_sign_in", "error=%s", strerror(ENOMEM));
+}
+
 static int start_sign_in(struct etcd_client *client, size_t endpoint)
 {
     const struct secret *password = &client->password;
@@ -275,7 +297,8 @@ static int start_sign_in(struct etcd_client *client, size_t endpoint)
     jsonw_str(&w, "name", client->user);
     jsonw_strn(&w, "password", password->p ? password->p : "", password->len);
     jsonw_end(&w);
-    int err = client->sign_in.body.failed ? -ENOMEM : send_sign_in(client);
+    bool pauses = timer_running(&client->sign_in.later);
+    int err = client->sign_in.body.failed ? -ENOMEM : pauses ? 0 : send_sign_in(client);
 
     client->sign_in.under_way = !err;
     if (err)
@@ -360,6 +383,8 @@ static void on_signed_in(struct call *call)
 
         read_refusal(call, "", why);
         note_member(client, client->sign_in.endpoint);
+        if (err == -EACCES)
+            begin_pause(client);
         end_sign_in(client, err, why);
     }
 }
@@ -539,8 +564,9 @@ void etcd_client_close(struct etcd_client *client, void (*closed)(void *arg), vo
 {
     size_t n = client->n;
 
-    if (client->sign_in.under_way)
+    if (client->sign_in.under_way && !timer_running(&client->sign_in.later))
         upstream_cancel(&client->sign_in.call);
+    timer_stop(client->timers, &client->sign_in.later);
     client->sign_in.under_way = false;
     buf_free(&client->sign_in.body);
     client->closed = closed;
@@ -583,6 +609,7 @@ struct etcd_client *etcd_client_new(struct loop *loop, const struct etcd_client_
     text_copy(why, 256, "out of memory");
     if (err)
         return NULL;
+    client->timers = loop_timers(loop);
     client->timeout_ms = opts->timeout_ms;
     client->restored = opts->restored;
     client->restored_arg = opts->arg;

@@ -97,6 +97,29 @@ def test_something_else_listens_there(node):
         server.shutdown()
 
 
+def test_a_member_that_answers_nothing_after_it_was_reached(node):
+    """That is not one without a leader, which says so at once."""
+    reached = threading.Event()
+
+    class Slow(socketserver.StreamRequestHandler):
+        def handle(self):
+            while line := self.rfile.readline().strip():
+                first = not reached.is_set() if line.startswith(b"POST ") else first
+            reached.set()
+            body = b'{"version":"3.4.23","leader":"1","header":{"member_id":"1"}}'
+            if first:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            else:
+                self.rfile.read()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Slow) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        node.sections["store"]["endpoints"] = f"http://127.0.0.1:{server.server_address[1]}"
+        assert list(examine(node)) == ["store_reach", "store_api"]
+        server.shutdown()
+
+
 def test_users_of_etcd(node):
     with Etcd() as etcd:
         etcd.with_users(PREFIX)

@@ -738,6 +738,50 @@ TEST(a_user_signs_in_and_again_after_a_restart)
     etcd_rig_end(&guarded);
 }
 
+struct refusals {
+    atomic_bool refuses;
+    atomic_uint sign_ins;
+    atomic_ullong ms[2]; /* of the first two that were refused */
+};
+
+static enum etcd_fault refuse(void *arg, const char *path)
+{
+    struct refusals *r = arg;
+    bool is_sign_in = strcmp(path, "/v3/auth/authenticate") == 0;
+
+    if (!r->refuses)
+        return is_sign_in ? SIGNED_IN : FAULT_NONE;
+    if (is_sign_in && r->sign_ins < 2)
+        r->ms[r->sign_ins++] = clock_now(&clock_system);
+    return FAULT_401;
+}
+
+/* The password was changed: each sign-in costs etcd time, with the wrong one too. */
+TEST(a_sign_in_that_is_refused_is_not_repeated_at_once)
+{
+    struct refusals refusals = {.refuses = false};
+    char url[64];
+    const char *const urls[] = {url};
+    struct etcd_case c;
+
+    NEEDS_ETCD;
+    begin(&c);
+    struct etcd_proxy *proxy = etcd_proxy_start(&etcd, refuse, &refusals, url);
+
+    c.user = "jumpgate";
+    open_store(&c, urls, 1, "g1", "one");
+    assert_string_equal(c.why, "");
+    refusals.refuses = true;
+    while (refusals.sign_ins < 2)
+        turn(&c);
+    assert_true(refusals.ms[1] - refusals.ms[0] >= 1900); /* two seconds */
+    refusals.refuses = false;
+    while (give_and_wait(&c, "a") != STORE_APPLIED)
+        turn(&c);
+    end(&c);
+    etcd_proxy_end(proxy);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -823,6 +867,7 @@ int main(void)
         cmocka_unit_test(steps_wait_for_an_etcd_that_is_away),
         cmocka_unit_test(a_store_that_closes_waits_for_no_answer),
         cmocka_unit_test(a_user_signs_in_and_again_after_a_restart),
+        cmocka_unit_test(a_sign_in_that_is_refused_is_not_repeated_at_once),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

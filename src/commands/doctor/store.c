@@ -317,13 +317,14 @@ static bool quorum(struct store_doctor *s)
 
     enter(s, STAGE_STORE_QUORUM);
     ask(s, "/v3/maintenance/status", "{}", &status);
-    bool answers = !status.call.err, leads = answers && number(status.answer, "leader") != 0;
+    bool away = is_unreached(status.call.err); /* a member without a leader says so */
+    bool leads = !status.call.err && number(status.answer, "leader") != 0;
 
-    if (!answers)
+    if (away)
         report_unknown(s->d, "no member says whether there is a leader: %s", status.call.why);
     call_free(&status);
-    if (!answers)
-        return failed(s, "the members are overloaded, or were lost a moment ago",
+    if (away)
+        return failed(s, "the members have no time, or were lost a moment ago",
                       "look at their load and their log, and try again");
     if (!leads) {
         report_failed(s->d, "etcd has no leader");
