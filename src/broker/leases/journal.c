@@ -214,32 +214,33 @@ static bool is_of_same_row(const struct journal_entry *a, const struct journal_e
     return mark && other && strcmp(mark, other) == 0;
 }
 
-static void give_up_queued(struct entry_list *list, const struct journal_entry *asked,
+/* From `entry` on, in the queue. */
+static void give_up_queued(struct journal_entry *entry, const struct journal_entry *asked,
                            struct wait_list *waits)
 {
-    struct journal_entry *entry, *next;
+    struct journal_entry *next;
 
-    for (entry = TAILQ_FIRST(list); entry; entry = next) {
+    for (; entry; entry = next) {
         next = TAILQ_NEXT(entry, link);
-        if (entry == asked || !is_of_same_row(entry, asked))
+        if (!is_of_same_row(entry, asked))
             continue;
         move_waits(entry, waits, true);
-        TAILQ_REMOVE(list, entry, link);
-        entry->journal->nqueued--;
+        dequeue(entry);
         free(entry);
     }
 }
 
 /* The row of this STEP_ASK is never made, so what was put for it meanwhile never happens: the lsid of a
- * session that begins while its check-out waits. */
-static void give_up_followers(struct journal *j, const struct journal_entry *asked, struct wait_list *waits)
+ * session that begins while its check-out waits. What was put for the row before it stays. `first`: of the
+ * queue, after it. */
+static void give_up_followers(struct journal *j, const struct journal_entry *asked,
+                              struct journal_entry *first, struct wait_list *waits)
 {
     struct journal_entry *entry;
 
     TAILQ_FOREACH(entry, &j->given, link)
     entry->is_given_up |= is_of_same_row(entry, asked);
-    give_up_queued(&j->kept, asked, waits);
-    give_up_queued(&j->queue, asked, waits);
+    give_up_queued(first, asked, waits);
 }
 
 /* ---- a store that cannot write ---- */
@@ -284,7 +285,7 @@ static void stick(struct journal *j, int err)
 
         move_waits(entry, &waits, given_up);
         if (given_up)
-            give_up_followers(j, entry, &waits);
+            give_up_followers(j, entry, TAILQ_NEXT(entry, link), &waits);
         next = TAILQ_NEXT(entry, link); /* not one of the followers */
         if (given_up) {
             dequeue(entry);
@@ -418,7 +419,7 @@ static void on_done(struct store_step *step, enum store_outcome outcome)
     TAILQ_REMOVE(&j->given, entry, link);
     move_waits(entry, &waits, !is_kept);
     if (outcome == STORE_AWAY && is_given_up(entry))
-        give_up_followers(j, entry, &followers);
+        give_up_followers(j, entry, TAILQ_FIRST(&j->queue), &followers);
     if (is_kept) {
         entry->is_given = false;
         TAILQ_INSERT_TAIL(&j->kept, entry, link);
