@@ -304,10 +304,21 @@ static void on_opened(struct shared_wait *w, const struct shared_outcome *outcom
         co_goto(co, CO_PAUSE);
 }
 
+/* Another check-out of this gateway has named the request, and asks still whether it may open it: there is no
+ * row that a lease could join. */
+static bool is_unopened(const struct checkout *co)
+{
+    return co->request != co->asked && co->request->state == VR_ASKED && !co->shared->is_known;
+}
+
 enum co_state co_open(struct checkout *co)
 {
     struct co_shared *s = co->shared;
 
+    if (is_unopened(co)) {
+        co_drop_request(co);
+        return CO_PAUSE;
+    }
     s->opened.done = on_opened;
     if (!shared_open(co->lease, co->request, s->is_known || co->request != co->asked, &s->opened))
         return co_fail_start(co, -ENOMEM); /* the store has the request as ASKED */

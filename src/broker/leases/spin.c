@@ -96,11 +96,13 @@ static int join_queue(struct vault_request *r)
     return checkin_queue_join(&r->vault_ref->checkins, &r->work->queued, r->user, false);
 }
 
+/* A store that has an older row, since memory was short for the step before, refuses this one (-ESTALE): the
+ * spin goes on, and a restart would check in once more. */
 static void on_row_written(struct journal_wait *wait, int err)
 {
     struct vault_request *r = CONTAINER_OF(wait, struct request_work, row_written)->request;
 
-    if (err || join_queue(r))
+    if ((err && err != -ESTALE) || join_queue(r))
         vault_request_resume(r);
 }
 

@@ -39,7 +39,8 @@ const struct doctor_row doctor_rows[STAGE_N] = {
                            "a nested transaction on a key of the doctor's own, which it removes; how long it "
                            "takes"},
     [STAGE_STORE_HISTORY] = {"store_history", 26,
-                             "the history is compacted; the database has less than half of its quota"},
+                             "the history is compacted; the database has less than half of its quota, or of "
+                             "2 GB, the default, where etcd does not say its quota (3.4 does not)"},
     [STAGE_STORE_CLUSTER] = {"cluster", 27,
                              "the schema; the leases were not moved; the vaults agree; the name of the node "
                              "is free, or this gateway's; the clocks of the members"},
