@@ -9,9 +9,8 @@
  *
  * Life: a reading notes what the row has, or that it has nothing any more; a reading that is older than
  * another one is passed over. The end of the row drops it, as does the end of the incarnation. Of rows that
- * end elsewhere nothing is heard: those that were read longest ago give way to others (KEPT_WEIGHT in all,
- * of a value
- * over KEPT_VALUE nothing is remembered), and are lost with the next writing.
+ * end elsewhere nothing is heard: those that were read longest ago give way to others (KEPT_WEIGHT in all),
+ * and are lost with the next writing. Of a value over KEPT_VALUE nothing is remembered.
  *
  * Not here: which steps write a row (etcd_steps.c); whether a row has changed since it was read: no step
  * compares that (docs/cluster-internals.md, "Members that a version does not know").

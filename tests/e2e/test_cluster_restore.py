@@ -45,6 +45,7 @@ def late_copy(cluster, snapshot):
     in once more after it, at a place of etcd's log that the restored one does not reach soon."""
     for _ in range(100):
         cluster.etcd.put("x", "x")
+    time.sleep(1)  # etcd writes its database every 100 ms; what comes later is in its log alone
     cluster.etcd.kill(0)
     shutil.copy(cluster.etcd.path / "m0" / "member" / "snap" / "db", snapshot)
     cluster.etcd.start_member(0)
@@ -87,9 +88,9 @@ def test_a_snapshot_is_restored(tmp_path, users):
         # what stays, stays
         again = cluster.at(two).checkout(stays, credentials[id(stays)])
         assert again.json["lease"] == lease
-        # what has ended since is closed, and what was made since is given back
-        eventually(lambda: [row["id"] for row in cluster.leases(one) if row["state"] == "open"] == [lease["id"]], 60)
-        eventually(lambda: [one["user"] for one in cluster.live()] == ["CORP\\ann"], 60)
+        # what has ended since is closed, and what was made since is given back: a minute after a list has shown it
+        eventually(lambda: [row["id"] for row in cluster.leases(one) if row["state"] == "open"] == [lease["id"]], 180)
+        eventually(lambda: [one["user"] for one in cluster.live()] == ["CORP\\ann"], 180)
         cluster.opened = []
         assert two.release(stays, credentials[id(stays)]).json["released"] == 1
         cluster.settled()

@@ -104,6 +104,6 @@ def test_a_store_of_an_earlier_version_is_read_and_migrated():
         assert shown["her45a4wrk2mv6rsf1xed5njrs"] == ONE and len(shown) == 4
         gateway.stop()
         with sqlite3.connect(database(gateway)) as store:
-            assert store.execute("PRAGMA user_version").fetchone() == (8,)
+            assert store.execute("PRAGMA user_version").fetchone() == (9,)
             assert store.execute("SELECT COUNT(*) FROM pra_cursor").fetchone() == (0,)
         store.close()
