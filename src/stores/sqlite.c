@@ -151,6 +151,7 @@ static void finish_batch(struct sqlite_store *s, int err)
         s->state.queued--;
         s->state.steps += !err;
         step->err = err;
+        step->now = err ? NULL : now; /* what was read belongs to a transaction that was taken back */
         step->done(step, outcome);
         free(now);
     }
