@@ -77,7 +77,7 @@ static void add_rush(struct script *s, struct rng *r)
     }
 }
 
-/* A call that is lost and arrives later, and somebody who wants the key meanwhile. */
+/* A call that is lost and arrives later, and a session that wants the key meanwhile. */
 static void add_doubt(struct script *s, struct rng *r)
 {
     static const unsigned lost[] = {FAULT_STUCK, FAULT_STUCK, FAULT_LOST_AFTER, FAULT_SILENT,

@@ -286,7 +286,7 @@ static void on_find(struct keyed_vault *v, const struct caller_op *op, const cJS
                    cJSON_GetArraySize(cJSON_GetObjectItem(body, "credentials")), op->user, n);
 }
 
-/* What is refused to somebody whom the map names, and the other way round. */
+/* What is refused to a user whom the map names, and the other way round. */
 static void on_refusal(struct keyed_vault *v, const struct caller_op *op, const char *code)
 {
     bool entitled = v->world->setup.entitled[op->user][op->account];

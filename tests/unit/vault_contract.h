@@ -64,7 +64,7 @@ struct contract_stand {
     bool (*meet)(struct contract_stand *, enum contract_op, enum contract_fault);
     /* Check-outs of the account that are the user's; what is on its way has arrived before. */
     unsigned (*live)(struct contract_stand *);
-    void (*take)(struct contract_stand *); /* somebody else checks the account out; NULL = cannot be had */
+    void (*take)(struct contract_stand *); /* another identity checks the account out; NULL = cannot be had */
     bool (*is_taken)(struct contract_stand *); /* they still have it */
     /* The key of an account that the user may not have from now on; NULL = there is none. */
     const char *(*deny)(struct contract_stand *);
