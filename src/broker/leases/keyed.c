@@ -94,10 +94,11 @@ static int settling_enter(struct vault_request *r)
  */
 static enum vr_state settle_refused(struct vault_request *r)
 {
-    log_warn("lost_checkout_left", "user=%s credential=%s lease=%s hint=%s", r->user, r->asker->credential_id,
-             r->asker->id,
-             "a check-out without an answer, then another identity had it: if the vault shows it as checked out "
-             "by the gateway, check it in by hand");
+    log_warn(
+        "lost_checkout_left", "user=%s credential=%s lease=%s hint=%s", r->user, r->asker->credential_id,
+        r->asker->id,
+        "a check-out without an answer, then another identity had it: if the vault shows it as checked out "
+        "by the gateway, check it in by hand");
     return vault_request_over(r, END_NEVER, NULL);
 }
 
