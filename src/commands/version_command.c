@@ -141,11 +141,7 @@ static int print_json(void)
     }
     jsonw_end(&w);
     jsonw_end(&w);
-    bool failed = out.failed;
-    if (!failed)
-        printf("%.*s\n", (int)out.len, out.data);
-    buf_free(&out);
-    return failed ? command_failed("out of memory") : EXIT_DONE;
+    return command_print(&out);
 }
 
 int command_version(const struct command_args *args)

@@ -242,7 +242,7 @@ static bool is_keyed(void)
     return world_kind && !world_kind->can.keys_are_unique;
 }
 
-/* By the mark, or, where nothing has one, all: nobody else checks anything out there. */
+/* By the mark, or, where nothing has one, all: no other identity checks anything out there. */
 static size_t ours_live(struct fake_vault *fv)
 {
     char id[ID_SIZE];

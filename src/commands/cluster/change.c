@@ -129,12 +129,7 @@ static int say(const struct change *ch, bool changed, const char *text)
     jsonw_bool(&w, "changed", changed);
     jsonw_str(&w, "detail", text);
     jsonw_end(&w);
-    int code = out.failed ? command_failed("out of memory") : EXIT_DONE;
-
-    if (!code)
-        printf("%.*s\n", (int)out.len, out.data);
-    buf_free(&out);
-    return code;
+    return command_print(&out);
 }
 
 static bool agreed(const struct change *ch, const char *question)

@@ -245,11 +245,7 @@ static int say_json(const struct outcome *o)
         jsonw_int(&w, "ended", (int64_t)o->ended_with_it);
     }
     jsonw_end(&w);
-    bool failed = out.failed;
-    if (!failed)
-        printf("%.*s\n", (int)out.len, out.data);
-    buf_free(&out);
-    return failed ? command_failed("out of memory") : EXIT_DONE;
+    return command_print(&out);
 }
 
 static int say_forgotten(const struct outcome *o)

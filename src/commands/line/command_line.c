@@ -8,7 +8,6 @@
  */
 #include "commands/line/command_line.h"
 
-#include "base/buf.h"
 #include "base/did_you_mean.h"
 #include "commands/line/help.h"
 #include "commands/line/terminal.h"
@@ -28,6 +27,16 @@ int command_failed(const char *why)
     terminal_text(stderr, why);
     fputc('\n', stderr);
     return EXIT_FAILED;
+}
+
+int command_print(struct buf *out)
+{
+    int code = out->failed ? command_failed("out of memory") : EXIT_DONE;
+
+    if (code == EXIT_DONE)
+        printf("%.*s\n", (int)out->len, out->data);
+    buf_free(out);
+    return code;
 }
 
 int command_finish_output(void)

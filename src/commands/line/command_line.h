@@ -11,6 +11,7 @@
 #ifndef JG_COMMANDS_LINE_COMMAND_LINE_H
 #define JG_COMMANDS_LINE_COMMAND_LINE_H
 
+#include "base/buf.h"
 #include "base/did_you_mean.h"
 #include "commands/line/command_table.h"
 
@@ -47,6 +48,9 @@ int command_wrong_word(const char *what, const char *word, const struct did_you_
 int command_finish_output(void);
 /* `PROGRAM: WHY` on stderr. EXIT_FAILED. */
 int command_failed(const char *why);
+/* Prints what was written into the buffer as a line, and frees it. EXIT_DONE; EXIT_FAILED after saying that
+ * memory was short for it. */
+int command_print(struct buf *);
 
 /* `help` of any program: the help of a command, and what else its rows give. */
 int command_help(const struct command_args *);

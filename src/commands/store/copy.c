@@ -377,12 +377,7 @@ static int print_json(const struct copy *c, const size_t counts[REQUEST_NSTATES]
     jsonw_int(&w, "newer_rows", (int64_t)c->calls.strange);
     jsonw_str(&w, "digest", *c->digest ? c->digest : NULL);
     jsonw_end(&w);
-    int code = out.failed ? command_failed("out of memory") : EXIT_DONE;
-
-    if (!code)
-        printf("%.*s\n", (int)out.len, out.data);
-    buf_free(&out);
-    return code;
+    return command_print(&out);
 }
 
 static int say_counts(const struct copy *c)
