@@ -22,6 +22,7 @@
 #include "broker/identity/credential_id.h"
 #include "broker/leases/by_hand.h"
 #include "broker/leases/checkin.h"
+#include "broker/leases/clock_skew.h"
 #include "broker/leases/journal.h"
 #include "broker/leases/keyed.h"
 #include "broker/leases/lease_life.h"
@@ -362,11 +363,38 @@ static void await_return(struct release *r, struct vault_request *request)
         r->waiting++;
 }
 
+/* Whose lease an operator has ended, of which this gateway had no record. Without memory it is not named. */
+static void note_holder(struct release *r, const struct holder *h)
+{
+    const struct session shown = {.id = h->session, .username = h->username, .domain = h->domain};
+    struct session *session = *r->session->id ? NULL : session_copy(&shown);
+
+    if (!session)
+        return;
+    free(r->session);
+    r->session = session;
+}
+
+static void note_age(struct release *r, const struct holder *h)
+{
+    struct broker *b = r->op.broker;
+    struct credential_ref ref;
+    struct vault *vault = broker_vault_of_credential(b, h->credential, &ref);
+    int64_t age_ms = vault ? leases_wall(b->leases, vault) - h->created_wall_ms : 0;
+
+    r->age_s = age_ms > 0 ? (uint64_t)age_ms / 1000 : 0;
+}
+
 static void on_work_ended(void *arg, const struct lease_row *lease, unsigned others,
                           struct vault_request *returned)
 {
     struct release *r = arg;
 
+    if (r->is_by_id) {
+        note_holder(r, &lease->holder);
+        log_info("lease_released_by_operator", "lease=%s", lease->id);
+    }
+    note_age(r, &lease->holder);
     r->answer.released++;
     r->answer.remaining_holders += others;
     (void)text_copy(r->lease_id, sizeof(r->lease_id), lease->id);

@@ -61,8 +61,8 @@ static const struct command leases_subs[] = {
                "running gateway the leases are marked in its store, and the next start checks them in. A request that waits "
                "for its approver (pending) has no lease: a running gateway withdraws it by its ID.\n\n"
                "On a terminal --all asks first, with the number of leases; a script is not asked. Where several gateways share "
-               "a store, all means the leases of all of them; --node narrows it. In etcd nothing is marked while one of them "
-               "runs: release the leases on its machine.",
+               "a store, all means the leases of all of them; --node narrows it, and fails where there is no such gateway. In "
+               "etcd nothing is marked while one of them runs: release the leases on its machine.",
       .forms = (const char *const[]){
           "[-c FILE] ID [--terminate | --forget] [--json]",
           "[-c FILE] --all [--user USER] [--session ID] [--vault NAME] [--older-than TIME] [--overdue] [--node NAME] "

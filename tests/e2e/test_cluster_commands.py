@@ -97,7 +97,7 @@ def test_forget(cluster):
     silent(cluster)
     before = len(events(one, "cluster_forget"))
     done = json.loads(run(one, "forget", "g2", "--yes", "--json").stdout)
-    assert done["changed"] and "1 lease(s)" in done["detail"]
+    assert done["changed"] and "its leases (1 when it last wrote to etcd) go on" in done["detail"]
     keys = cluster.etcd.keys(PREFIX)
     assert f"{PREFIX}m/g2" not in keys and len([key for key in keys if key.startswith(f"{PREFIX}d/g2@")]) == 1
     assert [(event["node"], event["forgotten"]) for event in events(one, "cluster_forget")[before:]] == [("g1", "g2")]
@@ -209,6 +209,23 @@ def leases(node, *words, code=0):
     return done
 
 
+def test_a_node_that_is_not_there(cluster):
+    """No lease fits --node: the command says whether there is such a gateway, and releases nothing in silence."""
+    one, two = cluster.gateways
+    word = "the cluster has no gateway g9; `jumpgate cluster` lists them"
+    assert leases(one, "release", "--all", "--node", "g2", "--json").stderr == ""
+    assert word in leases(one, "release", "--all", "--node", "g9", "--json", code=1).stderr
+    empty = leases(one, "list", "--json", "--node", "g9")
+    assert json.loads(empty.stdout)["leases"] == [] and word in empty.stderr
+    one.kill()
+    assert word in leases(one, "release", "--all", "--node", "g9", code=1).stderr
+    eventually(lambda: [m["node"] for m in two.call("GET", "/status").json["cluster"]["members"]] == ["g2"], 60)
+    assert word.replace("g9", "g1") in leases(one, "list", "--node", "g1").stderr  # it has died, and nothing is left of it
+    alone = cluster.node("g5", {"store": {"type": "sqlite", "endpoints": None, "node": None, "prefix": None, "ttl": None}})
+    with alone:
+        assert "has its store for itself" in leases(alone, "release", "--all", "--node", "g1", code=1).stderr
+
+
 def test_leases_without_a_gateway(cluster):
     """They are read beside a gateway that runs elsewhere, and end only where none does."""
     one, two = cluster.gateways
@@ -241,4 +258,18 @@ def test_leases_without_a_gateway(cluster):
     one.restart().joined()
     eventually(lambda: cluster.live() == [], 60)
     cluster.opened = []
+    cluster.settled()
+
+
+def test_whose_lease_an_operator_ends_elsewhere(cluster):
+    """The record and the line of the gateway that was asked name the session, although the lease was another gateway's."""
+    one, two = cluster.gateways
+    session = cluster.session("ann", cluster.account(password="s3cret"))
+    lease = cluster.at(two).checkout(session).json["lease"]
+    before = len(events(one, "release"))
+    assert json.loads(leases(one, "release", lease["id"], "--json").stdout)["released"] == 1
+    event, = events(one, "release")[before:]
+    assert (event["user"], event["domain"], event["session"]) == ("ann", "CORP", session["id"])
+    line, = [line for line in one.err.text.splitlines() if " release " in line and lease["id"] in line]
+    assert f"user=ann domain=CORP session={session['id']} " in line
     cluster.settled()

@@ -151,7 +151,8 @@ static int forget_member(struct change *ch, const struct cluster_member *m)
         return code;
     record(ch, "forget", "cluster_forget", "forgotten", m->node);
     (void)snprintf(text, sizeof(text),
-                   "%s counts as dead: its %" PRId64 " lease(s) go on at the first gateway that sees it",
+                   "%s counts as dead: its leases (%" PRId64
+                   " when it last wrote to etcd) go on at the first gateway that sees it",
                    m->node, m->leases);
     return say(ch, true, text);
 }
@@ -183,7 +184,8 @@ static int forget(struct change *ch)
         return command_failed(text);
     }
     (void)snprintf(text, sizeof(text),
-                   "%s has been silent; count it as dead, and have its %" PRId64 " lease(s) taken over?",
+                   "%s has been silent; count it as dead, and have its leases (%" PRId64
+                   " when it last wrote to etcd) taken over?",
                    m->node, m->leases);
     return agreed(ch, text) ? forget_member(ch, m) : command_failed("nothing was done");
 }

@@ -192,6 +192,65 @@ static int show_store(struct leases_run *r, const struct sink *sink)
     return code;
 }
 
+/* ---- --node ---- */
+
+static bool is_member(const cJSON *cluster, const char *node)
+{
+    const cJSON *one;
+
+    cJSON_ArrayForEach(one, json_get(cluster, "members"))
+    {
+        if (strcmp(json_text(one, "node"), node) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* EXIT_DONE and whether a gateway of this name is in the cluster, or an exit code after saying why not. */
+static int ask_for_node(struct leases_run *r, const char *node, bool *is)
+{
+    cJSON *status = NULL;
+    int code = control_ask_json(r->control, "GET", "/status", 0, &status);
+
+    *is = is_member(json_get(status, "cluster"), node);
+    cJSON_Delete(status);
+    return code;
+}
+
+static int read_node(struct leases_run *r, const char *node, bool *is)
+{
+    struct leases_etcd etcd;
+
+    *is = false;
+    if (!is_etcd(r))
+        return EXIT_DONE;
+    int code = leases_etcd_open(&etcd, r->control->args);
+
+    if (!code)
+        code = leases_etcd_find_node(&etcd, node, is);
+    leases_etcd_close(&etcd);
+    return code;
+}
+
+/* For a choice that has left no lease: says so where --node names no gateway of the cluster. EXIT_DONE, or
+ * EXIT_FAILED after saying why. */
+static int check_node(struct leases_run *r, bool offline)
+{
+    const char *node = r->choice.filter.node;
+    bool is = true;
+    char text[192];
+    int code = !node ? EXIT_DONE : offline ? read_node(r, node, &is) : ask_for_node(r, node, &is);
+
+    if (code || is)
+        return code;
+    (void)snprintf(text, sizeof(text), "the cluster has no gateway %.63s%s", node,
+                   is_etcd(r) ? "; `jumpgate cluster` lists them"
+                              : ": the gateway has its store for itself ([store] has no `type = etcd`)");
+    return command_failed(text);
+}
+
+/* ---- the list ---- */
+
 static int list_leases(struct leases_run *r)
 {
     const struct command_args *args = r->control->args;
@@ -199,9 +258,12 @@ static int list_leases(struct leases_run *r)
         leases_print_start(args_given(args, "--json"), args_given(args, "--wide"), is_etcd(r));
     struct sink sink = {&r->choice, leases_print_row, &print};
     int code = show_pages(r, &sink);
+    bool offline = code == -ECONNREFUSED;
 
-    if (code == -ECONNREFUSED)
+    if (offline)
         code = show_store(r, &sink);
+    if (code == EXIT_DONE && !print.n)
+        (void)check_node(r, offline); /* an empty list is true all the same */
     if (code == EXIT_DONE)
         return leases_print_end(&print) ? command_failed("out of memory") : EXIT_DONE;
     leases_print_drop(&print);
@@ -424,6 +486,8 @@ static int release_all(struct leases_run *r)
     if (code == EXIT_DONE && ids.failed)
         code = command_failed("out of memory");
     size_t n = code ? 0 : count_ids(&ids);
+    if (!code && !n)
+        code = check_node(r, offline);
     if (!code && n && !ask_before(r, n))
         code = command_failed("nothing was released");
     else if (!code)

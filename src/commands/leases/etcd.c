@@ -131,6 +131,17 @@ static int end_lease(struct offline_store *store, const struct request_row *requ
     return released ? 0 : -ENOENT;
 }
 
+/* ---- --node ---- */
+
+int leases_etcd_find_node(struct leases_etcd *e, const char *node, bool *is)
+{
+    struct cluster_view v;
+    int code = cluster_look(&e->calls, &v);
+
+    *is = !code && cluster_member_of(&v, node);
+    return code;
+}
+
 /* ---- life ---- */
 
 int leases_etcd_open(struct leases_etcd *e, const struct command_args *args)

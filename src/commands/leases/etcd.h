@@ -22,4 +22,8 @@ struct leases_etcd {
 int leases_etcd_open(struct leases_etcd *, const struct command_args *);
 void leases_etcd_close(struct leases_etcd *);
 
+/* Is a gateway of this name in the cluster, or are its requests taken over? 0 and *is, or an exit code after
+ * saying why. */
+int leases_etcd_find_node(struct leases_etcd *, const char *node, bool *is);
+
 #endif
