@@ -150,14 +150,19 @@ static void check_silence(const struct etcd_sim *e, const struct node *n, const 
                    (unsigned)(w->now_ms - e->written_ms[n->number]));
 }
 
-/* Another gateway counts it as dead. */
+/* Another gateway counts it as dead. One that has had no answer to its entrance does not know of itself as it
+ * is counted as dead then: it has done nothing, and its trail need not say so. */
 static void note_fence(const struct etcd_sim *e, unsigned node, const char *before)
 {
     struct node *n = &e->world->node[node];
 
     check_silence(e, n, before);
     if (n != e->caller && gateway_run_serves(n->gateway) && e->written_ms[node] >= n->started_ms) {
-        n->fenced_ms = n->last_fenced_ms = e->world->now_ms;
+        n->last_fenced_ms = e->world->now_ms;
+        if (gateway_run_has_joined(n->gateway))
+            n->fenced_ms = e->world->now_ms;
+        else
+            counts_add(e->world->counts, 1, "fenced.before_it_knew");
         node_note(n, "counted as dead");
     }
 }

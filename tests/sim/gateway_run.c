@@ -650,6 +650,15 @@ bool gateway_run_serves(const struct gateway_run *g)
     return g->state == RUN_SERVING && !g->node->dead;
 }
 
+bool gateway_run_has_joined(const struct gateway_run *g)
+{
+    struct store_state state = {.cluster = NULL};
+
+    if (g->store)
+        g->store->ops->state(g->store, &state);
+    return state.cluster && state.cluster->joined;
+}
+
 bool gateway_run_iterate(struct gateway_run *g)
 {
     if (g->state == RUN_NONE)

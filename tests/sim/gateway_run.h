@@ -33,6 +33,8 @@ void gateway_run_close(struct gateway_run *);
 bool gateway_run_up(const struct gateway_run *);
 /* It takes requests: no signal has come. */
 bool gateway_run_serves(const struct gateway_run *);
+/* Of several gateways: it has had the answer to its entrance, and has not learnt since that it was fenced. */
+bool gateway_run_has_joined(const struct gateway_run *);
 /* One iteration of its loop; true = there is more to do at this moment. */
 bool gateway_run_iterate(struct gateway_run *);
 /* Milliseconds to its next deadline, UINT64_MAX = none. */
