@@ -155,6 +155,35 @@ TEST(a_request_that_is_not_approved_is_withdrawn_at_any_gateway)
         }
 }
 
+/* Its new owner does not know the clock of the vault when it adopts it, and has one that is before or behind.
+ */
+TEST(a_wait_that_was_adopted_ends_by_the_clock_of_the_vault)
+{
+    static const int64_t skews[] = {MINUTES(10), -MINUTES(10)};
+
+    for (size_t i = 0; i < sizeof skews / sizeof *skews; i++) {
+        struct caller a;
+
+        case_label("the vault is %s", i ? "behind" : "ahead");
+        assert_int_equal(gateways_end(NULL), 0);
+        assert_int_equal(gateways_start(NULL), 0);
+        w.vault.skew_ms = skews[i];
+        begin_approval(&a);
+        kill_gateway(0);
+        w.vault.clock_unknown = true;
+        w.vault.skew_ms = 0;
+        fake_store_fence(&stores[0], &stores[1]);
+        advance(SECONDS(10));
+        w.vault.clock_unknown = false;
+        w.vault.skew_ms = skews[i];
+        advance(HOURS(4) - SECONDS(20));
+        assert_int_equal(world_checkins(&w), 0);
+        advance(SECONDS(20));
+        assert_int_equal(w.vault.requests[0].checkins, 1);
+        assert_nothing_waits();
+    }
+}
+
 static enum fake_fault denied(void *arg, enum fake_op op, unsigned nth)
 {
     (void)arg;
@@ -567,6 +596,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_request_that_waits_is_found_at_every_gateway),
         T(a_request_that_is_not_approved_is_withdrawn_at_any_gateway),
+        T(a_wait_that_was_adopted_ends_by_the_clock_of_the_vault),
         T(a_request_that_is_denied_ends_at_every_gateway),
         T(a_request_that_is_gone_is_asked_for_again_at_every_gateway),
         T(an_approved_request_is_opened_once),

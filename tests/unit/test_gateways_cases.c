@@ -582,6 +582,61 @@ TEST(an_adopted_lease_ends_by_the_clock_of_its_vault)
     assert_all_given_back();
 }
 
+/* The clock of its new owner is behind the vault's. */
+TEST(an_adopted_lease_is_not_late_where_its_vault_is_ahead)
+{
+    struct caller a;
+
+    w.vault.skew_ms = MINUTES(10);
+    check_out_ok(0, "alice", "s1", &a);
+    w.vault.requests[0].expires_wall += HOURS(10); /* no list corrects the end */
+    kill_gateway(0);
+    w.vault.clock_unknown = true;
+    w.vault.skew_ms = 0;
+    fake_store_fence(&stores[0], &stores[1]);
+    advance(SECONDS(10));
+    assert_int_equal(leases_at(1), 1);
+    w.vault.clock_unknown = false;
+    w.vault.skew_ms = MINUTES(10);
+    advance(MINUTES(59));
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 0);
+    advance(MINUTES(1));
+    assert_int_equal(w.vault.count[FAKE_CHECKIN], 1);
+    assert_all_given_back();
+}
+
+static enum fake_fault unreachable(void *arg, enum fake_op op, unsigned nth)
+{
+    (void)arg;
+    (void)op;
+    (void)nth;
+    return FAKE_UNREACHABLE;
+}
+
+/* It is due, and the vault is away; the clock of its new owner is before the vault's. */
+TEST(an_adopted_check_in_does_not_lapse_before_its_end)
+{
+    struct caller a;
+    struct released r;
+
+    w.vault.skew_ms = -MINUTES(30);
+    check_out_ok(0, "alice", "s1", &a);
+    w.vault.plan = unreachable;
+    release(0, "alice", "s1", &r);
+    advance(SECONDS(20));
+    kill_gateway(0);
+    w.vault.clock_unknown = true;
+    w.vault.skew_ms = 0;
+    fake_store_fence(&stores[0], &stores[1]);
+    advance(MINUTES(40)); /* over, by this gateway's clock */
+    w.vault.plan = NULL;
+    w.vault.clock_unknown = false;
+    w.vault.skew_ms = -MINUTES(30);
+    advance(MINUTES(5));
+    assert_int_equal(w.vault.requests[0].checkins, 1);
+    assert_all_given_back();
+}
+
 /* ---- a gateway dies in a release ---- */
 
 TEST(a_release_whose_gateway_dies_is_asked_for_again)
@@ -628,6 +683,8 @@ int main(void)
         T(a_page_of_leases_while_the_store_is_away),
         T(a_page_of_leases_has_what_the_filter_wants),
         T(an_adopted_lease_ends_by_the_clock_of_its_vault),
+        T(an_adopted_lease_is_not_late_where_its_vault_is_ahead),
+        T(an_adopted_check_in_does_not_lapse_before_its_end),
         T(a_release_whose_gateway_dies_is_asked_for_again),
     };
 

@@ -178,11 +178,9 @@ static int checking_in_enter(struct vault_request *r)
 
 static bool is_past_expiry(const struct vault_request *r)
 {
-    uint64_t now = clock_now(r->vault_ref->leases->clock), slack = vault_request_vault(r)->conf->minute_ms;
-
     if (r->is_keyed)
         return keyed_is_past_life(r);
-    return vault_request_vault(r)->can.has_end && now > r->ends_ms && now - r->ends_ms >= slack;
+    return vault_request_vault(r)->can.has_end && shared_is_past(r);
 }
 
 static enum vr_state attempt_failed(struct vault_request *r, const char *error)

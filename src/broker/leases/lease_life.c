@@ -21,7 +21,6 @@
 #include <string.h>
 
 #define BURST            200  /* timed releases in one millisecond */
-#define DATE_MS          1000 /* until the next look whether the vault has answered */
 #define WHOLE_SECONDS_MS 2000 /* leases from this length on end with a whole second */
 
 /* ---- the end of its time ---- */
@@ -104,17 +103,12 @@ static void end_time(struct vault_request *request)
 }
 
 /*
- * The end of one that was adopted, whose time seems to be over. False = it is not: the clock of its vault was
- * not known when it came, or has been found to differ; its deadline is set again.
+ * The end of one that was adopted, whose time seems to be over, or is not known. False = it is not over: the
+ * clock of its vault was not known when it came, or has been found to differ; its deadline is set again.
  */
 static bool end_is_now(struct vault_request *r)
 {
     struct leases *ls = r->vault_ref->leases;
-
-    if (!shared_has_date(r)) {
-        vault_request_hold_for(r, DATE_MS);
-        return false;
-    }
     int64_t left = r->expires_wall_ms - leases_wall(ls, vault_request_vault(r));
 
     if (left > 0) {
@@ -122,6 +116,11 @@ static bool end_is_now(struct vault_request *r)
         vault_request_hold_for(r, (uint64_t)left);
         return false;
     }
+    if (!shared_has_date(r)) {
+        vault_request_hold_for(r, DATE_MS);
+        return false;
+    }
+    r->ends_ms = clock_now(ls->clock);
     r->is_adopted = false;
     return true;
 }
@@ -150,7 +149,7 @@ static void on_time(struct deadline *d)
 void vault_request_hold_for(struct vault_request *r, uint64_t delay_ms)
 {
     if (r->state == VR_HELD)
-        timer_set(r->vault_ref->leases->timers, &r->deadline, delay_ms, on_time);
+        timer_set(r->vault_ref->leases->timers, &r->deadline, shared_look_ms(r, delay_ms), on_time);
 }
 
 static int held_enter(struct vault_request *r)

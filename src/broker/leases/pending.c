@@ -13,9 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Until the next look whether its wait is over, while it is asked for, or the time of its vault is not known.
- */
-#define LOOK_MS 1000
+#define LOOK_MS 1000 /* until the next look whether its wait is over, while it is asked for */
 
 static int64_t time_left(const struct vault_request *r)
 {
@@ -30,9 +28,11 @@ static int pending_enter(struct vault_request *r)
     if (!w)
         return -ENOMEM;
     int64_t left = time_left(r);
-    uint64_t over_ms = r->checkouts || !shared_has_date(r) ? LOOK_MS : 0;
 
-    vault_request_defer(r, left > 0 ? (uint64_t)left : over_ms);
+    if (left > 0)
+        vault_request_defer(r, shared_look_ms(r, (uint64_t)left));
+    else
+        vault_request_defer(r, r->checkouts ? LOOK_MS : shared_has_date(r) ? 0 : DATE_MS);
     vault_request_list(r, &ls->pending);
     return 0;
 }
@@ -48,7 +48,7 @@ static void give_back(struct vault_request *r)
 /* The clock of the vault of one that was adopted may have been found to differ. */
 static enum vr_state pending_resume(struct vault_request *r, int err)
 {
-    bool goes_on = r->checkouts || (r->is_adopted && (!shared_has_date(r) || time_left(r) > 0));
+    bool goes_on = r->checkouts || (r->is_adopted && (time_left(r) > 0 || !shared_has_date(r)));
 
     if (err == 0 && goes_on)
         return VR_PENDING;

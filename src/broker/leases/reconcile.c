@@ -69,7 +69,7 @@ void reconcile_stray(struct leases *ls, struct vault *vault, const char *user,
     if (!asker)
         return; /* the next list will have it again */
     struct vault_request *request = asker->request;
-    int64_t now = clock_wall(ls->clock);
+    int64_t now = leases_wall(ls, vault);
     int64_t left = skew_left(ls->clock, vault, row);
 
     left = left ? left : STRAY_KEPT_MS;

@@ -121,9 +121,7 @@ static enum vr_state give_up(struct vault_request *r, const char *why)
 
 static enum vr_state look_later(struct vault_request *r, uint64_t delay_ms)
 {
-    uint64_t now = clock_now(r->vault_ref->leases->clock);
-
-    if (now > r->ends_ms && now - r->ends_ms >= vault_request_vault(r)->conf->minute_ms) {
+    if (shared_is_past(r)) {
         r->vault_ref->leases->lapsed_ever++;
         return give_up(r, "lapsed");
     }

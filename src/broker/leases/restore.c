@@ -139,12 +139,13 @@ static struct vault_request *make_request(struct leases *ls, struct vault_ref *r
     return *row->name && vault_request_set_name(r, row->name) ? NULL : r;
 }
 
-/* The end of the wait for an approver: never more than its whole length from now. */
+/* The end of the wait for an approver: never more than its whole length from now. In a shared store it is in
+ * the vault's time, which may not be known as yet. */
 static int64_t wait_end(const struct vault_request *r, const struct request_row *row)
 {
     int64_t latest = pending_wait_end(r, 0) + row->next_wall_ms - row->asker.created_wall_ms;
 
-    return row->next_wall_ms < latest ? row->next_wall_ms : latest;
+    return r->is_adopted || row->next_wall_ms < latest ? row->next_wall_ms : latest;
 }
 
 /* Of the check-in, the lapse or the wait that the row has. */

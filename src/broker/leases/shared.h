@@ -49,8 +49,17 @@ struct shared_wait {
 struct store *leases_shared(const struct leases *);
 bool leases_joined(const struct leases *); /* the gateway is a member of the cluster; true without one */
 
-/* The time in which its end is given is known. False = not as yet: the vault is asked. */
+#define DATE_MS 1000 /* until the next look whether the vault has answered */
+
+/* The time in which its end is given is known: it is no adopted one, or its vault has answered. */
+bool shared_is_time_known(const struct vault_request *);
+/* The same; if not, the vault is asked. */
 bool shared_has_date(const struct vault_request *);
+/* Its end has passed by a minute of its vault, so that the vault has ended it by itself; of any store. */
+bool shared_is_past(const struct vault_request *);
+/* In how many milliseconds to look at an end that seems to be `left_ms` away: sooner, where the time in which
+ * it is given is not known as yet. */
+uint64_t shared_look_ms(const struct vault_request *, uint64_t left_ms);
 
 /* ---- steps ---- */
 

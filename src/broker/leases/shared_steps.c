@@ -39,16 +39,43 @@ static void ask_for_date(const struct vault_request *r)
         active_requests_start(ls->reader);
 }
 
-bool shared_has_date(const struct vault_request *r)
+bool shared_is_time_known(const struct vault_request *r)
 {
     struct vault *vault = vault_request_vault(r);
     struct vault_state state;
 
+    if (!r->is_adopted)
+        return true;
     vault->ops->state(vault, &state);
-    if (!r->is_adopted || state.skew_known)
+    return state.skew_known;
+}
+
+bool shared_has_date(const struct vault_request *r)
+{
+    if (shared_is_time_known(r))
         return true;
     ask_for_date(r);
     return false;
+}
+
+uint64_t shared_look_ms(const struct vault_request *r, uint64_t left_ms)
+{
+    return left_ms <= DATE_MS || shared_is_time_known(r) ? left_ms : DATE_MS;
+}
+
+/* The end of one that was adopted is looked at in its vault's time: that may not have been known when it
+ * came.
+ */
+bool shared_is_past(const struct vault_request *r)
+{
+    struct vault *vault = vault_request_vault(r);
+    const struct leases *ls = r->vault_ref->leases;
+    uint64_t now = clock_now(ls->clock);
+
+    if (r->is_adopted)
+        return shared_is_time_known(r) &&
+               leases_wall(ls, vault) - r->expires_wall_ms >= (int64_t)vault->conf->minute_ms;
+    return now > r->ends_ms && now - r->ends_ms >= vault->conf->minute_ms;
 }
 
 /* ---- steps on their way ---- */
