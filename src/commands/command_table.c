@@ -138,7 +138,7 @@ static const struct command cluster_subs[] = {
           { EXIT_FAILED, "no answer, or the store is this gateway's alone; the reason is on standard error" },
           { EXIT_USAGE, "the command line is wrong" },
           { EXIT_NOT_WHOLE, "one is silent or leaving, requests are being taken over, or there is no gateway" },
-          { EXIT_ETCD_AWAY, "etcd does not answer, or has no quorum" },
+          { EXIT_ETCD_AWAY, "etcd does not answer, has no quorum, or refuses the gateway" },
           END } },
     { .name = "forget", .run = command_cluster_forget, .operands = "NODE", .min_words = 1, .max_words = 1,
       .summary = "count a silent gateway as dead",

@@ -89,7 +89,8 @@ int store_calls_ask(struct store_calls *s, const char *path)
     if (!err)
         err = c.call.err ? c.call.err : s->answer ? 0 : -ENOMEM;
     if (err)
-        (void)snprintf(s->why, sizeof(s->why), "%s", c.call.why[0] ? c.call.why : strerror(-err));
+        (void)snprintf(s->why, sizeof(s->why), "%s%s%s", c.call.why[0] ? c.call.why : strerror(-err),
+                       c.call.refusal ? "; " : "", c.call.refusal ? c.call.refusal->remedy : "");
     return err;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "handlers/cluster_state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *const cluster_member_states[MEMBER_NSTATES] = {
@@ -93,6 +94,15 @@ static void write_store(struct jsonw *w, const struct store_state *s, const stru
     jsonw_end(w);
 }
 
+static void write_refusal(struct jsonw *w, const struct store_state *s, const struct store_cluster *c)
+{
+    char text[480];
+
+    (void)snprintf(text, sizeof(text), "%s%s%s", s->why, c->refused && *c->remedy ? "; " : "",
+                   c->refused ? c->remedy : "");
+    jsonw_str(w, "refusal", c->refused ? text : NULL);
+}
+
 void cluster_write(const struct gateway *gw, struct jsonw *w)
 {
     struct store_state s;
@@ -107,6 +117,7 @@ void cluster_write(const struct gateway *gw, struct jsonw *w)
     jsonw_int(w, "epoch", c->epoch);
     jsonw_bool(w, "certain", c->certain);
     jsonw_int(w, "certain_left_ms", (int64_t)c->certain_left_ms);
+    write_refusal(w, &s, c);
     jsonw_array(w, "members");
     if (c->joined)
         write_self(w, gw, c);

@@ -22,7 +22,7 @@
 /* Writes one reason; returns 1. */
 __attribute__((format(printf, 2, 3))) static size_t add_reason(struct jsonw *w, const char *fmt, ...)
 {
-    char reason[320];
+    char reason[480];
     va_list ap;
 
     va_start(ap, fmt);
@@ -58,6 +58,9 @@ static size_t write_store_reasons(struct jsonw *w, const struct store_state *s)
 
     if (c && c->fenced)
         return add_reason(w, "fenced, joining again");
+    if (c && c->refused)
+        return add_reason(w, "store refuses this gateway: %s%s%s; there are no check-outs", s->why,
+                          *c->remedy ? "; " : "", c->remedy);
     if (c && (!s->writable || !c->certain))
         return add_reason(w, "store has no quorum%s%s; there are no check-outs", *s->why ? ": " : "", s->why);
     if (!s->writable)

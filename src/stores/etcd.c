@@ -126,7 +126,7 @@ static void end_incarnation(struct etcd_store *s, struct store_steps *steps, con
 {
     s->epoch = 0;
     s->restored = false;
-    s->cluster.joined = false;
+    s->cluster.joined = s->cluster.refused = false;
     etcd_cluster_cancel_adoptions(s);
     do {
         STAILQ_CONCAT(steps, &s->waiting);
@@ -197,6 +197,7 @@ static void finish_flight(struct etcd_store *s, struct store_steps *steps, int e
     } else {
         STAILQ_CONCAT(steps, &s->waiting);
         STAILQ_CONCAT(&s->waiting, steps);
+        s->cluster.refused = false;
         etcd_cluster_note_writable(s, s->flight.call.why);
         again = true;
     }
@@ -287,6 +288,14 @@ static const char *etcd_tag(const struct store *store)
     return const_etcd_of(store)->join.tag;
 }
 
+/* The flight was sent, and is to be sent again: what the flight before has met does not hold any more. */
+static bool is_unanswered(const struct etcd_store *s)
+{
+    int err = s->flight.call.err;
+
+    return s->flight.under_way && s->cluster.refused && err && err != -ENOSPC && !is_refusal(err);
+}
+
 static void etcd_state(const struct store *store, struct store_state *state)
 {
     struct etcd_store *s = (struct etcd_store *)(uintptr_t)store;
@@ -305,6 +314,10 @@ static void etcd_state(const struct store *store, struct store_state *state)
     s->cluster.revision = etcd_client_revision(s->client);
     *state = s->state;
     state->cluster = &s->cluster;
+    if (!is_unanswered(s))
+        return;
+    s->cluster.refused = false;
+    (void)text_copy(state->why, sizeof state->why, s->flight.call.why);
 }
 
 static void etcd_listen(struct store *store, const struct store_news *news, void *arg)
@@ -534,6 +547,7 @@ struct store *etcd_store_open(struct loop *loop, const struct etcd_store_opts *o
         return NULL;
     }
     set_parts(s, opts->vaults != NULL);
+    s->cluster.remedy = "";
     (void)text_copy(s->cluster.node, sizeof s->cluster.node, s->node);
     (void)text_copy(s->state.why, sizeof s->state.why, "it has not joined its cluster yet");
     s->turn.fire = on_turn;

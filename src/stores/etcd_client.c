@@ -218,29 +218,38 @@ static void on_result(struct etcd_call *c)
 }
 
 /* etcd's own words, if there are any. */
-static void read_refusal(struct call *call, const char *when, char words[140])
+static const struct etcd_refusal *read_refusal(struct call *call, const char *when, char words[140])
 {
     int ignored;
     cJSON *tree = parse(call, &ignored);
+    const struct etcd_refusal *refusal = etcd_refusal_of(json_text(tree, "message"));
 
     (void)snprintf(words, 140, "HTTP %d%s %.90s", call->status, when, json_text(tree, "message"));
     cJSON_Delete(tree);
     call_free_answer(call);
+    return refusal;
+}
+
+/* A token that is refused just after its sign-in was of a member that has restarted since, or of another one:
+ * that passes. */
+static bool is_for_good(const struct etcd_call *c, int status)
+{
+    return status == 403 || (status == 401 && !c->signed_in) || (c->refusal && c->refusal->is_of_user);
 }
 
 /* etcd looks at its quota before a transaction and once more after it, and says the same both times. */
-static bool is_out_of_space(const char *words)
+static void on_refusal(struct etcd_call *c)
 {
-    return strstr(words, "database space exceeded") != NULL;
-}
-
-static void on_refusal(struct etcd_call *c, int err)
-{
+    int status = c->call.status;
     char words[140];
 
-    read_refusal(&c->call, c->call.status == 401 && c->signed_in ? " just after a sign-in" : "", words);
+    c->refusal = read_refusal(&c->call, status == 401 && c->signed_in ? " just after a sign-in" : "", words);
     note_member(c->client, c->endpoint);
-    fail(c, is_out_of_space(words) ? -ENOSPC : err, words);
+    fail(c,
+         c->refusal && !c->refusal->is_of_user ? -ENOSPC
+         : is_for_good(c, status)              ? -EACCES
+                                               : -EREMOTEIO,
+         words);
 }
 
 static bool is_member_down(int status)
@@ -251,7 +260,7 @@ static bool is_member_down(int status)
 /* ---- the sign-in ---- */
 
 static void on_signed_in(struct call *);
-static void end_sign_in(struct etcd_client *, int err, const char *why);
+static void end_sign_in(struct etcd_client *, int err, const char *why, const struct etcd_refusal *);
 
 static int send_sign_in(struct etcd_client *client)
 {
@@ -274,7 +283,7 @@ static void on_later(struct deadline *d)
     int err = needed ? send_sign_in(client) : 0;
 
     if (err)
-        end_sign_in(client, err, strerror(-err));
+        end_sign_in(client, err, strerror(-err), NULL);
 }
 
 /* The sign-in was refused. Without memory for the deadline the next one does not wait. */
@@ -307,7 +316,8 @@ static int start_sign_in(struct etcd_client *client, size_t endpoint)
 }
 
 /* done() of one may cancel another, and may start a call that waits for the next sign-in. */
-static void end_sign_in(struct etcd_client *client, int err, const char *why)
+static void end_sign_in(struct etcd_client *client, int err, const char *why,
+                        const struct etcd_refusal *refusal)
 {
     struct etcd_calls ended = client->sign_in.waiting;
     size_t endpoint = client->sign_in.endpoint;
@@ -322,6 +332,7 @@ static void end_sign_in(struct etcd_client *client, int err, const char *why)
         LIST_REMOVE(c, link);
         c->waiting = false;
         c->endpoint = endpoint;
+        c->refusal = refusal;
         int failed = err ? err : send_call(c);
 
         if (failed)
@@ -333,13 +344,13 @@ static void sign_in_elsewhere(struct etcd_client *client, int err, const char *w
 {
     log_debug("etcd_member", "endpoint=%s error=%s", client->endpoints[client->sign_in.endpoint], why);
     if (++client->sign_in.tries >= client->n) {
-        end_sign_in(client, client->sign_in.misnamed == client->n ? -EKEYREJECTED : err, why);
+        end_sign_in(client, client->sign_in.misnamed == client->n ? -EKEYREJECTED : err, why, NULL);
         return;
     }
     client->sign_in.endpoint = (client->sign_in.endpoint + 1) % client->n;
     err = send_sign_in(client);
     if (err)
-        end_sign_in(client, err, strerror(-err));
+        end_sign_in(client, err, strerror(-err), NULL);
 }
 
 static int take_token(struct etcd_client *client)
@@ -377,15 +388,15 @@ static void on_signed_in(struct call *call)
         if (err == -EPROTO)
             sign_in_elsewhere(client, err, not_etcds);
         else
-            end_sign_in(client, err, "sign-in failed");
+            end_sign_in(client, err, "sign-in failed", NULL);
     } else {
         int err = call->status == TOO_MANY ? -EREMOTEIO : -EACCES;
+        const struct etcd_refusal *refusal = read_refusal(call, "", why);
 
-        read_refusal(call, "", why);
         note_member(client, client->sign_in.endpoint);
         if (err == -EACCES)
             begin_pause(client);
-        end_sign_in(client, err, why);
+        end_sign_in(client, err, why, refusal);
     }
 }
 
@@ -454,15 +465,6 @@ static void on_silence(struct etcd_call *c)
         next_member(c, err, c->call.why);
 }
 
-/* A token that is refused just after its sign-in was of a member that has restarted since, or of another one:
- * that passes. */
-static int refusal_of(const struct etcd_call *c)
-{
-    bool is_for_good = c->call.status == 403 || (c->call.status == 401 && !c->signed_in);
-
-    return is_for_good ? -EACCES : -EREMOTEIO;
-}
-
 static void on_answer(struct call *call)
 {
     struct etcd_call *c = CONTAINER_OF(call, struct etcd_call, call);
@@ -482,7 +484,7 @@ static void on_answer(struct call *call)
         call_free_answer(call);
         sign_in_or_fail(c);
     } else {
-        on_refusal(c, refusal_of(c));
+        on_refusal(c);
     }
 }
 
@@ -494,6 +496,7 @@ int etcd_call(struct etcd_client *client, struct etcd_call *c)
     c->err = 0;
     c->unknown = c->signed_in = c->waiting = false;
     c->answer = NULL;
+    c->refusal = NULL;
     c->why[0] = '\0';
     c->tries = c->misnamed = 0;
     c->endpoint = client->current;

@@ -20,6 +20,7 @@
 
 #include "base/memory/secret.h"
 #include "loop/upstream/upstream.h"
+#include "stores/etcd_refusal.h"
 
 #include <cJSON.h>
 #include <sys/queue.h>
@@ -65,6 +66,7 @@ struct etcd_call {
     bool unknown;  /* a member may have done it without an answer; with err: or may do it yet */
     cJSON *answer; /* whole (etcd_answer_is_whole()); NULL with err. Freed after done() */
     char why[200];
+    const struct etcd_refusal *refusal; /* why a member has refused it; NULL = it has not, or not known */
 
     /* private */
     struct etcd_client *client;

@@ -22,7 +22,9 @@ void etcd_cluster_note_writable(struct etcd_store *s, const char *why)
     bool writable = s->epoch && s->cluster.certain && !s->refused;
 
     if (!writable && s->state.writable)
-        log_error("store_failed", "error=%s hint=%s", why, "no new check-outs until it can write again");
+        log_error("store_failed", "error=%s hint=%s", why,
+                  s->cluster.refused && *s->cluster.remedy ? s->cluster.remedy
+                                                           : "no new check-outs until it can write again");
     if (writable && !s->state.writable)
         log_info("store_recovered", "commits=%" PRIu64, s->state.commits);
     s->state.writable = writable;
@@ -42,7 +44,9 @@ void etcd_cluster_set_certain(struct etcd_store *s, bool certain, const char *wh
 
 void etcd_cluster_doubt(struct etcd_store *s)
 {
-    const char *why = s->flight.call.why[0] ? s->flight.call.why : "etcd has not answered";
+    const char *why = s->cluster.refused      ? "" /* it has been said */
+                      : s->flight.call.why[0] ? s->flight.call.why
+                                              : "etcd has not answered";
 
     if (s->cluster.certain && clock_now(s->clock) - s->sent_ms >= s->ttl_ms / 3 * 2)
         etcd_cluster_set_certain(s, false, why);
@@ -63,7 +67,7 @@ void etcd_cluster_on_doubt(struct deadline *d)
 void etcd_cluster_applied(struct etcd_store *s, uint64_t sent_ms)
 {
     s->sent_ms = sent_ms;
-    s->refused = false;
+    s->refused = s->cluster.refused = false;
     etcd_cluster_set_certain(s, clock_now(s->clock) - sent_ms < s->ttl_ms / 3 * 2, "etcd answers late");
 }
 

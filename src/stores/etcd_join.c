@@ -447,11 +447,11 @@ static void on_entered(struct etcd_join *j)
 }
 
 /* Waiting cannot help. */
-static void refuse(struct etcd_join *j, const char *remedy)
+static void refuse(struct etcd_join *j, const char *cause, const char *remedy)
 {
     char why[ETCD_JOIN_WHY];
 
-    (void)snprintf(why, sizeof why, "%s (%.180s)", remedy, j->call.why);
+    (void)snprintf(why, sizeof why, "%s; %s (%.120s)", cause, remedy, j->call.why);
     end(j, why);
 }
 
@@ -459,13 +459,15 @@ static void on_call(struct etcd_call *call)
 {
     struct etcd_join *j = CONTAINER_OF(call, struct etcd_join, call);
 
+    const struct etcd_refusal *known = call->refusal;
+
     j->may_be_own |= call->err && j->state == JOIN_ENTERS;
     if (call->err == -EACCES) {
-        refuse(j, "etcd refuses the sign-in; correct `user` and `password_file`, or the user's role");
+        refuse(j, known ? known->cause : "etcd refuses the sign-in",
+               known ? known->remedy : "correct `user` and `password_file`, or the user's role");
     } else if (call->err == -EKEYREJECTED) {
-        refuse(
-            j,
-            "etcd's certificate is for another name; correct `endpoints`, or have it issued for this name");
+        refuse(j, "etcd's certificate is for another name",
+               "correct `endpoints`, or have it issued for this name");
     } else if (call->err) {
         join_failed(j, call->why[0] ? call->why : "no answer");
     } else {

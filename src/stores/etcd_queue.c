@@ -150,7 +150,11 @@ void etcd_queue_applied(struct etcd_store *s, struct store_steps *steps)
 /* Etcd has refused the flight, or the store closes: it was not applied. */
 void etcd_queue_refused(struct etcd_store *s, struct store_steps *steps, int err)
 {
+    const struct etcd_refusal *refusal = s->flight.call.refusal;
+
     s->refused = true;
+    s->cluster.refused = err != -ENOMEM && !s->closing;
+    s->cluster.remedy = refusal ? refusal->remedy : "";
     etcd_cluster_note_writable(s, s->flight.call.why[0] ? s->flight.call.why : strerror(-err));
     STAILQ_CONCAT(steps, &s->waiting);
     etcd_queue_away(s, steps, err);

@@ -385,7 +385,9 @@ extern const unsigned store_trip_bounds_ms[STORE_TRIP_BUCKETS - 1];
 /* What a shared store knows of its cluster, and counts. */
 struct store_cluster {
     bool joined, certain;
-    bool fenced;              /* and not joined again as yet */
+    bool fenced;        /* and not joined again as yet */
+    bool refused;       /* etcd answers, and has refused the last write: it is not away (store_state.why) */
+    const char *remedy; /* what to do about that, a half sentence; "" = not known */
     uint64_t certain_left_ms; /* for so long it is certain without a further write */
     char node[64];
     int64_t epoch;

@@ -84,6 +84,17 @@ static int print_table(const cJSON *cluster, const char *own_digest)
     return print_table_end(&t, stdout) ? command_failed("out of memory") : EXIT_DONE;
 }
 
+static void print_uncertain(const char *refusal)
+{
+    if (*refusal) {
+        fputs("\netcd refuses this gateway: ", stdout);
+        terminal_text(stdout, refusal);
+    } else {
+        fputs("\netcd has no quorum, or does not answer", stdout);
+    }
+    puts(": there are no check-outs, and what the other gateways do is unknown");
+}
+
 static int print_page(const cJSON *cluster)
 {
     if (print_table(cluster, ""))
@@ -92,9 +103,7 @@ static int print_page(const cJSON *cluster)
         printf("\n%.1f s are left of the ttl without a further write\n",
                (double)json_number(cluster, "certain_left_ms") / 1000);
     else
-        puts("\netcd has no quorum, or does not answer: there are no check-outs, and what the other gateways "
-             "do "
-             "is unknown");
+        print_uncertain(json_text(cluster, "refusal"));
     print_etcd(cluster);
     printf("since its start: %" PRId64 " gateway(s) taken over, %" PRId64 " time(s) counted as dead itself\n",
            json_number(cluster, "adoptions"), json_number(cluster, "fenced"));

@@ -196,7 +196,7 @@ static bool add_all(cJSON *out, struct store_command *c, struct store_calls *s, 
     char digest[CONF_DIGEST_SIZE], moved[ETCD_MOVED_WHY] = "";
     bool good = cJSON_AddFalseToObject(out, "gateway_running") && cJSON_AddNullToObject(out, "node") &&
                 cJSON_AddNullToObject(out, "epoch") && cJSON_AddTrueToObject(out, "certain") &&
-                cJSON_AddNullToObject(out, "certain_left_ms");
+                cJSON_AddNullToObject(out, "certain_left_ms") && cJSON_AddNullToObject(out, "refusal");
     cJSON *members = good ? cJSON_AddArrayToObject(out, "members") : NULL;
 
     for (size_t i = 0; members && good && i < v->n; i++)

@@ -266,6 +266,7 @@ static bool sign_in(struct store_doctor *s)
     ask(s, "/v3/kv/range", buf_cstr(&body), &c);
     buf_free(&body);
     int err = c.call.err;
+    const struct etcd_refusal *known = c.call.refusal;
     bool away = is_unreached(err) || err == -EIO; /* of which the next stage knows more */
 
     s->revision = etcd_revision(c.answer);
@@ -280,6 +281,8 @@ static bool sign_in(struct store_doctor *s)
     call_free(&c);
     if (!err || away)
         return true;
+    if (known)
+        return failed(s, known->cause, known->remedy);
     if (err == -EREMOTEIO && s->conf->user) /* a gateway tries that again */
         return failed(
             s,
