@@ -225,7 +225,7 @@ void broker_hand_over(struct broker *b)
 {
     struct store *store = leases_shared(b->leases);
 
-    if (!store || b->hand_over != NOT_HANDED_OVER || b->releases_on_stop || b->nops ||
+    if (!store || b->hand_over != NOT_HANDED_OVER || b->releases_on_stop || b->nops || b->nworks ||
         !leases_written(b->leases))
         return;
     b->hand_over = HANDING_OVER_ROWS;
@@ -234,7 +234,7 @@ void broker_hand_over(struct broker *b)
 
 bool broker_idle(const struct broker *b)
 {
-    if (b->nops || b->hand_over == HANDING_OVER_ROWS)
+    if (b->nops || b->nworks || b->hand_over == HANDING_OVER_ROWS)
         return false;
     if (leases_shared(b->leases) && b->hand_over == NOT_HANDED_OVER && !b->releases_on_stop)
         return false;
@@ -251,6 +251,9 @@ void broker_free(struct broker *b)
         leases_shared(b->leases)->ops->listen(leases_shared(b->leases), &silence, NULL);
     while ((op = TAILQ_FIRST(&b->ops)))
         op->class->destroy(op);
+    if (b->nworks)
+        log_warn("releases_dropped", "releases=%zu hint=%s", release_works_count(b),
+                 "etcd did not take them within drain_timeout: their leases end at their time");
     release_works_free(b);
     catalogue_cache_free(b->catalogue_cache);
     if (b->lists)

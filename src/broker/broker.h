@@ -51,11 +51,13 @@ size_t broker_reconcile(struct broker *, bool all_users);
 void broker_drain(struct broker *);
 /*
  * After broker_drain(), again and again until broker_idle(): where the store is shared, this gateway's
- * requests go to another gateway as soon as nothing is in flight. Where no other is alive they stay for the
- * next start.
+ * requests go to another gateway as soon as nothing is in flight and the releases that wait for the store
+ * are done; one that is not done when the broker is freed is dropped, and the log says so. Where no other is
+ * alive they stay for the next start.
  */
 void broker_hand_over(struct broker *);
-/* Nothing in flight and, with release_on_stop, nothing left to check in. */
+/* Nothing in flight, no release that waits for a shared store and, with release_on_stop, nothing left to
+ * check in. */
 bool broker_idle(const struct broker *);
 /* After the values of its configuration have changed in place (conf/conf_change.h). */
 void broker_reload(struct broker *);

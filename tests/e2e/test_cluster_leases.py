@@ -252,6 +252,41 @@ def test_no_quorum_and_back(patient):
     assert history.offences(record.events) == []
 
 
+def stopped_with_a_pending_release(cluster):
+    """A release that waits for etcd, at a gateway that has been told to stop since."""
+    one = cluster.gateways[0]
+    session, credential, _ = checked_out(cluster, history.Recorder(), one)
+    cluster.etcd.pause(0)
+    answer = one.release(session, credential)
+    assert answer.status == 200 and answer.json["pending"] is True
+    one.signal(signal.SIGTERM)
+    eventually(lambda: " to=draining" in one.err.text, 60)
+    return one
+
+
+def test_a_stop_carries_the_pending_releases_out():
+    """etcd comes back within drain_timeout: the stop has waited for it, and the lease is no other gateway's."""
+    with Cluster(gateways=2, sections={"gateway": {"request_timeout": "2s", "drain_timeout": "60s"}}) as cluster:
+        one = stopped_with_a_pending_release(cluster)
+        cluster.etcd.resume(0)
+        assert one.wait() == 0
+        assert "releases_dropped" not in one.err.text
+        cluster.opened = []
+        cluster.settled()
+
+
+def test_a_stop_without_etcd_says_what_it_drops():
+    with Cluster(gateways=2, sections={"gateway": {"request_timeout": "2s", "drain_timeout": "2s"}}) as cluster:
+        one = stopped_with_a_pending_release(cluster)
+        assert one.wait() == 0
+        assert re.search(r" releases_dropped releases=1 ", one.err.text)
+        cluster.etcd.resume(0)
+        for opened in cluster.opened:
+            eventually(lambda at=opened: cluster.gateways[1].complete(at).status == 200, 60)
+        cluster.opened = []
+        cluster.settled()
+
+
 def test_a_member_of_etcd_is_lost(cluster, record):
     leader = cluster.etcd.led()
     cluster.etcd.kill(leader)
