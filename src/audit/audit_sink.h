@@ -36,6 +36,8 @@ struct audit_state {
     size_t queued;                    /* records not on disk yet */
     uint64_t seq;                     /* of the last record on disk */
     uint64_t records;                 /* on disk, since the start */
+    uint64_t taken;                   /* by put(), since the start */
+    uint64_t settled;                 /* of these the first ones, which are on disk or are not to be kept */
     uint64_t failures;                /* attempts to write that failed */
     uint64_t lost;                    /* records given up because too many were waiting */
     uint64_t breaks;                  /* the file was found deleted, replaced, cut or changed */

@@ -175,6 +175,8 @@ static void give_back(struct audit_writer *w, struct batch *b, int err)
             STAILQ_INSERT_TAIL(&kept, e, link);
             continue;
         }
+        if (!err) /* none that is to be kept is before it */
+            w->report.state.settled = e->number;
         e->err = err ? err : e->err;
         w->report.state.records += !e->err;
         w->queued--;

@@ -14,8 +14,9 @@ struct audit_entry {
     STAILQ_ENTRY(audit_entry) link;
     int64_t wall_ms;
     unsigned flags;
-    int err;        /* what became of it; the thread's until it is in `written` */
-    bool cancelled; /* under the lock */
+    uint64_t number; /* audit_state.taken with it */
+    int err;         /* what became of it; the thread's until it is in `written` */
+    bool cancelled;  /* under the lock */
     /* the loop's alone */
     struct audit_wait *wait;
     uint64_t until_ms;
@@ -28,7 +29,7 @@ STAILQ_HEAD(audit_entries, audit_entry);
 
 struct audit_report {         /* what the thread says of itself */
     int err;                  /* 0 = records can be written */
-    struct audit_state state; /* but for `writable`, `why` and `queued`, which writer_state() adds */
+    struct audit_state state; /* but for `writable`, `why`, `queued` and `taken`, which writer_state() adds */
     char last_break[16];
 };
 
@@ -44,6 +45,7 @@ struct audit_writer {
     struct audit_entries gathering;    /* not yet the thread's; in `queued` all the same */
     TAILQ_HEAD(, audit_entry) waiting; /* in the order of their deadlines */
     struct deadline late, end;
+    uint64_t taken;
     bool stalled; /* a wait ended at its deadline, and nothing was written since */
     struct audit_report reported;
     /* shared, under the lock */

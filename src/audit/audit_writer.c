@@ -216,9 +216,11 @@ static int admit_entry(struct audit_writer *w, struct audit_entry *e, const stru
     int err = check_admission(w, wait);
     w->queued += !err;
     uv_mutex_unlock(&w->lock);
-    if (!err)
-        STAILQ_INSERT_TAIL(&w->gathering, e, link);
-    return err;
+    if (err)
+        return err;
+    e->number = ++w->taken;
+    STAILQ_INSERT_TAIL(&w->gathering, e, link);
+    return 0;
 }
 
 /* Woken under the lock the thread would run into it at once, and sleep again: two changes of threads. */
@@ -287,6 +289,7 @@ static void writer_state(struct audit_sink *sink, struct audit_state *state)
     *state = r.state;
     state->queued = w->queued;
     uv_mutex_unlock(&w->lock);
+    state->taken = w->taken;
     state->writable = is_writable(w, &r);
     if (r.err)
         (void)snprintf(state->why, sizeof(state->why), "%s", strerror(-r.err));
