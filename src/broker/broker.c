@@ -117,11 +117,26 @@ static void on_touched(void *arg, const char *mark)
 
 static void on_closed(void *arg, const struct request_row *request, const struct lease_row *lease)
 {
-    struct broker *b = arg;
-    struct vault *vault = broker_vault(b, request->vault);
+    shared_closed(((struct broker *)arg)->leases, request, lease);
+}
 
-    shared_closed(b->leases, vault && leases_wall(b->leases, vault) >= request->expires_wall_ms, request,
-                  lease);
+static const char *on_closing(void *arg, const struct request_row *request)
+{
+    return shared_closing(((struct broker *)arg)->leases, request);
+}
+
+static void on_unrecorded(void *arg, const struct store_end *end)
+{
+    shared_unrecorded(((struct broker *)arg)->leases, end);
+}
+
+static void on_trail(void *arg, uint64_t *taken, uint64_t *settled)
+{
+    struct audit_state state;
+
+    audit_state(((struct broker *)arg)->audit, &state);
+    *taken = state.taken;
+    *settled = state.settled;
 }
 
 static void on_gone(void *arg, const char *node, int64_t epoch)
@@ -146,6 +161,9 @@ static const struct store_news news = {.joined = on_joined,
                                        .missed = on_missed,
                                        .touched = on_touched,
                                        .closed = on_closed,
+                                       .closing = on_closing,
+                                       .unrecorded = on_unrecorded,
+                                       .trail = on_trail,
                                        .gone = on_gone,
                                        .leases = on_leases};
 

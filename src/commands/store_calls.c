@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/container_of.h"
 #include "base/json.h"
+#include "stores/etcd_ends.h"
+#include "stores/etcd_flight.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -147,6 +149,36 @@ int store_calls_range(struct store_calls *s, const char *from, const char *to,
             (void)snprintf(s->why, sizeof(s->why), "a row cannot be read: %s", strerror(-err));
     }
     buf_free(&next);
+    return err;
+}
+
+/* The leases that the gateway has named go along (etcd_ends.h). */
+static int keep_ends(void *arg, const char *key, const struct etcd_kv *kv)
+{
+    struct buf *ends = arg;
+
+    (void)key;
+    etcd_ends_copy(ends, kv->value.data, kv->value.len);
+    return ends->failed ? -ENOMEM : 0;
+}
+
+int store_calls_fence(struct store_calls *s, const char *node, int64_t epoch, int64_t mod,
+                      const char *adopter, bool *held)
+{
+    char key[ETCD_KEY_SIZE], to[ETCD_KEY_SIZE];
+    struct buf ends = BUF_INIT(ETCD_VALUE_SIZE);
+
+    etcd_self_key(key, node);
+    (void)etcd_put_texts(to, (const char *const[]){key, "!", NULL});
+    int err = store_calls_range(s, key, to, keep_ends, &ends);
+
+    if (!err) {
+        struct etcd_writer w = store_calls_writer(s);
+
+        etcd_write_fence(&w, node, epoch, mod, adopter, ends.len ? buf_cstr(&ends) : "");
+        err = store_calls_txn(s, held);
+    }
+    buf_free(&ends);
     return err;
 }
 

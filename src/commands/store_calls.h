@@ -35,6 +35,9 @@ struct etcd_writer store_calls_writer(struct store_calls *);
 int store_calls_ask(struct store_calls *, const char *path);
 /* A transaction: its comparisons held, or not (*held = false). As above. */
 int store_calls_txn(struct store_calls *, bool *held);
+/* The gateway counts as dead (etcd_write_fence()), if its key is as it was read. As above. */
+int store_calls_fence(struct store_calls *, const char *node, int64_t epoch, int64_t mod, const char *adopter,
+                      bool *held);
 /* Every key and value from `from` up to `to`, in order, page by page; the key is without the prefix. A result
  * of `pair` other than 0 ends it. 0 or -errno and why. */
 int store_calls_range(struct store_calls *, const char *from, const char *to,

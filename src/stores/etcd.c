@@ -35,6 +35,7 @@
 #include <string.h>
 
 #define JOIN_AGAIN_MS 5000
+#define LEAVE_MS      1000
 
 static struct etcd_store *etcd_of(struct store *store)
 {
@@ -56,6 +57,7 @@ static void store_free(struct etcd_store *s)
         free((char *)(uintptr_t)s->vaults[i].digest);
     }
     etcd_kept_clear(&s->kept);
+    etcd_ends_clear(&s->ends);
     free(s->vaults);
     free(s->prefix);
     free(s->node);
@@ -134,6 +136,7 @@ static void end_incarnation(struct etcd_store *s, struct store_steps *steps, con
         etcd_queue_cancel_closings(s, -ESTALE);
     } while (!STAILQ_EMPTY(&s->waiting));
     etcd_kept_clear(&s->kept);
+    etcd_ends_clear(&s->ends);
     etcd_cluster_set_certain(s, false, why);
 }
 
@@ -169,7 +172,7 @@ static uint64_t next_turn_ms(const struct etcd_store *s)
     uint64_t every_ms =
         s->left ? ETCD_AGAIN_MS : s->ttl_ms / 6; /* the rest of the stop waits for the hand-over */
 
-    if (s->closing || s->restored || !STAILQ_EMPTY(&s->waiting))
+    if (s->closing || s->restored || !STAILQ_EMPTY(&s->waiting) || etcd_queue_closings_wait(s))
         return 0;
     return passed_ms < every_ms ? every_ms - passed_ms : 0;
 }
@@ -216,6 +219,23 @@ static void on_landed(struct etcd_flight *f, int err)
     finish_flight(s, &steps, err);
 }
 
+/* Without a broker no record is written any more: what is named stays so. */
+static void settle_ends(struct etcd_store *s)
+{
+    uint64_t taken, settled;
+
+    if (!s->ends.n || !s->news || !s->news->trail)
+        return;
+    s->news->trail(s->news_arg, &taken, &settled);
+    etcd_ends_settle(&s->ends, taken, settled);
+}
+
+/* Whoever takes over would write the records that are on their way to the disk once more. */
+static bool may_leave(const struct etcd_store *s)
+{
+    return !s->ends.n || clock_now(s->clock) - s->leave_ms >= LEAVE_MS;
+}
+
 static void start_flight(struct etcd_store *s)
 {
     struct store_steps none = STAILQ_HEAD_INITIALIZER(none);
@@ -223,7 +243,9 @@ static void start_flight(struct etcd_store *s)
 
     s->sent_us = clock_measure_us();
     s->flight.me.leases = s->news && s->news->leases ? s->news->leases(s->news_arg) : 0;
-    s->flight.me.leaving = s->leaving && STAILQ_EMPTY(&s->waiting);
+    settle_ends(s);
+    s->flight.me.leaving = s->leaving && STAILQ_EMPTY(&s->waiting) && may_leave(s);
+    etcd_queue_name_closings(s);
     int err = etcd_flight_start(&s->flight, &s->waiting, is_beat || s->flight.me.leaving);
 
     if (err)
@@ -356,6 +378,7 @@ static void etcd_leave(struct store *store, void (*done)(void *arg, bool taken),
     struct etcd_store *s = etcd_of(store);
 
     s->leaving = true;
+    s->leave_ms = clock_now(s->clock);
     s->left = done;
     s->left_arg = arg;
     etcd_cluster_cancel_adoptions(s);
@@ -472,16 +495,18 @@ static bool copy_texts(struct etcd_store *s, const struct etcd_store_opts *opts)
 
 static void set_flight(struct etcd_store *s)
 {
-    s->flight = (struct etcd_flight){
-        .client = s->client,
-        .timers = loop_timers(s->loop),
-        .clock = s->clock,
-        .prefix = s->prefix,
-        .self = {s->node, s->owner, &s->kept},
-        .me = {.instance = s->instance, .version = s->version, .config_digest = s->config_digest},
-        .hints = &s->hints,
-        .saw = etcd_cluster_on_beat,
-        .landed = on_landed};
+    s->flight = (struct etcd_flight){.client = s->client,
+                                     .timers = loop_timers(s->loop),
+                                     .clock = s->clock,
+                                     .prefix = s->prefix,
+                                     .self = {s->node, s->owner, &s->kept},
+                                     .me = {.instance = s->instance,
+                                            .version = s->version,
+                                            .config_digest = s->config_digest,
+                                            .ends = &s->ends},
+                                     .hints = &s->hints,
+                                     .saw = etcd_cluster_on_beat,
+                                     .landed = on_landed};
 }
 
 static void set_parts(struct etcd_store *s, bool has_vaults)
@@ -540,6 +565,7 @@ struct store *etcd_store_open(struct loop *loop, const struct etcd_store_opts *o
                              .opened_arg = arg};
     STAILQ_INIT(&s->waiting);
     etcd_kept_init(&s->kept);
+    etcd_ends_init(&s->ends);
     s->members.kept = &s->kept;
     s->client = copy_texts(s, opts) ? new_client(s, opts, why) : NULL;
     if (!s->client) {

@@ -4,7 +4,7 @@
  *
  * One page at a time is worked off, its transactions at once.
  */
-#include "stores/etcd_adopt.h"
+#include "stores/etcd_adopt_parts.h"
 
 #include "base/container_of.h"
 #include "base/crash_point.h"
@@ -21,48 +21,13 @@
 #include <string.h>
 
 #define PAGE       500
-#define BATCH_ROWS 100
 #define BATCH_SIZE (512u << 10) /* of the body, from where on it takes no further row: etcd takes 1.5 MB */
 #define BODY_MAX   (2u << 20)
 #define NEXT_MAX   (1u << 20) /* also of a key that no gateway has written */
 #define AGAIN_MS   250
 
-enum adopt_state { ADOPT_FENCES, ADOPT_TAKES, ADOPT_SCANS, ADOPT_ENDS, ADOPT_LEAVES };
 enum { NPARTS = 3 };
 static const char *const parts[NPARTS] = {"i/", "r/", "w/"};
-
-struct batch_row {
-    char *key, *value; /* as it is to be */
-    size_t len;        /* of the value */
-    int64_t mod;       /* of the row as it was read */
-    bool is_held;      /* it may have leases */
-    bool is_ours;
-    size_t first, nleases; /* among the leases that are read */
-};
-
-/* Rows of one transaction. */
-struct batch {
-    LIST_ENTRY(batch) link;
-    struct etcd_adoption *a;
-    struct etcd_call call;
-    struct deadline again;
-    struct etcd_reads leases;
-    struct batch_row rows[BATCH_ROWS];
-    size_t n;
-};
-
-struct etcd_adoption_work {
-    enum adopt_state state;
-    struct etcd_call call;
-    struct deadline again;
-    int64_t mod; /* of m/NODE or d/NODE@EPOCH as it was read */
-    char owner[ETCD_OWNER_SIZE], lack[ETCD_LACK_SIZE];
-    size_t part;
-    unsigned page;   /* rows to a page: half as many where the answer is larger than the client takes */
-    struct buf next; /* key after the last page, without the prefix */
-    bool last_page, must_rescan, must_leave;
-    LIST_HEAD(, batch) batches;
-};
 
 static void go(struct etcd_adoption *);
 
@@ -91,6 +56,8 @@ void etcd_adopt_cancel(struct etcd_adoption *a)
         batch_free(b);
     timer_stop(a->by->timers, &w->again);
     etcd_cancel(&w->call);
+    etcd_reads_clear(&w->holds);
+    cJSON_Delete(w->ends);
     buf_free(&w->call.body);
     buf_free(&w->next);
     free(w);
@@ -152,14 +119,17 @@ static void send_own(struct etcd_adoption *a, const char *compared, const struct
 static void send_own_state(struct etcd_adoption *a)
 {
     char member[ETCD_KEY_SIZE], dead[ETCD_KEY_SIZE], hints[ETCD_KEY_SIZE], hints_end[ETCD_KEY_SIZE];
-    struct buf value = BUF_INIT(ETCD_VALUE_SIZE);
+    struct buf value = BUF_INIT(ETCD_DEAD_VALUE_SIZE), more = BUF_INIT(ETCD_DEAD_VALUE_SIZE);
 
+    etcd_adopt_write_more(a, &more);
     etcd_self_key(member, a->node);
     etcd_dead_key(dead, sizeof dead, a->node, a->epoch);
     (void)snprintf(hints, sizeof hints, "n/%s/", a->node);
     etcd_key_end(hints_end, hints);
     etcd_dead_value(&value, a->work->state == ADOPT_LEAVES ? "" : a->by->self->owner, a->work->lack,
-                    etcd_kept_members(a->by->self->kept, KEPT_DEAD, a->work->owner));
+                    more.len ? buf_cstr(&more) : "");
+    value.failed |= more.failed;
+    buf_free(&more);
     const char *text = buf_cstr(&value);
     const struct etcd_op put = {.kind = ETCD_PUT, .key = dead, .value = text ? text : ""};
     const struct etcd_op fence[] = {
@@ -547,6 +517,11 @@ static void finish_scan(struct etcd_adoption *a)
 {
     struct etcd_adoption_work *w = a->work;
 
+    if (!etcd_adopt_is_recorded(a)) { /* looks once more */
+        w->part = NPARTS;
+        try_later(a);
+        return;
+    }
     w->part = 0;
     if (w->must_rescan) {
         w->must_rescan = w->must_leave = false;
@@ -595,6 +570,45 @@ static void on_page(struct etcd_adoption *a)
 
 /* ---- states ---- */
 
+static void begin_scan(struct etcd_adoption *a, int err)
+{
+    a->work->state = err ? ADOPT_CHECKS : ADOPT_SCANS;
+    if (err)
+        try_later(a);
+    else
+        read_page(a);
+}
+
+/* Which of the ends that it has named have happened; then its rows. */
+static void check_ends(struct etcd_adoption *a)
+{
+    int err = etcd_adopt_check_ends(a);
+
+    if (err)
+        begin_scan(a, err < 0 ? err : 0);
+}
+
+static void go_on(struct etcd_adoption *a)
+{
+    log_warn("cluster_adopts", "node=%s epoch=%" PRId64, a->node, a->epoch);
+    a->work->state = ADOPT_CHECKS;
+    check_ends(a);
+}
+
+static void on_looked(struct etcd_adoption *a)
+{
+    int err = etcd_adopt_read_look(a);
+
+    if (err == -ENOMEM)
+        try_later(a);
+    else if (err)
+        end(a, false); /* it lives, or another was quicker */
+    else if ((a->work->state = a->work->then) == ADOPT_SCANS)
+        go_on(a);
+    else
+        send_own_state(a);
+}
+
 static void on_call(struct etcd_call *call)
 {
     struct etcd_adoption *a = call->user;
@@ -608,6 +622,8 @@ static void on_call(struct etcd_call *call)
         try_later(a);
     } else if (call->err) {
         end(a, false); /* the next beat tells what has become of it */
+    } else if (w->state == ADOPT_LOOKS) {
+        on_looked(a);
     } else if (w->state == ADOPT_SCANS) {
         on_page(a);
     } else if (w->state > ADOPT_SCANS) {
@@ -615,21 +631,30 @@ static void on_call(struct etcd_call *call)
     } else if (!held) {
         end(a, false);
     } else {
-        log_warn("cluster_adopts", "node=%s epoch=%" PRId64, a->node, a->epoch);
-        w->state = ADOPT_SCANS;
-        read_page(a);
+        go_on(a);
     }
 }
 
 static void go(struct etcd_adoption *a)
 {
-    if (a->work->state == ADOPT_SCANS)
-        read_page(a);
-    else
-        send_own_state(a);
+    switch (a->work->state) {
+    case ADOPT_LOOKS:
+        if (etcd_adopt_look(a))
+            try_later(a);
+        break;
+    case ADOPT_CHECKS: check_ends(a); break;
+    case ADOPT_SCANS:
+        if (a->work->part == NPARTS)
+            finish_scan(a);
+        else
+            read_page(a);
+        break;
+    default: send_own_state(a);
+    }
 }
 
-static struct etcd_adoption *adoption_new(const struct etcd_adopter *by, enum adopt_state state,
+/* `then`: the first state after the look. */
+static struct etcd_adoption *adoption_new(const struct etcd_adopter *by, enum adopt_state then,
                                           const char *node, int64_t epoch, int64_t mod)
 {
     struct etcd_adoption *a = calloc(1, sizeof *a);
@@ -639,7 +664,12 @@ static struct etcd_adoption *adoption_new(const struct etcd_adopter *by, enum ad
         free(a);
         return NULL;
     }
-    *w = (struct etcd_adoption_work){.state = state, .mod = mod, .page = PAGE, .next = BUF_INIT(NEXT_MAX)};
+    *w = (struct etcd_adoption_work){.state = ADOPT_LOOKS,
+                                     .then = then,
+                                     .checked = begin_scan,
+                                     .mod = mod,
+                                     .page = PAGE,
+                                     .next = BUF_INIT(NEXT_MAX)};
     w->call = (struct etcd_call){.body = BUF_INIT(BODY_MAX), .done = on_call, .user = a};
     a->by = by;
     a->work = w;

@@ -1,14 +1,18 @@
 /*
  * etcd_adopt.h - a dead gateway's rows become this gateway's.
  *
+ *   look   m/NODE, or d/NODE@EPOCH: what it names of leases that have ended (etcd_ends.h)
+ *     |
  *   fence  --m/NODE was changed meanwhile: it lives, or another was quicker--> ended
  *     |
  *   take   --another was quicker--> ended            (from a dead one whose adopter has died)
  *     |
+ *   check  which of those have ended: `unrecorded`
+ *     |
  *   scan   i/ r/ w/ in pages; the rows of the dead one are written anew with this gateway as their owner, a
  *     |    hundred to a transaction, and given to `adopt` with their leases as soon as that is done
  *     |    --a row was changed meanwhile--> scan again
- *   done   d/NODE@EPOCH goes --> ended
+ *   done   once the records of those ends are on disk d/NODE@EPOCH goes --> ended
  *
  * Each transaction compares that this gateway is what it was when the adoption began (the create revision of
  * m/SELF): a gateway that is itself dead adopts nothing. Where an answer is lost the same bytes are sent
@@ -36,6 +40,9 @@ struct etcd_adopter {
     bool (*has_vault)(void *arg, const char *vault);
     void (*adopt)(void *arg, const char *from, const struct request_row *,
                   const struct lease_row *const *leases, size_t n);
+    /* As in store_news; NULL = none. */
+    void (*unrecorded)(void *arg, const struct store_end *);
+    void (*trail)(void *arg, uint64_t *taken, uint64_t *settled);
     void (*missed)(void *arg); /* rows that were written could not be given */
     /* The adoption is over and about to be freed; `done` = all rows were adopted. */
     void (*ended)(void *arg, struct etcd_adoption *, bool done);

@@ -179,8 +179,34 @@ static void on_leases(struct etcd_reads *r, int err)
         err = write_one(c, &w, (size_t)n, &kv);
     }
     buf_str(w.out, "]}");
-    if (!err)
-        err = w.out->failed ? -ENOMEM : etcd_call(c->client, &c->call);
+    if (!err && w.out->failed)
+        err = -ENOMEM;
+    if (err) {
+        finish(c, err);
+        return;
+    }
+    c->is_ready = true;
+    c->ready(c);
+}
+
+void etcd_close_name(struct etcd_closing *c, struct etcd_ends *ends, const char *record, int64_t wall_ms)
+{
+    struct etcd_row row;
+    struct etcd_kv kv;
+
+    for (int n = 0; n < LEASES_MAX && etcd_kv_read(etcd_reads_at(&c->holds, 0), n, &kv); n++) {
+        if (read_lease(c, (size_t)n, &kv, &row))
+            continue;
+        etcd_ends_add(ends, c, &c->step->request, &row.lease, record, wall_ms);
+        etcd_row_free(&row);
+    }
+}
+
+void etcd_close_send(struct etcd_closing *c)
+{
+    int err = etcd_call(c->client, &c->call);
+
+    c->is_sent = true;
     if (err)
         finish(c, err);
 }

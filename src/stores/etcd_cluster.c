@@ -94,6 +94,23 @@ static void adopt_row(void *arg, const char *from, const struct request_row *r,
         s->news->adopt(s->news_arg, from, r, leases, n);
 }
 
+static void on_unrecorded(void *arg, const struct store_end *end)
+{
+    const struct etcd_store *s = arg;
+
+    if (s->news && s->news->unrecorded)
+        s->news->unrecorded(s->news_arg, end);
+}
+
+static void on_trail(void *arg, uint64_t *taken, uint64_t *settled)
+{
+    const struct etcd_store *s = arg;
+
+    *taken = *settled = 0;
+    if (s->news && s->news->trail)
+        s->news->trail(s->news_arg, taken, settled);
+}
+
 static void on_missed(void *arg)
 {
     const struct etcd_store *s = arg;
@@ -239,6 +256,8 @@ void etcd_cluster_set_adopter(struct etcd_store *s, bool has_vaults)
                                        .self = &s->flight.self,
                                        .has_vault = has_vaults ? has_vault : NULL,
                                        .adopt = adopt_row,
+                                       .unrecorded = on_unrecorded,
+                                       .trail = on_trail,
                                        .missed = on_missed,
                                        .ended = on_adoption_ended,
                                        .arg = s};

@@ -49,6 +49,8 @@ void etcd_self_value(struct buf *out, const struct etcd_me *me)
     if (me->config_digest && *me->config_digest)
         jsonw_str(&w, "h", me->config_digest);
     jsonw_int(&w, "c", ETCD_SCHEMA_NEWEST);
+    if (me->ends)
+        etcd_ends_write(me->ends, &w);
     jsonw_end(&w);
 }
 
@@ -129,7 +131,7 @@ static void note_keys(struct seen *seen, const struct etcd_keys *k)
 
 /* ---- the text of a flight ---- */
 
-enum { BEAT_MEMBERS = 1, BEAT_DEAD, BEAT_HINTS, BEAT_END }; /* places among the answers */
+enum { BEAT_MEMBERS, BEAT_DEAD, BEAT_HINTS, BEAT_END }; /* places among the answers */
 
 static void write_beat(const struct etcd_flight *f, const struct etcd_writer *w)
 {
@@ -140,40 +142,41 @@ static void write_beat(const struct etcd_flight *f, const struct etcd_writer *w)
 
     (void)snprintf(hints, sizeof hints, "n/%s/", f->self.node);
     etcd_key_end(hints_end, hints);
-    buf_char(w->out, ',');
     etcd_write_ops(w, reads, 3);
+    buf_char(w->out, ',');
 }
 
 static void write_head(const struct etcd_flight *f, const struct etcd_writer *w)
 {
     char key[ETCD_KEY_SIZE];
-    struct buf value = BUF_INIT(ETCD_VALUE_SIZE);
     const struct etcd_compare own = {.kind = ETCD_MOD, .key = key, .mod = f->revision};
+
+    etcd_self_key(key, f->self.node);
+    buf_char(w->out, '{');
+    etcd_write_compares(w, &own, 1);
+    buf_str(w->out, ",\"success\":[");
+    if (f->beat)
+        write_beat(f, w);
+}
+
+/* The gateway's own key names the leases that the steps end: it comes after them. */
+static void write_tail(const struct etcd_flight *f, const struct etcd_writer *w)
+{
+    char key[ETCD_KEY_SIZE];
+    struct buf value = BUF_INIT(ETCD_VALUE_SIZE);
+    const struct etcd_op get = {.kind = ETCD_GET, .key = key};
 
     etcd_self_key(key, f->self.node);
     etcd_self_value(&value, &f->me);
     const char *text = buf_cstr(&value);
     const struct etcd_op put = {.kind = ETCD_PUT, .key = key, .value = text ? text : ""};
 
-    buf_char(w->out, '{');
-    etcd_write_compares(w, &own, 1);
-    buf_str(w->out, ",\"success\":[");
     etcd_write_ops(w, &put, 1);
-    if (f->beat)
-        write_beat(f, w);
-    w->out->failed |= value.failed;
-    buf_free(&value);
-}
-
-static void write_tail(const struct etcd_flight *f, const struct etcd_writer *w)
-{
-    char key[ETCD_KEY_SIZE];
-    const struct etcd_op get = {.kind = ETCD_GET, .key = key};
-
-    etcd_self_key(key, f->self.node);
     buf_str(w->out, "],\"failure\":[");
     etcd_write_ops(w, &get, 1);
     buf_str(w->out, "]}");
+    w->out->failed |= value.failed;
+    buf_free(&value);
 }
 
 /* Appends the step. 0; 1 = it must not fly with the earlier ones; -ENAMETOOLONG; -ENOMEM. */
@@ -187,9 +190,9 @@ static int write_step(struct etcd_flight *f, const struct etcd_writer *w, const 
     if (!err && has_common_key(seen, &keys))
         return 1;
     if (!err)
-        buf_char(w->out, ',');
-    if (!err)
         err = etcd_step_write(w, &f->self, step, &keys, &f->shapes[f->n]);
+    if (!err)
+        buf_char(w->out, ',');
     if (!err && f->n && w->out->len > FLIGHT_SIZE)
         err = 1;
     if (err) {
@@ -197,6 +200,7 @@ static int write_step(struct etcd_flight *f, const struct etcd_writer *w, const 
     } else {
         note_keys(seen, &keys);
         etcd_hints_note(f->hints, step, f->self.node, clock_now(f->clock));
+        etcd_ends_add(f->me.ends, step, &step->request, &step->lease, step->record, clock_wall(f->clock));
     }
     return err;
 }
@@ -232,7 +236,7 @@ static int write_flight(struct etcd_flight *f, struct store_steps *waiting)
     write_head(f, &w);
     int err = write_steps(f, &w, waiting);
 
-    f->responses = f->beat ? BEAT_END : BEAT_MEMBERS;
+    f->responses = 1 + (f->beat ? BEAT_END : BEAT_MEMBERS);
     for (size_t i = 0; i < f->n; i++)
         f->responses += !f->errors[i];
     f->responses += etcd_hints_write(f->hints, &w, f->self.node, clock_now(f->clock));
@@ -643,6 +647,14 @@ static void on_answer(struct etcd_call *call)
 
 /* ---- start and end ---- */
 
+static void forget_ends(struct etcd_flight *f)
+{
+    const struct store_step *step;
+
+    STAILQ_FOREACH(step, &f->steps, link)
+    etcd_ends_decide(f->me.ends, step, false);
+}
+
 int etcd_flight_start(struct etcd_flight *f, struct store_steps *waiting, bool beat)
 {
     STAILQ_INIT(&f->steps);
@@ -664,6 +676,7 @@ int etcd_flight_start(struct etcd_flight *f, struct store_steps *waiting, bool b
         return 0;
     timer_stop(f->timers, &f->again);
     buf_free(&f->body);
+    forget_ends(f);
     STAILQ_CONCAT(&f->steps, waiting);
     STAILQ_CONCAT(waiting, &f->steps);
     return err;

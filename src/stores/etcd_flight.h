@@ -27,6 +27,7 @@
 #define JG_STORES_ETCD_FLIGHT_H
 
 #include "stores/etcd_client.h"
+#include "stores/etcd_ends.h"
 #include "stores/etcd_hints.h"
 #include "stores/etcd_reads.h"
 #include "stores/etcd_rows.h"
@@ -41,6 +42,7 @@ struct etcd_me {
     const char *instance, *version, *config_digest;
     uint64_t sequence, leases;
     bool leaving;
+    struct etcd_ends *ends; /* the owner's */
 };
 
 struct etcd_flight {

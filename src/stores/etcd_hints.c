@@ -93,8 +93,8 @@ int etcd_hints_write(struct etcd_hints *h, const struct etcd_writer *w, const ch
         const char *text = buf_cstr(&value);
         const struct etcd_op put = {.kind = ETCD_PUT, .key = key, .value = text ? text : ""};
 
-        buf_char(w->out, ',');
         etcd_write_ops(w, &put, 1);
+        buf_char(w->out, ',');
         w->out->failed |= value.failed;
         buf_free(&value);
         node->changed = false;

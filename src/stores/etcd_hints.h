@@ -31,7 +31,7 @@ struct etcd_hints {
 
 /* If the step changes a request that another gateway has. */
 void etcd_hints_note(struct etcd_hints *, const struct store_step *, const char *self, uint64_t now_ms);
-/* Appends a put for each node that has new marks; how many. */
+/* Appends a put, and a comma, for each node that has new marks; how many. */
 int etcd_hints_write(struct etcd_hints *, const struct etcd_writer *, const char *self, uint64_t now_ms);
 /* Calls `touched` for each mark in a value. False = out of memory. */
 bool etcd_hints_read(const char *value, size_t n, void (*touched)(void *arg, const char *mark), void *arg);

@@ -96,17 +96,18 @@ static void leave(struct etcd_join *j, const struct etcd_kv *kv)
 {
     char key[ETCD_KEY_SIZE], dead[ETCD_KEY_SIZE], hints[ETCD_KEY_SIZE], hints_end[ETCD_KEY_SIZE];
     char next[ETCD_OWNER_SIZE];
-    struct buf value = BUF_INIT(ETCD_VALUE_SIZE);
+    struct buf value = BUF_INIT(ETCD_DEAD_VALUE_SIZE), ends = BUF_INIT(ETCD_VALUE_SIZE);
     const struct etcd_compare as_read = {.kind = ETCD_MOD, .key = key, .mod = kv->mod};
     struct etcd_writer w = writer(j);
 
     j->state = JOIN_LEAVES;
+    etcd_ends_copy(&ends, kv->value.data, kv->value.len);
     etcd_self_key(key, j->node);
     etcd_dead_key(dead, sizeof dead, j->node, kv->created);
     (void)snprintf(hints, sizeof hints, "n/%s/", j->node);
     etcd_key_end(hints_end, hints);
     (void)snprintf(next, sizeof next, "%s@0", j->node);
-    etcd_dead_value(&value, next, "", "");
+    etcd_dead_value(&value, next, "", ends.len ? buf_cstr(&ends) : "");
     const char *text = buf_cstr(&value);
     const struct etcd_op ops[] = {{.kind = ETCD_DELETE, .key = key},
                                   {.kind = ETCD_PUT, .key = dead, .value = text ? text : ""},
@@ -117,8 +118,9 @@ static void leave(struct etcd_join *j, const struct etcd_kv *kv)
     buf_str(w.out, ",\"success\":[");
     etcd_write_ops(&w, ops, 3);
     buf_str(w.out, "]}");
-    w.out->failed |= value.failed;
+    w.out->failed |= value.failed || ends.failed;
     buf_free(&value);
+    buf_free(&ends);
     send_call(j, 3, 0);
 }
 

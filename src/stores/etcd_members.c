@@ -128,7 +128,7 @@ static bool keep_strange(const struct etcd_members *m, struct etcd_kv *kv)
 
     if (!m->kept || kv->value.len > KEPT_VALUE)
         return true;
-    etcd_strange_members(&more, kv->value.data, kv->value.len, "ax");
+    etcd_strange_members(&more, kv->value.data, kv->value.len, ETCD_DEAD_MEMBERS);
     const char *text = more.len ? buf_cstr(&more) : "";
     bool kept =
         text && !more.failed && etcd_kept_note(m->kept, KEPT_DEAD, last_part(&kv->key), kv->mod, text) == 0;

@@ -58,7 +58,10 @@ bool etcd_dead_is_cared_for(const struct etcd_members *, const struct etcd_dead 
 /* For state(). */
 void etcd_members_show(struct etcd_members *, uint64_t now_ms, uint64_t ttl_ms);
 
-/* d/NODE@EPOCH: key and value; `more`: members that this version does not know (etcd_kept.h), "" = none. */
+#define ETCD_DEAD_MEMBERS    "axe" /* that this version knows */
+#define ETCD_DEAD_VALUE_SIZE (2 * ETCD_VALUE_SIZE)
+/* d/NODE@EPOCH: key and value; `more`: further members, each with a comma before it, "" = none: ends of
+ * leases (etcd_ends.h), and what this version does not know. */
 void etcd_dead_key(char *key, size_t size, const char *node, int64_t epoch);
 void etcd_dead_value(struct buf *out, const char *adopter, const char *lack, const char *more);
 

@@ -211,17 +211,17 @@ int etcd_pairs_of(struct etcd_pairs *p, const struct move_rows *rows, const char
 /* ---- transactions ---- */
 
 void etcd_write_fence(const struct etcd_writer *w, const char *node, int64_t epoch, int64_t mod,
-                      const char *adopter)
+                      const char *adopter, const char *more)
 {
     char key[ETCD_KEY_SIZE], dead[ETCD_KEY_SIZE], hints[ETCD_KEY_SIZE], hints_end[ETCD_KEY_SIZE];
-    struct buf value = BUF_INIT(ETCD_VALUE_SIZE);
+    struct buf value = BUF_INIT(ETCD_DEAD_VALUE_SIZE);
     const struct etcd_compare as_read = {.kind = ETCD_MOD, .key = key, .mod = mod};
 
     (void)snprintf(key, sizeof(key), "m/%s", node);
     etcd_dead_key(dead, sizeof(dead), node, epoch);
     (void)snprintf(hints, sizeof(hints), "n/%s/", node);
     etcd_key_end(hints_end, hints);
-    etcd_dead_value(&value, adopter, "", "");
+    etcd_dead_value(&value, adopter, "", more);
     const char *text = buf_cstr(&value);
     const struct etcd_op ops[] = {{.kind = ETCD_DELETE, .key = key},
                                   {.kind = ETCD_PUT, .key = dead, .value = text ? text : ""},

@@ -63,8 +63,8 @@ void etcd_pairs_free(struct etcd_pairs *);
 /* ---- transactions ---- */
 
 /* m/NODE goes as it was read, and d/NODE@EPOCH comes, whose rows `adopter` takes over; "" = whoever is
- * first. */
+ * first. `more`: etcd_dead_value(). */
 void etcd_write_fence(const struct etcd_writer *, const char *node, int64_t epoch, int64_t mod,
-                      const char *adopter);
+                      const char *adopter, const char *more);
 
 #endif

@@ -40,6 +40,7 @@ static void finish_step(struct etcd_store *s, struct store_step *step, enum stor
 
     if (outcome == STORE_APPLIED)
         etcd_kept_end(&s->kept, step);
+    etcd_ends_decide(&s->ends, step, outcome == STORE_APPLIED);
     s->state.queued--;
     s->state.steps += !err;
     s->cluster.outcomes[step->kind][outcome]++;
@@ -66,8 +67,54 @@ static void on_lease_closed(struct etcd_closing *c, const struct lease_row *leas
 {
     struct etcd_store *s = c->user;
 
+    etcd_ends_decide_one(&s->ends, c, lease->id, true);
     if (s->news && s->news->closed)
         s->news->closed(s->news_arg, &c->step->request, lease);
+}
+
+static void on_leases_read(struct etcd_closing *c)
+{
+    etcd_queue_turn_in(c->user, 0);
+}
+
+static bool may_name(const struct etcd_store *s, const struct etcd_closing *c)
+{
+    return c->is_ready && !c->flight && s->ends.undecided < ETCD_ENDS_MAX / 2;
+}
+
+bool etcd_queue_closings_wait(const struct etcd_store *s)
+{
+    const struct etcd_closing *c;
+
+    LIST_FOREACH(c, &s->closings, link)
+    if (may_name(s, c) || (c->is_ready && c->flight && !c->is_sent))
+        return true;
+    return false;
+}
+
+void etcd_queue_name_closings(struct etcd_store *s)
+{
+    struct etcd_closing *c;
+
+    LIST_FOREACH(c, &s->closings, link)
+    if (may_name(s, c)) {
+        const char *record =
+            s->news && s->news->closing ? s->news->closing(s->news_arg, &c->step->request) : "";
+
+        c->flight = s->flight.me.sequence + 1;
+        etcd_close_name(c, &s->ends, record, clock_wall(s->clock));
+    }
+}
+
+static void send_closings(struct etcd_store *s)
+{
+    struct etcd_closing *c, *next;
+
+    for (c = LIST_FIRST(&s->closings); c; c = next) {
+        next = LIST_NEXT(c, link);
+        if (c->flight && !c->is_sent && c->flight <= s->flight.me.sequence)
+            etcd_close_send(c);
+    }
 }
 
 static void on_leases_closed(struct etcd_closing *c, int err)
@@ -75,6 +122,7 @@ static void on_leases_closed(struct etcd_closing *c, int err)
     struct etcd_store *s = c->user;
 
     LIST_REMOVE(c, link);
+    etcd_ends_decide(&s->ends, c, false);
     if (err)
         log_warn("store_close", "request=%s error=%s", c->step->request.mark, strerror(-err));
     STAILQ_INSERT_HEAD(&s->waiting, c->step, link);
@@ -95,6 +143,7 @@ static void close_leases(struct etcd_store *s, struct store_step *step)
                                    .self = &s->flight.self,
                                    .timers = loop_timers(s->loop),
                                    .epoch = s->epoch,
+                                   .ready = on_leases_read,
                                    .closed = on_lease_closed,
                                    .done = on_leases_closed,
                                    .user = s};
@@ -115,6 +164,7 @@ void etcd_queue_cancel_closings(struct etcd_store *s, int err)
         struct store_step *step = c->step;
 
         LIST_REMOVE(c, link);
+        etcd_ends_decide(&s->ends, c, false);
         etcd_close_cancel(c);
         free(c);
         finish_step(s, step, STORE_AWAY, err);
@@ -136,13 +186,15 @@ void etcd_queue_applied(struct etcd_store *s, struct store_steps *steps)
         STAILQ_REMOVE_HEAD(steps, link);
         note_unread(step, err);
         step->sent_ms = s->flight.sent_ms;
-        if (s->flight.shown[i].again)
+        if (s->flight.shown[i].again) {
+            etcd_ends_decide(&s->ends, step, false);
             STAILQ_INSERT_HEAD(&s->waiting, step, link); /* no other one of the flight has a key of its */
-        else if (s->flight.shown[i].holders)
+        } else if (s->flight.shown[i].holders)
             close_leases(s, step);
         else
             finish_step(s, step, outcome, 0);
     }
+    send_closings(s);
     if (s->flight.beat)
         etcd_cluster_after_beat(s);
 }

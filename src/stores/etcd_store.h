@@ -45,6 +45,7 @@ struct etcd_store {
     bool refused;              /* etcd has refused the last flight */
     LIST_HEAD(, etcd_closing) closings;
     struct etcd_kept kept;
+    struct etcd_ends ends;
 
     /* the cluster */
     struct etcd_members members;
@@ -62,6 +63,7 @@ struct etcd_store {
 
     /* the end */
     bool leaving, closing;
+    uint64_t leave_ms; /* when it began */
     void (*left)(void *arg, bool taken);
     void *left_arg;
     void (*closed)(void *arg);
@@ -76,6 +78,10 @@ void etcd_queue_turn_in(struct etcd_store *, uint64_t ms);
 /* Calls `done` of each: AWAY. */
 void etcd_queue_away(struct etcd_store *, struct store_steps *, int err);
 void etcd_queue_cancel_closings(struct etcd_store *, int err);
+/* The leases that closings have read are named by the flight that starts now; are there any, or such as wait
+ * for that flight? */
+void etcd_queue_name_closings(struct etcd_store *);
+bool etcd_queue_closings_wait(const struct etcd_store *);
 /* A flight with these steps was applied, or refused. */
 void etcd_queue_applied(struct etcd_store *, struct store_steps *);
 void etcd_queue_refused(struct etcd_store *, struct store_steps *, int err);

@@ -229,6 +229,8 @@ struct store_step_rule {
 };
 extern const struct store_step_rule store_step_rules[STEP_NKINDS];
 
+#define STORE_RECORD_SIZE 400
+
 enum store_outcome { STORE_APPLIED, STORE_OTHERWISE, STORE_AWAY, STORE_NOUTCOMES };
 
 struct store_step {
@@ -243,6 +245,10 @@ struct store_step {
     struct lease_row lease;     /* `id` "" = none is meant */
     /* Mark of an ASKED request that is deleted with STEP_OPEN: the lease's own, of its id; "" = none. */
     const char *instead;
+    /* Of a shared store, of a step that ends a lease: with what its end is to be recorded where this gateway
+     * cannot do it any more (store_news.unrecorded), up to STORE_RECORD_SIZE. NULL or "" = it has no record.
+     */
+    const char *record;
     struct cursor_row cursor;
     void (*done)(struct store_step *, enum store_outcome);
     int err; /* AWAY: -ENOSPC, -EIO, -ENOMEM */
@@ -328,6 +334,16 @@ struct store_question {
 
 /* ---- news of a shared store ---- */
 
+/* The end of a lease whose gateway was counted as dead before its record was on disk, as far as the store
+ * knows: that gateway may have the record as well. */
+struct store_end {
+    const char *from; /* node@epoch */
+    const char *lease;
+    const char *vault, *name; /* of its request; `name` "" = the vault keeps none */
+    const char *record;       /* store_step.record, or what closing() has said */
+    int64_t at_wall_ms;       /* when the step was sent, by the clock of its gateway */
+};
+
 /*
  * Called from the loop, never from within a call to the store. Texts and rows are valid within the call. Any
  * may be NULL.
@@ -353,6 +369,15 @@ struct store_news {
     void (*touched)(void *arg, const char *mark);
     /* A lease has gone with its request, which CLOSE or LAPSE of this gateway has ended (see STEP_END). */
     void (*closed)(void *arg, const struct request_row *, const struct lease_row *);
+    /* A lease of this request is about to go so: its store_step.record. A static text. */
+    const char *(*closing)(void *arg, const struct request_row *);
+    /* A gateway was counted as dead, and may have taken the record of this end with it. More than once where
+     * this gateway or another one has died with it. */
+    void (*unrecorded)(void *arg, const struct store_end *);
+    /* How many records the audit trail has taken, the one of the last step among them, and how many of these,
+     * from the first one on, are on disk. NULL = none is
+     * ever known to be. */
+    void (*trail)(void *arg, uint64_t *taken, uint64_t *settled);
     /* A gateway is counted as dead, by whomever. */
     void (*gone)(void *arg, const char *node, int64_t epoch);
     /* How many leases this gateway has, for the others to see. */

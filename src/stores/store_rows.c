@@ -89,6 +89,8 @@ void store_step_texts(struct store_step *s, struct row_texts *t)
         add_lease(t, &s->lease);
     else
         s->lease.id = ""; /* none is meant */
+    if (store_step_rules[s->kind].lease == ROW_DELETED)
+        add(t, &s->record);
     if (s->kind == STEP_OPEN)
         add(t, &s->instead);
 }

@@ -340,6 +340,35 @@ static void on_adopt(void *arg, const char *from, const struct request_row *r,
     cluster_adopted(arg, r, n);
 }
 
+static const char *on_closing(void *arg, const struct request_row *r)
+{
+    (void)arg;
+    assert_true(*r->mark || cluster.is_lenient);
+    return "expired";
+}
+
+static void on_unrecorded(void *arg, const struct store_end *end)
+{
+    struct cluster_node *n = arg;
+
+    assert_true(strchr(end->from, '@') || cluster.is_lenient);
+    n->unrecorded++;
+    (void)snprintf(n->end.from, sizeof n->end.from, "%s", end->from);
+    (void)snprintf(n->end.lease, sizeof n->end.lease, "%s", end->lease);
+    (void)snprintf(n->end.vault, sizeof n->end.vault, "%s", end->vault);
+    (void)snprintf(n->end.name, sizeof n->end.name, "%s", end->name);
+    (void)snprintf(n->end.record, sizeof n->end.record, "%s", end->record);
+    n->end.at_wall_ms = end->at_wall_ms;
+}
+
+static void on_trail(void *arg, uint64_t *taken, uint64_t *settled)
+{
+    const struct cluster_node *n = arg;
+
+    *taken = n->trail_taken;
+    *settled = n->trail_settled;
+}
+
 static const struct store_news news = {.joined = on_joined,
                                        .certain = on_certain,
                                        .fenced = on_fenced,
@@ -347,6 +376,9 @@ static const struct store_news news = {.joined = on_joined,
                                        .missed = on_missed,
                                        .touched = on_touched,
                                        .gone = on_gone,
+                                       .closing = on_closing,
+                                       .unrecorded = on_unrecorded,
+                                       .trail = on_trail,
                                        .leases = on_leases};
 
 static void on_opened(void *arg, const char *why)
@@ -396,7 +428,8 @@ static struct store *open_store(struct cluster_node *n)
     (void)snprintf(second, sizeof second, "https://%s.two.test", n->name);
     n->clock = (struct clock){.now_ms = node_now, .wall_ms = node_wall, .arg = n};
     n->is_open = n->closed = n->left = n->taken = n->certain = false;
-    n->joined = n->fenced = n->missed = n->touched = n->gone = n->adopted = 0;
+    n->joined = n->fenced = n->missed = n->touched = n->gone = n->adopted = n->unrecorded = 0;
+    n->trail_taken = n->trail_settled = 0;
     struct store *s = etcd_store_open(NULL, &opts, on_opened, n, why);
 
     assert_true(s || *why);

@@ -47,6 +47,13 @@ struct cluster_node {
     bool left, taken;
     unsigned joined, fenced, missed, touched, gone, adopted;
     bool certain;
+    /* Ends of leases whose gateway was counted as dead, and the last one of them. */
+    unsigned unrecorded;
+    struct {
+        char from[96], lease[ID_SIZE], vault[32], name[32], record[32];
+        int64_t at_wall_ms;
+    } end;
+    uint64_t trail_taken, trail_settled; /* which the test sets */
     struct clock clock;
     uint64_t stands_still_ms; /* its clock, if not 0 */
 };

@@ -115,6 +115,7 @@ static struct given step_of(enum store_step_kind kind, enum request_state state,
                                    .lease = {.request = mark, .id = id, .holder = holder, .ended_site = ""},
                                    .cursor = {"pra one", 1795895628123},
                                    .instead = "",
+                                   .record = kind == STEP_RELEASE ? "released" : NULL,
                                    .done = on_done}};
 }
 

@@ -8,6 +8,8 @@ jg_test(test_etcd_txn SOURCES test_etcd_txn.c DEPENDS jg_stores jg_base)
 jg_test(test_etcd_hints SOURCES test_etcd_hints.c DEPENDS jg_stores jg_loop jg_audit jg_conf jg_base)
 jg_test(test_etcd_members SOURCES test_etcd_members.c fake_etcd.c DEPENDS jg_stores jg_loop jg_audit jg_conf jg_base)
 jg_test(test_etcd_cases SOURCES test_etcd_cases.c cluster_rig.c fake_etcd.c fake_clock.c DEPENDS jg_stores jg_base)
+jg_test(test_etcd_ends SOURCES test_etcd_ends.c cluster_rig.c cluster_scenarios.c fake_etcd.c fake_clock.c
+  DEPENDS jg_stores jg_base)
 jg_test(test_etcd_kept SOURCES test_etcd_kept.c store_contract.c strange_rows.c cluster_rig.c cluster_scenarios.c
   fake_etcd.c fake_clock.c DEPENDS jg_stores jg_base)
 jg_test(test_fake_etcd SOURCES test_fake_etcd.c fake_etcd.c etcd_rig.c DEPENDS jg_base)

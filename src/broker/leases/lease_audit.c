@@ -8,8 +8,12 @@
 #include "broker/leases/lease_audit.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "broker/leases/sites.h"
 #include "broker/leases/vault_ref.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static void add_vault_request(struct audit_note *n, const struct vault_request *request)
 {
@@ -158,6 +162,49 @@ void audit_lease_row_end(struct audit *a, const struct request_row *request, con
     add_holder(&n, &lease->holder);
     if (*request->mark)
         add_hold(&n, request, lease, others, now_wall_ms);
+    audit_write(&n);
+}
+
+const char *lease_end_text(const struct lease_end_record *record, char text[STORE_RECORD_SIZE])
+{
+    const struct session_end *end = record->end;
+
+    if (!record->why)
+        return NULL;
+    (void)snprintf(text, STORE_RECORD_SIZE, "%s%s%s%s%s", record->why, end ? " " : "",
+                   end ? session_end_word(end->source) : "", end ? " " : "", end ? end->site : "");
+    return text;
+}
+
+/* Word by word; the last one, a site, is the rest. */
+static void add_end_text(struct audit_note *n, const char *record)
+{
+    static const char *const names[] = {"reason", "source", "pra"};
+    char word[STORE_RECORD_SIZE];
+
+    for (size_t i = 0; i < sizeof names / sizeof *names && *record; i++) {
+        size_t len = i < 2 ? strcspn(record, " ") : strlen(record);
+
+        (void)text_copy_n(word, sizeof word, record, len < sizeof word ? len : sizeof word - 1);
+        audit_text(n, names[i], word);
+        record += len;
+        record += *record == ' ';
+    }
+}
+
+void audit_unrecorded_end(struct audit *a, const struct store_end *end)
+{
+    struct audit_note n;
+
+    if (!a)
+        return;
+    audit_note(&n, a, "lease_end");
+    add_end_text(&n, end->record);
+    audit_text(&n, "lease_id", end->lease);
+    audit_text(&n, "vault", end->vault);
+    audit_number(&n, "vault_request_id", request_key_number(end->name));
+    audit_moment(&n, "ended_at", end->at_wall_ms);
+    audit_text(&n, "from", end->from);
     audit_write(&n);
 }
 

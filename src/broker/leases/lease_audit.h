@@ -16,6 +16,11 @@ struct lease_end_record {
     const char *why; /* NULL = there is none; as `end`, never freed */
     const struct session_end *end;
 };
+/* The same as a text, for store_step.record; NULL = there is no record. */
+const char *lease_end_text(const struct lease_end_record *, char text[STORE_RECORD_SIZE]);
+/* The record of the end of a lease in the place of a gateway that was counted as dead, and may have it too.
+ */
+void audit_unrecorded_end(struct audit *, const struct store_end *);
 void audit_lease_row_end(struct audit *, const struct request_row *, const struct lease_row *,
                          const struct lease_end_record *, unsigned others, int64_t now_wall_ms);
 /* The vault request has ended. `outcome`: checked_in, already_gone, lapsed, forgotten. */

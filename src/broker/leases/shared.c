@@ -124,16 +124,21 @@ static void note_release(struct shared_step *s, const char *lease_id)
 }
 
 /* False = out of memory. */
-static bool put_release(struct leases *ls, const struct store_step *step, const char *why,
+static bool put_release(struct leases *ls, const struct store_step *release, const char *why,
                         const struct session_end *end, struct shared_wait *wait)
 {
-    struct shared_step *s = shared_put(ls, step, judge_release, wait);
+    const struct lease_end_record record = {.why = why, .end = end};
+    char text[STORE_RECORD_SIZE];
+    struct store_step step = *release;
+
+    step.record = lease_end_text(&record, text);
+    struct shared_step *s = shared_put(ls, &step, judge_release, wait);
 
     if (!s)
         return false;
-    s->record = (struct lease_end_record){.why = why, .end = end};
-    if (!step->undo && strlen(step->lease.id) == ID_SIZE - 1)
-        note_release(s, step->lease.id);
+    s->record = record;
+    if (!step.undo && strlen(step.lease.id) == ID_SIZE - 1)
+        note_release(s, step.lease.id);
     return true;
 }
 

@@ -143,9 +143,11 @@ void shared_missed(struct leases *);     /* any number of times */
 void shared_missed_end(struct leases *); /* the same */
 /* A lease of the table has ended in the store: nothing is written. */
 void shared_forget_lease(struct lease *);
-/* A lease has gone with its request (store_news.closed): its end is recorded. `expired`: the time of the
- * request is over. */
-void shared_closed(struct leases *, bool expired, const struct request_row *, const struct lease_row *);
+/* A lease has gone with its request (store_news.closed): its end is recorded. And why: store_news.closing. */
+void shared_closed(struct leases *, const struct request_row *, const struct lease_row *);
+const char *shared_closing(struct leases *, const struct request_row *);
+/* The end of a lease of a gateway that was counted as dead (store_news.unrecorded) is recorded. */
+void shared_unrecorded(struct leases *, const struct store_end *);
 /* Another gateway has changed the request (store_news.touched): the store is asked. */
 void shared_touched(struct leases *, const char *mark);
 /*

@@ -5,6 +5,7 @@
  */
 #include "base/container_of.h"
 #include "base/log.h"
+#include "broker/leases/clock_skew.h"
 #include "broker/leases/lease_audit.h"
 #include "broker/leases/shared_steps.h"
 
@@ -33,14 +34,26 @@ struct vault_request *shared_elsewhere(struct leases *ls, const struct lease_arg
 
 /* ---- closed ---- */
 
-void shared_closed(struct leases *ls, bool expired, const struct request_row *request,
-                   const struct lease_row *lease)
+const char *shared_closing(struct leases *ls, const struct request_row *request)
 {
-    const struct lease_end_record record = {.why = expired ? "expired" : "gone"};
+    const struct vault_ref *ref = vault_ref_of_row(&ls->vaults, request->vault, request->url, false);
+
+    return ref && leases_wall(ls, ref->vault) >= request->expires_wall_ms ? "expired" : "gone";
+}
+
+void shared_closed(struct leases *ls, const struct request_row *request, const struct lease_row *lease)
+{
+    const struct lease_end_record record = {.why = shared_closing(ls, request)};
 
     audit_lease_row_end(ls->audit, request, lease, &record, 0, shared_wall(ls, request));
     log_info("lease_ended", "why=%s user=%s session=%s credential=%s lease=%s", record.why,
              lease->holder.username, lease->holder.session, lease->holder.credential, lease->id);
+}
+
+void shared_unrecorded(struct leases *ls, const struct store_end *end)
+{
+    audit_unrecorded_end(ls->audit, end);
+    log_info("lease_ended", "why=%s lease=%s from=%s", end->record, end->lease, end->from);
 }
 
 /* ---- touched ---- */

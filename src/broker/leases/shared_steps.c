@@ -278,9 +278,11 @@ bool shared_clear_row(struct leases *ls, const struct lease_row *lease, const st
                       struct shared_wait *wait)
 {
     static const struct request_row none = {.mark = ""};
-    struct shared_step *s = shared_put(
-        ls, &(struct store_step){.kind = STEP_CLEAR, .request = row ? *row : none, .lease = *lease},
-        judge_others, wait);
+    struct shared_step *s =
+        shared_put(ls,
+                   &(struct store_step){
+                       .kind = STEP_CLEAR, .request = row ? *row : none, .lease = *lease, .record = "gone"},
+                   judge_others, wait);
 
     if (s)
         s->record = (struct lease_end_record){.why = "gone"};

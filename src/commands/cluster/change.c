@@ -51,15 +51,20 @@ static int run_change(struct store_command *c, int (*work)(struct change *))
     return code;
 }
 
-/* 0 = the comparisons held. */
-static int apply(struct change *ch)
+/* 0 = the comparisons held. `err`: of the transaction. */
+static int applied(struct change *ch, int err, bool held)
 {
-    bool held;
-    int err = store_calls_txn(&ch->calls, &held);
-
     return err    ? cluster_call_failed(&ch->calls, err)
            : held ? EXIT_DONE
                   : command_failed("etcd was changed meanwhile; see `jumpgate cluster`, and try again");
+}
+
+static int apply(struct change *ch)
+{
+    bool held = false;
+    int err = store_calls_txn(&ch->calls, &held);
+
+    return applied(ch, err, held);
 }
 
 /* 0; -ECONNREFUSED = it does not run; or an exit code after saying why it has not. */
@@ -142,10 +147,9 @@ static bool agreed(const struct change *ch, const char *question)
 static int forget_member(struct change *ch, const struct cluster_member *m)
 {
     char text[256];
-    struct etcd_writer w = store_calls_writer(&ch->calls);
-
-    etcd_write_fence(&w, m->node, m->epoch, m->mod, "");
-    int code = apply(ch);
+    bool held = false;
+    int err = store_calls_fence(&ch->calls, m->node, m->epoch, m->mod, "", &held);
+    int code = applied(ch, err, held);
 
     if (code)
         return code;

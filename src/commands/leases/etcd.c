@@ -42,12 +42,10 @@ static int read_rows(struct offline_store *store, const struct store_reader *rea
 static int fence(struct leases_etcd *e, const struct cluster_member *m, char why[OFFLINE_WHY_SIZE])
 {
     char next[ETCD_OWNER_SIZE];
-    struct etcd_writer w = store_calls_writer(&e->calls);
     bool held;
 
     (void)snprintf(next, sizeof(next), "%s@0", m->node);
-    etcd_write_fence(&w, m->node, m->epoch, m->mod, next);
-    int err = store_calls_txn(&e->calls, &held);
+    int err = store_calls_fence(&e->calls, m->node, m->epoch, m->mod, next, &held);
 
     if (err)
         return fail(e, err, why);

@@ -130,12 +130,10 @@ static int refuse_living(const struct copy *c, const char *node)
 static int fence(struct copy *c, const struct member *m)
 {
     char next[ETCD_OWNER_SIZE];
-    struct etcd_writer w = store_calls_writer(&c->calls);
     bool held;
 
     (void)snprintf(next, sizeof(next), "%s@0", m->node);
-    etcd_write_fence(&w, m->node, m->epoch, m->mod, next);
-    int err = store_calls_txn(&c->calls, &held);
+    int err = store_calls_fence(&c->calls, m->node, m->epoch, m->mod, next, &held);
 
     return err ? copy_failed(c, err) : held ? EXIT_DONE : refuse_living(c, m->node);
 }
