@@ -10,6 +10,8 @@ Two sessions of one person share each account, so that requests have several hol
 other. At the end each session is completed, everything is gone in time, and the history has no offence.
 """
 
+import contextlib
+import json
 import random
 import tempfile
 import threading
@@ -18,6 +20,18 @@ import history
 from harness import eventually
 
 WITHIN = 15  # seconds: the contract's, after the end of an outage
+
+
+def ended(cluster):
+    """The leases with an end in a trail."""
+    found = set()
+    for gateway in cluster.gateways:
+        for line in (gateway.path / "state" / "audit.jsonl").read_bytes().splitlines():
+            with contextlib.suppress(ValueError):  # of a line that is being written, or that a kill has torn
+                record = json.loads(line)
+                if record["event"] == "lease_end":
+                    found.add(record["lease_id"])
+    return found
 
 
 class Load:
@@ -74,13 +88,19 @@ class Load:
         before = self.answered()
         eventually(lambda: self.answered() >= before + number, seconds)
 
+    def recorded(self):
+        """The trails have the end of each lease that was answered, whoever has died."""
+        answered = {one["lease"] for one in self.record.events if one["kind"] == "checkout" and one["status"] == 200}
+        eventually(lambda: not answered - ended(self.cluster), 60)
+
     def sound(self, within=WITHIN):
-        """Ends all sessions, and holds the history against the vault's record."""
+        """Ends all sessions, and holds the history against the vault's record and the gateways' trails."""
         for session in self.sessions:
             eventually(lambda who=session: self.record.complete(self.cluster.living()[0], who).status == 200, 60)
             self.cluster.opened.remove(session)
         eventually(lambda: self.cluster.live() == [], 90)
         self.record.vault(self.cluster.vault)
+        self.recorded()
         found = history.offences(self.record.events, within)
         if found:
             with tempfile.NamedTemporaryFile(prefix="jumpgate-history-", suffix=".jsonl", delete=False) as kept:

@@ -20,6 +20,7 @@ struct seen {
     char key[KEY_SIZE]; /* "lease ID", "request N", "release rN", "lease ID of NODE@E" */
     char outcome[OUTCOME_SIZE];
     const struct node *node; /* whose trail that is */
+    bool named;              /* it says whose end it is: in the place of a gateway that was counted as dead */
     uint64_t at_ms;
     size_t process; /* how many were killed before */
     UT_hash_handle hh;
@@ -74,7 +75,8 @@ static bool may_be_repeated(const struct ends *e, const struct seen *seen, const
             (was_fenced(w, n) || was_fenced(w, seen->node) || world_calm_ms(w) < LEARNT_MS));
 }
 
-static void put(struct ends *e, const struct node *n, const char *key, const char *outcome)
+/* `named`: see struct seen. */
+static void put(struct ends *e, const struct node *n, const char *key, const char *outcome, bool named)
 {
     struct seen *seen = find(e, key);
 
@@ -89,11 +91,12 @@ static void put(struct ends *e, const struct node *n, const char *key, const cha
     } else if (*seen->outcome &&
                strcmp(outcome, "already_gone") == 0) { /* looked for once more, and it ended nothing */
         return;
-    } else if (*seen->outcome && !may_be_repeated(e, seen, n)) {
+    } else if (*seen->outcome && !named && !seen->named && !may_be_repeated(e, seen, n)) {
         world_fail(e->world, "the audit trail has a second end of %s: %s, after %s (g%u, g%u)", key, outcome,
                    seen->outcome, n->number, seen->node->number);
     }
     counts_add(e->world->counts, *seen->outcome && seen->node != n, "trail.ended_twice");
+    seen->named = named;
     seen->process = e->nkilled;
     seen->node = n;
     seen->at_ms = e->world->now_ms;
@@ -117,12 +120,15 @@ void ends_record(struct ends *e, const struct node *node, const char *line, size
     if (strcmp(event, "lease_end") == 0 && read_member(line, n, "lease_id", id, sizeof id)) {
         (void)snprintf(key, sizeof key, "lease %s", id);
         (void)read_member(line, n, "reason", outcome, sizeof outcome);
-        put(e, node, key, outcome);
+        bool named = read_member(line, n, "from", from, sizeof from);
+
+        counts_add(e->world->counts, named, "trail.ended_for_the_dead");
+        put(e, node, key, outcome, named);
         return;
     }
     if (strcmp(event, "release") == 0 && read_member(line, n, "request_id", id, sizeof id)) {
         (void)snprintf(key, sizeof key, "release %s", id);
-        put(e, node, key, event);
+        put(e, node, key, event, false);
         return;
     }
     if (strcmp(event, "adopted") == 0 && read_member(line, n, "lease_id", id, sizeof id)) {
@@ -130,7 +136,7 @@ void ends_record(struct ends *e, const struct node *node, const char *line, size
 
         (void)snprintf(key, sizeof key, "lease %s of %s", id, named ? from : "");
         if (named || !find(e, key)) /* without a name it is one that was missed before */
-            put(e, node, key, event);
+            put(e, node, key, event, false);
         return;
     }
     if (!read_member(line, n, "vault_request_id", id, sizeof id))
@@ -141,7 +147,7 @@ void ends_record(struct ends *e, const struct node *node, const char *line, size
         forget(e, key);
     if (strcmp(event, "checkin") == 0 && read_member(line, n, "outcome", outcome, sizeof outcome) &&
         strcmp(outcome, "forgotten") != 0)
-        put(e, node, key, outcome);
+        put(e, node, key, outcome, false);
     if (strcmp(outcome, "lapsed") == 0)
         oracle_on_lapse(e->world->oracle, (unsigned)strtoul(id, NULL, 10));
 }
@@ -155,7 +161,7 @@ void ends_durable(struct ends *e, const struct node *node, const char *line, siz
         return;
     (void)snprintf(key, sizeof key, "lease %s", id);
     if (!find(e, key))
-        put(e, node, key, "");
+        put(e, node, key, "", false);
 }
 
 void ends_process(struct ends *e, bool killed)

@@ -833,7 +833,8 @@ static bool may_have_ended_before(const struct oracle *o, const struct seen_leas
            w->gave_up_ms >= l->at_ms || may_be_replaced(o, l) || (e && e->ended_ms && e->ended_ms < end_ms);
 }
 
-/* A process that is killed about the end of a lease may take the record with it; so may a restored etcd. */
+/* A process that is killed about the end of a lease may take the record with it, but of several gateways,
+ * where another one writes it; so may a restored etcd. */
 static bool may_lack_its_end(const struct oracle *o, const struct seen_lease *l, uint64_t end_ms)
 {
     const struct world *w = o->world;
@@ -842,8 +843,9 @@ static bool may_lack_its_end(const struct oracle *o, const struct seen_lease *l,
                        : end_ms > apart_ms                 ? end_ms - apart_ms
                                                            : 0;
 
-    return l->op->begun_ms <= w->restored_ms ||
-           ends_kill_between(w->ends, from_ms, end_ms + apart_ms + SETTLED_MS);
+    if (world_is_cluster(w))
+        return l->op->begun_ms <= w->restored_ms;
+    return ends_kill_between(w->ends, from_ms, end_ms + apart_ms + SETTLED_MS);
 }
 
 /* Its end is in the trail a minute later, whatever the vault does, unless something kept the gateway. */
