@@ -67,65 +67,60 @@ int etcd_self_read(const char *value, size_t n, const char *instance, uint64_t *
 
 /* ---- which steps fly together ---- */
 
-/* Hashes of the keys of a flight's steps. Two keys of one hash only divide a flight. */
-#define SEEN_SIZE 2048
-struct seen {
-    uint64_t hashes[SEEN_SIZE]; /* 0 = free */
-};
-
 static uint64_t hash_key(const char *key)
 {
     uint64_t h = UINT64_C(14695981039346656037);
 
     for (; *key; key++)
         h = (h ^ (unsigned char)*key) * UINT64_C(1099511628211);
-    return h ? h : 1;
-}
-
-static size_t place_of(const struct seen *seen, uint64_t hash)
-{
-    size_t i = hash % SEEN_SIZE;
-
-    while (seen->hashes[i] && seen->hashes[i] != hash)
-        i = (i + 1) % SEEN_SIZE;
-    return i;
+    return h;
 }
 
 enum { SHARED_KEYS = 7 }; /* e/ is one lease's, so that its keys are among these as well */
 
-static void list_keys(const struct etcd_keys *k, const char *keys[SHARED_KEYS])
-{
-    const char *const all[SHARED_KEYS] = {k->intent, k->request, k->pending, k->asker,
-                                          k->lease,  k->instead, k->cursor};
-
-    memcpy(keys, all, sizeof all);
-}
+struct step_hashes {
+    uint64_t of[SHARED_KEYS];
+    size_t n;
+};
 
 /* A hold counts as its request. */
-static bool has_common_key(const struct seen *seen, const struct etcd_keys *k)
+static void hash_keys(struct step_hashes *hashes, const struct etcd_keys *k)
 {
-    const char *keys[SHARED_KEYS];
+    const char *const keys[SHARED_KEYS] = {k->intent, k->request, k->pending, k->asker,
+                                           k->lease,  k->instead, k->cursor};
 
-    list_keys(k, keys);
-    for (size_t i = 0; i < SHARED_KEYS; i++) {
-        uint64_t hash = hash_key(keys[i]);
-
-        if (*keys[i] && seen->hashes[place_of(seen, hash)])
-            return true;
-    }
-    return false;
+    hashes->n = 0;
+    for (size_t i = 0; i < SHARED_KEYS; i++)
+        if (*keys[i])
+            hashes->of[hashes->n++] = hash_key(keys[i]);
 }
 
-static void note_keys(struct seen *seen, const struct etcd_keys *k)
+/* Of this flight; or a free place. */
+static size_t place_of(const struct etcd_seen *seen, uint64_t hash)
 {
-    const char *keys[SHARED_KEYS];
+    size_t i = hash % ETCD_SEEN_SIZE;
 
-    list_keys(k, keys);
-    for (size_t i = 0; i < SHARED_KEYS; i++) {
-        uint64_t hash = hash_key(keys[i]);
+    while (seen->keys[i].flight == seen->flight && seen->keys[i].hash != hash)
+        i = (i + 1) % ETCD_SEEN_SIZE;
+    return i;
+}
 
-        if (*keys[i])
-            seen->hashes[place_of(seen, hash)] = hash;
+static bool has_common_key(const struct etcd_seen *seen, const struct step_hashes *hashes)
+{
+    bool is_seen = false;
+
+    for (size_t i = 0; !is_seen && i < hashes->n; i++)
+        is_seen = seen->keys[place_of(seen, hashes->of[i])].flight == seen->flight;
+    return is_seen;
+}
+
+static void note_keys(struct etcd_seen *seen, const struct step_hashes *hashes)
+{
+    for (size_t i = 0; i < hashes->n; i++) {
+        size_t place = place_of(seen, hashes->of[i]);
+
+        seen->keys[place].hash = hashes->of[i];
+        seen->keys[place].flight = seen->flight;
     }
 }
 
@@ -180,17 +175,19 @@ static void write_tail(const struct etcd_flight *f, const struct etcd_writer *w)
 }
 
 /* Appends the step. 0; 1 = it must not fly with the earlier ones; -ENAMETOOLONG; -ENOMEM. */
-static int write_step(struct etcd_flight *f, const struct etcd_writer *w, const struct store_step *step,
-                      struct seen *seen)
+static int write_step(struct etcd_flight *f, const struct etcd_writer *w, const struct store_step *step)
 {
+    struct step_hashes hashes;
     struct etcd_keys keys;
     size_t before = w->out->len;
     int err = etcd_keys_of(&keys, step, f->self.node);
 
-    if (!err && has_common_key(seen, &keys))
-        return 1;
-    if (!err)
+    if (!err) {
+        hash_keys(&hashes, &keys);
+        if (has_common_key(&f->seen, &hashes))
+            return 1;
         err = etcd_step_write(w, &f->self, step, &keys, &f->shapes[f->n]);
+    }
     if (!err)
         buf_char(w->out, ',');
     if (!err && f->n && w->out->len > FLIGHT_SIZE)
@@ -198,7 +195,7 @@ static int write_step(struct etcd_flight *f, const struct etcd_writer *w, const 
     if (err) {
         w->out->len = before;
     } else {
-        note_keys(seen, &keys);
+        note_keys(&f->seen, &hashes);
         etcd_hints_note(f->hints, step, f->self.node, clock_now(f->clock));
         etcd_ends_add(f->me.ends, step, &step->request, &step->lease, step->record, clock_wall(f->clock));
     }
@@ -208,12 +205,12 @@ static int write_step(struct etcd_flight *f, const struct etcd_writer *w, const 
 /* Moves steps from the list into the flight. */
 static int write_steps(struct etcd_flight *f, const struct etcd_writer *w, struct store_steps *waiting)
 {
-    struct seen *seen = calloc(1, sizeof *seen);
     struct store_step *step;
-    int err = seen ? 0 : -ENOMEM;
+    int err = 0;
 
+    f->seen.flight++;
     while (!err && f->n < ETCD_FLIGHT_STEPS && (step = STAILQ_FIRST(waiting))) {
-        int result = write_step(f, w, step, seen);
+        int result = write_step(f, w, step);
 
         err = result == -ENOMEM ? result : 0;
         if (err || result == 1)
@@ -223,7 +220,6 @@ static int write_steps(struct etcd_flight *f, const struct etcd_writer *w, struc
         STAILQ_REMOVE_HEAD(waiting, link);
         STAILQ_INSERT_TAIL(&f->steps, step, link);
     }
-    free(seen);
     return err;
 }
 
@@ -241,7 +237,9 @@ static int write_flight(struct etcd_flight *f, struct store_steps *waiting)
         f->responses += !f->errors[i];
     f->responses += etcd_hints_write(f->hints, &w, f->self.node, clock_now(f->clock));
     write_tail(f, &w);
-    f->usual_len = f->body.len;
+    f->usual_len -= f->usual_len / 8;
+    if (f->usual_len < f->body.len)
+        f->usual_len = f->body.len;
     return f->body.failed ? -ENOMEM : err;
 }
 

@@ -45,6 +45,16 @@ struct etcd_me {
     struct etcd_ends *ends; /* the owner's */
 };
 
+/* Hashes of the keys of a flight's steps: a place of another flight is free. Two keys of one hash only
+ * divide a flight. */
+#define ETCD_SEEN_SIZE 2048
+struct etcd_seen {
+    uint64_t flight; /* number of this one, from 1 on */
+    struct {
+        uint64_t hash, flight;
+    } keys[ETCD_SEEN_SIZE];
+};
+
 struct etcd_flight {
     /* the owner's, before the first flight */
     struct etcd_client *client;
@@ -71,7 +81,8 @@ struct etcd_flight {
     /* private */
     struct etcd_call call;
     struct buf body;
-    size_t usual_len; /* of the one before */
+    size_t usual_len; /* of those before: the longest, less an eighth with each flight since */
+    struct etcd_seen seen;
     struct deadline again;
     struct etcd_reads requests; /* of leases that were shown; or m/NODE */
     int responses;              /* of the transaction, where it is applied */

@@ -67,12 +67,10 @@ bool etcd_put_texts(char key[ETCD_KEY_SIZE], const char *const *parts)
 /* As the same in each spelling of the name. */
 static void append_person(struct buf *out, const char *name)
 {
-    char *key = malloc(strlen(name) + 1);
+    char *key = buf_add(out, strlen(name) + 1);
 
     if (key)
-        buf_append(out, key, (size_t)(person_key(key, name) - key));
-    out->failed |= !key;
-    free(key);
+        (void)person_key(key, name);
 }
 
 /* Of texts that end with their NUL each, so that "ab","c" is not "a","bc". The first ones are names of people
@@ -107,18 +105,24 @@ static int hash_user(char out[HASH_TEXT_SIZE], const char *user)
     return hash_texts(out, CREDENTIAL_HASH, &user, 1, 1);
 }
 
-/* "S/C" */
-static int holder_key(char key[ETCD_KEY_SIZE], const struct holder *h)
+/* `kind`, and "S/C" or "S/" behind it. */
+int etcd_session_key(char key[ETCD_KEY_SIZE], const char *kind, const struct holder *h, bool with_credential)
 {
-    char session[HASH_TEXT_SIZE], credential[HASH_TEXT_SIZE];
+    char session[HASH_TEXT_SIZE], credential[HASH_TEXT_SIZE] = "";
     const char *const who[] = {h->username, h->domain, h->session};
     int err = hash_texts(session, SESSION_HASH, who, 3, 2);
 
-    if (!err)
+    if (!err && with_credential)
         err = hash_text(credential, h->credential);
     if (err)
         return err;
-    return PUT_KEY(key, session, "/", credential) ? 0 : -ENAMETOOLONG;
+    return PUT_KEY(key, kind, session, "/", credential) ? 0 : -ENAMETOOLONG;
+}
+
+/* "S/C" */
+static int holder_key(char key[ETCD_KEY_SIZE], const struct holder *h)
+{
+    return etcd_session_key(key, "", h, true);
 }
 
 int etcd_waiting_key(char key[ETCD_KEY_SIZE], const char *user, const char *credential)
@@ -193,22 +197,6 @@ bool etcd_held_lease_key(char key[ETCD_KEY_SIZE], const struct buf *value, enum 
     memcpy(key + 2, value->data, len);
     key[len + 2] = '\0';
     return true;
-}
-
-int etcd_session_key(char key[ETCD_KEY_SIZE], const char *kind, const struct holder *h, bool with_credential)
-{
-    const struct holder who = {.username = h->username,
-                               .domain = h->domain,
-                               .session = h->session,
-                               .credential = with_credential ? h->credential : ""};
-    char holder[ETCD_KEY_SIZE];
-    int err = holder_key(holder, &who);
-
-    if (err)
-        return err;
-    if (!with_credential)
-        *strchr(holder, '/') = '\0';
-    return PUT_KEY(key, kind, holder, with_credential ? "" : "/") ? 0 : -ENAMETOOLONG;
 }
 
 int etcd_lsid_key(char key[ETCD_KEY_SIZE], const char *lsid)
