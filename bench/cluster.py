@@ -6,7 +6,6 @@ measured, not a disk. The gateways share core 0, unless there is a core for each
 """
 
 import contextlib
-import hashlib
 import http.client
 import json
 import math
@@ -23,7 +22,7 @@ import time
 from figures import cpu_us, done
 from goals import reached
 from output import say, table
-from stage import BIN, TOKEN, Broker, Vault, addresses, load, pinned
+from stage import TOKEN, Broker, Jumpgate, Vault, load, pinned
 
 TTL = 6  # seconds: the default
 TO_GIVE_BACK, KEPT = 100, 20
@@ -81,42 +80,14 @@ class Etcd(Broker):
         self.folder.cleanup()
 
 
-class Gate(Broker):
+class Gate(Jumpgate):
     """A gateway of the cluster; with etcd None one with its own file, on a tmpfs as well."""
 
-    name = "jumpgate"
-
-    def __init__(self, vault, etcd, number=0):
-        self.folder = tempfile.TemporaryDirectory(prefix="jumpgate-bench-gate-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
-        here = pathlib.Path(self.folder.name)
-        (here / "state").mkdir(mode=0o700)
+    def __init__(self, vault, etcd, number=0, **more):
+        self.home = tempfile.TemporaryDirectory(prefix="jumpgate-bench-gate-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
         store = f"[store]\ntype = etcd\nendpoints = {etcd.url}\nnode = g{number}\nttl = {TTL}s\n" if etcd else ""
-        conf = here / "jumpgate.conf"
-        conf.write_text(f"""
-[gateway]
-state_dir = {here}/state
-log_level = error
-list_cache = 60s
-request_timeout = 60s
-max_connections = 20000
-max_inflight = 20000
-[listener main]
-address = 127.0.0.1:0
-[client load]
-token_sha256 = {hashlib.sha256(TOKEN.encode()).hexdigest()}
-allow = broker observe operate
-[vault sim]
-type = password_safe
-url = https://{vault.address}/BeyondTrust/api/public/v3
-ca_file = {vault.folder / "ca.pem"}
-api_key_file = {vault.folder / "api.key"}
-connections = 64
-max_calls = 20000
-call_timeout = 60s
-{store}""")
-        core = 0 if os.cpu_count() < 8 else 2 + number
-        self.process = pinned(core, [BIN / "jumpgate", "run", "-c", conf], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.address = addresses(self.process, {"main"})["main"]
+        super().__init__(vault, home=pathlib.Path(self.home.name), core=0 if os.cpu_count() < 8 else 2 + number, vault_section=store,
+                         **more)
         host, port = self.address.rsplit(":", 1)
         self.connection = http.client.HTTPConnection(host, int(port), timeout=60)
         while self.call("GET", "/readyz")[0] != 200:
@@ -128,17 +99,24 @@ call_timeout = 60s
         answer = self.connection.getresponse()
         return answer.status, json.loads(answer.read() or "{}")
 
-    def metric(self, name):
-        self.connection.request("GET", "/metrics", None, {"Authorization": f"Bearer {TOKEN}"})
-        rows = [line.rsplit(" ", 1) for line in self.connection.getresponse().read().decode().splitlines() if not line.startswith("#")]
-        return sum(float(value) for key, value in rows if key.split("{")[0] == name)
-
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
         self.connection.close()
-        self.folder.cleanup()
+        self.home.cleanup()
+
+
+class GateAlone(Gate):
+    """The only gateway on an etcd of its own."""
+
+    def __init__(self, vault, **more):
+        self.etcd = Etcd()
+        super().__init__(vault, self.etcd, **more)
+
+    def __exit__(self, *left):
+        super().__exit__(*left)
+        self.etcd.__exit__()
 
 
 def session(number, users, name):

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 
+from cluster import GateAlone
 from output import say, table
 from stage import TOKEN, Jumpgate, JumpgateMemory, Vault, load
 
@@ -100,8 +101,12 @@ def instructions(folder, options):
     for name, clients, op, kind, world in (("check-out and release", 16, "checkout", Jumpgate, few),
                                            ("check-out and release, tmpfs", 16, "checkout", JumpgateMemory, few),
                                            ("check-out and release", 256, "checkout", Jumpgate, few),
+                                           ("check-out and release, etcd", 16, "checkout", GateAlone, few),
                                            ("find, from memory", 16, "find", Jumpgate, few),
                                            (f"search, {SYSTEMS} systems", 16, "search", Jumpgate, many)):
+        if kind == GateAlone and not shutil.which("etcd"):
+            say("left out, not installed: etcd")
+            continue
         with Vault(folder, **world) as vault:
             m = measure(folder, vault, options, clients, op, kind, rows=0 if tops else 30)
         tops = tops or m["functions"]

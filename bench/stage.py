@@ -155,15 +155,18 @@ class Jumpgate(Broker):
     name = "jumpgate"
 
     def __init__(self, vault, connections=64, sessions=4, binary=None, gateway="", list_each_time=False, state=None, timeout="60s",
-                 keep_state=False, tls=False, vault_section="", under=(), list_cache="60s"):
-        """`under` is a command that runs the gateway's; with `tls` there is a second listener, its address is `tls_address`."""
-        folder = vault.folder
-        self.state = state = state or folder / "state"
+                 keep_state=False, tls=False, vault_section="", under=(), list_cache="60s", home=None, core=0):
+        """`under` is a command that runs the gateway's; with `tls` there is a second listener, its address is `tls_address`.
+
+        Configuration and state are in `home`, or in the vault's folder; `vault_section` is written behind that of the vault.
+        """
+        folder, home = vault.folder, home or vault.folder
+        self.state = state = state or home / "state"
         if not keep_state:
             shutil.rmtree(state, ignore_errors=True)
             state.mkdir(mode=0o700)
         caches = "list_cache = 0s\ncatalogue_cache = 1ms" if list_each_time else f"list_cache = {list_cache}"
-        conf = folder / "jumpgate.conf"
+        conf = home / "jumpgate.conf"
         conf.write_text(f"""
 [gateway]
 state_dir = {state}
@@ -193,7 +196,7 @@ call_timeout = 60s
 """)
         command = [*under, binary or BIN / "jumpgate", "run", "-c", conf]
         started = time.monotonic()
-        self.process = pinned(0, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.process = pinned(core, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         found = addresses(self.process, {"main", "tls"} if tls else {"main"})
         self.address, self.tls_address = found["main"], found.get("tls")
         self.start_seconds = time.monotonic() - started
