@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * certificate.c - until when a certificate is good; see certificate.h.
+ * certificate.c - until when a certificate is good, and whether it was refused; see certificate.h.
  */
 #include "base/certificate.h"
 
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -53,4 +55,33 @@ int64_t certificate_file_end(const char *path)
 
     X509_free(certificate);
     return end;
+}
+
+/* ---- refused by a server ---- */
+
+static const int refusals[] = {
+    SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, SSL_R_TLSV1_ALERT_UNKNOWN_CA,
+    SSL_R_SSLV3_ALERT_BAD_CERTIFICATE,       SSL_R_SSLV3_ALERT_NO_CERTIFICATE,
+    SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,   SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED,
+    SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN,   SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
+    SSL_R_TLSV1_ALERT_ACCESS_DENIED,
+};
+
+bool certificate_is_refusal(int reason)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        if (refusals[i] == reason)
+            return true;
+    return false;
+}
+
+const char *certificate_refusal_in(const char *text)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        const char *words = ERR_reason_error_string(ERR_PACK(ERR_LIB_SSL, 0, refusals[i]));
+
+        if (words && strstr(text, words))
+            return words;
+    }
+    return NULL;
 }

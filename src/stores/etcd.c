@@ -459,6 +459,14 @@ static void on_joined(struct etcd_join *j, const char *why)
         s->opened(s->opened_arg, why);
 }
 
+static void on_join_failed(struct etcd_join *j, const char *why)
+{
+    char text[ETCD_JOIN_WHY];
+
+    (void)snprintf(text, sizeof text, "it has not joined its cluster yet: %s", why);
+    etcd_cluster_note_writable(CONTAINER_OF(j, struct etcd_store, join), text);
+}
+
 /* ---- opening ---- */
 
 static char *copy_or_empty(const char *text)
@@ -523,7 +531,8 @@ static void set_parts(struct etcd_store *s, bool has_vaults)
                                  .vaults = s->vaults,
                                  .nvaults = s->nvaults,
                                  .ttl_ms = s->ttl_ms,
-                                 .done = on_joined};
+                                 .done = on_joined,
+                                 .failed = on_join_failed};
     etcd_cluster_set_adopter(s, has_vaults);
     s->asker = (struct etcd_asker){.client = s->client,
                                    .timers = timers,

@@ -224,7 +224,9 @@ static const struct etcd_refusal *read_refusal(struct call *call, const char *wh
     cJSON *tree = parse(call, &ignored);
     const struct etcd_refusal *refusal = etcd_refusal_of(json_text(tree, "message"));
 
-    (void)snprintf(words, 140, "HTTP %d%s %.90s", call->status, when, json_text(tree, "message"));
+    const char *said = json_text(tree, "message");
+
+    (void)snprintf(words, 140, "HTTP %d%s%s%.90s", call->status, when, *said ? " " : "", said);
     cJSON_Delete(tree);
     call_free_answer(call);
     return refusal;
@@ -472,11 +474,10 @@ static void on_answer(struct call *call)
     if (call->err) {
         on_silence(c);
     } else if (is_member_down(call->status)) {
-        char why[40];
+        char why[140];
 
-        (void)snprintf(why, sizeof why, "HTTP %d", call->status);
+        read_refusal(call, "", why);
         c->unknown = true;
-        call_free_answer(call);
         next_member(c, -EIO, why);
     } else if (call->status == 200) {
         on_result(c);

@@ -20,12 +20,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AGAIN_MS   1000
-#define SOON_MS    100
-#define BODY_MAX   (256u << 10)
-#define SCHEMA_KEY "c/schema"
-#define DEPTH      4
-#define VAULTS_MAX 64 /* that are written with the entrance; etcd takes 128 operations to a transaction */
+#define AGAIN_MS      1000
+#define SOON_MS       100
+#define SAID_EVERY_MS 60000
+#define BODY_MAX      (256u << 10)
+#define SCHEMA_KEY    "c/schema"
+#define DEPTH         4
+#define VAULTS_MAX    64 /* that are written with the entrance; etcd takes 128 operations to a transaction */
 
 static void on_call(struct etcd_call *);
 
@@ -40,9 +41,16 @@ static void try_in(struct etcd_join *j, uint64_t ms)
         log_error("store_timer", "error=%s", "out of memory");
 }
 
+/* The log has it at once, and then each minute. */
 static void join_failed(struct etcd_join *j, const char *why)
 {
-    log_warn("store_join", "node=%s error=%s", j->node, why);
+    uint64_t now_ms = clock_now(j->clock);
+
+    if (!j->said_ms || now_ms - j->said_ms >= SAID_EVERY_MS) {
+        log_warn("store_join", "node=%s error=%s", j->node, why);
+        j->said_ms = now_ms;
+    }
+    j->failed(j, why);
     try_in(j, AGAIN_MS);
 }
 
@@ -496,6 +504,7 @@ int etcd_join_start(struct etcd_join *j)
     STAILQ_INIT(&j->cursors);
     j->call = (struct etcd_call){.path = "/v3/kv/txn", .body = BUF_INIT(BODY_MAX), .done = on_call};
     j->other_mod = 0;
+    j->said_ms = 0;
     j->running = true;
     int err = timer_start(j->timers, &j->again, 0, on_again);
 

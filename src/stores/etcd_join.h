@@ -48,7 +48,8 @@ struct etcd_join {
     const struct etcd_vault *vaults;
     size_t nvaults;
     uint64_t ttl_ms;
-    void (*done)(struct etcd_join *, const char *why); /* "" = joined */
+    void (*done)(struct etcd_join *, const char *why);   /* "" = joined */
+    void (*failed)(struct etcd_join *, const char *why); /* a try; the next one follows */
     /* in done() */
     int64_t revision; /* of m/NODE, which is its epoch */
     uint64_t sent_ms; /* monotonic: when the gateway entered */
@@ -65,6 +66,7 @@ struct etcd_join {
     int64_t other_mod;  /* of another instance's m/NODE at the last look; 0 = none */
     uint64_t other_ms;  /* since when it is so */
     uint64_t looked_ms; /* monotonic: at the last look */
+    uint64_t said_ms;   /* monotonic: when the log has had why it fails; 0 = not since the start */
 };
 
 int etcd_join_start(struct etcd_join *); /* 0 or -ENOMEM. Once more after done() */

@@ -6,6 +6,7 @@ Everything lands in one directory as PEM files, ECDSA P-256, valid for a few day
     server = ca.server()                   # SAN DNS:localhost, IP:127.0.0.1, IP:::1
     client = ca.client("pra", sans=["DNS:pra.acme.test"])
     expired = ca.server("expired", expired=True)
+    member = ca.member(seconds=20)   # of etcd: for a server and a client; ends soon
     other = Authority(directory, "untrusted")
 
 A pair has .certificate and .key (paths as text). Keys are readable by their owner alone.
@@ -61,13 +62,20 @@ class Authority:
     def client(self, name="client", sans=("DNS:client.acme.test",), expired=False, days=10):
         return self._issue(name, sans, "clientAuth", expired, days=days)
 
-    def _issue(self, name, sans, usage, expired, begins_in_days=0, days=10):
+    def member(self, name="member", sans=SERVER_SANS, seconds=None):
+        return self._issue(name, sans, "serverAuth,clientAuth", False, seconds=seconds)
+
+    def nameless(self, name="nameless", seconds=None):
+        """A client's without Common Name."""
+        return self._issue(name, (), "clientAuth", False, seconds=seconds, subject="/O=jumpgate")
+
+    def _issue(self, name, sans, usage, expired, begins_in_days=0, days=10, seconds=None, subject=None):
         key = self.directory / f"{name}.key"
         request = self.directory / f"{name}.csr"
         certificate = self.directory / f"{name}.crt"
         extensions = self.directory / f"{name}.ext"
         _new_key(key)
-        _openssl("req", "-new", "-key", str(key), "-out", str(request), "-subj", f"/CN={name}")
+        _openssl("req", "-new", "-key", str(key), "-out", str(request), "-subj", subject or f"/CN={name}")
         lines = ["basicConstraints=critical,CA:FALSE", "keyUsage=critical,digitalSignature",
                  f"extendedKeyUsage={usage}"]
         if sans:
@@ -75,6 +83,9 @@ class Authority:
         extensions.write_text("\n".join(lines) + "\n", encoding="ascii")
         if expired:
             self._sign_dated(request, certificate, extensions, "20240101000000Z", "20240201000000Z")
+        elif seconds is not None:
+            self._sign_dated(request, certificate, extensions,
+                             *(time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + at)) for at in (-60, seconds)))
         elif begins_in_days:
             begin, end = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + day * 86400))
                           for day in (begins_in_days, begins_in_days + days))
@@ -114,7 +125,7 @@ class Authority:
         config.write_text(
             "[ca]\ndefault_ca=d\n[d]\n"
             f"database={base}/index.txt\nserial={base}/serial\nnew_certs_dir={base}\n"
-            "default_md=sha256\npolicy=p\nunique_subject=no\n[p]\ncommonName=supplied\n", encoding="utf-8")
+            "default_md=sha256\npolicy=p\nunique_subject=no\n[p]\ncommonName=optional\norganizationName=optional\n", encoding="utf-8")
         _openssl("ca", "-batch", "-config", str(config), "-cert", self.certificate, "-keyfile", self.key,
                  "-in", str(request), "-out", str(certificate), "-extfile", str(extensions), "-notext",
                  "-startdate", begin, "-enddate", end)

@@ -61,17 +61,18 @@ def after(prefix):
 
 
 class Etcd:
-    """`tls` is (certificate pair of the server, authority), both as certificates.py makes them. With `network` (network.py)
+    """`tls` is (certificate pair of the server, authority), both as certificates.py makes them; `client`, the pair of those who
+    ask, makes the members want one. With `network` (network.py)
     the members are its machines e0, e1, …"""
 
-    def __init__(self, members=1, tls=None, arguments=(), network=None):
+    def __init__(self, members=1, tls=None, arguments=(), network=None, client=None):
         self.program = program()
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.folder = tempfile.TemporaryDirectory(prefix="jumpgate-etcd-", dir=memory)
         self.path = pathlib.Path(self.folder.name)
         ports = free_ports(2 * members)
         self.client_ports, self.peer_ports = ports[:members], ports[members:]
-        self.tls = tls
+        self.tls, self.client = tls, client
         self.network = network
         self.arguments = list(arguments)
         self.processes = [None] * members
@@ -99,8 +100,10 @@ class Etcd:
                    "--initial-cluster", ",".join(f"m{i}={peer}" for i, peer in enumerate(peers)),
                    "--initial-cluster-token", self.path.name, *self.arguments]
         if self.tls:
-            server, _ = self.tls
+            server, authority = self.tls
             command += ["--cert-file", server.certificate, "--key-file", server.key]
+            if self.client:
+                command += ["--client-cert-auth", "--trusted-ca-file", authority.certificate]
         with open(self.path / f"m{member}.log", "ab") as log:
             self.processes[member] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -140,6 +143,8 @@ class Etcd:
     def ask(self, path, body, member=0, token=None):
         """(status, JSON); None where the member does not answer."""
         context = ssl.create_default_context(cafile=self.tls[1].certificate) if self.tls else None
+        if context and self.client:
+            context.load_cert_chain(self.client.certificate, self.client.key)
         host, port = self.host(member), self.client_ports[member]
         connection = http.client.HTTPSConnection(host, port, timeout=5, context=context) if context \
             else http.client.HTTPConnection(host, port, timeout=5)

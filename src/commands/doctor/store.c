@@ -12,6 +12,7 @@
  */
 #include "commands/doctor/stages.h"
 
+#include "base/certificate.h"
 #include "base/container_of.h"
 #include "base/id.h"
 #include "base/json.h"
@@ -43,6 +44,7 @@ struct store_doctor {
     struct etcd_client_opts opts;
     struct secret password;
     size_t reached;
+    bool refused; /* by a member: the client certificate, or the lack of one */
     int64_t revision, db_bytes, quota;
     bool skew_known;
     int64_t skew_ms; /* of the member whose clock differs most */
@@ -194,12 +196,13 @@ static void look_at_member(struct store_doctor *s, size_t i, size_t *api, size_t
     enter(s, STAGE_STORE_REACH);
     if (is_unreached(c.call.err)) {
         report_note(s->d, "%s", c.call.why);
+        s->refused |= certificate_refusal_in(c.call.why) != NULL;
     } else {
         s->reached++;
         report_note(s->d, "%s answers in %.1f ms", endpoint, (double)c.took_us / 1000);
         enter(s, STAGE_STORE_API);
-        if (c.call.err == -EIO) { /* 503: etcd's own word for a member without a leader */
-            (*api)++;
+        if (c.call.err == -EIO) { /* 503: a member without a leader says so in etcd's own words */
+            *api += strstr(c.call.why, "etcdserver:") != NULL;
             report_note(s->d, "%s", c.call.why);
         } else if (c.call.err || !*version) {
             report_note(s->d, "%s", c.call.err ? c.call.why : endpoint);
@@ -214,6 +217,24 @@ static void look_at_member(struct store_doctor *s, size_t i, size_t *api, size_t
     call_free(&c);
 }
 
+static bool none_is_reached(struct store_doctor *s)
+{
+    report_failed(s->d, "none of the %zu members answers", s->conf->endpoints.n);
+    if (s->refused)
+        return failed(s,
+                      s->conf->client_certificate
+                          ? "etcd does not accept `client_certificate`: it has ended, or its issuer is none "
+                            "of etcd's `trusted-ca-file`"
+                          : "etcd wants a client certificate (`client-cert-auth`), and [store] has none",
+                      "have one issued by that authority, and set `client_certificate` and `client_key`");
+    return failed(
+        s,
+        "see the notes: the name, the way to the port, or the certificate (issuer, name, end); etcd "
+        "that ends the connection at once may refuse `client_certificate`",
+        "correct `endpoints`, `ca_file` and `client_certificate`, or let this machine through to "
+        "the members");
+}
+
 static bool look_at_members(struct store_doctor *s)
 {
     size_t n = s->conf->endpoints.n, api = 0, old = 0;
@@ -221,12 +242,8 @@ static bool look_at_members(struct store_doctor *s)
     for (size_t i = 0; i < n; i++)
         look_at_member(s, i, &api, &old);
     enter(s, STAGE_STORE_REACH);
-    if (!s->reached) {
-        report_failed(s->d, "none of the %zu members answers", n);
-        return failed(s,
-                      "see the notes: the name, the way to the port, or the certificate (issuer, name, end)",
-                      "correct `endpoints` and `ca_file`, or let this machine through to the members");
-    }
+    if (!s->reached)
+        return none_is_reached(s);
     if (s->reached < n) {
         report_warning(s->d, "%zu of %zu members answer", s->reached, n);
         (void)failed(s, "see the notes: those members are away, or not to be reached from here",
@@ -249,6 +266,13 @@ static bool look_at_members(struct store_doctor *s)
         (void)failed(s, "3.4.16 to 3.6 are known to work", "use a version of that range");
     } else {
         report_ok(s->d, "the JSON gateway of %zu member%s answers", api, api == 1 ? "" : "s");
+    }
+    if (!old && api < s->reached) {
+        report_warning(s->d, "the JSON gateway of %zu of %zu members answers", api, s->reached);
+        (void)failed(s,
+                     "the others start, or their server certificate has ended, is for other names, or lacks "
+                     "clientAuth",
+                     "look at their log, and restart them once their certificate is right");
     }
     return true;
 }

@@ -11,6 +11,8 @@
  */
 #include "commands/doctor/stages.h"
 
+#include "base/certificate.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -326,23 +328,6 @@ static void explain_refusal(struct doctor *d, long refused)
     }
 }
 
-/* The alerts by which a server refuses the certificate of a client, or the lack of one. */
-static bool is_about_own_certificate(int alert)
-{
-    static const int alerts[] = {
-        SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, SSL_R_TLSV1_ALERT_UNKNOWN_CA,
-        SSL_R_SSLV3_ALERT_BAD_CERTIFICATE,       SSL_R_SSLV3_ALERT_NO_CERTIFICATE,
-        SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,   SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED,
-        SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN,   SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
-        SSL_R_TLSV1_ALERT_ACCESS_DENIED,
-    };
-
-    for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++)
-        if (alerts[i] == alert)
-            return true;
-    return false;
-}
-
 static void explain_own_certificate(struct doctor *d)
 {
     const struct conf_vault *conf = d->vault_conf;
@@ -367,7 +352,7 @@ static void explain_own_certificate(struct doctor *d)
 
 static void explain_handshake(struct doctor *d, const struct probe *probe)
 {
-    if (is_about_own_certificate(probe->alert)) {
+    if (certificate_is_refusal(probe->alert)) {
         explain_own_certificate(d);
         return;
     }

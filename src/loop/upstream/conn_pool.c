@@ -309,6 +309,14 @@ static bool nothing_follows(struct pool_conn *c)
     return n == -EAGAIN;
 }
 
+/* With TLS 1.3 a server refuses a client's certificate on a connection that is open: an answer decides. */
+static void note_reached(struct upstream *up)
+{
+    if (up->unreached)
+        log_info("upstream_reachable", "kind=%s name=%s failures=%u", up->kind, up->name, up->unreached);
+    up->unreached = 0;
+}
+
 static void pool_conn_answered(struct pool_conn *c, bool more)
 {
     struct upstream *up = c->up;
@@ -318,7 +326,8 @@ static void pool_conn_answered(struct pool_conn *c, bool more)
                 (!more || nothing_follows(c));
 
     c->call = NULL;
-    c->exchanges++;
+    if (c->exchanges++ == 0)
+        note_reached(up);
     exchange_finish(&c->exchange);
     up->state.last_success_ms = now;
     upstream_finish(call, 0, "");
@@ -453,7 +462,8 @@ static size_t connects_allowed(const struct upstream *up)
 static void connect_failed(struct upstream *up, enum call_fault fault, const char *why)
 {
     up->fault = fault;
-    if (up->failures++ == 0)
+    up->failures++;
+    if (up->unreached++ == 0)
         log_warn("upstream_unreachable", "kind=%s name=%s why=%s", up->kind, up->name, why);
     upstream_failed(up, why);
     upstream_fail_waiting(up, 1, why);
@@ -473,8 +483,6 @@ static void on_opened(struct vault_conn *vault_conn, int err)
         pool_conn_close(c, why);
         connect_failed(up, fault, why);
     } else {
-        if (up->failures)
-            log_info("upstream_reachable", "kind=%s name=%s failures=%u", up->kind, up->name, up->failures);
         up->failures = 0;
         pool_conn_opened(c);
         pool_conn_idle(c);

@@ -77,6 +77,7 @@ struct upstream {
 
     /* back-off */
     unsigned failures;     /* connects that failed in a row */
+    unsigned unreached;    /* connects that failed since a new connection has carried an answer */
     enum call_fault fault; /* of the last one */
     uint64_t closed_until_ms;
 

@@ -21,12 +21,14 @@
  */
 #include "loop/upstream/vault_conn.h"
 
+#include "base/certificate.h"
 #include "base/memory/secret.h"
 #include "base/text.h"
 #include "loop/upstream/dialer.h"
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -145,12 +147,25 @@ static enum call_fault fault_of(const struct vault_conn *vc, CURLcode result)
     }
 }
 
+/* A client certificate that the other side refuses is said as that, and not as OpenSSL says it. */
+static void set_error(struct vault_conn *vc, const char *why)
+{
+    if (!vc->error[0])
+        text_copy(vc->error, sizeof(vc->error), why);
+    if (strstr(vc->error, "getpeername() failed")) /* libcurl's word for a socket that is closed by then */
+        text_copy(vc->error, sizeof(vc->error), "the server has ended the connection as soon as it was open");
+    const char *alert = certificate_refusal_in(vc->error);
+
+    if (alert)
+        (void)snprintf(vc->error, sizeof(vc->error),
+                       "the client certificate is refused, or one is wanted (%s)", alert);
+}
+
 static int open_failed(struct vault_conn *vc, const char *why)
 {
     if (!vc->fault)
         vc->fault = CALL_FAULT_OTHER;
-    if (!vc->error[0])
-        text_copy(vc->error, sizeof(vc->error), why);
+    set_error(vc, why);
     return -ECONNREFUSED;
 }
 
@@ -190,8 +205,7 @@ void vault_conn_on_opened(struct vault_conn *vc, CURLcode result)
 
 static int conn_lost(struct vault_conn *vc, const char *why)
 {
-    if (!vc->error[0])
-        text_copy(vc->error, sizeof(vc->error), why);
+    set_error(vc, why);
     return -ECONNRESET;
 }
 
