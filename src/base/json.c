@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json.c - strict JSON as cJSON's trees; see json.h.
+ * json.c - strict JSON on cJSON; see json.h.
  *
- * scan_*() walks the text once, refuses whatever RFC 8259 does not allow, and builds the tree as it goes.
- * cJSON's own parser is lenient, so that it would need the same walk before it. Only a string that has an
- * escape, or a letter that JSON_MEND replaces, is walked twice: for its length, and for its bytes.
+ * Two steps. scan_*() walks the text once and refuses whatever RFC 8259 does not allow, without building
+ * anything; only then does cJSON, which is lenient, build the tree. Duplicate members are looked for in the
+ * tree afterwards, where names are already unescaped.
+ *
+ * With JSON_MEND and JSON_EXACT the scanner writes a copy as soon as it meets a letter or a number that
+ * cannot stay as it is, and cJSON reads the copy. A text without any is never copied.
  *
  * Not here: where trees live (json_memory.c), writing (jsonw.c) and the meaning of any member.
  */
@@ -15,10 +18,10 @@
 #include "base/utf8.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 void json_init(void)
 {
@@ -29,18 +32,15 @@ void json_init(void)
  */
 
 struct scan {
-    const char *p, *end;
+    const char *from, *p, *end;
     unsigned depth, max_depth, flags;
     size_t values;
     const char *why;
     int err;
-    struct {
-        char *to;     /* its bytes go here; NULL = they are counted */
-        size_t len;   /* so far */
-        size_t bad;   /* letters that were replaced */
-        bool changes; /* its bytes are not those of the text */
-    } string;         /* the one that is scanned */
-    size_t mended;    /* strings of the tree with a letter that was replaced */
+    struct buf copy;    /* what cJSON reads instead of the text; empty = the text itself */
+    const char *copied; /* up to here it holds what was scanned; NULL = there is no copy */
+    size_t letters;     /* replaced so far */
+    size_t mended;      /* strings that hold one of them */
 };
 
 /* A value costs some hundred bytes in a tree and may cost two in a text: what is counted is the tree. */
@@ -60,25 +60,16 @@ static bool scan_refuse(struct scan *s, const char *why)
     return scan_refuse_as(s, -EINVAL, why);
 }
 
-static cJSON *refuse_value(struct scan *s, const char *why)
+/* The next `n` bytes are `with` in the copy. */
+static bool scan_replace(struct scan *s, size_t n, const char *with, size_t with_len)
 {
-    (void)scan_refuse(s, why);
-    return NULL;
-}
-
-static void put_bytes(struct scan *s, const char *bytes, size_t n)
-{
-    if (s->string.to)
-        memcpy(s->string.to + s->string.len, bytes, n);
-    s->string.len += n;
-}
-
-/* The next `n` bytes of the text are others in the string. */
-static void put_instead(struct scan *s, size_t n, const char *bytes, size_t nbytes)
-{
-    put_bytes(s, bytes, nbytes);
-    s->string.changes = true;
+    if (!s->copied)
+        s->copied = s->from;
+    (void)buf_append(&s->copy, s->copied, (size_t)(s->p - s->copied));
+    (void)buf_append(&s->copy, with, with_len);
     s->p += n;
+    s->copied = s->p;
+    return s->copy.failed ? scan_refuse_as(s, -ENOMEM, "out of memory") : true;
 }
 
 /* The next `n` bytes are a letter that JSON forbids in a string. */
@@ -86,9 +77,8 @@ static bool scan_bad_letter(struct scan *s, size_t n, const char *why)
 {
     if (!(s->flags & JSON_MEND))
         return scan_refuse_as(s, -EILSEQ, why);
-    put_instead(s, n, "\xef\xbf\xbd", 3);
-    s->string.bad++;
-    return true;
+    s->letters++;
+    return scan_replace(s, n, "\xef\xbf\xbd", 3);
 }
 
 static void skip_blanks(struct scan *s)
@@ -144,23 +134,20 @@ static size_t unicode_escape(const char *p, const char *end, unsigned *code)
 /* At a backslash. */
 static bool scan_escape(struct scan *s)
 {
-    static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
-    const char *p = s->p + 1, *letter;
-    char encoded[4];
+    const char *p = s->p + 1;
     unsigned code;
 
     if (p >= s->end || !*p)
         return scan_refuse(s, "text ends inside a string");
-    letter = strchr(letters, *p);
-    if (letter) {
-        put_instead(s, 2, &meant[letter - letters], 1);
+    if (strchr("\"\\/bfnrt", *p)) {
+        s->p += 2;
         return true;
     }
     if (*p != 'u')
         return scan_refuse(s, "unknown escape in a string");
     size_t n = unicode_escape(p + 1, s->end, &code);
     if (n) {
-        put_instead(s, 2 + n, encoded, utf8_encode(encoded, code));
+        s->p += 2 + n;
         return true;
     }
     if (hex4(p + 1, s->end) < 0)
@@ -177,96 +164,27 @@ static bool scan_letter(struct scan *s)
         return scan_bad_letter(s, 1, "control character in a string");
     if (n != whole)
         return scan_bad_letter(s, n, "bad UTF-8");
-    put_bytes(s, s->p, n);
     s->p += n;
     return true;
 }
 
 /* Behind the opening quote. */
-static bool scan_string(struct scan *s, char *to)
+static bool scan_string(struct scan *s)
 {
-    s->string.to = to;
-    s->string.len = s->string.bad = 0;
-    s->string.changes = false;
-    for (;;) {
-        size_t n = text_plain_run(s->p, (size_t)(s->end - s->p));
+    size_t before = s->letters;
 
-        put_bytes(s, s->p, n);
-        s->p += n;
+    for (;;) {
+        s->p += text_plain_run(s->p, (size_t)(s->end - s->p));
         if (s->p == s->end)
             return scan_refuse(s, "text ends inside a string");
         if (*s->p == '"') {
             s->p++;
+            s->mended += s->letters != before;
             return true;
         }
         if (*s->p == '\\' ? !scan_escape(s) : !scan_letter(s))
             return false;
     }
-}
-
-/* ---- tree -----------------------------------------------------------------------------------------------
- */
-
-static void *allocate(struct scan *s, size_t n)
-{
-    void *piece = cJSON_malloc(n);
-
-    if (!piece)
-        (void)scan_refuse_as(s, -ENOMEM, "out of memory");
-    return piece;
-}
-
-static cJSON *node_new(struct scan *s, int type)
-{
-    cJSON *node = allocate(s, sizeof *node);
-
-    if (node)
-        *node = (cJSON){.type = type};
-    return node;
-}
-
-/* NUL-terminated. NULL = refused. */
-static char *copy_text(struct scan *s, const char *from, size_t n)
-{
-    char *text = allocate(s, n + 1);
-
-    if (!text)
-        return NULL;
-    memcpy(text, from, n);
-    text[n] = '\0';
-    return text;
-}
-
-/* Behind the opening quote. NULL = refused. */
-static char *take_string(struct scan *s)
-{
-    const char *from = s->p;
-
-    if (!scan_string(s, NULL))
-        return NULL;
-    s->mended += s->string.bad != 0;
-    if (!s->string.changes)
-        return copy_text(s, from, s->string.len);
-    char *text = allocate(s, s->string.len + 1);
-
-    if (!text)
-        return NULL;
-    s->p = from;
-    (void)scan_string(s, text); /* as before */
-    text[s->string.len] = '\0';
-    return text;
-}
-
-/* Takes the text, which may be NULL = refused. */
-static cJSON *text_node(struct scan *s, char *text)
-{
-    cJSON *node = text ? node_new(s, cJSON_String) : NULL;
-
-    if (node)
-        node->valuestring = text;
-    else
-        cJSON_free(text);
-    return node;
 }
 
 static size_t skip_digits(struct scan *s)
@@ -280,29 +198,20 @@ static size_t skip_digits(struct scan *s)
 
 /* Digits that a double keeps whatever they are. */
 #define DIGITS_KEPT 15
-#define NUMBER_MAX  63
 
-static double number_of(const char *from, size_t n)
+/* An integer, from `from` to here, becomes a string: as a number, a double would take its place. */
+static bool quote_number(struct scan *s, const char *from)
 {
-    char text[NUMBER_MAX + 1];
+    char text[66];
+    size_t n = (size_t)(s->p - from);
 
-    memcpy(text, from, n);
-    text[n] = '\0';
-    return strtod(text, NULL);
+    text[0] = text[n + 1] = '"';
+    memcpy(text + 1, from, n);
+    s->p = from;
+    return scan_replace(s, n, text, n + 2);
 }
 
-static cJSON *number_node(struct scan *s, double number)
-{
-    cJSON *node = node_new(s, cJSON_Number);
-
-    if (!node)
-        return NULL;
-    node->valuedouble = number;
-    node->valueint = number >= INT_MAX ? INT_MAX : number <= INT_MIN ? INT_MIN : (int)number;
-    return node;
-}
-
-static cJSON *scan_number(struct scan *s)
+static bool scan_number(struct scan *s)
 {
     const char *from = s->p;
 
@@ -310,68 +219,116 @@ static cJSON *scan_number(struct scan *s)
     const char *first = s->p;
     size_t n = skip_digits(s);
     if (n == 0 || (n > 1 && *first == '0'))
-        return refuse_value(s, "not a JSON value");
+        return scan_refuse(s, "not a JSON value");
     const char *whole = s->p;
     if (next_is(s, '.') && skip_digits(s) == 0)
-        return refuse_value(s, "bad number");
+        return scan_refuse(s, "bad number");
     if (next_is(s, 'e') || next_is(s, 'E')) {
         if (!next_is(s, '+'))
             (void)next_is(s, '-');
         if (skip_digits(s) == 0)
-            return refuse_value(s, "bad number");
+            return scan_refuse(s, "bad number");
     }
-    if (s->p - from > NUMBER_MAX)
-        return refuse_value(s, "number too long");
+    if (s->p - from > 63)
+        return scan_refuse(s, "number too long");
     if (s->flags & JSON_EXACT && s->p == whole && n > DIGITS_KEPT)
-        return text_node(s, copy_text(s, from, (size_t)(s->p - from)));
-    return number_node(s, number_of(from, (size_t)(s->p - from)));
+        return quote_number(s, from);
+    return true;
 }
 
-static cJSON *scan_word(struct scan *s, const char *word, int type)
+static bool scan_word(struct scan *s, const char *word)
 {
     size_t n = strlen(word);
 
     if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
-        return refuse_value(s, "not a JSON value");
+        return scan_refuse(s, "not a JSON value");
     s->p += n;
-    return node_new(s, type);
+    return true;
 }
 
-static cJSON *scan_value(struct scan *s);
+static bool scan_value(struct scan *s);
 
-/* A value that has its name. */
-static cJSON *scan_member(struct scan *s)
+static bool scan_member(struct scan *s)
 {
     skip_blanks(s);
     if (!next_is(s, '"'))
-        return refuse_value(s, "member name expected");
-    char *name = take_string(s);
-
-    if (!name)
-        return NULL;
+        return scan_refuse(s, "member name expected");
+    if (!scan_string(s))
+        return false;
     skip_blanks(s);
-    cJSON *value = next_is(s, ':') ? scan_value(s) : refuse_value(s, "colon expected");
-
-    if (value)
-        value->string = name;
-    else
-        cJSON_free(name);
-    return value;
+    if (!next_is(s, ':'))
+        return scan_refuse(s, "colon expected");
+    return scan_value(s);
 }
 
-/* The first child's `prev` is the last one, as cJSON has it. */
-static void add_child(cJSON *parent, cJSON *child)
+/* Behind the opening bracket. */
+static bool scan_container(struct scan *s, char close, bool (*item)(struct scan *))
 {
-    cJSON *first = parent->child;
+    if (++s->depth > s->max_depth)
+        return scan_refuse(s, "nested too deep");
+    skip_blanks(s);
+    if (!next_is(s, close)) {
+        do {
+            if (!item(s))
+                return false;
+            skip_blanks(s);
+        } while (next_is(s, ','));
+        if (!next_is(s, close))
+            return scan_refuse(s,
+                               s->p >= s->end ? "text ends too early" : "comma or closing bracket expected");
+    }
+    s->depth--;
+    return true;
+}
 
-    if (first) {
-        child->prev = first->prev;
-        first->prev->next = child;
-        first->prev = child;
-    } else {
-        parent->child = child->prev = child;
+static bool scan_value(struct scan *s)
+{
+    skip_blanks(s);
+    if (s->p >= s->end)
+        return scan_refuse(s, "text ends too early");
+    if (++s->values > VALUES_MAX)
+        return scan_refuse(s, "more than a million values");
+    switch (*s->p) {
+    case '{': s->p++; return scan_container(s, '}', scan_member);
+    case '[': s->p++; return scan_container(s, ']', scan_value);
+    case '"': s->p++; return scan_string(s);
+    case 't': return scan_word(s, "true");
+    case 'f': return scan_word(s, "false");
+    case 'n': return scan_word(s, "null");
+    default: return scan_number(s);
     }
 }
+
+/* A buffer that never held a byte has no address. */
+static struct scan scan_start(const char *text, size_t len, unsigned depth, unsigned flags)
+{
+    const char *p = len ? text : "";
+    size_t most = len * 3 + 3; /* of a copy: one byte may become the three of U+FFFD */
+
+    return (struct scan){.from = p,
+                         .p = p,
+                         .end = p + len,
+                         .max_depth = depth,
+                         .flags = flags,
+                         .copy = {.max = most, .secret = flags & JSON_SECRET}};
+}
+
+static bool scan_text(struct scan *s)
+{
+    size_t len = (size_t)(s->end - s->p);
+
+    if (len >= 3 && memcmp(s->p, "\xef\xbb\xbf", 3) == 0)
+        return scan_refuse(s, "byte-order mark");
+    if (!scan_value(s))
+        return false;
+    skip_blanks(s);
+    if (s->p != s->end)
+        return scan_refuse(s, "text after the JSON value");
+    return s->copied ? scan_replace(s, 0, "", 0) : true;
+}
+
+/* ---- tree -----------------------------------------------------------------------------------------------
+ */
 
 static int by_name(const void *a, const void *b)
 {
@@ -412,94 +369,44 @@ static bool has_duplicate(const cJSON *object)
     return found;
 }
 
-/* Behind the opening bracket, up to the closing one. */
-static bool scan_children(struct scan *s, cJSON *parent, char close, cJSON *(*item)(struct scan *))
+static bool any_duplicate(const cJSON *value)
 {
-    skip_blanks(s);
-    if (next_is(s, close))
+    const cJSON *child;
+
+    if (cJSON_IsObject(value) && has_duplicate(value))
         return true;
-    do {
-        cJSON *child = item(s);
-
-        if (!child)
-            return false;
-        add_child(parent, child);
-        skip_blanks(s);
-    } while (next_is(s, ','));
-    return next_is(s, close) ||
-           scan_refuse(s, s->p >= s->end ? "text ends too early" : "comma or closing bracket expected");
+    if (!cJSON_IsObject(value) && !cJSON_IsArray(value))
+        return false;
+    cJSON_ArrayForEach(child, value) if (any_duplicate(child)) return true;
+    return false;
 }
 
-/* At the opening bracket. */
-static cJSON *scan_container(struct scan *s, int type, char close, cJSON *(*item)(struct scan *))
+static cJSON *build_tree(const struct scan *s, unsigned flags, struct json_outcome *out)
 {
-    bool is_strict = type == cJSON_Object && !(s->flags & JSON_DUPLICATES_OK);
+    const char *text = s->copied ? s->copy.data : s->from;
+    size_t len = s->copied ? s->copy.len : (size_t)(s->end - s->from);
 
-    s->p++;
-    if (++s->depth > s->max_depth)
-        return refuse_value(s, "nested too deep");
-    cJSON *node = node_new(s, type);
-    bool good = node && scan_children(s, node, close, item);
-
-    if (good && is_strict && has_duplicate(node))
-        good = scan_refuse(s, "duplicate member");
-    s->depth--;
-    if (good)
-        return node;
-    cJSON_Delete(node);
-    return NULL;
-}
-
-static cJSON *scan_value(struct scan *s)
-{
-    skip_blanks(s);
-    if (s->p >= s->end)
-        return refuse_value(s, "text ends too early");
-    if (++s->values > VALUES_MAX)
-        return refuse_value(s, "more than a million values");
-    switch (*s->p) {
-    case '{': return scan_container(s, cJSON_Object, '}', scan_member);
-    case '[': return scan_container(s, cJSON_Array, ']', scan_value);
-    case '"': s->p++; return text_node(s, take_string(s));
-    case 't': return scan_word(s, "true", cJSON_True);
-    case 'f': return scan_word(s, "false", cJSON_False);
-    case 'n': return scan_word(s, "null", cJSON_NULL);
-    default: return scan_number(s);
+    json_memory_begin(len, flags & JSON_SECRET);
+    cJSON *tree = cJSON_ParseWithLength(text, len);
+    json_memory_end();
+    if (!tree) {
+        *out = (struct json_outcome){.err = -ENOMEM, .why = "out of memory"};
+    } else if (!(flags & JSON_DUPLICATES_OK) && any_duplicate(tree)) {
+        cJSON_Delete(tree);
+        tree = NULL;
+        *out = (struct json_outcome){.err = -EINVAL, .why = "duplicate member"};
     }
-}
-
-/* A buffer that never held a byte has no address. */
-static struct scan scan_start(const char *text, size_t len, unsigned depth, unsigned flags)
-{
-    const char *p = len ? text : "";
-
-    return (struct scan){.p = p, .end = p + len, .max_depth = depth, .flags = flags};
-}
-
-static cJSON *scan_text(struct scan *s)
-{
-    size_t len = (size_t)(s->end - s->p);
-
-    if (len >= 3 && memcmp(s->p, "\xef\xbb\xbf", 3) == 0)
-        return refuse_value(s, "byte-order mark");
-    cJSON *tree = scan_value(s);
-
-    skip_blanks(s);
-    if (!tree || s->p == s->end)
-        return tree;
-    cJSON_Delete(tree);
-    return refuse_value(s, "text after the JSON value");
+    return tree;
 }
 
 cJSON *json_read(const char *text, size_t len, unsigned depth, unsigned flags, struct json_outcome *out)
 {
     struct scan s = scan_start(text, len, depth, flags);
+    bool good = scan_text(&s);
 
-    json_memory_begin(len, flags & JSON_SECRET);
-    cJSON *tree = scan_text(&s);
-
-    json_memory_end();
     *out = (struct json_outcome){.err = s.err, .why = s.why, .mended = s.mended};
+    cJSON *tree = good ? build_tree(&s, flags, out) : NULL;
+    buf_free(&s.copy);
     return tree;
 }
 
@@ -582,6 +489,30 @@ bool json_is_numeral(const cJSON *value)
 /* ---- one string -----------------------------------------------------------------------------------------
  */
 
+/* Text between the quotes, already scanned; returns the end of what was written. */
+static char *unescape(char *to, const char *p, const char *end)
+{
+    static const char from[] = "\"\\/bfnrt", plain[] = "\"\\/\b\f\n\r\t";
+
+    while (p < end) {
+        if (*p != '\\') {
+            *to++ = *p++;
+            continue;
+        }
+        p++;
+        if (*p == 'u') {
+            unsigned code = 0;
+            size_t n = unicode_escape(p + 1, end, &code);
+            to += utf8_encode(to, code);
+            p += 1 + n;
+        } else {
+            *to++ = plain[strchr(from, *p) - from];
+            p++;
+        }
+    }
+    return to;
+}
+
 int json_unescape(const char *text, size_t len, struct secret *out)
 {
     struct scan s = scan_start(text, len, 1, 0);
@@ -590,18 +521,19 @@ int json_unescape(const char *text, size_t len, struct secret *out)
     if (!next_is(&s, '"'))
         return -EINVAL;
     const char *from = s.p;
-    if (!scan_string(&s, NULL))
+    if (!scan_string(&s))
         return s.err;
+    const char *to = s.p - 1;
     skip_blanks(&s);
     if (s.p != s.end)
         return -EINVAL;
 
-    char *plain = secret_alloc(s.string.len + 1);
+    size_t room = (size_t)(to - from) + 1; /* unescaping never grows a text */
+    char *plain = secret_alloc(room);
     if (!plain)
         return -ENOMEM;
-    s.p = from;
-    (void)scan_string(&s, plain); /* as before */
-    int err = secret_set(out, plain, s.string.len);
+    char *end = unescape(plain, from, to);
+    int err = secret_set(out, plain, (size_t)(end - plain));
     secret_free(plain);
     return err;
 }

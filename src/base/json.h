@@ -1,10 +1,11 @@
 /*
- * json.h - strict JSON as cJSON's trees.
+ * json.h - strict JSON on cJSON.
  *
- * cJSON's own parser is lenient (bad UTF-8, duplicate keys, text after the value, a byte-order mark, \u0000
- * cutting a string short). json_parse() takes RFC 8259 in UTF-8 only, at most `depth` deep, without duplicate
- * members and without NUL. Vault answers are read by the same scanner but may repeat members, and their texts
- * are repaired (JSON_MEND). Trees are in memory that is wiped when it is freed (json_init).
+ * cJSON alone is lenient (bad UTF-8, duplicate keys, text after the value, a byte-order mark, \u0000 cutting
+ * a string short). json_parse() checks the text first in one pass, so what reaches cJSON is RFC 8259, UTF-8,
+ * at most `depth` deep, without duplicate members and without NUL. Vault answers are read by the same scanner
+ * but may repeat members, and their texts are repaired (JSON_MEND). cJSON works on wiping allocators
+ * (json_init).
  */
 #ifndef JG_BASE_JSON_H
 #define JG_BASE_JSON_H
