@@ -122,6 +122,7 @@ static void pass_crash_point(const struct store_step *step, bool durable)
         [STEP_CURSOR] = {"pra.cursor.before", "pra.cursor.durable"},
         [STEP_SPIN] = {"spin.row.before", "spin.row.durable"},
         [STEP_AGAIN] = {"spin.again.before", "spin.again.durable"},
+        [STEP_RELEASE] = {"lease.release.before", "lease.release.durable"},
     };
     const char *name = durable ? points[step->kind].durable : points[step->kind].before;
 
@@ -190,9 +191,10 @@ static void move_waits(struct journal_entry *entry, struct wait_list *to, bool a
     }
 }
 
+/* The row of a request that was found at the vault is asked for as RETURNING. */
 static bool asks_vault(const struct store_step *step)
 {
-    return step->kind == STEP_ASK || step->kind == STEP_AGAIN;
+    return (step->kind == STEP_ASK && step->request.state == REQUEST_ASKED) || step->kind == STEP_AGAIN;
 }
 
 /* Of a check-out that has not sent anything: it ends. */
