@@ -150,6 +150,30 @@ def test_the_owner_is_killed(cluster, record):
             for event in records if event["event"] == "adopted"] == [("g1", True)]
 
 
+def test_the_end_of_a_lease_is_recorded_though_its_gateway_dies(cluster, record):
+    """etcd has the end, and the gateway is killed before its trail has it: the one that takes over records it."""
+    one, two, three = cluster.gateways
+    session, credential, lease = checked_out(cluster, record, two)
+    epoch = one.call("GET", "/status").json["cluster"]["epoch"]
+    one.stop()
+    one.environment = {"JG_KILL_AT": "lease.release.durable"}
+    one.restart().joined()
+    assert one.call("GET", "/status").json["cluster"]["epoch"] > epoch
+    assert record.release(one, session, credential) is None
+    record.death()
+    one.environment = {}
+
+    def ends(gateway):
+        return [line for line in trail(gateway) if line["event"] == "lease_end" and line["lease_id"] == lease["id"]]
+    eventually(lambda: ends(two) + ends(three), 60)
+    (end,) = ends(two) + ends(three)
+    assert ends(one) == []
+    assert (end["reason"], end["vault"], end["vault_request_id"]) == ("released", "main", lease["request_id"])
+    assert end["from"].startswith("g1@") and end["ended_at"] <= end["time"] and end["node"] != "g1"
+    one.kill()
+    one.restart().joined()
+
+
 def test_the_owner_is_killed_under_load(cluster, record):
     boxes = [cluster.account(password="s3cret") for _ in range(4)]
     sessions = [cluster.session("ann", box) for box in boxes]

@@ -234,6 +234,37 @@ TEST(a_release_has_no_flush_of_its_own)
     assert_int_equal(syncs, before + 2);
 }
 
+/* What is not to be kept, and is given up, is passed over; nothing passes what is kept. */
+TEST(a_record_is_settled_when_it_is_on_disk)
+{
+    struct waiter strict;
+
+    open_writer(NULL, 1000);
+    assert_int_equal(now().taken, 0);
+    assert_int_equal(put("release", AUDIT_KEEP, NULL), 0);
+    assert_int_equal(now().taken, 1);
+    while (now().queued)
+        ;
+    assert_int_equal(now().settled, 1);
+    write_error = EIO;
+    assert_int_equal(put("lease_end", AUDIT_KEEP, NULL), 0);
+    assert_int_equal(put("strict", 0, &strict), 0);
+    until_done(&strict);
+    assert_int_equal(strict.err, -EIO);
+    assert_int_equal(now().taken, 3);
+    assert_int_equal(now().settled, 1);
+    write_error = 0;
+    while (now().queued)
+        ;
+    assert_int_equal(now().settled, 2);
+    assert_int_equal(put("release", AUDIT_KEEP, NULL), 0);
+    while (now().queued)
+        ;
+    assert_int_equal(now().taken, 4);
+    assert_int_equal(now().settled, 4);
+    close_writer();
+}
+
 TEST(closing_writes_what_is_queued)
 {
     open_writer(NULL, 1000);
@@ -463,6 +494,7 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
         T(records_are_written_in_order),
         T(a_release_has_no_flush_of_its_own),
+        T(a_record_is_settled_when_it_is_on_disk),
         T(closing_writes_what_is_queued),
         T(a_full_disk_refuses_and_records_the_ends),
         T(the_first_to_meet_a_full_disk_is_refused),
