@@ -17,7 +17,8 @@
  *   edit    the row is in its state                   the row; of an intent e
  *   amend   h is there                                s, e
  *   leave   h is there                                h, s and e go
- *   return  r is O or R of this mark, no other h      r R; h with s and e go
+ *   return  r is O of this mark, no other h           r R; h with s and e go
+ *           r is R of this mark                       the same
  *           w is W of this request                    r R; w, and h with s and e, go
  *           i is there, r absent                      r R; i and e go
  *           i is there                                i and e go: others hold the request
@@ -326,20 +327,22 @@ static void leave(struct parts *p)
     drop_lease(p, a);
 }
 
-static void give_back_from(struct parts *p, const char *from, const char *to)
+/* `alone`: only where no other lease holds it. */
+static void give_back_from(struct parts *p, const char *from, const char *to, bool alone)
 {
     struct etcd_alternative *a = alternative(p);
 
     compare_state(a, p->k->request, from, to);
-    compare_alone(p, a);
+    if (alone)
+        compare_alone(p, a);
     put(a, p->k->request, request_value(p));
     end_lease(p, a);
 }
 
 static void give_back(struct parts *p)
 {
-    give_back_from(p, p->held_from, p->held_to);
-    give_back_from(p, p->returning_from, p->returning_to);
+    give_back_from(p, p->held_from, p->held_to, true);
+    give_back_from(p, p->returning_from, p->returning_to, false);
     struct etcd_alternative *a = alternative(p);
 
     compare_state(a, p->k->pending, p->pending_from, p->pending_to);

@@ -202,7 +202,8 @@ enum row_change { ROW_AS_IS, ROW_INSERTED, ROW_UPDATED, ROW_DELETED };
  *            PENDING request of another gateway becomes this one's. What is described as this gateway's own,
  *            and is another's by now, is OTHERWISE
  *   EDIT     expects an ASKED request not to be cancelled
- *   RETURN   of an ASKED request that others hold by its name: the ASKED row goes, theirs stays
+ *   RETURN   of an ASKED request that others hold by its name: the ASKED row goes, theirs stays. Leases may
+ *            hold one that is RETURNING (STEP_END), and stay
  *   CLOSE    of a RETURNING request: leases that still hold it (STEP_END) go with it
  *   LAPSE    the same: leases that still hold it go
  *   RELEASE  expects the lease. The step's request is RETURNING, and becomes so where no other lease holds

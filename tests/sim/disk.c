@@ -140,7 +140,7 @@ static void on_durable(void *arg, const char *path, const char *bytes, size_t n,
     struct disk *d = arg;
 
     if (is_trail(path))
-        seen_trail_durable(d->trail, bytes, n, seen, !d->store_kept_waiting && d->world->nnodes == 1);
+        seen_trail_durable(d->trail, bytes, n, seen, !d->store_kept_waiting);
 }
 
 /* ---- starts ---- */

@@ -356,6 +356,14 @@ static bool apply_return(struct fake_store *fs, struct store_step *step)
 
     if (own && (*own)->state == REQUEST_PENDING)
         touch(fs, *own);
+    if (own && (*own)->state == REQUEST_RETURNING) {
+        fake_update_request(rows, *own, &step->request);
+        struct lease_row **lease = fake_find_lease(rows, (*own)->mark, step->lease.id);
+
+        if (lease)
+            drop_lease(lease);
+        return true;
+    }
     if (!own || !there || own == there || (*own)->state != REQUEST_ASKED)
         return false;
     drop_request(own);

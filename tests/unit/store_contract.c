@@ -102,7 +102,9 @@ static bool is_expected(const struct store_under_test *t, const struct model *m,
     case STEP_PEND: return state == REQUEST_HELD && !others_hold(m, a);
     case STEP_EDIT:
         return state == (int)a->step.request.state && !(state == REQUEST_ASKED && m->cancelled[a->mark]);
-    case STEP_RETURN: return state != ABSENT && state != REQUEST_LAPSED && !others_hold(m, a);
+    case STEP_RETURN:
+        return state != ABSENT && state != REQUEST_LAPSED &&
+               (!others_hold(m, a) || (t->is_shared && state == REQUEST_RETURNING));
     case STEP_LAPSE: return state == REQUEST_RETURNING && (t->is_shared || !leases_of(m, a->mark));
     case STEP_CLOSE:
         return state == ABSENT || !others_hold(m, a) || (t->is_shared && state == REQUEST_RETURNING);
