@@ -52,6 +52,7 @@ struct release_work {
     bool is_waited_for;
     struct store_question question;
     struct request_row *expected; /* of a lease that this gateway has in its table; NULL = none */
+    char expected_lease[ID_SIZE]; /* that lease; "" = none */
     bool is_asking, is_fenced, is_found, has_released;
     bool is_withdrawing; /* all leases have ended: requests that wait are asked for */
     struct usermap users;
@@ -306,6 +307,44 @@ static bool end_found(struct release_work *w, const struct store_found *f)
     return false;
 }
 
+static bool is_shown(const struct store_found_list *found, const struct lease *lease)
+{
+    const struct store_found *f;
+
+    STAILQ_FOREACH(f, found, link)
+    if (f->lease && strcmp(f->lease->holder.credential, lease->credential_id) == 0)
+        return true;
+    return false;
+}
+
+/* False = out of memory. */
+static bool end_unshown(struct release_work *w, struct lease *lease)
+{
+    const struct lease_row row = row_of_lease(lease);
+    struct work_step *s = step_new(w, &row);
+
+    if (s && shared_release_lease(lease, w->why, &s->wait))
+        return true;
+    if (s)
+        step_free(s);
+    return false;
+}
+
+/* A lease of the table, from before the question, whose row the store does not have: other hands have deleted
+ * it, and the lease holds its request still. Of one that another gateway has ended the step is REFUSED. False
+ * = out of memory. */
+static bool end_unfound(struct release_work *w, const struct store_found_list *found)
+{
+    struct lease *lease = *w->expected_lease ? lease_by_id(w->broker->leases, w->expected_lease) : NULL;
+
+    if (!lease || lease->state != LEASE_OPEN || is_shown(found, lease))
+        return true;
+    const struct request_row request = row_of_request(lease->request, REQUEST_HELD);
+    const struct lease_row row = row_of_lease(lease);
+
+    return !is_meant(w, &row.holder, row.id, &request) || end_unshown(w, lease);
+}
+
 static void on_answer(struct store_question *q, enum store_answer answer)
 {
     struct release_work *w = CONTAINER_OF(q, struct release_work, question);
@@ -320,6 +359,7 @@ static void on_answer(struct store_question *q, enum store_answer answer)
     }
     STAILQ_FOREACH(f, &q->found, link)
     all = end_found(w, f) && all;
+    all = end_unfound(w, &q->found) && all;
     if (!all)
         w->is_fenced = true; /* what has no step yet is found once more */
     if (!STAILQ_EMPTY(&w->steps))
@@ -374,7 +414,7 @@ static enum store_question_kind kind_of(const struct release_work *w)
 }
 
 /* The vault request of a lease of the session that is meant. Without memory the store reads it later. */
-static struct request_row *expect(const struct release_work *w)
+static struct request_row *expect(struct release_work *w)
 {
     struct session_leases *probe = w->session ? session_leases_probe(w->session) : NULL;
     const struct session_leases *s = probe ? session_leases_find(w->broker->leases, probe) : NULL;
@@ -386,6 +426,7 @@ static struct request_row *expect(const struct release_work *w)
     if (lease) {
         const struct request_row row = row_of_request(lease->request, REQUEST_HELD);
 
+        memcpy(w->expected_lease, lease->id, ID_SIZE);
         found = request_row_copy(&row);
     }
     free(probe);
@@ -402,6 +443,7 @@ static void ask(struct release_work *w)
     memcpy(cursor, w->question.cursor, sizeof cursor);
     w->is_fenced = false;
     free(w->expected);
+    w->expected_lease[0] = '\0';
     w->expected = kind_of(w) == QUESTION_SESSION ? expect(w) : NULL;
     w->question = (struct store_question){.kind = kind_of(w),
                                           .until_ms = clock_now(w->broker->clock) + ASKING_MS,

@@ -331,6 +331,7 @@ static void etcd_state(const struct store *store, struct store_state *state)
     s->cluster.members = s->members.shown;
     s->cluster.nmembers = s->members.nshown;
     s->cluster.config_digest = s->config_digest;
+    s->cluster.unreadable = s->kept.unreadable;
     s->cluster.endpoint_changes = etcd_client_changes(s->client);
     (void)text_copy(s->cluster.endpoint, sizeof s->cluster.endpoint, etcd_client_endpoint(s->client));
     s->cluster.revision = etcd_client_revision(s->client);

@@ -451,12 +451,11 @@ static int on_row(struct etcd_adoption *a, const char *key, const struct etcd_kv
 
     if (!err && etcd_holds_key(holds, &row.request)) { /* what it names fits no key */
         etcd_row_free(&row);
+        etcd_kept_unreadable(a->by->self->kept, kv);
         err = -EUCLEAN;
     }
-    if (err == -EUCLEAN) {
-        log_error("store_row_unreadable", "key=%s", key);
+    if (err == -EUCLEAN)
         return 0;
-    }
     if (err)
         return err;
     bool is_its = strcmp(row.request.owner, a->work->owner) == 0;

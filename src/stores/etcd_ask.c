@@ -150,7 +150,9 @@ static int on_lsid_rows(struct etcd_asking *a)
         struct etcd_row row;
 
         err = etcd_asking_row_at(a, etcd_reads_at(&a->reads, n), 0, n % 2 == 0, &row);
-        if (err)
+        if (err == -EUCLEAN)
+            err = 0;
+        if (err || !row.tree)
             continue;
         const struct holder *h = row.is_lease ? &row.lease.holder : &row.request.asker;
 

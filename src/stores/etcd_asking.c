@@ -105,11 +105,7 @@ void etcd_asking_again(struct etcd_asking *a)
 
 int etcd_asking_read_row(const struct etcd_asking *a, struct etcd_kv *kv, bool is_lease, struct etcd_row *row)
 {
-    int err = etcd_kept_read(a->asker->self->kept, row, is_lease, kv);
-
-    if (err == -EUCLEAN)
-        log_error("store_row_unreadable", "key=%s", buf_cstr(&kv->key));
-    return err;
+    return etcd_kept_read(a->asker->self->kept, row, is_lease, kv);
 }
 
 int etcd_asking_row_at(const struct etcd_asking *a, const cJSON *range, int n, bool is_lease,
@@ -233,7 +229,10 @@ static int on_filled(struct etcd_asking *a)
         if (!*((struct finding *)f)->next || err < 0)
             continue;
         err = etcd_asking_row_at(a, etcd_reads_at(&a->reads, n++), 0, f->request != NULL, &row);
-        if (err)
+        f->is_orphan = err == 1 && f->request;
+        if (err == -EUCLEAN)
+            err = 0; /* what one row says is missing; the others are there */
+        if (err || !row.tree)
             continue;
         err = row.is_lease ? set_lease(f, &row) : etcd_asking_set_request(a, f, &row);
         etcd_row_free(&row);
@@ -254,14 +253,18 @@ int etcd_asking_fill(struct etcd_asking *a)
     return err ? err : etcd_asking_send(a, on_filled);
 }
 
-/* All rows of a range. */
+/* All rows of a range that can be read: the others do not keep these from being ended. */
 int etcd_asking_take_rows(struct etcd_asking *a, const cJSON *range, bool is_lease)
 {
-    struct etcd_row row;
+    struct etcd_row row = {.tree = NULL};
     int err = 0;
 
-    for (int n = 0; !err && (err = etcd_asking_row_at(a, range, n, is_lease, &row)) == 0; n++) {
-        err = is_lease ? etcd_asking_found_lease(a, &row) : etcd_asking_found(a, &row.request, NULL);
+    for (int n = 0; !err; n++) {
+        err = etcd_asking_row_at(a, range, n, is_lease, &row);
+        if (err == -EUCLEAN)
+            err = 0;
+        else if (!err)
+            err = is_lease ? etcd_asking_found_lease(a, &row) : etcd_asking_found(a, &row.request, NULL);
         etcd_row_free(&row);
     }
     return err == 1 ? 0 : err;
@@ -311,8 +314,10 @@ int etcd_asking_take_holders(struct etcd_asking *a, const struct request_row *r,
         enum lease_answers answers;
 
         err = at ? etcd_asking_found(a, r, &lease) : -ENOMEM;
-        if (!err && with_leases && !etcd_held_lease_key(a->last->next, &kv.value, &answers))
+        if (!err && with_leases && !etcd_held_lease_key(a->last->next, &kv.value, &answers)) {
+            etcd_kept_unreadable(a->asker->self->kept, &kv);
             a->last->next[0] = '\0';
+        }
     }
     return err || n ? err : etcd_asking_found(a, r, NULL);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * etcd_close.c - see etcd_close.h.
+ *
+ * What other hands have written goes as well: a hold that leads to no lease, and the row of a lease that
+ * cannot be read. So a request ends with its time whatever holds it.
  */
 #include "stores/etcd_close.h"
 
@@ -14,6 +17,9 @@
 #define LEASES_MAX 20 /* to a transaction; the next ones follow with the next try of the step */
 #define BODY_MAX   (256u << 10)
 #define AGAIN_MS   250
+
+/* Of a hold whose value names none: no row has this key. */
+static const char no_lease[] = "s/-";
 
 void etcd_close_cancel(struct etcd_closing *c)
 {
@@ -39,7 +45,7 @@ static int read_lease(struct etcd_closing *c, size_t n, struct etcd_kv *hold, st
 
     if (!etcd_kv_read(etcd_reads_at(&c->leases, n), 0, &kv))
         return -ENOENT;
-    int err = etcd_row_read(row, true, kv.value.data, kv.value.len);
+    int err = etcd_kept_read(c->self->kept, row, true, &kv);
 
     if (!err && (!id || strcmp(row->lease.id, id + 1) != 0)) {
         etcd_row_free(row);
@@ -142,21 +148,44 @@ static int write_lease(const struct etcd_writer *w, const struct etcd_row *row, 
     return 0;
 }
 
+/* The lease's row cannot be read: it goes with the hold that leads to it, as it was read. */
+static int write_broken(const struct etcd_closing *c, const struct etcd_writer *w, size_t n,
+                        const char *lease, const char *hold)
+{
+    const struct etcd_op drop = {.kind = ETCD_DELETE, .key = hold};
+    struct etcd_alternative same = {.compares = {{.kind = ETCD_MOD, .key = lease}},
+                                    .ncompares = 1,
+                                    .ops = {drop, {.kind = ETCD_DELETE, .key = lease}},
+                                    .nops = 2};
+    struct etcd_kv kv;
+
+    if (etcd_kv_read(etcd_reads_at(&c->leases, n), 0, &kv))
+        same.compares[0].mod = kv.mod;
+    etcd_write_chain(w, &same, 1, &drop, 1);
+    return 0;
+}
+
 static int write_one(struct etcd_closing *c, const struct etcd_writer *w, size_t n, struct etcd_kv *hold)
 {
     char lease[ETCD_KEY_SIZE];
     enum lease_answers answers;
     struct etcd_row row;
 
-    if (!buf_cstr(&hold->key) || !etcd_held_lease_key(lease, &hold->value, &answers))
+    if (!buf_cstr(&hold->key))
         return -EUCLEAN;
+    if (!etcd_held_lease_key(lease, &hold->value, &answers)) {
+        etcd_kept_unreadable(c->self->kept, hold);
+        memcpy(lease, no_lease, sizeof no_lease);
+    }
     int err = read_lease(c, n, hold, &row);
 
     if (err == -ENOMEM)
         return err; /* without its hold the lease would stay for good */
     if (n)
         buf_char(w->out, ',');
-    int written = write_lease(w, err ? NULL : &row, lease, hold->key.data + strlen(c->prefix));
+    const char *key = hold->key.data + strlen(c->prefix);
+    int written =
+        err == -EUCLEAN ? write_broken(c, w, n, lease, key) : write_lease(w, err ? NULL : &row, lease, key);
 
     if (!err)
         etcd_row_free(&row);
@@ -221,8 +250,9 @@ static void on_holds(struct etcd_reads *r, int err)
         char key[ETCD_KEY_SIZE];
         enum lease_answers answers;
 
-        err = etcd_held_lease_key(key, &kv.value, &answers) ? etcd_reads_add(&c->leases, key, NULL, 0)
-                                                            : -EUCLEAN;
+        if (!etcd_held_lease_key(key, &kv.value, &answers))
+            memcpy(key, no_lease, sizeof no_lease);
+        err = etcd_reads_add(&c->leases, key, NULL, 0);
     }
     if (!err && n)
         err = etcd_reads(&c->leases);

@@ -12,6 +12,7 @@
 #include "stores/store_rows.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -249,10 +250,38 @@ static int note_row(struct etcd_kept *k, const struct etcd_row *row, const struc
     return err;
 }
 
+/* Of a key and its revision; never 0. */
+static uint64_t hash_value(const struct etcd_kv *kv)
+{
+    uint64_t h = UINT64_C(14695981039346656037) ^ (uint64_t)kv->mod;
+
+    for (size_t i = 0; i < kv->key.len; i++)
+        h = (h ^ (unsigned char)kv->key.data[i]) * UINT64_C(1099511628211);
+    return h ? h : 1;
+}
+
+/* Two values of one place in the table are named by turns. */
+void etcd_kept_unreadable(struct etcd_kept *k, const struct etcd_kv *kv)
+{
+    uint64_t hash = hash_value(kv);
+    uint64_t *place = k ? &k->named[hash % KEPT_UNREADABLE] : NULL;
+    char key[ETCD_KEY_SIZE];
+
+    if (!k || *place == hash)
+        return;
+    *place = hash;
+    k->unreadable++;
+    (void)snprintf(key, sizeof key, "%.*s", (int)kv->key.len, kv->key.len ? kv->key.data : "");
+    log_error("store_row_unreadable", "key=%s hint=%s", key,
+              "other hands have changed it: correct it, or delete the key");
+}
+
 int etcd_kept_read(struct etcd_kept *k, struct etcd_row *row, bool is_lease, const struct etcd_kv *kv)
 {
     int err = etcd_row_read(row, is_lease, kv->value.data, kv->value.len);
 
+    if (err == -EUCLEAN)
+        etcd_kept_unreadable(k, kv);
     if (err)
         return err;
     err = note_row(k, row, kv);

@@ -27,8 +27,12 @@
 
 enum etcd_kept_kind { KEPT_REQUEST, KEPT_LEASE, KEPT_DEAD };
 
+#define KEPT_UNREADABLE 256
+
 struct etcd_kept {
     struct bounded_cache cache;
+    uint64_t unreadable; /* rows that could not be read: each value once */
+    uint64_t named[KEPT_UNREADABLE];
 };
 
 void etcd_kept_init(struct etcd_kept *);
@@ -42,7 +46,11 @@ const char *etcd_kept_members(struct etcd_kept *, enum etcd_kept_kind, const cha
 /* The step was applied: what is remembered of the rows that it has deleted goes. */
 void etcd_kept_end(struct etcd_kept *, const struct store_step *);
 
-/* As etcd_row_read(), of a row as it stands in etcd; its unknown members are noted. */
+/* The row cannot be read: the log has its key, once for each value of it. `kept` may be NULL. */
+void etcd_kept_unreadable(struct etcd_kept *, const struct etcd_kv *);
+/* As etcd_row_read(), of a row as it stands in etcd; its unknown members are noted, and that it cannot be
+ * read.
+ */
 int etcd_kept_read(struct etcd_kept *, struct etcd_row *, bool is_lease, const struct etcd_kv *);
 
 /* Appends `,"name":value` of each member of a JSON object, as it is written there, whose name is not one of

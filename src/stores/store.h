@@ -301,6 +301,8 @@ struct store_found {
     STAILQ_ENTRY(store_found) link;
     struct request_row *request; /* NULL = it has gone */
     struct lease_row *lease;     /* NULL = none */
+    bool is_orphan; /* LIST: the lease holds the request, and neither its own row nor one in its place is
+                       there */
 };
 STAILQ_HEAD(store_found_list, store_found);
 
@@ -425,6 +427,7 @@ struct store_cluster {
     uint64_t adopted;                                /* requests among them */
     uint64_t outcomes[STEP_NKINDS][STORE_NOUTCOMES]; /* steps so far */
     uint64_t endpoint_changes;
+    uint64_t unreadable; /* rows that could not be read, each value once, so far */
     char endpoint[128];
     char leader[24]; /* id of etcd's leader; "" = not known */
     int64_t revision, db_bytes;

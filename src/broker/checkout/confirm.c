@@ -39,6 +39,7 @@ static void on_confirmed(struct store_question *q, enum store_answer answer)
 
     s->is_asked = false;
     s->answer = answer;
+    s->row_gone = answer == STORE_OVER && STAILQ_EMPTY(&q->found);
     s->confirmed_ms = q->sent_ms;
     if (co->state == CO_CONFIRM)
         co_resume(co);
@@ -139,7 +140,9 @@ static enum co_state lease_is_over(struct checkout *co)
     struct lease *own = co->lease ? NULL : lease_find(ls, co->session, co->credential_id);
 
     if (own && own->request == co->request) {
-        shared_forget_lease(own);
+        /* Where other hands have deleted its row it holds its request still. */
+        if (!co->shared->row_gone || !shared_release_lease(own, "gone", NULL))
+            shared_forget_lease(own);
         shared_touched(ls, row_mark(co->request));
     }
     if (co->retry == CO_RETRY_SPENT || co->recorded.done || *co->ended_lease_id)

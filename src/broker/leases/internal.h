@@ -52,6 +52,8 @@ struct leases {
     struct store *shared; /* NULL = the store is the gateway's alone */
     /* leases_adopt(), which is built on what calls it */
     int (*adopt)(struct leases *, const struct request_row *, const struct lease_row *const *, size_t n);
+    /* shared_damaged(), which is built on what calls it */
+    void (*damaged)(struct vault_request *, const struct lease_row *left);
     bool was_fenced; /* and has not joined again as yet */
     bool voiding;    /* the gateway was fenced: nothing is written for what ends now */
     LIST_HEAD(shared_steps, shared_step) shared_steps; /* whose outcomes are awaited */

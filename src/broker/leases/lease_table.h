@@ -97,6 +97,7 @@ struct vault_request {
     bool step_lost : 1;     /* of its rows, for want of memory */
     bool gone : 1;          /* the vault said that the request is no more */
     bool missed : 1;        /* one list of live requests did not have it */
+    bool unseen : 1;        /* of a shared store: the scan under way has not shown its row yet */
     bool expired : 1;       /* its end has passed */
     bool refused : 1;       /* the vault answered its POST with a conflict: one look is enough */
     bool is_keyed : 1;      /* its key comes again (keyed.h) */

@@ -66,6 +66,7 @@ struct leases *leases_new(const struct leases_opts *opts)
     ls->steps = states;
     ls->adopt = leases_adopt;
     ls->missed.begin = shared_missed;
+    ls->damaged = shared_damaged;
     ls->shared = store_is_shared(opts->store) ? opts->store : NULL;
     ls->vaults.leases = ls;
     TAILQ_INIT(&ls->known_users);

@@ -5,12 +5,16 @@
  * A request of another gateway that two lists lack has ended at the vault: its leases end, and it is given
  * back here, as one of this gateway's own would be. So does one that waits for its approver while leases hold
  * it: no caller was answered with them.
+ *
+ * The scan shows this gateway's own requests as well. One that the table holds, and the scan does not show or
+ * shows without a lease, has lost its rows to other hands: it is looked for by itself (shared_news.c).
  */
 #include "broker/leases/list_share.h"
 
 #include "base/container_of.h"
 #include "base/log.h"
 #include "broker/leases/internal.h"
+#include "broker/leases/shared_steps.h"
 #include "stores/store_rows.h"
 
 #include <stdlib.h>
@@ -181,6 +185,48 @@ static void take_request(struct leases *ls, const struct request_row *row)
         o->missed = false;
 }
 
+/* ---- this gateway's own ---- */
+
+static bool is_held_here(const struct vault_request *r)
+{
+    return r->state == VR_HELD && r->has_row && !r->opening && !r->undecided && !r->returned;
+}
+
+static void expect_own(struct leases *ls)
+{
+    struct vault_request *r, *next;
+
+    HASH_ITER(hh, ls->requests, r, next)
+    r->unseen = is_held_here(r);
+}
+
+/* A lease that holds the request, and whose own row other hands have deleted, no session can end. */
+static void take_own(struct leases *ls, const struct store_found *f)
+{
+    struct vault_request *r = f->request->mine ? shared_record(ls, f->request->mark) : NULL;
+    struct lease *lease = f->lease && f->is_orphan ? lease_by_id(ls, f->lease->id) : NULL;
+
+    if (!r)
+        return;
+    r->unseen = false;
+    if (!f->lease && f->request->state == REQUEST_HELD && is_held_here(r))
+        ls->damaged(r, NULL);
+    else if (lease && lease->state == LEASE_OPEN && lease->request == r && is_held_here(r))
+        (void)shared_release_lease(lease, "gone", NULL); /* without memory the next scan does */
+}
+
+static void look_for_unseen(struct leases *ls)
+{
+    struct vault_request *r, *next;
+
+    HASH_ITER(hh, ls->requests, r, next)
+    {
+        if (r->unseen && is_held_here(r))
+            ls->damaged(r, NULL);
+        r->unseen = false;
+    }
+}
+
 /* The site is asked for the sessions of all leases: whose gateway has ended has no other that asks. */
 static void take_lease(struct leases *ls, const struct store_found *f)
 {
@@ -201,6 +247,7 @@ static void take_page(struct leases *ls, const struct store_found_list *page)
     {
         if (!f->request)
             continue;
+        take_own(ls, f);
         if (strcmp(f->request->mark, mark) != 0)
             take_request(ls, f->request);
         mark = f->request->mark;
@@ -222,6 +269,8 @@ static void on_page(struct store_question *q, enum store_answer answer)
         return;
     }
     forget_unseen(ls);
+    if (!ls->share.is_unread)
+        look_for_unseen(ls);
     ls->share.done(ls);
 }
 
@@ -246,6 +295,7 @@ void list_share_scan(struct leases *ls, void (*done)(struct leases *))
         return;
     ls->share.question.cursor[0] = '\0';
     ls->share.done = done;
+    expect_own(ls);
     ask(ls);
 }
 

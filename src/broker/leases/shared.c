@@ -93,6 +93,17 @@ static struct vault_request *returned_record(const struct leases *ls, const stru
 
 /* ---- release, end ---- */
 
+/* Its lease had ended before, or has lost its hold to other hands: then the request may be held by none. */
+static void look_if_unheld(struct leases *ls, const struct store_step *step)
+{
+    struct vault_request *r = step->now && step->now->mine && step->now->state == REQUEST_HELD
+                                  ? shared_record(ls, step->now->mark)
+                                  : NULL;
+
+    if (r && r->state == VR_HELD && SLIST_EMPTY(&r->leased) && *step->lease.id)
+        ls->damaged(r, &step->lease);
+}
+
 static void judge_release(struct shared_step *s, int err)
 {
     const struct store_step *step = s->written.step;
@@ -106,6 +117,8 @@ static void judge_release(struct shared_step *s, int err)
         return;
     }
     shared_follow(ls, step->request.mark, step->now);
+    if (err)
+        look_if_unheld(ls, step);
     shared_tell(s, err, returned_record(ls, step));
 }
 
@@ -297,6 +310,59 @@ void shared_end(struct vault_request *r)
         vault_request_recover(r);
     else
         end_unreturned(r);
+}
+
+/* ---- rows that other hands have deleted ---- */
+
+/* Whether its lease was there yet or not: it has ended here. */
+static void judge_unheld(struct shared_step *s, int err)
+{
+    if (err != -ECANCELED)
+        shared_record_end(s, 0);
+}
+
+static void clear_lease(struct vault_request *r, const struct lease_row *lease)
+{
+    const struct store_step step = {
+        .kind = STEP_CLEAR, .request = row_of_request(r, REQUEST_RETURNING), .lease = *lease};
+    struct shared_step *s = shared_put(r->vault_ref->leases, &step, judge_unheld, NULL);
+
+    if (s)
+        s->record = (struct lease_end_record){.why = "gone"};
+}
+
+/* What is left of its leases goes, after the request is RETURNING. */
+static void clear_leases(struct vault_request *r, const struct lease_row *left)
+{
+    const struct lease *lease;
+
+    if (left)
+        clear_lease(r, left);
+    SLIST_FOREACH(lease, &r->leased, of_request)
+    {
+        const struct lease_row row = row_of_lease(lease);
+
+        clear_lease(r, &row);
+    }
+}
+
+void shared_give_back_unheld(struct vault_request *r, bool has_row, const struct lease_row *left)
+{
+    if (r->checkouts || r->opening || r->undecided || r->returned || r->vault_ref->leases->voiding)
+        return; /* the next look finds it */
+    log_warn("rows_missing", "request=%s vault=%s user=%s row=%s hint=%s", row_mark(r),
+             vault_request_vault(r)->conf->name, r->user, has_row ? "held_by_none" : "gone",
+             "other hands have changed the store; the request is given back");
+    r->has_row = has_row;
+    if (r->origin != ORIGIN_OURS) {
+        clear_leases(r, left);
+        shared_forget_leases(r);
+        end_unreturned(r);
+        return;
+    }
+    shared_return(r);
+    clear_leases(r, left);
+    give_back(r);
 }
 
 /* ---- holds ---- */

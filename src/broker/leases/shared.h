@@ -150,6 +150,13 @@ const char *shared_closing(struct leases *, const struct request_row *);
 void shared_unrecorded(struct leases *, const struct store_end *);
 /* Another gateway has changed the request (store_news.touched): the store is asked. */
 void shared_touched(struct leases *, const char *mark);
+/* Its rows are not as the table has them: the store is asked for them. Where none is there, or none that
+ * holds it, other hands have deleted them: its leases end, and it is given back. `left`: a lease of it that
+ * is not in the table any more, whose row may be there; then a request without a row is another gateway's, or
+ * over, and is let go. NULL = none. Copied. */
+void shared_damaged(struct vault_request *, const struct lease_row *left);
+/* The same with what the store has shown: no lease holds it, or (`has_row` false) it has no row at all. */
+void shared_give_back_unheld(struct vault_request *, bool has_row, const struct lease_row *left);
 /*
  * The gateway was fenced: nothing in the table is its own any more, and nothing is written or checked in for
  * it. Between the two the check-outs in flight are ended. A request that is on its way to the vault is

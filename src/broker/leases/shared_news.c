@@ -8,6 +8,7 @@
 #include "broker/leases/clock_skew.h"
 #include "broker/leases/lease_audit.h"
 #include "broker/leases/shared_steps.h"
+#include "stores/store_rows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,9 @@ struct shared_look {
     struct store_question question;
     LIST_ENTRY(shared_look) link; /* leases.looks */
     struct leases *leases;
-    uint16_t outcomes; /* of the request, as it was asked */
+    uint16_t outcomes;      /* of the request, as it was asked */
+    bool is_of_damage;      /* no row was shown where one should be */
+    struct lease_row *left; /* see shared_damaged(); NULL = none */
     char mark[ID_SIZE];
     char texts[]; /* vault, user, name */
 };
@@ -70,6 +73,7 @@ struct shared_look {
 static void look_free(struct shared_look *l)
 {
     LIST_REMOVE(l, link);
+    free(l->left);
     free(l);
 }
 
@@ -94,7 +98,26 @@ static void forget_ended(struct vault_request *r, const struct store_found_list 
     }
 }
 
-static void look_if_held(struct vault_request *);
+static void look_if_held(struct vault_request *, bool is_of_damage, const struct lease_row *left);
+
+static bool has_holders(const struct store_found_list *found)
+{
+    const struct store_found *f;
+
+    STAILQ_FOREACH(f, found, link)
+    if (f->lease)
+        return true;
+    return false;
+}
+
+/* It is this gateway's, and HELD. */
+static void look_at_holders(const struct shared_look *l, struct vault_request *r)
+{
+    if (has_holders(&l->question.found))
+        forget_ended(r, &l->question.found);
+    else
+        shared_give_back_unheld(r, true, l->left);
+}
 
 static void on_looked(struct store_question *q, enum store_answer answer)
 {
@@ -104,9 +127,11 @@ static void on_looked(struct store_question *q, enum store_answer answer)
     const struct request_row *now = f ? f->request : NULL;
 
     if (r && r->outcomes != l->outcomes) /* the answer may be of before that step */
-        look_if_held(r);
+        look_if_held(r, l->is_of_damage, l->left);
     else if (r && r->state == VR_HELD && now && now->mine && now->state == REQUEST_HELD)
-        forget_ended(r, &q->found);
+        look_at_holders(l, r);
+    else if (r && r->state == VR_HELD && !f && l->is_of_damage)
+        shared_give_back_unheld(r, false, l->left);
     else if (r)
         shared_follow(l->leases, l->mark, now);
     look_free(l);
@@ -120,7 +145,7 @@ static char *append(char *to, const char *text, const char **at)
     return to + n;
 }
 
-static void look(struct vault_request *r)
+static void look(struct vault_request *r, bool is_of_damage, const struct lease_row *left)
 {
     const char *vault = vault_request_vault(r)->conf->name, *name = vault_request_name(r);
     struct leases *ls = r->vault_ref->leases;
@@ -130,6 +155,8 @@ static void look(struct vault_request *r)
         return; /* a hint: the next step on the request finds out */
     l->leases = ls;
     l->outcomes = r->outcomes;
+    l->is_of_damage = is_of_damage;
+    l->left = left ? lease_row_copy(left) : NULL; /* without memory its row stays */
     memcpy(l->mark, r->asker->id, ID_SIZE);
     l->question = (struct store_question){.kind = QUESTION_REQUEST,
                                           .mark = l->mark,
@@ -142,10 +169,10 @@ static void look(struct vault_request *r)
         look_free(l);
 }
 
-static void look_if_held(struct vault_request *r)
+static void look_if_held(struct vault_request *r, bool is_of_damage, const struct lease_row *left)
 {
     if ((r->state == VR_HELD || r->state == VR_PENDING) && !r->returned)
-        look(r);
+        look(r, is_of_damage, left);
 }
 
 void shared_touched(struct leases *ls, const char *mark)
@@ -153,7 +180,12 @@ void shared_touched(struct leases *ls, const char *mark)
     struct vault_request *r = shared_record(ls, mark);
 
     if (r)
-        look_if_held(r);
+        look_if_held(r, false, NULL);
+}
+
+void shared_damaged(struct vault_request *r, const struct lease_row *left)
+{
+    look_if_held(r, !left, left);
 }
 
 static void forget_look(struct leases *ls, const char *mark)
