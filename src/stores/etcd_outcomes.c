@@ -192,9 +192,12 @@ static int otherwise(const struct etcd_self *self, struct store_step *step, cons
     if (!err && etcd_shows_session(step))
         err = show_lease(self, step, read_at(reads, r, LOOK_SESSION), shown);
     shown->outcome = step->kind == STEP_CLOSE && !step->now ? STORE_APPLIED : STORE_OTHERWISE;
-    if (takes_leases_along(step) && step->now && step->now->state == REQUEST_RETURNING)
+    bool is_broken =
+        err == -EUCLEAN && step->kind == STEP_CLOSE; /* nothing is left to do for it all the same */
+
+    if (is_broken || (takes_leases_along(step) && step->now && step->now->state == REQUEST_RETURNING))
         shown->holders = count_rows(read_at(reads, r, LOOK_HOLDERS)) > 0;
-    return err;
+    return is_broken && shown->holders ? 0 : err;
 }
 
 /* ---- a lease with an lsid that the step lacks ---- */
