@@ -23,7 +23,6 @@
  * that are short at first; later each pause is 45 s to a minute. */
 #define ATTEMPTS_AT_ONCE 20
 #define PAUSE_MS         40000
-#define AWAY_MS          60000 /* what goes wrong with etcd is over by then */
 
 struct checkout_seen {
     char lease_id[ID_SIZE];
@@ -35,7 +34,7 @@ struct checkout_seen {
 struct attempts_seen {
     char lease_id[ID_SIZE];
     unsigned most, first;
-    uint64_t first_ms, last_ms;
+    uint64_t first_ms;
     UT_hash_handle hh;
 };
 
@@ -134,14 +133,6 @@ static void check_pauses(struct seen_trail *t, struct attempts_seen *seen)
                    seen->most - seen->first, (unsigned)(now_ms - seen->first_ms));
 }
 
-/* Of several gateways check-ins go on while etcd is away, and the count is in etcd. */
-static bool has_etcd_kept(const struct seen_trail *t, const struct attempts_seen *seen)
-{
-    const struct world *w = t->world;
-
-    return !world_is_cluster(w) || w->disturbed_ms + AWAY_MS < seen->last_ms;
-}
-
 /* The count of attempts outlives the process. */
 static void note_attempt(struct seen_trail *t, const char *line, size_t n, bool kept)
 {
@@ -154,11 +145,10 @@ static void note_attempt(struct seen_trail *t, const char *line, size_t n, bool 
     unsigned attempts = (unsigned)strtoul(at + sizeof name - 1, NULL, 10);
     struct attempts_seen *seen = attempts_of(t, id);
 
-    counts_add(t->world->counts, kept && has_etcd_kept(t, seen) && seen->most, "trail.attempts_judged");
-    if (attempts < seen->most && kept && has_etcd_kept(t, seen))
+    counts_add(t->world->counts, kept && seen->most, "trail.attempts_judged");
+    if (attempts < seen->most && kept)
         world_fail(t->world, "check-in attempt %u of lease %s follows attempt %u", attempts, id, seen->most);
     seen->most = attempts > seen->most ? attempts : seen->most;
-    seen->last_ms = t->world->now_ms;
     check_pauses(t, seen);
 }
 
