@@ -40,24 +40,34 @@ static bool count_digits(const char *text, size_t *n)
     return !*fill && fill - end < 3 && (fill - text) % 4 == 0;
 }
 
+static unsigned digit(unsigned char c)
+{
+    return values[c] - 1u;
+}
+
 /* Into bytes where it stands, which are fewer, with a NUL behind them. False = it is no base64, and as it
  * was.
  */
 static bool decode(char *text, size_t *n)
 {
     const unsigned char *from = (const unsigned char *)text;
-    unsigned bits = 0, have = 0;
     char *to = text;
 
     if (!count_digits(text, n))
         return false;
-    for (const unsigned char *end = from + *n; from < end; from++) {
-        bits = bits << 6 | (values[*from] - 1u);
-        have += 6;
-        if (have < 8)
-            continue;
-        have -= 8;
-        *to++ = (char)(bits >> have & 0xff);
+    for (const unsigned char *end = from + *n - *n % 4; from < end; from += 4) {
+        unsigned bits = digit(from[0]) << 18 | digit(from[1]) << 12 | digit(from[2]) << 6 | digit(from[3]);
+
+        *to++ = (char)(bits >> 16 & 0xff);
+        *to++ = (char)(bits >> 8 & 0xff);
+        *to++ = (char)(bits & 0xff);
+    }
+    if (*n % 4) { /* two digits or three */
+        unsigned bits = digit(from[0]) << 10 | digit(from[1]) << 4 | (*n % 4 > 2 ? digit(from[2]) >> 2 : 0);
+
+        *to++ = (char)(bits >> 8 & 0xff);
+        if (*n % 4 > 2)
+            *to++ = (char)(bits & 0xff);
     }
     *to = '\0';
     *n = (size_t)(to - text);
