@@ -443,8 +443,10 @@ static struct release *end_shared(struct broker *b, const struct session_leases 
     end_overdue(b, probe);
     r->known = count_meant(session_leases_find(b->leases, probe), args->credential_id);
     checkouts_end(b, probe, args->credential_id);
-    begin_work(r, &(struct release_work_args){
-                      .session = &args->by.session, .credential_id = args->credential_id, .why = "released"});
+    begin_work(r, &(struct release_work_args){.session = &args->by.session,
+                                              .credential_id = args->credential_id,
+                                              .is_over = !args->credential_id,
+                                              .why = "released"});
     return r;
 }
 

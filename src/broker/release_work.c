@@ -9,6 +9,10 @@
  * known by vault user and credential, so the store is asked for it as each user that the session may be at
  * the vault.
  *
+ * A session that has ended is finished in the store first (STEP_FINISH), and then its leases and intents are
+ * asked for. A check-out at another gateway that had written no intent by then finds the FINISH when it does;
+ * one that had has its intent, or the lease that has come of it, among what the question finds.
+ *
  * What the session has checked out after the release is not meant. Where the work comes late, after the store
  * was away, such leases are recognised by their time: by that of their vault, since each gateway has a clock
  * of its own.
@@ -54,6 +58,7 @@ struct release_work {
     struct request_row *expected; /* of a lease that this gateway has in its table; NULL = none */
     char expected_lease[ID_SIZE]; /* that lease; "" = none */
     bool is_asking, is_fenced, is_found, has_released;
+    bool must_finish;    /* the store is not told yet that the session has ended */
     bool is_withdrawing; /* all leases have ended: requests that wait are asked for */
     struct usermap users;
     struct deadline again;
@@ -64,6 +69,7 @@ struct release_work {
     const struct session_end *end;
     const char *why;
     uint64_t begun_ms;
+    int64_t moment; /* of the store, then */
 };
 
 static void ask(struct release_work *);
@@ -388,6 +394,31 @@ static struct holder who_of(const struct release_work *w)
                            .account = ""};
 }
 
+static void on_finished(struct shared_wait *wait, const struct shared_outcome *outcome)
+{
+    struct work_step *s = CONTAINER_OF(wait, struct work_step, wait);
+    struct release_work *w = s->work;
+
+    w->must_finish = outcome->word == SHARED_FENCED;
+    step_free(s);
+    ask_in(w, w->must_finish ? AGAIN_MS : 0);
+}
+
+static void finish_session(struct release_work *w)
+{
+    const struct holder who = who_of(w);
+    const struct shared_over over = {.who = &who, .ms = w->begun_ms, .moment = w->moment};
+    struct work_step *s = step_new(w, NULL);
+
+    if (s)
+        s->wait.done = on_finished;
+    if (s && shared_finish(w->broker->leases, &over, &s->wait))
+        return;
+    if (s)
+        step_free(s);
+    ask_in(w, AGAIN_MS);
+}
+
 /* One of the table is found without a question. */
 static bool end_known(struct release_work *w)
 {
@@ -437,6 +468,10 @@ static void ask(struct release_work *w)
 {
     char cursor[STORE_CURSOR_SIZE];
 
+    if (w->must_finish) {
+        finish_session(w);
+        return;
+    }
     if (end_known(w))
         return;
 
@@ -481,8 +516,10 @@ struct release_work *release_work_new(struct broker *b, const struct release_wor
                                .arg = arg,
                                .is_waited_for = class != NULL,
                                .end = args->end,
+                               .must_finish = args->is_over,
                                .why = args->why,
-                               .begun_ms = clock_now(b->clock)};
+                               .begun_ms = clock_now(b->clock),
+                               .moment = leases_shared(b->leases)->ops->moment(leases_shared(b->leases))};
     STAILQ_INIT(&w->steps);
     LIST_INSERT_HEAD(&b->works, w, link);
     b->nworks++;

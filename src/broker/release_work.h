@@ -11,7 +11,8 @@
  *     ^ \--no answer--> waiting --+    \--fenced--> waiting
  *     +---------------------------+
  *
- * A session whose work is not done gets no credential that the work covers.
+ * A session whose work is not done gets no credential that the work covers. Of one that has ended the work
+ * takes check-outs along that have begun before at any gateway (release_work.c).
  *
  * Not here: the answer to the caller (release.c), what ends in this gateway at once (checkouts_end()).
  */
@@ -40,6 +41,7 @@ struct release_work_args {
     const char *lsid;              /* or those of this session, for all its users; NULL = none */
     const struct session_end *end; /* as which report says; NULL = none does */
     const char *lease_id;          /* or the one of this id; NULL = none */
+    bool is_over;                  /* the session has ended, or all with the lsid */
     const char *why;               /* as lease_close() */
 };
 

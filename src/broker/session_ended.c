@@ -107,6 +107,7 @@ static struct release_work *end_everywhere(struct broker *b, const struct sessio
         b,
         &(struct release_work_args){.lsid = args->lsid,
                                     .end = session_end_get(b->leases, args->source, args->site),
+                                    .is_over = args->source != SESSION_END_POLL,
                                     .why = "session_ended"},
         class, arg);
 }

@@ -84,6 +84,7 @@ static void finish_close(struct etcd_store *s)
     timer_stop(timers, &s->turn);
     timer_stop(timers, &s->doubt);
     timer_unreserve(timers, &s->status_again);
+    etcd_finishes_stop(&s->finishes);
     etcd_cancel(&s->status);
     buf_free(&s->status.body);
     etcd_join_cancel(&s->join);
@@ -367,6 +368,14 @@ static void etcd_store_forget(struct store *store, struct store_question *q)
     etcd_forget(q);
 }
 
+/* Answers come with a revision that etcd has had before. */
+static int64_t etcd_moment(const struct store *store)
+{
+    int64_t revision = etcd_client_revision(const_etcd_of(store)->client);
+
+    return revision ? revision : 1;
+}
+
 static void etcd_set_config(struct store *store, const char *digest)
 {
     struct etcd_store *s = etcd_of(store);
@@ -411,6 +420,7 @@ static const struct store_ops etcd_ops = {
     .forget = etcd_store_forget,
     .may_send = etcd_may_send,
     .is_fresh = etcd_is_fresh,
+    .moment = etcd_moment,
     .set_config = etcd_set_config,
     .leave = etcd_leave,
 };
@@ -438,6 +448,7 @@ static void begin_incarnation(struct etcd_store *s, const struct etcd_join *j)
     s->cluster.fenced = false;
     etcd_cluster_applied(s, j->sent_ms);
     s->must_tell_joined = true;
+    etcd_finishes_restart(&s->finishes);
     etcd_cluster_on_doubt(&s->doubt);
     etcd_queue_turn_in(s, 0);
     etcd_cluster_ask_status(&s->status_again);
@@ -590,6 +601,8 @@ struct store *etcd_store_open(struct loop *loop, const struct etcd_store_opts *o
     etcd_queue_turn_in(s, ETCD_AGAIN_MS);
     int err = timer_running(&s->turn) ? timer_reserve(loop_timers(loop), &s->status_again) : -ENOMEM;
 
+    if (!err)
+        err = etcd_finishes_start(&s->finishes, s->client, loop_timers(loop), s->prefix);
     if (!err)
         err = etcd_join_start(&s->join);
 

@@ -10,6 +10,7 @@
  *   request   r, h/VAULT/R/, w/U/
  *   waiting   w/U/C
  *   mark      i/, which has the check-outs in flight alone, page by page until the mark is found
+ *   moment    nothing more
  *   list      a page of r/, i/ or w/ -> h/VAULT/R/ of each r -> s of each h
  *
  * The first read of each has m/SELF before the others, and so has each page of `mark`.
@@ -344,6 +345,19 @@ static int begin_mark(struct etcd_asking *a)
     return send_mark_page(a);
 }
 
+/* ---- moment ---- */
+
+static int on_moment(struct etcd_asking *a)
+{
+    (void)etcd_asking_is_fenced(a);
+    return 1;
+}
+
+static int begin_moment(struct etcd_asking *a)
+{
+    return etcd_asking_send(a, on_moment);
+}
+
 /* ---- begin ---- */
 
 static int begin_reads(struct etcd_asking *a)
@@ -351,11 +365,12 @@ static int begin_reads(struct etcd_asking *a)
     static int (*const begins[])(struct etcd_asking *) = {
         [QUESTION_CONFIRM] = begin_confirm, [QUESTION_SESSION] = begin_session, [QUESTION_LSID] = begin_lsid,
         [QUESTION_REQUEST] = begin_request, [QUESTION_WAITING] = begin_waiting, [QUESTION_MARK] = begin_mark,
-        [QUESTION_LIST] = etcd_list_begin};
+        [QUESTION_LIST] = etcd_list_begin,  [QUESTION_MOMENT] = begin_moment};
 
     a->reads = etcd_asking_no_reads(a);
     a->answer = STORE_OPEN;
     a->q->sent_ms = clock_now(a->asker->clock);
+    a->q->moment = 0;
     int err = add_self(a);
 
     return err ? err : begins[a->q->kind](a);

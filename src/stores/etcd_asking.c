@@ -183,6 +183,8 @@ static void on_reads(struct etcd_reads *r, int err)
     struct etcd_asking *a = CONTAINER_OF(r, struct etcd_asking, reads);
 
     a->asker->trip(a->asker->arg, clock_measure_us() - a->sent_us);
+    if (!err && !a->q->moment)
+        a->q->moment = r->revision;
     if (err == -EMSGSIZE && a->limit > 1)
         a->limit /= 2;
     if (!err)

@@ -79,20 +79,32 @@ static uint64_t hash_key(const char *key)
 enum { SHARED_KEYS = 7 }; /* e/ is one lease's, so that its keys are among these as well */
 
 struct step_hashes {
-    uint64_t of[SHARED_KEYS];
+    uint64_t of[SHARED_KEYS + STORE_FINISHES];
     size_t n;
+    size_t nnoted; /* of them */
 };
 
-/* A hold counts as its request. */
-static void hash_keys(struct step_hashes *hashes, const struct etcd_keys *k)
+static void hash_one(struct step_hashes *hashes, const char *key)
+{
+    if (*key)
+        hashes->of[hashes->n++] = hash_key(key);
+}
+
+/* A hold counts as its request. An ASK does not write the x/ that it compares: of a FINISH that follows it in
+ * a flight it is the one before. */
+static void hash_keys(struct step_hashes *hashes, const struct etcd_keys *k, enum store_step_kind kind)
 {
     const char *const keys[SHARED_KEYS] = {k->intent, k->request, k->pending, k->asker,
                                            k->lease,  k->instead, k->cursor};
 
     hashes->n = 0;
     for (size_t i = 0; i < SHARED_KEYS; i++)
-        if (*keys[i])
-            hashes->of[hashes->n++] = hash_key(keys[i]);
+        hash_one(hashes, keys[i]);
+    hashes->nnoted = hashes->n;
+    for (size_t i = 0; i < STORE_FINISHES; i++)
+        hash_one(hashes, k->finishes[i]);
+    if (kind == STEP_FINISH)
+        hashes->nnoted = hashes->n;
 }
 
 /* Of this flight; or a free place. */
@@ -116,7 +128,7 @@ static bool has_common_key(const struct etcd_seen *seen, const struct step_hashe
 
 static void note_keys(struct etcd_seen *seen, const struct step_hashes *hashes)
 {
-    for (size_t i = 0; i < hashes->n; i++) {
+    for (size_t i = 0; i < hashes->nnoted; i++) {
         size_t place = place_of(seen, hashes->of[i]);
 
         seen->keys[place].hash = hashes->of[i];
@@ -183,7 +195,7 @@ static int write_step(struct etcd_flight *f, const struct etcd_writer *w, const 
     int err = etcd_keys_of(&keys, step, f->self.node);
 
     if (!err) {
-        hash_keys(&hashes, &keys);
+        hash_keys(&hashes, &keys, step->kind);
         if (has_common_key(&f->seen, &hashes))
             return 1;
         err = etcd_step_write(w, &f->self, step, &keys, &f->shapes[f->n]);
@@ -228,6 +240,7 @@ static int write_flight(struct etcd_flight *f, struct store_steps *waiting)
     const struct etcd_writer w = {&f->body, f->prefix};
 
     (void)buf_reserve(&f->body, f->usual_len);
+    f->self.now_ms = clock_now(f->clock);
     f->me.sequence++;
     write_head(f, &w);
     int err = write_steps(f, &w, waiting);
@@ -335,6 +348,7 @@ static void forget_shown(struct store_step *step, struct etcd_shown *shown)
     step->lsid_now = NULL;
     step->cancelled = step->kept = false;
     step->holders = 0;
+    memset(step->finishes, 0, sizeof step->finishes);
 }
 
 /* Memory was short for what a step shows, or its answer is a broken one: it is read once more, from the keys.

@@ -14,6 +14,8 @@ enum etcd_look_place {
     LOOK_ROWS,                /* so far the request, wherever it is */
     LOOK_SESSION = LOOK_ROWS, /* s/ of ASK and OPEN, and where etcd_may_lack_lsid() */
     LOOK_INSTEAD,             /* of OPEN */
+    LOOK_FINISHED,            /* of ASK that looks at them: x/ of its session, */
+    LOOK_FINISHED_LSID,       /* and of its lsid */
     LOOK_HOLD,                /* of the step's lease */
     LOOK_HOLDERS,             /* of RELEASE and CLOSE: all h/ */
     LOOK_NREADS

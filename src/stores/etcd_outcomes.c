@@ -4,6 +4,7 @@
  * see etcd_steps.h.
  */
 #include "base/json.h"
+#include "base/lsid.h"
 #include "stores/etcd_look.h"
 #include "stores/store_rows.h"
 
@@ -51,6 +52,13 @@ static bool takes_leases_along(const struct store_step *step)
     return step->kind == STEP_CLOSE || step->kind == STEP_LAPSE;
 }
 
+static bool has_lsid(const struct store_step *step)
+{
+    char normal[LSID_SIZE];
+
+    return step->request.asker.lsid && lsid_normal(step->request.asker.lsid, normal);
+}
+
 void etcd_look_plan(struct etcd_look *r, const struct store_step *step, const struct etcd_keys *k,
                     const char *holds_end, bool lost)
 {
@@ -67,6 +75,10 @@ void etcd_look_plan(struct etcd_look *r, const struct store_step *step, const st
         add_read(r, LOOK_SESSION, step->kind == STEP_ASK ? k->asker : k->lease, NULL);
     if (step->kind == STEP_OPEN && *step->instead)
         add_read(r, LOOK_INSTEAD, k->instead, NULL);
+    if (step->kind == STEP_ASK && step->since)
+        add_read(r, LOOK_FINISHED, k->finishes[0], NULL);
+    if (step->kind == STEP_ASK && step->since && has_lsid(step))
+        add_read(r, LOOK_FINISHED_LSID, k->finishes[1], NULL);
     if (lost && step->kind == STEP_REPEAT)
         add_read(r, LOOK_HOLD, k->hold, NULL);
     if (takes_leases_along(step) || (lost && step->kind == STEP_RELEASE))
@@ -75,7 +87,8 @@ void etcd_look_plan(struct etcd_look *r, const struct store_step *step, const st
 
 bool etcd_cannot_fail(const struct store_step *step)
 {
-    return step->kind == STEP_AMEND || step->kind == STEP_LEAVE || step->kind == STEP_CURSOR;
+    return step->kind == STEP_AMEND || step->kind == STEP_LEAVE || step->kind == STEP_CURSOR ||
+           step->kind == STEP_FINISH;
 }
 
 bool etcd_needs_no_checkin(const struct request_row *r)
@@ -180,6 +193,19 @@ static int count_rows(const cJSON *range)
     return cJSON_GetArraySize(json_get(range, "kvs"));
 }
 
+/* A value that is no number counts as that of a session which has ended just then. */
+static void show_finish(struct store_step *step, enum etcd_look_place what, const cJSON *range)
+{
+    char value[24];
+    struct etcd_kv kv;
+
+    if (!etcd_kv_read(range, 0, &kv) || kv.mod <= step->since)
+        return;
+    etcd_small_value(range, value, sizeof value);
+    step->finishes[what - LOOK_FINISHED] =
+        (struct store_finish){.moment = kv.mod, .ago_ms = strtoull(value, NULL, 10)};
+}
+
 static int otherwise(const struct etcd_self *self, struct store_step *step, const cJSON *reads,
                      const struct etcd_look *r, struct etcd_shown *shown)
 {
@@ -191,6 +217,9 @@ static int otherwise(const struct etcd_self *self, struct store_step *step, cons
         err = show_cancelled(self, step, read_at(reads, r, LOOK_INSTEAD));
     if (!err && etcd_shows_session(step))
         err = show_lease(self, step, read_at(reads, r, LOOK_SESSION), shown);
+    for (enum etcd_look_place at = LOOK_FINISHED; at <= LOOK_FINISHED_LSID; at++)
+        if (r->place[at] >= 0)
+            show_finish(step, at, read_at(reads, r, at));
     shown->outcome = step->kind == STEP_CLOSE && !step->now ? STORE_APPLIED : STORE_OTHERWISE;
     bool is_broken =
         err == -EUCLEAN && step->kind == STEP_CLOSE; /* nothing is left to do for it all the same */
@@ -340,8 +369,8 @@ void etcd_step_write_look(const struct etcd_writer *w, const struct store_step *
     char holds_end[ETCD_KEY_SIZE];
     struct etcd_look r;
 
-    if (*k->cursor) {
-        always.ops[0] = (struct etcd_op){.kind = ETCD_GET, .key = k->cursor};
+    if (step->kind == STEP_CURSOR || step->kind == STEP_FINISH) {
+        always.ops[0] = (struct etcd_op){.kind = ETCD_GET, .key = *k->cursor ? k->cursor : k->finishes[0]};
     } else {
         etcd_key_end(holds_end, k->holds);
         etcd_look_plan(&r, step, k, holds_end, true);

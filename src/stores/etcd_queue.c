@@ -186,6 +186,7 @@ void etcd_queue_applied(struct etcd_store *s, struct store_steps *steps)
         STAILQ_REMOVE_HEAD(steps, link);
         note_unread(step, err);
         step->sent_ms = s->flight.sent_ms;
+        step->moment = s->flight.revision;
         if (s->flight.shown[i].again) {
             etcd_ends_decide(&s->ends, step, false);
             STAILQ_INSERT_HEAD(&s->waiting, step, link); /* no other one of the flight has a key of its */
@@ -245,6 +246,7 @@ int etcd_queue_steps(struct store *store, struct store_steps *steps)
         step->cancelled = false;
         step->holders = 0;
         step->kept = false;
+        memset(step->finishes, 0, sizeof step->finishes);
         s->state.queued++;
     }
     STAILQ_CONCAT(&s->waiting, steps);

@@ -84,6 +84,7 @@ static void on_call(struct etcd_call *call)
     if (!err) {
         cJSON *responses = cJSON_DetachItemFromObject(call->answer, "responses");
 
+        r->revision = r->revision ? r->revision : etcd_revision(call->answer);
         r->answers[r->nanswers++] = responses;
         err = responses ? 0 : -EPROTO;
     }
@@ -173,6 +174,7 @@ static void on_line_call(struct etcd_call *call)
 
     while ((r = TAILQ_FIRST(&line->sent))) {
         r->err = err ? err : take_responses(r, responses, &passed);
+        r->revision = err ? 0 : etcd_revision(call->answer);
         move_to(r, &line->landed);
     }
     cJSON_Delete(responses);

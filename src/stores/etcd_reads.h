@@ -40,6 +40,7 @@ struct etcd_reads {
     size_t n, cap, sent;
     cJSON **answers; /* `responses` of each transaction */
     size_t nanswers;
+    int64_t revision; /* of the first transaction, once it has its answer; before done() */
     /* in a line */
     TAILQ_ENTRY(etcd_reads) link;
     struct etcd_reads_list *in; /* NULL = in none */

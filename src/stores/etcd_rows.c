@@ -273,14 +273,52 @@ static int lease_keys(struct etcd_keys *k, const struct store_step *step)
     return fits ? 0 : -ENAMETOOLONG;
 }
 
+/* x/LSID; "" where it is no lsid. */
+static void finished_lsid_key(char key[ETCD_KEY_SIZE], const char *lsid)
+{
+    char normal[LSID_SIZE];
+
+    if (!lsid || !lsid_normal(lsid, normal) || !PUT_KEY(key, "x/", normal))
+        key[0] = '\0';
+}
+
+/* After request_keys(). */
+static int asked_finishes(struct etcd_keys *k, const struct request_row *r)
+{
+    char *key = k->finishes[0];
+
+    if (!PUT_KEY(key, "x/", k->asker_value))
+        return -ENAMETOOLONG;
+    key[2 + strcspn(k->asker_value, "/")] = '\0';
+    finished_lsid_key(k->finishes[1], r->asker.lsid);
+    return 0;
+}
+
+static int finish_key(char key[ETCD_KEY_SIZE], const struct holder *h)
+{
+    char session[HASH_TEXT_SIZE];
+    const char *const who[] = {h->username, h->domain, h->session};
+
+    if (!*h->session) {
+        finished_lsid_key(key, h->lsid);
+        return *key ? 0 : -ENAMETOOLONG;
+    }
+    int err = hash_texts(session, SESSION_HASH, who, 3, 2);
+
+    return err || PUT_KEY(key, "x/", session) ? err : -ENAMETOOLONG;
+}
+
 int etcd_keys_of(struct etcd_keys *k, const struct store_step *step, const char *node)
 {
     char site[ETCD_KEY_SIZE];
 
     k->lease[0] = k->hold[0] = k->holder[0] = k->instead[0] = k->cursor[0] = '\0';
-    k->asker_lsid[0] = k->lease_lsid[0] = '\0';
-    if (step->kind == STEP_CURSOR) {
+    k->asker_lsid[0] = k->lease_lsid[0] = k->finishes[0][0] = k->finishes[1][0] = '\0';
+    if (step->kind == STEP_CURSOR || step->kind == STEP_FINISH)
         k->intent[0] = k->request[0] = k->pending[0] = k->holds[0] = k->asker[0] = '\0';
+    if (step->kind == STEP_FINISH)
+        return finish_key(k->finishes[0], &step->request.asker);
+    if (step->kind == STEP_CURSOR) {
         return text_url_encode(site, sizeof site, step->cursor.site) &&
                        PUT_KEY(k->cursor, "p/", node, "/", site)
                    ? 0
@@ -288,6 +326,8 @@ int etcd_keys_of(struct etcd_keys *k, const struct store_step *step, const char 
     }
     int err = request_keys(k, &step->request);
 
+    if (!err && step->kind == STEP_ASK && step->since)
+        err = asked_finishes(k, &step->request);
     return err || !*step->lease.id ? err : lease_keys(k, step);
 }
 

@@ -9,6 +9,7 @@
  *   s/S/C       lease: one for a session and a credential
  *   h/VAULT/R/L the lease L holds the request, and how many check-outs answer with it
  *   e/LSID/L    the lease or intent L is of the PRA session with this lsid; its value is S/C
+ *   x/S x/LSID  the session, or all sessions with this lsid, has ended: its value is store_finish.ago_ms
  *   p/NODE/SITE cursor of a PRA site
  *
  * S is a hash of person and session, C of the credential id, U of the vault user; names of people and domains
@@ -43,6 +44,8 @@ struct etcd_keys {
     char asker_lsid[ETCD_KEY_SIZE],
         asker_value[ETCD_KEY_SIZE]; /* e/ of the asker, and its value; "" = none */
     char lease_lsid[ETCD_KEY_SIZE]; /* e/ of the lease; "" = none */
+    /* x/ of the asker's session and lsid where ASK looks at them, or that FINISH writes; "" = none */
+    char finishes[STORE_FINISHES][ETCD_KEY_SIZE];
     char cursor[ETCD_KEY_SIZE];
 };
 

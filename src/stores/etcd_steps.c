@@ -4,7 +4,8 @@
  * rows may be that the step expects (store.h).
  *
  *   kind    compares                                  writes
- *   ask     i and the asker's s absent                i, e; reads w
+ *   ask     i and the asker's s absent, x not         i, e; reads w
+ *             changed after `since`
  *           (found at the vault:) r absent            r
  *   open    i is I, s and r absent, not `reused`      r O, h, s; i goes
  *           r is O of this mark, s absent, `instead`  r O, h, s; another owner's r stays as it is
@@ -36,6 +37,7 @@
  *   clear   s is of this lease, r absent, R or L      h, s and e go
  *   repeat  h says 1, r is O                          h says 2
  *           h is there, r is O                        h says many
+ *   finish                                            x
  *   cursor                                            p
  *   spin, again                                       nothing: no such request is kept here
  *
@@ -183,6 +185,10 @@ static void ask(struct parts *p)
     compare(a, ETCD_ABSENT, key);
     if (key == p->k->intent)
         compare(a, ETCD_ABSENT, p->k->asker);
+    for (size_t i = 0; i < STORE_FINISHES; i++)
+        if (*p->k->finishes[i])
+            a->compares[a->ncompares++] = (struct etcd_compare){
+                .kind = ETCD_NOT_SINCE, .key = p->k->finishes[i], .mod = p->step->since + 1};
     put(a, key, request_value(p));
     if (key != p->k->intent)
         return;
@@ -627,6 +633,23 @@ static void write_cursor(const struct etcd_writer *w, const struct store_step *s
     etcd_write_chain(w, &always, 1, NULL, 0);
 }
 
+static void write_finish(const struct etcd_writer *w, const struct etcd_self *self,
+                         const struct store_step *step, const struct etcd_keys *k)
+{
+    const char *key = k->finishes[0];
+    uint64_t ago_ms = self->now_ms > step->over_ms ? self->now_ms - step->over_ms : 0;
+    char value[24];
+    const struct etcd_alternative chain[] = {
+        {.compares = {{.kind = ETCD_NOT_SINCE, .key = key, .mod = step->since + 1}},
+         .ncompares = 1,
+         .ops = {{.kind = ETCD_PUT, .key = key, .value = value}},
+         .nops = 1},
+        {.ops = {{.kind = ETCD_PUT, .key = key, .value = "0"}}, .nops = 1}};
+
+    (void)snprintf(value, sizeof value, "%" PRIu64, ago_ms);
+    etcd_write_chain(w, chain, 2, NULL, 0);
+}
+
 int etcd_step_write(const struct etcd_writer *w, const struct etcd_self *self, const struct store_step *step,
                     const struct etcd_keys *k, struct etcd_shape *shape)
 {
@@ -639,8 +662,11 @@ int etcd_step_write(const struct etcd_writer *w, const struct etcd_self *self, c
     p.n = p.nlease_ends = 0;
 
     *shape = (struct etcd_shape){.n = 0};
-    if (step->kind == STEP_CURSOR) {
+    if (step->kind == STEP_FINISH)
+        write_finish(w, self, step, k);
+    if (step->kind == STEP_CURSOR)
         write_cursor(w, step, k);
+    if (step->kind == STEP_CURSOR || step->kind == STEP_FINISH) {
         shape->nops[shape->n++] = 1;
         return w->out->failed ? -ENOMEM : 0;
     }

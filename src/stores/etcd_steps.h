@@ -13,6 +13,7 @@ struct etcd_self {
     const char *node;
     const char *owner;      /* NODE@EPOCH */
     struct etcd_kept *kept; /* NULL = nothing is */
+    uint64_t now_ms;        /* when steps are written */
 };
 
 /* What a step's operation consists of: the operations of each of its alternatives. */

@@ -10,6 +10,7 @@
 #include "stores/etcd_adopt.h"
 #include "stores/etcd_ask.h"
 #include "stores/etcd_close.h"
+#include "stores/etcd_finishes.h"
 #include "stores/etcd_flight.h"
 #include "stores/etcd_members.h"
 
@@ -55,6 +56,7 @@ struct etcd_store {
     struct etcd_adopter adopter;
     LIST_HEAD(, etcd_adoption) adoptions;
     struct etcd_asker asker;
+    struct etcd_finishes finishes;
     struct etcd_call status;
     struct deadline status_again;
     const struct store_news *news;

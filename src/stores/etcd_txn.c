@@ -237,12 +237,15 @@ static void write_revision(struct encoder *w, const struct etcd_compare *c)
 {
     switch (c->kind) {
     case ETCD_MOD: WRITE(w->out, TARGET("MOD", "EQUAL") ",\"mod_revision\":"); break;
+    case ETCD_NOT_SINCE: WRITE(w->out, TARGET("MOD", "LESS") ",\"mod_revision\":"); break;
     case ETCD_THERE: WRITE(w->out, TARGET("CREATE", "GREATER") ",\"create_revision\":"); break;
     case ETCD_OLDER_IN: WRITE(w->out, TARGET("CREATE", "LESS") ",\"create_revision\":"); break;
     default: WRITE(w->out, TARGET("CREATE", "EQUAL") ",\"create_revision\":");
     }
-    write_number(w->out,
-                 c->kind == ETCD_MOD || c->kind == ETCD_CREATED || c->kind == ETCD_OLDER_IN ? c->mod : 0);
+    bool is_of_mod = c->kind == ETCD_MOD || c->kind == ETCD_NOT_SINCE || c->kind == ETCD_CREATED ||
+                     c->kind == ETCD_OLDER_IN;
+
+    write_number(w->out, is_of_mod ? c->mod : 0);
 }
 
 static void write_compare(struct encoder *w, const struct etcd_compare *c)

@@ -22,12 +22,13 @@
 enum etcd_compare_kind {
     ETCD_ABSENT,
     ETCD_THERE,
-    ETCD_VALUE,   /* over `from` and under `to` */
-    ETCD_IS,      /* its value is `from` */
-    ETCD_NONE_IN, /* no key from `key` up to, without, `to` */
-    ETCD_MOD,     /* last changed by revision `mod`; 0 = absent */
-    ETCD_CREATED, /* made by revision `mod` */
-    ETCD_OLDER_IN /* all keys from `key` up to, without, `to` were made before revision `mod` */
+    ETCD_VALUE,     /* over `from` and under `to` */
+    ETCD_IS,        /* its value is `from` */
+    ETCD_NONE_IN,   /* no key from `key` up to, without, `to` */
+    ETCD_MOD,       /* last changed by revision `mod`; 0 = absent */
+    ETCD_NOT_SINCE, /* absent, or last changed before revision `mod` */
+    ETCD_CREATED,   /* made by revision `mod` */
+    ETCD_OLDER_IN   /* all keys from `key` up to, without, `to` were made before revision `mod` */
 };
 
 struct etcd_compare {

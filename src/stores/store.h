@@ -179,6 +179,7 @@ enum store_step_kind {
     STEP_CANCEL,  /* the session of an ASKED request has ended: it may not be opened any more */
     STEP_CLEAR,   /* a lease goes whose request has ended */
     STEP_REPEAT,  /* one check-out more answers with the lease, which another gateway has made */
+    STEP_FINISH,  /* a PRA session has ended: what was begun for it before is not asked for any more */
     STEP_NKINDS,
     STEP_FIRST_SHARED = STEP_RELEASE
 };
@@ -194,8 +195,9 @@ enum row_change { ROW_AS_IS, ROW_INSERTED, ROW_UPDATED, ROW_DELETED };
  *
  * In a shared store:
  *
- *   ASK      expects besides that the asker's session has no open lease of the credential; shows the
- *            PENDING request of its user and credential
+ *   ASK      expects besides that the asker's session has no open lease of the credential, and no FINISH
+ *            after `since`, which `finishes` shows otherwise; shows the PENDING request of its user and
+ *            credential
  *   OPEN     expects besides that the lease's session has none, and of an ASKED request, and of `instead`,
  *            that it is not cancelled. Where another gateway holds the request of that name, the lease joins
  *            that one, whose row stays as it is; where none does and the step is `reused`, it is OTHERWISE. A
@@ -215,6 +217,9 @@ enum row_change { ROW_AS_IS, ROW_INSERTED, ROW_UPDATED, ROW_DELETED };
  *   CANCEL   expects it ASKED, and not cancelled before; keeps its owner
  *   CLEAR    expects the lease, and its request absent, RETURNING or LAPSED
  *   REPEAT   expects the lease, and its request HELD
+ *   FINISH   always applied. The session is that of the asker: username, domain, session; or, where `session`
+ *            is "", all of this lsid. Where it has another FINISH after `since`, `ago_ms` is 0: the earlier
+ *            end may be the one that is written later. The store forgets it after STORE_FINISH_MS
  *
  * A check-out that fails undoes the lease: RELEASE with `undo`. As long as others answer with the lease it
  * stays, counts one less, and `kept` says so. The count ends at ANSWERS_MANY, which never becomes less: such
@@ -234,6 +239,20 @@ extern const struct store_step_rule store_step_rules[STEP_NKINDS];
 
 enum store_outcome { STORE_APPLIED, STORE_OTHERWISE, STORE_AWAY, STORE_NOUTCOMES };
 
+/*
+ * Moments: a shared store counts what is written to it, by whichever gateway. `moment` of an answer is the
+ * count when the question was answered, and store_ops.moment() the last one that this gateway has been told
+ * of: the store was no earlier then. A FINISH is after a moment if its own one is greater.
+ */
+struct store_finish {
+    int64_t moment; /* 0 = none */
+    /* So long before the FINISH was sent the session had ended; less where that is not known. */
+    uint64_t ago_ms;
+};
+enum { STORE_FINISHES = 2 }; /* of the session, and of its lsid */
+/* A FINISH counts for so long, at least: longer than any check-out lasts (request_timeout). */
+#define STORE_FINISH_MS (12u * 60u * 1000u)
+
 struct store_step {
     enum store_step_kind kind;
     /* Of a shared store. OPEN: the vault has not made the request for this lease, it had it. */
@@ -251,6 +270,10 @@ struct store_step {
      */
     const char *record;
     struct cursor_row cursor;
+    /* Of a shared store: a moment. ASK of an ASKED request: 0 = any FINISH is as none. FINISH: when the
+     * session has ended the store was no earlier. */
+    int64_t since;
+    uint64_t over_ms; /* FINISH: when the session has ended, monotonic */
     void (*done)(struct store_step *, enum store_outcome);
     int err; /* AWAY: -ENOSPC, -EIO, -ENOMEM */
     /*
@@ -264,12 +287,14 @@ struct store_step {
     /* Of a shared store, OTHERWISE of ASK and OPEN: the session has this lease already, and `now` is the
      * request that this one holds, NULL = it has gone. Freed as `now`. */
     struct lease_row *lease_now;
-    char *lsid_now;                /* the store's: lsid of the lease that ends, which `lease` does not have */
-    bool cancelled;                /* OTHERWISE of OPEN: STEP_CANCEL has been here */
-    unsigned holders;              /* APPLIED RELEASE: leases that hold the request still */
-    bool kept;                     /* APPLIED RELEASE with `undo`: the lease is among them */
-    uint64_t sent_ms;              /* APPLIED, of a shared store: monotonic, when it was sent */
-    STAILQ_ENTRY(store_step) link; /* the caller's until steps() */
+    char *lsid_now;   /* the store's: lsid of the lease that ends, which `lease` does not have */
+    bool cancelled;   /* OTHERWISE of OPEN: STEP_CANCEL has been here */
+    unsigned holders; /* APPLIED RELEASE: leases that hold the request still */
+    bool kept;        /* APPLIED RELEASE with `undo`: the lease is among them */
+    uint64_t sent_ms; /* APPLIED, of a shared store: monotonic, when it was sent */
+    int64_t moment;   /* the same, and OTHERWISE: when it had its outcome */
+    struct store_finish finishes[STORE_FINISHES]; /* OTHERWISE of ASK: after `since` */
+    STAILQ_ENTRY(store_step) link;                /* the caller's until steps() */
 };
 
 STAILQ_HEAD(store_steps, store_step);
@@ -285,7 +310,8 @@ enum store_question_kind {
     QUESTION_WAITING, /* the PENDING request of a vault user and a credential: user, who.credential */
     QUESTION_MARK,    /* the ASKED request of this mark, whoever asks: while it is there the request may be
                          opened    by the gateway that has made it, and by no other */
-    QUESTION_LIST     /* all requests and leases, page by page */
+    QUESTION_LIST,    /* all requests and leases, page by page */
+    QUESTION_MOMENT   /* nothing but the moment */
 };
 
 enum store_answer {
@@ -331,6 +357,7 @@ struct store_question {
     void (*done)(struct store_question *, enum store_answer);
     /* in done() */
     uint64_t sent_ms;              /* monotonic: when the question that was answered was sent */
+    int64_t moment;                /* of its first reading */
     struct store_found_list found; /* freed by the store after done() */
     void *private;                 /* the store's; NULL before ask() */
 };
@@ -478,6 +505,8 @@ struct store_ops {
     /* May an answer go out whose confirmation was sent then (sent_ms)? As may_send(). Not while the store
      * cannot be written: releases wait then, and no confirmation shows them. */
     bool (*is_fresh)(const struct store *, uint64_t sent_ms);
+    /* See struct store_finish. */
+    int64_t (*moment)(const struct store *);
     /* The digest of the configuration is another one now (store_member.config_digest). Copied. */
     void (*set_config)(struct store *, const char *digest);
     /* Hands all rows of this gateway over to another one. `done`: `taken` = that has happened; false = no

@@ -34,6 +34,7 @@ const struct store_step_rule store_step_rules[STEP_NKINDS] = {
     [STEP_CANCEL]  = {"cancel",  ROW_UPDATED, ROW_AS_IS,    IN(ASKED), false},
     [STEP_CLEAR]   = {"clear",   ROW_AS_IS,   ROW_DELETED,  IN(RETURNING) | IN(LAPSED), false},
     [STEP_REPEAT]  = {"repeat",  ROW_AS_IS,   ROW_UPDATED,  IN(HELD), false},
+    [STEP_FINISH]  = {"finish",  ROW_AS_IS,   ROW_AS_IS,    0, false},
 };
 /* clang-format on */
 

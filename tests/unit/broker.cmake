@@ -3,7 +3,7 @@ foreach(name keyed spin lease checkout checkout_torture checkout_direct_access r
         restore_many request_identity)
   jg_test(test_${name} SOURCES test_${name}.c ${broker_fakes} DEPENDS jg_broker)
 endforeach()
-foreach(name gateways gateways_approval gateways_cases)
+foreach(name gateways gateways_approval gateways_cases gateways_finished)
   jg_test(test_${name} SOURCES test_${name}.c gateways_rig.c ${broker_fakes} DEPENDS jg_broker)
 endforeach()
 jg_test(test_session_ended_memory SOURCES test_session_ended_memory.c ${broker_fakes} DEPENDS jg_broker)

@@ -25,6 +25,14 @@
 
 struct fake_store;
 
+/* A PRA session that has ended. */
+struct fake_finish {
+    char username[64], domain[64], session[64], lsid[64];
+    int64_t moment;
+    uint64_t ago_ms;
+};
+#define FAKE_STORE_FINISHES 256
+
 /* What a gateway has of its own in a shared store. */
 struct fake_node {
     struct fake_store *rows;                      /* whose rows they are: the first gateway's */
@@ -42,7 +50,11 @@ struct fake_node {
     void *left_arg;
     struct store_question *questions[FAKE_STORE_QUESTIONS];
     size_t nquestions;
-    unsigned asked; /* so far */
+    unsigned asked;                                   /* so far */
+    int64_t moment;                                   /* of the first gateway: of the store */
+    int64_t known;                                    /* that this gateway was told of with its last commit */
+    struct fake_finish finishes[FAKE_STORE_FINISHES]; /* of the first gateway */
+    size_t nfinishes;
     char config_digest[72];
     struct store_cluster cluster;
     struct store_member members[FAKE_STORE_MEMBERS];

@@ -371,11 +371,68 @@ static bool apply_return(struct fake_store *fs, struct store_step *step)
     return true;
 }
 
+static bool is_finish_of(const struct fake_finish *f, const struct holder *h, bool by_lsid)
+{
+    if (by_lsid)
+        return *f->lsid && lsid_same(f->lsid, h->lsid);
+    return *f->session && person_same(f->username, h->username) && person_same(f->domain, h->domain) &&
+           strcmp(f->session, h->session) == 0;
+}
+
+static struct fake_finish *find_finish(struct fake_store *rows, const struct holder *h, bool by_lsid)
+{
+    for (size_t i = 0; i < rows->node.nfinishes; i++)
+        if (is_finish_of(&rows->node.finishes[i], h, by_lsid))
+            return &rows->node.finishes[i];
+    return NULL;
+}
+
+/* The session of the check-out has ended since. */
+static bool is_finished(struct fake_store *fs, struct store_step *step)
+{
+    bool is = false;
+
+    for (int by_lsid = 0; step->since && by_lsid < STORE_FINISHES; by_lsid++) {
+        const struct fake_finish *f = find_finish(fs->node.rows, &step->request.asker, by_lsid);
+
+        if (!f || f->moment <= step->since)
+            continue;
+        step->finishes[by_lsid] = (struct store_finish){f->moment, f->ago_ms};
+        is = true;
+    }
+    return is;
+}
+
+static enum store_outcome apply_finish(struct fake_store *fs, const struct store_step *step)
+{
+    struct fake_node *node = &fs->node.rows->node;
+    const struct holder *h = &step->request.asker;
+    bool by_lsid = !*h->session;
+    struct fake_finish *f = find_finish(fs->node.rows, h, by_lsid);
+    bool is_after = f && f->moment > step->since;
+
+    if (!f && node->nfinishes == FAKE_STORE_FINISHES)
+        abort();
+    f = f ? f : &node->finishes[node->nfinishes++];
+    *f = (struct fake_finish){.moment = node->moment + 1,
+                              .ago_ms = is_after ? 0 : clock_now(fs->clock) - step->over_ms};
+    if (by_lsid) {
+        (void)snprintf(f->lsid, sizeof f->lsid, "%s", h->lsid);
+        return STORE_APPLIED;
+    }
+    (void)snprintf(f->username, sizeof f->username, "%s", h->username);
+    (void)snprintf(f->domain, sizeof f->domain, "%s", h->domain);
+    (void)snprintf(f->session, sizeof f->session, "%s", h->session);
+    return STORE_APPLIED;
+}
+
 /* By its session; or, one that was found at the vault, by its name. */
 static bool is_asked_already(struct fake_store *fs, struct store_step *step)
 {
     if (step->request.state == REQUEST_ASKED) {
-        if (is_taken(fs, step, &step->request.asker, ""))
+        bool finished = is_finished(fs, step);
+
+        if (is_taken(fs, step, &step->request.asker, "") || finished)
             return true;
         if (!fake_find_request(fs->node.rows, step->request.mark))
             step->now =
@@ -414,6 +471,7 @@ static bool decide(struct fake_store *fs, struct store_step *step, bool is_own, 
     case STEP_CANCEL: *outcome = apply_cancel(fs, step); return true;
     case STEP_CLEAR: *outcome = apply_clear(fs, step); return true;
     case STEP_REPEAT: *outcome = apply_repeat(fs, step); return true;
+    case STEP_FINISH: *outcome = apply_finish(fs, step); return true;
     case STEP_SPIN:
     case STEP_AGAIN:
         *outcome = otherwise(fs, step, fake_find_request(fs->node.rows, step->request.mark));
@@ -432,7 +490,11 @@ bool fake_shared_apply(struct fake_store *fs, struct store_step *step, enum stor
     step->cancelled = false;
     step->holders = 0;
     step->kept = false;
-    return decide(fs, step, is_own, outcome);
+    memset(step->finishes, 0, sizeof step->finishes);
+    bool decided = decide(fs, step, is_own, outcome);
+
+    step->moment = ++fs->node.rows->node.moment;
+    return decided;
 }
 
 /* ---- questions ---- */
@@ -575,6 +637,7 @@ static enum store_answer answer(struct fake_store *fs, struct store_question *q)
     case QUESTION_WAITING: answer_waiting(fs, q); break;
     case QUESTION_MARK: answer_mark(fs, q); break;
     case QUESTION_LIST: answer_list(fs, q); break;
+    case QUESTION_MOMENT: break;
     }
     return STORE_OPEN;
 }
@@ -586,6 +649,7 @@ static void answer_question(struct fake_store *fs, struct store_question *q)
     enum store_answer said = answer(fs, q);
 
     q->sent_ms = clock_now(fs->clock);
+    q->moment = fs->node.rows->node.moment;
     all = q->found;
     q->private = NULL;
     q->done(q, said); /* may free it */
@@ -707,6 +771,7 @@ static void enter(struct fake_store *fs)
     struct fake_node *node = &fs->node;
 
     node->cluster.epoch = ++node->rows->node.epochs;
+    node->known = ++node->rows->node.moment;
     node->cluster.joined = node->cluster.certain = true;
     node->cluster.fenced = node->fenced = node->uncertain = false;
     (void)snprintf(node->owner, sizeof node->owner, "%s@%lld", node->cluster.node,
@@ -770,6 +835,7 @@ static bool tell_joined(struct fake_node *node)
 bool fake_shared_commit(struct fake_store *fs)
 {
     struct fake_node *node = &fs->node;
+    int64_t moment = node->rows->node.moment;
     bool has_news = tell_joined(node) || node->nquestions || node->left;
 
     for (size_t n = node->nquestions; n && node->nquestions; n--) {
@@ -787,6 +853,7 @@ bool fake_shared_commit(struct fake_store *fs)
     }
     if (node->left)
         finish_leaving(fs);
+    node->known = moment;
     return has_news;
 }
 
@@ -811,6 +878,11 @@ static bool fake_is_fresh(const struct store *s, uint64_t sent_ms)
     const struct fake_store *fs = (const struct fake_store *)s;
 
     return fake_may_send(s) && clock_now(fs->clock) - sent_ms < fs->node.fresh_ms;
+}
+
+static int64_t fake_moment(const struct store *s)
+{
+    return ((const struct fake_store *)s)->node.known;
 }
 
 static void fake_set_config(struct store *s, const char *digest)
@@ -840,6 +912,7 @@ void fake_store_share(struct fake_store *fs, struct fake_store *with, const char
     ops->forget = fake_forget;
     ops->may_send = fake_may_send;
     ops->is_fresh = fake_is_fresh;
+    ops->moment = fake_moment;
     ops->set_config = fake_set_config;
     ops->leave = fake_leave;
     fs->store.ops = ops;

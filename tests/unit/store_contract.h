@@ -6,7 +6,7 @@
  *
  * store_contract_steps() gives each kind of step in each state of its request, with and without leases that
  * hold it; store_contract_repeats() counts check-outs that answer with one lease, of a shared store;
- * store_contract_strange() gives each kind of step in each state to rows that have members of a newer
+ * store_contract_finishes() has sessions end there; store_contract_strange() gives each kind of step in each state to rows that have members of a newer
  * version; store_contract_order() gives random steps in lists of random lengths and keeps a model of the rows
  * beside them.
  */
@@ -32,6 +32,7 @@ struct store_under_test {
 
 void store_contract_steps(struct store_under_test *);
 void store_contract_repeats(struct store_under_test *);
+void store_contract_finishes(struct store_under_test *);
 void store_contract_strange(struct store_under_test *);
 void store_contract_order(struct store_under_test *, unsigned seed);
 

@@ -217,6 +217,7 @@ TEST(each_step_in_each_state)
     open_alone(&c);
     store_contract_steps(&c.under_test);
     store_contract_repeats(&c.under_test);
+    store_contract_finishes(&c.under_test);
     end(&c);
 }
 
@@ -285,6 +286,7 @@ TEST(no_lost_answer_changes_an_outcome)
         assert_string_equal(c.why, "");
         c.under_test.is_unsure = true;
         store_contract_order(&c.under_test, seed);
+        store_contract_finishes(&c.under_test);
         end(&c);
         for (int i = 0; i < 2; i++)
             etcd_proxy_end(proxies[i]);

@@ -96,6 +96,7 @@ TEST(each_step_in_each_state_of_the_shared_fake)
     fake_store_share(&c.fake, NULL, "g1");
     store_contract_steps(&c.under_test);
     store_contract_repeats(&c.under_test);
+    store_contract_finishes(&c.under_test);
     for (unsigned seed = 1; seed < 20; seed++)
         store_contract_order(&c.under_test, seed);
     fake_store_free(&c.fake);

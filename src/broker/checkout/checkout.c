@@ -483,6 +483,7 @@ struct op *broker_checkout(struct broker *b, const struct checkout_args *args, c
     co->done = done;
     co->arg = arg;
     co->started_ms = clock_now(b->clock);
+    co_note_begin(co);
     if (op_begin(&co->op, &checkout_class, b, args->by.timeout_ms)) {
         co_shared_free(co);
         free(co->session);

@@ -110,6 +110,12 @@ struct co_shared {
     bool row_gone;               /* it is over, and the session has no lease of the credential at all */
     enum store_answer answer;    /* of the last one */
     uint64_t confirmed_ms;       /* when it was sent; 0 = none as yet */
+    /* finished.c: has its session ended since it has begun? */
+    struct store_question first_asked; /* for the moment of the store's first word */
+    int64_t since;                     /* the store was no earlier when it has begun */
+    int64_t first;                     /* the store's moment when it had its first word; 0 = none as yet */
+    uint64_t first_ms;                 /* so long after its begin that came */
+    struct store_finish finishes[STORE_FINISHES]; /* what its last STEP_ASK was refused for */
 };
 
 struct checkout {
@@ -240,6 +246,20 @@ void co_confirm_end(struct checkout *);
 bool co_is_confirmed(const struct checkout *); /* its answer may go out, at this moment */
 /* The store is out of reach, or says that the gateway was fenced. */
 enum co_state co_store_failed(struct checkout *, int err);
+
+/* ---- finished.c: the end of its session at another gateway, before its intent ---- */
+
+void co_note_begin(struct checkout *);
+/* It waits for something else than the store: the store has the first word. */
+void co_note_wait(struct checkout *);
+void co_note_moment(struct checkout *, int64_t moment); /* the store has answered */
+void co_finished_free(struct checkout *);
+/* Its STEP_ASK was refused: was that, too, for the end of its session? */
+bool co_is_finished(const struct checkout *);
+/* Next then. */
+enum co_state co_session_finished(struct checkout *);
+/* Next: a new STEP_ASK under a lease id of its own. */
+enum co_state co_intend_again(struct checkout *);
 
 /* ---- approval.c ---- */
 

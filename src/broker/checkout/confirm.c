@@ -41,6 +41,8 @@ static void on_confirmed(struct store_question *q, enum store_answer answer)
     s->answer = answer;
     s->row_gone = answer == STORE_OVER && STAILQ_EMPTY(&q->found);
     s->confirmed_ms = q->sent_ms;
+    if (answer == STORE_OPEN || answer == STORE_OVER)
+        co_note_moment(co, q->moment);
     if (co->state == CO_CONFIRM)
         co_resume(co);
 }

@@ -39,8 +39,10 @@ void co_goto(struct checkout *co, enum co_state next)
         }
         int err = co->steps[next]->enter(co);
 
-        if (err == CO_WAIT)
+        if (err == CO_WAIT) {
+            co_note_wait(co);
             return;
+        }
         next = co->steps[next]->resume(co, err);
     }
 }

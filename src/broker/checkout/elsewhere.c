@@ -168,12 +168,7 @@ static int pause_enter(struct checkout *co)
 
 static enum co_state pause_resume(struct checkout *co, int err)
 {
-    if (err < 0)
-        return co_fail_start(co, err);
-    if (lease_id_new(co->op.broker->leases, co->lease_id))
-        return co_fail(co, FAULT_INTERNAL, "no random numbers");
-    co->at_vault = CO_VAULT_BEGUN;
-    return CO_INTENT;
+    return err < 0 ? co_fail_start(co, err) : co_intend_again(co);
 }
 
 static bool pause_drop(struct checkout *co)

@@ -65,7 +65,7 @@ static int ask(struct checkout *co)
     co->sent_ms = clock_now(co->op.broker->clock);
     co->sent_wall_ms = leases_wall(ls, co->vault);
     vault_request_set_end(co->asked, co->sent_ms + length_ms, co->sent_wall_ms + (int64_t)length_ms);
-    return row_ask(co->asked, &co->written, on_written);
+    return row_ask_since(co->asked, co->shared ? co->shared->since : 0, &co->written, on_written);
 }
 
 /* What it has taken back is another check-out's at the vault from now on. */
@@ -93,7 +93,9 @@ static enum co_state intent_resume(struct checkout *co, int err)
     if (co->asked && co->asked->asker == co->lease)
         co->asked->has_row = false; /* the step has not happened */
     co_withdraw(co);                /* nothing was sent */
-    return co->shared && err == -ESTALE ? co_session_has(co) : co_store_failed(co, err);
+    if (!co->shared || err != -ESTALE)
+        return co_store_failed(co, err);
+    return co_is_finished(co) ? co_session_finished(co) : co_session_has(co);
 }
 
 static bool intent_drop(struct checkout *co)

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 int co_shared_new(struct checkout *co, struct store *store)
 {
@@ -55,6 +56,7 @@ void co_shared_free(struct checkout *co)
     if (!s)
         return;
     co_confirm_end(co);
+    co_finished_free(co);
     shared_unwait(&s->opened);
     shared_unwait(&s->kept);
     co_drop_rows(co);
@@ -68,8 +70,11 @@ void co_note_rows(struct checkout *co, const struct store_step *step)
     struct co_shared *s = co->shared;
 
     co_drop_rows(co);
+    memset(s->finishes, 0, sizeof s->finishes);
     if (!step)
         return;
+    memcpy(s->finishes, step->finishes, sizeof s->finishes);
+    co_note_moment(co, step->moment);
     s->lease = step->lease_now ? lease_row_copy(step->lease_now) : NULL;
     s->request = step->now ? request_row_copy(step->now) : NULL;
     if ((step->now && !s->request) || (step->lease_now && !s->lease))

@@ -126,12 +126,11 @@ static int put(struct vault_request *r, const struct store_step *step)
     return err < 0 ? err : 0;
 }
 
-static int insert(struct vault_request *r, enum request_state state, struct journal_wait *wait,
+static int insert(struct vault_request *r, enum request_state state, int64_t since, struct journal_wait *wait,
                   void (*done)(struct journal_wait *, int err))
 {
-    int waits =
-        journal_put(r->vault_ref->leases->journal,
-                    &(struct store_step){.kind = STEP_ASK, .request = row_of_request(r, state)}, wait, done);
+    const struct store_step step = {.kind = STEP_ASK, .request = row_of_request(r, state), .since = since};
+    int waits = journal_put(r->vault_ref->leases->journal, &step, wait, done);
 
     r->has_row = waits >= 0;
     return waits;
@@ -139,7 +138,13 @@ static int insert(struct vault_request *r, enum request_state state, struct jour
 
 int row_ask(struct vault_request *r, struct journal_wait *wait, void (*done)(struct journal_wait *, int err))
 {
-    return insert(r, REQUEST_ASKED, wait, done);
+    return insert(r, REQUEST_ASKED, 0, wait, done);
+}
+
+int row_ask_since(struct vault_request *r, int64_t since, struct journal_wait *wait,
+                  void (*done)(struct journal_wait *, int err))
+{
+    return insert(r, REQUEST_ASKED, since, wait, done);
 }
 
 int row_again(struct vault_request *r, struct journal_wait *wait,
@@ -210,7 +215,7 @@ int row_remove_lease(struct leases *ls, const struct lease_row *row)
 
 void row_return(struct vault_request *r, const struct lease *lease)
 {
-    if (!r->has_row && insert(r, REQUEST_RETURNING, NULL, NULL) >= 0)
+    if (!r->has_row && insert(r, REQUEST_RETURNING, 0, NULL, NULL) >= 0)
         return; /* it was found at the vault */
     (void)request_work_get(r);
     (void)put(r, &(struct store_step){.kind = STEP_RETURN,

@@ -23,7 +23,10 @@ struct lease_row row_of_lease(const struct lease *);
 
 /* The vault is about to be asked, or may have been. As journal_put(). */
 int row_ask(struct vault_request *, struct journal_wait *, void (*done)(struct journal_wait *, int err));
-/* The same for one that was given back, whose spin was due. As journal_put(). */
+/* The same, unless its session has ended after this moment (stores/store.h, `since`). As journal_put(). */
+int row_ask_since(struct vault_request *, int64_t since, struct journal_wait *,
+                  void (*done)(struct journal_wait *, int err));
+/* The same as row_ask() for one that was given back, whose spin was due. As journal_put(). */
 int row_again(struct vault_request *, struct journal_wait *, void (*done)(struct journal_wait *, int err));
 /* The lease holds its request; `instead` is its own, which it has not become. As journal_put(). */
 int row_open(struct lease *, const struct vault_request *instead, struct journal_wait *,

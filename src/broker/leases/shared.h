@@ -92,6 +92,15 @@ void shared_end_lease(struct lease *, const char *why, const struct session_end 
 bool shared_end_row(struct leases *, const struct request_row *, struct shared_wait *);
 /* The session of an ASKED request that a question has shown has ended. False = out of memory. */
 bool shared_cancel_row(struct leases *, const struct request_row *, struct shared_wait *);
+/* When a session has ended. */
+struct shared_over {
+    const struct holder *who; /* username, domain and session; or, where the session is "", the lsid */
+    uint64_t ms;              /* monotonic */
+    int64_t moment;           /* the store was no earlier then */
+};
+/* Check-outs of the session that have begun before, at whichever gateway, ask for nothing more. False = out
+ * of memory. */
+bool shared_finish(struct leases *, const struct shared_over *, struct shared_wait *);
 /* A lease whose request has ended goes. False = out of memory. */
 bool shared_clear_row(struct leases *, const struct lease_row *, const struct request_row *,
                       struct shared_wait *);

@@ -260,7 +260,7 @@ void shared_return(struct vault_request *r)
         shared_note_lost(ls, &step);
 }
 
-/* ---- cancel, clear ---- */
+/* ---- cancel, finish, clear ---- */
 
 static void judge_others(struct shared_step *s, int err)
 {
@@ -272,6 +272,17 @@ bool shared_cancel_row(struct leases *ls, const struct request_row *row, struct 
 {
     return shared_put(ls, &(struct store_step){.kind = STEP_CANCEL, .request = *row, .lease.id = ""},
                       judge_others, wait) != NULL;
+}
+
+bool shared_finish(struct leases *ls, const struct shared_over *over, struct shared_wait *wait)
+{
+    const struct store_step step = {.kind = STEP_FINISH,
+                                    .request = {.mark = "", .asker = *over->who},
+                                    .lease.id = "",
+                                    .since = over->moment,
+                                    .over_ms = over->ms};
+
+    return shared_put(ls, &step, judge_others, wait) != NULL;
 }
 
 bool shared_clear_row(struct leases *ls, const struct lease_row *lease, const struct request_row *row,

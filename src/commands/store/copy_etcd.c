@@ -176,7 +176,7 @@ static void write_lock(const struct etcd_writer *w, const struct copy *c, const 
 {
     const struct etcd_compare free_to_go[] = {{.kind = ETCD_MOD, .key = ETCD_MOVED_KEY, .mod = c->moved_mod},
                                               {.kind = ETCD_NONE_IN, .key = "m/", .to = "m0"}};
-    struct etcd_op ops[NPARTS + 3] = {{.kind = ETCD_PUT, .key = ETCD_MOVED_KEY, .value = moved}};
+    struct etcd_op ops[NPARTS + 4] = {{.kind = ETCD_PUT, .key = ETCD_MOVED_KEY, .value = moved}};
     size_t n = 1;
     char schema[8];
 
@@ -185,6 +185,7 @@ static void write_lock(const struct etcd_writer *w, const struct copy *c, const 
     if (clear) { /* whose rows are gone */
         ops[n++] = (struct etcd_op){.kind = ETCD_DELETE, .key = "d/", .to = "d0"};
         ops[n++] = (struct etcd_op){.kind = ETCD_DELETE, .key = "n/", .to = "n0"};
+        ops[n++] = (struct etcd_op){.kind = ETCD_DELETE, .key = "x/", .to = "x0"};
     }
     (void)snprintf(schema, sizeof(schema), "%d", ETCD_SCHEMA_NEWEST);
     (void)buf_char(w->out, '{');
