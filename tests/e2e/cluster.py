@@ -123,8 +123,8 @@ class Cluster(Stack):
             cursor = "&cursor=" + answer.json["next"]
 
     def rows(self):
-        """The keys below the prefix without those of members and of the cluster itself."""
-        kept = ("c/", "m/", "p/", "n/")
+        """The keys below the prefix without those of members, of the cluster itself, and of sessions that have ended."""
+        kept = ("c/", "m/", "p/", "n/", "x/")
         return {key[len(PREFIX):]: value for key, value in self.etcd.keys(PREFIX).items()
                 if not key[len(PREFIX):].startswith(kept)}
 

@@ -121,6 +121,28 @@ def test_a_session_that_ends_elsewhere(cluster, record):
     assert lease["request_id"] is not None
 
 
+@pytest.mark.parametrize("wait_ms", [50, 200, 350, 500])
+def test_a_session_that_ends_elsewhere_before_the_intent(cluster, record, wait_ms):
+    """The first gateway signs in at the vault and reads a list: nothing of its check-out is in etcd yet."""
+    one, two, three = cluster.gateways
+    box, answers = cluster.account(password="s3cret"), []
+    session = cluster.session("ann", box)
+    credential = cluster.at(three).credential(session)
+    cluster.vault.latency(300)
+    try:
+        thread = threading.Thread(target=lambda: answers.append(record.checkout(one, session, credential)))
+        thread.start()
+        threading.Event().wait(wait_ms / 1000)
+        assert record.complete(two, session).status == 200
+        thread.join()
+    finally:
+        cluster.vault.latency(0)
+    assert answers[0].status in (200, 404), answers[0].body
+    eventually(lambda: cluster.live() == [])  # a lease that stays would hold its request
+    assert [row for row in cluster.leases(two) if row["session"] == session["id"]] == []
+    lease_of(record.checkout(one, session, credential))  # what begins afterwards is answered
+
+
 def test_an_operator_releases_at_any_gateway(cluster, record):
     one, two, _ = cluster.gateways
     session, credential, lease = checked_out(cluster, record, one)

@@ -225,6 +225,8 @@ static void on_checkout(struct oracle *o, const struct caller_op *op, const cJSO
     }
     STAILQ_INSERT_TAIL(&o->leases, seen, link);
     note_end_on_the_way(o, op, seen);
+    if (world_is_cluster(w) && cluster_check_ends(o, op) && !seen->released_ms)
+        seen->released_ms = w->now_ms;
     counts_add(w->counts, 1, "secret.given");
 }
 
@@ -310,6 +312,16 @@ static void check_release(struct oracle *o, const struct caller_op *op, const st
     }
 }
 
+/* Its check-out was under way. */
+static bool takes_along(const struct oracle *o, const struct seen_release *r, const struct seen_lease *l)
+{
+    bool is = world_is_cluster(o->world) && r->whole_session && l->session == r->session &&
+              cluster_is_taken_along(o, l->op, r->sent_ms);
+
+    counts_add(o->world->counts, is, "end.along");
+    return is;
+}
+
 static void on_release(struct oracle *o, const struct caller_op *op, const cJSON *body)
 {
     struct seen_release *r = calloc(1, sizeof *r);
@@ -325,14 +337,15 @@ static void on_release(struct oracle *o, const struct caller_op *op, const cJSON
                                .pending = op->pending,
                                .node = op->node,
                                .sent_order = op->sent_order,
-                               .answered_order = op->answered_order};
+                               .answered_order = op->answered_order,
+                               .sent_ms = op->started_ms};
     STAILQ_INSERT_TAIL(&o->releases, r, link);
     if (!world_is_cluster(o->world))
         check_release(o, op, r, body);
     else if (op->pending) /* done later */
         return;
     STAILQ_FOREACH(l, &o->leases, link)
-    if (covers(r, l) && !l->released_ms) {
+    if ((covers(r, l) || takes_along(o, r, l)) && !l->released_ms) {
         l->released_ms = o->world->now_ms;
         l->hurried = op->hurried && op->pending;
     }
@@ -389,7 +402,8 @@ static void on_event(struct oracle *o, const struct caller_op *op, const cJSON *
     end = calloc(1, sizeof *end);
     if (!end)
         abort();
-    *end = (struct seen_end){.session = op->session, .begun_ms = op->begun_ms, .node = op->node};
+    *end = (struct seen_end){
+        .session = op->session, .begun_ms = op->begun_ms, .at_ms = o->world->now_ms, .node = op->node};
     STAILQ_INSERT_TAIL(&o->ends, end, link);
     end_leases(o, op->session, op->sent_order, "event");
 }
@@ -500,6 +514,8 @@ static void on_refusal(struct oracle *o, const struct caller_op *op, const char 
     if (world_is_cluster(w)) {
         if (op->kind == ACT_CHECKOUT && !op->hurried && cluster_may_repeat(o, op))
             world_fail(w, "request %u is refused (%s), and its session has a lease", op->number, code);
+        if (op->kind == ACT_CHECKOUT && strcmp(code, "credential_not_found") == 0)
+            cluster_check_not_found(o, op);
         return;
     }
     if (op->kind == ACT_CHECKOUT && !op->hurried && !op->minutes && world_serves(w) && may_repeat(o, op) &&

@@ -2,10 +2,11 @@
 /*
  * oracle_cluster.c - the promises of several gateways with one etcd; see oracle_seen.h.
  *
- * What is asked of two gateways at once has no order of its own: either may be first. So a release says
- * something about a check-out at another gateway only where one was answered before the other was asked for;
- * and a secret may go out for a part of the ttl after another gateway has ended its lease, since the
- * confirmation is good for so long (FRESH_MS).
+ * What is asked of two gateways at once has no order of its own: either may be first. So the release of a
+ * credential says something about a check-out at another gateway only where one was answered before the other
+ * was asked for. The end of a session takes along what was begun before it; a check-out counts as begun with
+ * the first word of the store, where that comes at once. And a secret may go out for a part of the ttl after
+ * another gateway has ended its lease, since the confirmation is good for so long (FRESH_MS).
  */
 #include "oracle_seen.h"
 
@@ -19,7 +20,8 @@
 #define APART_MS   2000  /* an end is no more than this off */
 #define PROMPT_MS  15000 /* from the last release, or a death, until a request is given back */
 #define TICK_MS    1000
-#define SETTLED_MS 60000  /* until what went wrong has no effect on what begins now */
+#define FIRST_MS   3500  /* in which the store has its first word to a check-out, which begins with it then */
+#define SETTLED_MS 60000 /* until what went wrong has no effect on what begins now */
 #define LISTED_MS  240000 /* after etcd was restored: three lists of live requests are read */
 
 /* ---- time ---- */
@@ -66,6 +68,76 @@ bool cluster_may_have_ended(const struct oracle *o, const struct seen_lease *l)
     if (o->named[l->session % SETUP_SESSIONS] && site_sim_ended(w->site, l->session))
         return true;
     return callers_any(w->callers, is_release_of, (void *)(uintptr_t)l);
+}
+
+/* ---- sessions that end while a check-out is under way ---- */
+
+static bool was_paused(const struct node *n, uint64_t since_ms)
+{
+    return n->paused_ms > since_ms || n->started_ms > since_ms || n->killed_ms > since_ms;
+}
+
+bool cluster_is_taken_along(const struct oracle *o, const struct caller_op *op, uint64_t end_sent_ms)
+{
+    const struct world *w = o->world;
+    uint64_t under_way_ms = w->now_ms - op->begun_ms;
+    uint64_t first_ms = cluster_is_calm(o, under_way_ms + TICK_MS) ? 3 * w->setup.latency_ms + 300 : FIRST_MS;
+
+    return op->begun_ms && op->begun_ms + first_ms < end_sent_ms && !was_paused(op->node, op->begun_ms) &&
+           w->restored_ms < op->begun_ms;
+}
+
+static void check_end(struct oracle *o, const struct caller_op *op, uint64_t answered_ms)
+{
+    struct world *w = o->world;
+
+    counts_add(w->counts, 1, "end.along");
+    if (answered_ms + fresh_ms(w) < w->now_ms)
+        world_fail(w, "request %u got a secret %u ms after the end of its session, before which it had begun",
+                   op->number, (unsigned)(w->now_ms - answered_ms));
+}
+
+bool cluster_check_ends(struct oracle *o, const struct caller_op *op)
+{
+    const struct seen_release *r;
+    const struct seen_end *end;
+    bool ended = false;
+
+    STAILQ_FOREACH(r, &o->releases, link)
+    if (r->whole_session && !r->pending && r->session == op->session &&
+        cluster_is_taken_along(o, op, r->sent_ms)) {
+        check_end(o, op, r->at_ms);
+        ended = true;
+    }
+    STAILQ_FOREACH(end, &o->ends, link)
+    if (op->named && end->session == op->session && cluster_is_taken_along(o, op, end->begun_ms)) {
+        check_end(o, op, end->at_ms);
+        ended = true;
+    }
+    return ended;
+}
+
+static bool may_end_meanwhile(void *arg, const struct caller_op *op)
+{
+    const struct caller_op *checkout = arg;
+    bool ends = op->kind == ACT_COMPLETE || op->kind == ACT_RELEASE || op->kind == ACT_SESSION_END ||
+                op->kind == ACT_SITE_EVENT || op->kind == ACT_OPERATOR_RELEASE || op->kind == ACT_END_SESSION;
+
+    return ends && op->session == checkout->session &&
+           (!op->answered_order || op->status != 200 || op->pending ||
+            op->answered_order > checkout->sent_order);
+}
+
+void cluster_check_not_found(struct oracle *o, const struct caller_op *op)
+{
+    struct world *w = o->world;
+
+    counts_add(w->counts, callers_any(w->callers, may_end_meanwhile, (void *)(uintptr_t)op), "end.cancels");
+    if (!cluster_is_calm(o, SETTLED_MS) || !vault_entitles(w->vault, op->user, op->account) ||
+        site_sim_ended(w->site, op->session) ||
+        callers_any(w->callers, may_end_meanwhile, (void *)(uintptr_t)op))
+        return;
+    world_fail(w, "request %u is told that its session has ended, which has not", op->number);
 }
 
 /* ---- secrets ---- */

@@ -33,6 +33,7 @@ struct seen_release {
     bool pending; /* it was answered before it was done */
     const struct node *node;
     uint64_t sent_order, answered_order, at_ms;
+    uint64_t sent_ms;
 };
 
 /* An end of a session that the gateway has accepted. */
@@ -40,6 +41,7 @@ struct seen_end {
     STAILQ_ENTRY(seen_end) link;
     unsigned session;
     uint64_t begun_ms; /* of its request */
+    uint64_t at_ms;    /* when it was answered */
     const struct node *node;
 };
 
@@ -55,6 +57,14 @@ struct oracle {
 
 /* May another gateway, or an answer that was lost, have ended it? */
 bool cluster_may_have_ended(const struct oracle *, const struct seen_lease *);
+/* Was the check-out under way when the end of its session, of which a request was sent then, came to
+ * whichever gateway? False = or it is not certain. */
+bool cluster_is_taken_along(const struct oracle *, const struct caller_op *, uint64_t end_sent_ms);
+/* A check-out was answered with a lease: as above, of all ends that were answered before. True = the lease
+ * has ended with one. */
+bool cluster_check_ends(struct oracle *, const struct caller_op *);
+/* A check-out is told that there is no such credential: because its session ends meanwhile? */
+void cluster_check_not_found(struct oracle *, const struct caller_op *);
 /* A secret goes out at a gateway: it is not fenced, its request had not ended, its lease was not released. */
 void cluster_check_secret(struct oracle *, const struct caller_op *, const char *lease_id, unsigned request);
 /* A lease id is of one session and account, one request, one end. */
