@@ -20,7 +20,7 @@
 #define APART_MS   2000  /* an end is no more than this off */
 #define PROMPT_MS  15000 /* from the last release, or a death, until a request is given back */
 #define TICK_MS    1000
-#define FIRST_MS   3500  /* in which the store has its first word to a check-out, which begins with it then */
+#define FIRST_MS   1200  /* in which the store has its first word to a check-out, which begins with it then */
 #define SETTLED_MS 60000 /* until what went wrong has no effect on what begins now */
 #define LISTED_MS  240000 /* after etcd was restored: three lists of live requests are read */
 
@@ -80,8 +80,7 @@ static bool was_paused(const struct node *n, uint64_t since_ms)
 bool cluster_is_taken_along(const struct oracle *o, const struct caller_op *op, uint64_t end_sent_ms)
 {
     const struct world *w = o->world;
-    uint64_t under_way_ms = w->now_ms - op->begun_ms;
-    uint64_t first_ms = cluster_is_calm(o, under_way_ms + TICK_MS) ? 3 * w->setup.latency_ms + 300 : FIRST_MS;
+    uint64_t first_ms = 3 * w->setup.latency_ms + FIRST_MS;
 
     return op->begun_ms && op->begun_ms + first_ms < end_sent_ms && !was_paused(op->node, op->begun_ms) &&
            w->restored_ms < op->begun_ms;

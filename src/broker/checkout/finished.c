@@ -28,7 +28,7 @@
 
 #include <errno.h>
 
-#define AT_ONCE_MS 3000 /* a change of etcd's leader takes no longer */
+#define AT_ONCE_MS 1000 /* as old as what a gateway knows of the store when nothing happens */
 #define APART_MS   1000 /* of two gateways' clocks, and an eighth of the time that passes */
 
 /* ---- moments ---- */
