@@ -80,31 +80,21 @@ enum { SHARED_KEYS = 7 }; /* e/ is one lease's, so that its keys are among these
 
 struct step_hashes {
     uint64_t of[SHARED_KEYS + STORE_FINISHES];
-    size_t n;
-    size_t nnoted; /* of them */
+    size_t n, nnoted;
 };
 
-static void hash_one(struct step_hashes *hashes, const char *key)
-{
-    if (*key)
-        hashes->of[hashes->n++] = hash_key(key);
-}
-
-/* A hold counts as its request. An ASK does not write the x/ that it compares: of a FINISH that follows it in
- * a flight it is the one before. */
+/* A hold counts as its request. An ASK does not write the x/ that it compares: a FINISH may follow it. */
 static void hash_keys(struct step_hashes *hashes, const struct etcd_keys *k, enum store_step_kind kind)
 {
-    const char *const keys[SHARED_KEYS] = {k->intent, k->request, k->pending, k->asker,
-                                           k->lease,  k->instead, k->cursor};
+    const char *const keys[] = {k->intent,  k->request, k->pending,     k->asker,      k->lease,
+                                k->instead, k->cursor,  k->finishes[0], k->finishes[1]};
 
-    hashes->n = 0;
-    for (size_t i = 0; i < SHARED_KEYS; i++)
-        hash_one(hashes, keys[i]);
-    hashes->nnoted = hashes->n;
-    for (size_t i = 0; i < STORE_FINISHES; i++)
-        hash_one(hashes, k->finishes[i]);
-    if (kind == STEP_FINISH)
-        hashes->nnoted = hashes->n;
+    hashes->n = hashes->nnoted = 0;
+    for (size_t i = 0; i < SHARED_KEYS + STORE_FINISHES; i++) {
+        if (*keys[i])
+            hashes->of[hashes->n++] = hash_key(keys[i]);
+        hashes->nnoted = i < SHARED_KEYS || kind == STEP_FINISH ? hashes->n : hashes->nnoted;
+    }
 }
 
 /* Of this flight; or a free place. */
@@ -240,7 +230,6 @@ static int write_flight(struct etcd_flight *f, struct store_steps *waiting)
     const struct etcd_writer w = {&f->body, f->prefix};
 
     (void)buf_reserve(&f->body, f->usual_len);
-    f->self.now_ms = clock_now(f->clock);
     f->me.sequence++;
     write_head(f, &w);
     int err = write_steps(f, &w, waiting);

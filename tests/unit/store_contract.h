@@ -6,9 +6,9 @@
  *
  * store_contract_steps() gives each kind of step in each state of its request, with and without leases that
  * hold it; store_contract_repeats() counts check-outs that answer with one lease, of a shared store;
- * store_contract_finishes() has sessions end there; store_contract_strange() gives each kind of step in each state to rows that have members of a newer
- * version; store_contract_order() gives random steps in lists of random lengths and keeps a model of the rows
- * beside them.
+ * store_contract_finishes() has sessions end there; store_contract_strange() gives each kind of step in each
+ * state to rows that have members of a newer version; store_contract_order() gives random steps in lists of
+ * random lengths and keeps a model of the rows beside them.
  */
 #ifndef JG_TESTS_STORE_CONTRACT_H
 #define JG_TESTS_STORE_CONTRACT_H

@@ -247,7 +247,7 @@ bool co_is_confirmed(const struct checkout *); /* its answer may go out, at this
 /* The store is out of reach, or says that the gateway was fenced. */
 enum co_state co_store_failed(struct checkout *, int err);
 
-/* ---- finished.c: the end of its session at another gateway, before its intent ---- */
+/* ---- shared.c, finished.c: the end of its session at another gateway, before its intent ---- */
 
 void co_note_begin(struct checkout *);
 /* It waits for something else than the store: the store has the first word. */

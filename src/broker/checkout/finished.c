@@ -19,81 +19,15 @@
  * A FINISH that comes late, since the store was away, says how long ago the session had ended. A check-out
  * that is younger is not meant.
  *
- * Not here: what ends with a session in this gateway (checkouts_end()), intents and leases that are in the
- * store (release_work.c).
+ * Not here: how the moments are known (shared.c), what ends with a session in this gateway (checkouts_end()),
+ * intents and leases that are in the store (release_work.c).
  */
 #include "broker/checkout/checkout.h"
-
-#include "base/container_of.h"
 
 #include <errno.h>
 
 #define AT_ONCE_MS 1000 /* as old as what a gateway knows of the store when nothing happens */
 #define APART_MS   1000 /* of two gateways' clocks, and an eighth of the time that passes */
-
-/* ---- moments ---- */
-
-void co_note_begin(struct checkout *co)
-{
-    struct co_shared *s = co->shared;
-
-    if (s)
-        s->since = s->store->ops->moment(s->store);
-}
-
-static uint64_t age_ms(const struct checkout *co)
-{
-    return clock_now(co->op.broker->clock) - co->started_ms;
-}
-
-/* While the question is under way its answer is the first word: it was sent before. */
-void co_note_moment(struct checkout *co, int64_t moment)
-{
-    struct co_shared *s = co->shared;
-
-    if (s->first || s->first_asked.private)
-        return;
-    s->first = moment;
-    s->first_ms = age_ms(co);
-}
-
-static void on_first(struct store_question *q, enum store_answer answer)
-{
-    struct co_shared *s = CONTAINER_OF(q, struct co_shared, first_asked);
-
-    if (answer == STORE_OPEN)
-        co_note_moment(s->checkout, q->moment);
-}
-
-void co_note_wait(struct checkout *co)
-{
-    struct co_shared *s = co->shared;
-
-    if (!s || s->first || s->first_asked.private || co->state <= CO_BEGIN || co->state >= CO_INTENT)
-        return;
-    s->first_asked =
-        (struct store_question){.kind = QUESTION_MOMENT, .until_ms = co->op.ends_ms, .done = on_first};
-    (void)s->store->ops->ask(s->store, &s->first_asked); /* without memory the STEP_ASK has the first word */
-}
-
-void co_finished_free(struct checkout *co)
-{
-    struct co_shared *s = co->shared;
-
-    if (s->first_asked.private)
-        s->store->ops->forget(s->store, &s->first_asked);
-}
-
-/* ---- judging ---- */
-
-bool co_is_finished(const struct checkout *co)
-{
-    bool is = false;
-
-    for (size_t i = 0; i < STORE_FINISHES; i++)
-        is = is || co->shared->finishes[i].moment;
-    return is;
-}
 
 enum co_state co_intend_again(struct checkout *co)
 {
@@ -108,7 +42,7 @@ enum judgement { NOT_MEANT, MEANT, IN_DOUBT };
 static enum judgement judge(const struct checkout *co, const struct store_finish *f)
 {
     const struct co_shared *s = co->shared;
-    uint64_t age = age_ms(co);
+    uint64_t age = clock_now(co->op.broker->clock) - co->started_ms;
 
     if (!f->moment || age + age / 8 + APART_MS < f->ago_ms)
         return NOT_MEANT;

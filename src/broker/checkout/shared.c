@@ -6,6 +6,7 @@
  */
 #include "broker/checkout/checkout.h"
 
+#include "base/container_of.h"
 #include "base/log.h"
 #include "stores/store_rows.h"
 
@@ -48,6 +49,65 @@ void co_drop_rows(struct checkout *co)
     s->lease = NULL;
     s->request = NULL;
 }
+
+/* ---- when it has begun: see finished.c ---- */
+
+void co_note_begin(struct checkout *co)
+{
+    struct co_shared *s = co->shared;
+
+    if (s)
+        s->since = s->store->ops->moment(s->store);
+}
+
+/* While the question is under way its answer is the first word: it was sent before. */
+void co_note_moment(struct checkout *co, int64_t moment)
+{
+    struct co_shared *s = co->shared;
+
+    if (s->first || s->first_asked.private)
+        return;
+    s->first = moment;
+    s->first_ms = clock_now(co->op.broker->clock) - co->started_ms;
+}
+
+static void on_first(struct store_question *q, enum store_answer answer)
+{
+    struct co_shared *s = CONTAINER_OF(q, struct co_shared, first_asked);
+
+    if (answer == STORE_OPEN)
+        co_note_moment(s->checkout, q->moment);
+}
+
+void co_note_wait(struct checkout *co)
+{
+    struct co_shared *s = co->shared;
+
+    if (!s || s->first || s->first_asked.private || co->state <= CO_BEGIN || co->state >= CO_INTENT)
+        return;
+    s->first_asked =
+        (struct store_question){.kind = QUESTION_MOMENT, .until_ms = co->op.ends_ms, .done = on_first};
+    (void)s->store->ops->ask(s->store, &s->first_asked); /* without memory the STEP_ASK has the first word */
+}
+
+void co_finished_free(struct checkout *co)
+{
+    struct co_shared *s = co->shared;
+
+    if (s->first_asked.private)
+        s->store->ops->forget(s->store, &s->first_asked);
+}
+
+bool co_is_finished(const struct checkout *co)
+{
+    bool is = false;
+
+    for (size_t i = 0; i < STORE_FINISHES; i++)
+        is = is || co->shared->finishes[i].moment;
+    return is;
+}
+
+/* ---- its end, and rows ---- */
 
 void co_shared_free(struct checkout *co)
 {
