@@ -247,6 +247,7 @@ static void start_flight(struct etcd_store *s)
     settle_ends(s);
     s->flight.me.leaving = s->leaving && STAILQ_EMPTY(&s->waiting) && may_leave(s);
     etcd_queue_name_closings(s);
+    s->flight.self.now_ms = clock_now(s->clock);
     int err = etcd_flight_start(&s->flight, &s->waiting, is_beat || s->flight.me.leaving);
 
     if (err)
