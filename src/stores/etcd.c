@@ -34,8 +34,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOIN_AGAIN_MS 5000
-#define LEAVE_MS      1000
+#define JOIN_AGAIN_MS   5000
+#define LEAVE_MS        1000
+#define LEAVE_TURNS_MAX 3 /* eight times ETCD_AGAIN_MS */
 
 static struct etcd_store *etcd_of(struct store *store)
 {
@@ -167,11 +168,17 @@ static void hand_over(struct etcd_store *s, struct store_steps *steps)
 
 /* ---- flights ---- */
 
+/* The rest of the stop waits for the hand-over. Whoever takes over compares m/NODE with what it has read: it
+ * is given more and more time for that. */
+static uint64_t leave_turn_ms(const struct etcd_store *s)
+{
+    return (uint64_t)ETCD_AGAIN_MS << (s->leave_turns < LEAVE_TURNS_MAX ? s->leave_turns : LEAVE_TURNS_MAX);
+}
+
 static uint64_t next_turn_ms(const struct etcd_store *s)
 {
     uint64_t passed_ms = clock_now(s->clock) - s->beat_ms;
-    uint64_t every_ms =
-        s->left ? ETCD_AGAIN_MS : s->ttl_ms / 6; /* the rest of the stop waits for the hand-over */
+    uint64_t every_ms = s->left ? leave_turn_ms(s) : s->ttl_ms / 6;
 
     if (s->closing || s->restored || !STAILQ_EMPTY(&s->waiting) || etcd_queue_closings_wait(s))
         return 0;
@@ -246,6 +253,7 @@ static void start_flight(struct etcd_store *s)
     s->flight.me.leases = s->news && s->news->leases ? s->news->leases(s->news_arg) : 0;
     settle_ends(s);
     s->flight.me.leaving = s->leaving && STAILQ_EMPTY(&s->waiting) && may_leave(s);
+    s->leave_turns += s->flight.me.leaving;
     etcd_queue_name_closings(s);
     s->flight.self.now_ms = clock_now(s->clock);
     int err = etcd_flight_start(&s->flight, &s->waiting, is_beat || s->flight.me.leaving);

@@ -65,7 +65,8 @@ struct etcd_store {
 
     /* the end */
     bool leaving, closing;
-    uint64_t leave_ms; /* when it began */
+    uint64_t leave_ms;    /* when it began */
+    unsigned leave_turns; /* flights since then that said so */
     void (*left)(void *arg, bool taken);
     void *left_arg;
     void (*closed)(void *arg);
