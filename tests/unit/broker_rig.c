@@ -65,7 +65,10 @@ static void sink_forget(struct audit_sink *sink, struct audit_wait *wait)
 
 static void sink_state(struct audit_sink *sink, struct audit_state *state)
 {
-    *state = (struct audit_state){.writable = !((struct fake_sink *)sink)->down};
+    const struct fake_sink *s = (struct fake_sink *)sink;
+
+    *state =
+        (struct audit_state){.writable = !s->down, .taken = s->records, .settled = s->late ? 0 : s->records};
 }
 
 void world_add_audit(struct world *w, enum conf_audit_policy policy)

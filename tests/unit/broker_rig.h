@@ -23,6 +23,7 @@ struct fake_sink {
     struct audit_sink sink; /* first */
     enum sink_mood mood;
     bool down; /* known not to write */
+    bool late; /* no record is on disk yet */
     struct audit_wait *wait[8];
     size_t nwaits;
     unsigned records, durable; /* given in all; waited for and on disk */

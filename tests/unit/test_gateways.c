@@ -246,6 +246,67 @@ TEST(two_releases_at_one_gateway_count_once)
     buf_free(&trail);
 }
 
+/* A session has released, and its request is checked in; the record of that is not on disk. */
+static void give_back_unrecorded(struct buf *trail)
+{
+    struct caller a;
+    struct released r;
+
+    assert_int_equal(gateways_end(NULL), 0);
+    gateways_trail = trail;
+    assert_int_equal(gateways_start(NULL), 0);
+    check_out_ok(0, "alice", "s1", &a);
+    w.sink.late = true;
+    release(0, "alice", "s1", &r);
+    assert_released(&r, 1, 0); /* does not wait for the record */
+    assert_int_equal(world_checkins(&w), 1);
+    advance(SECONDS(5));
+    assert_int_equal(fake_store_count(&stores[0]), 1);
+    assert_int_equal(count_records(trail, "\"checkin\""), 1);
+}
+
+static void end_unrecorded(struct buf *trail)
+{
+    assert_all_given_back();
+    assert_int_equal(gateways_end(NULL), 0);
+    gateways_trail = NULL;
+    assert_int_equal(gateways_start(NULL), 0);
+    buf_free(trail);
+}
+
+TEST(the_row_of_a_request_stays_until_its_check_in_is_on_disk)
+{
+    struct buf trail = BUF_INIT(1 << 20);
+    struct caller a;
+    struct released r;
+
+    give_back_unrecorded(&trail);
+    for (size_t i = 0; i < 2; i++) { /* and keeps no check-out waiting */
+        check_out_ok(i, "alice", "s1", &a);
+        release(i, "alice", "s1", &r);
+        assert_released(&r, 1, 0);
+    }
+    w.sink.late = false;
+    advance(SECONDS(1));
+    assert_int_equal(fake_store_count(&stores[0]), 0);
+    assert_int_equal(count_records(&trail, "\"checkin\""), 3);
+    end_unrecorded(&trail);
+}
+
+TEST(a_check_in_whose_record_dies_with_its_gateway_is_recorded_by_another_one)
+{
+    struct buf trail = BUF_INIT(1 << 20);
+
+    give_back_unrecorded(&trail);
+    kill_gateway(0);
+    w.sink.late = false;
+    fake_store_fence(&stores[0], &stores[1]);
+    advance(MINUTES(1));
+    assert_int_equal(count_records(&trail, "\"checkin\""), 2);
+    assert_int_equal(count_records(&trail, "\"already_gone\""), 1);
+    end_unrecorded(&trail);
+}
+
 /* The one that made the lease still has it in its table when it is asked. */
 TEST(no_secret_leaves_after_a_release_elsewhere)
 {
@@ -1561,6 +1622,8 @@ int main(void)
         T(the_end_of_a_lease_is_recorded_once),
         T(a_release_at_several_gateways_counts_once),
         T(two_releases_at_one_gateway_count_once),
+        T(the_row_of_a_request_stays_until_its_check_in_is_on_disk),
+        T(a_check_in_whose_record_dies_with_its_gateway_is_recorded_by_another_one),
         T(no_secret_leaves_after_a_release_elsewhere),
         T(a_stale_table_is_found_out),
         T(a_stale_table_and_requests_that_end_meanwhile),

@@ -306,19 +306,23 @@ struct rig {
 
 static const struct holder no_holder = {"u", "", "s", "", "c", "", "", 0};
 
+static struct store_step step_of(enum store_step_kind kind, const char *mark)
+{
+    return (struct store_step){.kind = kind,
+                               .request = {.mark = mark,
+                                           .state = kind == STEP_ASK ? REQUEST_ASKED : REQUEST_RETURNING,
+                                           .vault = "main",
+                                           .user = "u",
+                                           .asker = no_holder},
+                               .lease = {.id = store_step_rules[kind].lease == ROW_AS_IS ? NULL : ""}};
+}
+
 static int put(struct rig *r, enum store_step_kind kind, const char *mark, struct journal_wait *wait,
                void (*done)(struct journal_wait *, int err))
 {
-    return journal_put(
-        r->journal,
-        &(struct store_step){.kind = kind,
-                             .request = {.mark = mark,
-                                         .state = kind == STEP_ASK ? REQUEST_ASKED : REQUEST_RETURNING,
-                                         .vault = "main",
-                                         .user = "u",
-                                         .asker = no_holder},
-                             .lease = {.id = store_step_rules[kind].lease == ROW_AS_IS ? NULL : ""}},
-        wait, done);
+    const struct store_step step = step_of(kind, mark);
+
+    return journal_put(r->journal, &step, wait, done);
 }
 
 static void rig_open(struct rig *r, bool shared)
@@ -502,6 +506,143 @@ TEST(a_wait_starts_the_commit)
     assert_int_equal(nwaits, 1);
     assert_int_equal(wait_err, 0);
     rig_end(&r);
+}
+
+/* ---- of several gateways the last step of a request waits for its record ---- */
+
+static struct audit_state trail;
+
+static void trail_state(struct audit_sink *sink, struct audit_state *state)
+{
+    (void)sink;
+    *state = trail;
+}
+
+/* The row "one" is there, and its STEP_CLOSE is put: 5 records are on disk, and 7 are taken. */
+static struct audit *rig_unrecorded(struct rig *r, enum conf_audit_policy policy)
+{
+    static const struct audit_sink_ops ops = {.state = trail_state};
+    static struct audit_sink sink = {&ops};
+    struct audit *audit;
+
+    rig_open(r, true);
+    audit = audit_new(&(struct audit_opts){.sink = &sink, .timers = r->timers, .policy = policy});
+    assert_non_null(audit);
+    assert_int_equal(put(r, STEP_ASK, "one", NULL, NULL), 1);
+    fake_clock_run(&r->clock, r->timers, LINGERS_MS);
+    assert_true(fake_store_commit(&r->store));
+    trail = (struct audit_state){.writable = true, .taken = 7, .settled = 5};
+    const struct store_step close = step_of(STEP_CLOSE, "one");
+
+    assert_int_equal(journal_put_recorded(r->journal, &close, audit), 1);
+    return audit;
+}
+
+static void rig_recorded_end(struct rig *r, struct audit *audit)
+{
+    rig_end(r);
+    audit_free(audit);
+}
+
+TEST(the_last_step_waits_for_its_record)
+{
+    struct journal_wait wait = {0};
+    struct rig r;
+    struct audit *audit = rig_unrecorded(&r, AUDIT_STRICT);
+
+    nwaits = 0;
+    assert_int_equal(journal_await_all(r.journal, &wait, on_waited), 0); /* it keeps no operation waiting */
+    assert_int_equal(put(&r, STEP_ASK, "two", &wait, on_waited), 1);     /* nor another step */
+    assert_true(fake_store_commit(&r.store));
+    assert_int_equal(nwaits, 1);
+    trail.taken = 9;
+    trail.settled = 6;
+    fake_clock_run(&r.clock, r.timers, SECONDS(5));
+    assert_int_equal(r.store.npending, 0);
+    assert_false(journal_quiet(r.journal)); /* a stop waits for it */
+    trail.settled = 7;
+    fake_clock_run(&r.clock, r.timers, 2 * LINGERS_MS);
+    assert_true(fake_store_commit(&r.store));
+    assert_null(fake_store_request(&r.store, "one"));
+    assert_true(journal_quiet(r.journal));
+    rig_recorded_end(&r, audit);
+}
+
+TEST(the_last_step_goes_with_a_commit_once_its_record_is_on_disk)
+{
+    struct journal_wait wait = {0};
+    struct rig r;
+    struct audit *audit = rig_unrecorded(&r, AUDIT_STRICT);
+
+    trail.settled = 7;
+    assert_int_equal(put(&r, STEP_ASK, "two", &wait, on_waited), 1);
+    assert_true(fake_store_commit(&r.store));
+    assert_null(fake_store_request(&r.store, "one"));
+    rig_recorded_end(&r, audit);
+}
+
+/* They are put one after the other, however soon the second one's record is on disk. */
+TEST(last_steps_keep_their_order)
+{
+    struct rig r;
+    struct audit *audit = rig_unrecorded(&r, AUDIT_STRICT);
+    const struct store_step again = step_of(STEP_ASK, "one");
+
+    trail.settled = trail.taken;
+    assert_int_equal(journal_put_recorded(r.journal, &again, audit), 1);
+    fake_clock_run(&r.clock, r.timers, 2 * LINGERS_MS);
+    while (fake_store_commit(&r.store))
+        fake_clock_run(&r.clock, r.timers, LINGERS_MS);
+    assert_int_equal(r.store.otherwise, 0);
+    assert_non_null(fake_store_request(&r.store, "one"));
+    rig_recorded_end(&r, audit);
+}
+
+TEST(a_trail_that_takes_nothing_holds_no_step_up_for_long)
+{
+    struct rig r;
+    struct audit *audit = rig_unrecorded(&r, AUDIT_STRICT);
+
+    trail.writable = false;
+    fake_clock_run(&r.clock, r.timers, SECONDS(9));
+    assert_int_equal(r.store.npending, 0);
+    fake_clock_run(&r.clock, r.timers, SECONDS(2));
+    assert_true(fake_store_commit(&r.store));
+    assert_null(fake_store_request(&r.store, "one"));
+    rig_recorded_end(&r, audit);
+}
+
+TEST(a_gateway_that_goes_on_without_records_holds_no_step_up)
+{
+    struct rig r;
+    struct audit *audit = rig_unrecorded(&r, AUDIT_DEGRADED);
+
+    trail.writable = false;
+    fake_clock_run(&r.clock, r.timers, 2 * LINGERS_MS);
+    assert_true(fake_store_commit(&r.store));
+    assert_null(fake_store_request(&r.store, "one"));
+    rig_recorded_end(&r, audit);
+}
+
+TEST(a_step_that_waits_for_its_record_does_not_outlive_its_gateway)
+{
+    struct rig r;
+    struct audit *audit = rig_unrecorded(&r, AUDIT_STRICT);
+
+    journal_void(r.journal); /* the gateway was fenced */
+    assert_true(journal_quiet(r.journal));
+    trail.settled = 7;
+    fake_clock_run(&r.clock, r.timers, SECONDS(1));
+    assert_int_equal(r.store.npending, 0);
+    assert_non_null(fake_store_request(&r.store, "one"));
+    rig_recorded_end(&r, audit);
+
+    audit = rig_unrecorded(&r, AUDIT_STRICT);
+    journal_free(r.journal); /* it stops, and what is left goes to the store */
+    r.journal = NULL;
+    assert_true(fake_store_commit(&r.store));
+    assert_null(fake_store_request(&r.store, "one"));
+    rig_recorded_end(&r, audit);
 }
 
 /* ---- row and record go to the disk beside each other, and both are awaited ---- */
@@ -807,6 +948,12 @@ int main(void)
         cmocka_unit_test(what_is_kept_goes_again_whatever_became_of_the_last_step),
         cmocka_unit_test(a_step_may_be_refused),
         cmocka_unit_test(a_wait_starts_the_commit),
+        cmocka_unit_test(the_last_step_waits_for_its_record),
+        cmocka_unit_test(the_last_step_goes_with_a_commit_once_its_record_is_on_disk),
+        cmocka_unit_test(last_steps_keep_their_order),
+        cmocka_unit_test(a_trail_that_takes_nothing_holds_no_step_up_for_long),
+        cmocka_unit_test(a_gateway_that_goes_on_without_records_holds_no_step_up),
+        cmocka_unit_test(a_step_that_waits_for_its_record_does_not_outlive_its_gateway),
         cmocka_unit_test(the_record_alone_does_not_answer),
         cmocka_unit_test(the_row_alone_does_not_answer),
         cmocka_unit_test(row_or_record_that_fails_undoes_the_checkout),

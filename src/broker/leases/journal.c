@@ -24,7 +24,8 @@
 #include <string.h>
 
 #define TRY_AGAIN_MS 1000
-#define DELAY_MS     25 /* longer than a quick vault needs for a check-in; no operation waits meanwhile */
+#define DELAY_MS     25    /* longer than a quick vault needs for a check-in; no operation waits meanwhile */
+#define TRAIL_MS     10000 /* a trail that cannot be written holds no step up for longer */
 
 LIST_HEAD(wait_list, journal_wait);
 
@@ -36,6 +37,7 @@ struct journal_entry {
     bool is_awaited;                 /* an operation waits for it */
     bool is_given_up;                /* it follows a step of a check-out that has not happened */
     bool is_given;                   /* the store has it */
+    uint64_t taken, until_ms;        /* of one that waits for the trail: for so many records, and how long */
     char texts[];
 };
 
@@ -46,8 +48,11 @@ struct journal {
     struct store *store;
     bool is_shared;
     struct entry_list queue, given;
-    struct entry_list kept; /* of the commit that is ending: away, and given again */
-    int kept_err;           /* why */
+    struct entry_list unrecorded; /* these wait for the trail, before they are queued */
+    struct audit *audit;          /* of these */
+    struct deadline look;         /* at the trail */
+    struct entry_list kept;       /* of the commit that is ending: away, and given again */
+    int kept_err;                 /* why */
     size_t nqueued;
     uint64_t refused;
     struct group_commit group_commit;
@@ -70,6 +75,11 @@ struct journal *journal_new(struct timers *timers, struct store *store)
         free(j);
         return NULL;
     }
+    if (timer_reserve(timers, &j->look)) {
+        timer_unreserve(timers, &j->again);
+        free(j);
+        return NULL;
+    }
     j->timers = timers;
     j->store = store;
     j->is_shared = store_is_shared(store);
@@ -77,6 +87,7 @@ struct journal *journal_new(struct timers *timers, struct store *store)
     TAILQ_INIT(&j->queue);
     TAILQ_INIT(&j->given);
     TAILQ_INIT(&j->kept);
+    TAILQ_INIT(&j->unrecorded);
     return j;
 }
 
@@ -92,7 +103,7 @@ bool journal_writable(const struct journal *j)
 
 bool journal_quiet(const struct journal *j)
 {
-    return TAILQ_EMPTY(&j->given) && (j->is_stuck || TAILQ_EMPTY(&j->queue));
+    return TAILQ_EMPTY(&j->given) && TAILQ_EMPTY(&j->unrecorded) && (j->is_stuck || TAILQ_EMPTY(&j->queue));
 }
 
 uint64_t journal_refused(const struct journal *j)
@@ -245,6 +256,51 @@ static void give_up_followers(struct journal *j, const struct journal_entry *ask
     give_up_queued(first, asked, waits);
 }
 
+/* ---- steps that wait for the audit trail ---- */
+
+static bool is_recorded(const struct journal *j, const struct journal_entry *entry,
+                        const struct audit_state *trail)
+{
+    return trail->settled >= entry->taken || (!trail->writable && !audit_is_strict(j->audit)) ||
+           clock_now(timers_clock(j->timers)) >= entry->until_ms;
+}
+
+/* Those that need not wait any more; `trail` NULL = all. */
+static bool queue_unrecorded(struct journal *j, const struct audit_state *trail)
+{
+    struct journal_entry *entry;
+    bool any = false;
+
+    while ((entry = TAILQ_FIRST(&j->unrecorded)) && (!trail || is_recorded(j, entry, trail))) {
+        TAILQ_REMOVE(&j->unrecorded, entry, link);
+        TAILQ_INSERT_TAIL(&j->queue, entry, link);
+        j->nqueued++;
+        any = true;
+    }
+    return any;
+}
+
+static bool queue_recorded(struct journal *j)
+{
+    struct audit_state trail;
+
+    if (TAILQ_EMPTY(&j->unrecorded))
+        return false;
+    audit_state(j->audit, &trail);
+    return queue_unrecorded(j, &trail);
+}
+
+/* They have waited for as long as a step that no operation awaits. */
+static void on_look(struct deadline *d)
+{
+    struct journal *j = CONTAINER_OF(d, struct journal, look);
+
+    if (queue_recorded(j))
+        group_commit_add(&j->group_commit, true);
+    if (!TAILQ_EMPTY(&j->unrecorded))
+        timer_set(j->timers, &j->look, DELAY_MS, on_look);
+}
+
 /* ---- a store that cannot write ---- */
 
 static void on_retry(struct deadline *d);
@@ -318,6 +374,7 @@ void journal_void(struct journal *j)
 
     TAILQ_CONCAT(&j->kept, &j->queue, link);
     TAILQ_CONCAT(&j->queue, &j->kept, link);
+    (void)queue_unrecorded(j, NULL);
     while ((entry = TAILQ_FIRST(&j->queue)))
         void_entry(j, entry);
     j->step_lost = false;
@@ -331,6 +388,7 @@ static bool on_commit(struct group_commit *g)
     struct store_steps list = STAILQ_HEAD_INITIALIZER(list);
     struct journal_entry *entry;
 
+    (void)queue_recorded(j);
     if (j->is_stuck || TAILQ_EMPTY(&j->queue))
         return false;
     TAILQ_FOREACH(entry, &j->queue, link)
@@ -480,6 +538,29 @@ int journal_put(struct journal *j, const struct store_step *step, struct journal
     return put(j, step, wait != NULL, wait, done);
 }
 
+int journal_put_recorded(struct journal *j, const struct store_step *step, struct audit *audit)
+{
+    struct audit_state trail;
+
+    j->audit = audit;
+    audit_state(audit, &trail);
+    (void)queue_unrecorded(j, &trail);
+    if (!j->store || j->is_loading || trail.settled >= trail.taken)
+        return put(j, step, false, NULL, NULL);
+    struct journal_entry *entry = entry_new(j, step);
+
+    if (!entry) {
+        j->step_lost = true;
+        return -ENOMEM;
+    }
+    entry->taken = trail.taken;
+    entry->until_ms = clock_now(timers_clock(j->timers)) + TRAIL_MS;
+    TAILQ_INSERT_TAIL(&j->unrecorded, entry, link);
+    if (!timer_running(&j->look))
+        timer_set(j->timers, &j->look, DELAY_MS, on_look);
+    return 1;
+}
+
 static void on_returned(struct journal_wait *w, int err)
 {
     (void)w;
@@ -564,9 +645,11 @@ void journal_free(struct journal *j)
     if (!j)
         return;
     group_commit_stop(&j->group_commit);
+    (void)queue_unrecorded(j, NULL);
     if (j->store)
         (void)on_commit(&j->group_commit); /* what is still delayed is written as well */
     timer_unreserve(j->timers, &j->again);
+    timer_unreserve(j->timers, &j->look);
     let_go(&j->given, true);
     let_go(&j->queue, false);
     let_go(&j->kept, false);

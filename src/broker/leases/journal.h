@@ -1,9 +1,10 @@
 /*
  * journal.h - gathers the steps of the lease table into commits of the store, and says what is durable.
  *
- * A step is never replaced and never overtakes another, but for one: a STEP_RETURN that is still queued when
- * its request ends becomes the STEP_CLOSE, since both would be in one commit. All steps that are queued are
- * one commit of the store, and one commit is under way at a time.
+ * A step is never replaced and never overtakes another, but for two: a STEP_RETURN that is still queued when
+ * its request ends becomes the STEP_CLOSE, since both would be in one commit; and a step that is put with
+ * journal_put_recorded() waits for the audit trail, while others pass it. All steps that are queued are one
+ * commit of the store, and one commit is under way at a time.
  *
  *   put --> queued --> given to the store --applied--> freed: durable
  *             ^            |  \--otherwise--> logged: the lease table and the store differ
@@ -24,6 +25,7 @@
 #define JG_BROKER_LEASES_JOURNAL_H
 
 #include "base/timers.h"
+#include "broker/audit.h"
 #include "stores/store.h"
 
 struct journal;
@@ -45,7 +47,7 @@ void journal_free(struct journal *);
 /* Reads all rows. Steps that are put meanwhile are kept until this ends. 0 or -errno. */
 int journal_load(struct journal *, const struct store_reader *, void *arg);
 bool journal_writable(const struct journal *);
-bool journal_quiet(const struct journal *);       /* nothing is queued or on its way, but for what is stuck */
+bool journal_quiet(const struct journal *);       /* nothing waits or is on its way, but for what is stuck */
 size_t journal_stuck(const struct journal *);     /* steps that wait until the store can write */
 uint64_t journal_refused(const struct journal *); /* steps so far whose rows were not as expected */
 
@@ -57,6 +59,13 @@ uint64_t journal_refused(const struct journal *); /* steps so far whose rows wer
  */
 int journal_put(struct journal *, const struct store_step *, struct journal_wait *wait,
                 void (*done)(struct journal_wait *, int err));
+/*
+ * Puts the last step of a request, or the one before it, when all records that the trail has taken by now are
+ * on disk: whoever owns the row after a kill writes its record then. These steps keep their order. After ten
+ * seconds the step is put all the same; at once, where the trail cannot be written and need not be. No
+ * operation waits for it, nor does journal_await_all(). `audit` may be NULL. 0, 1 or -ENOMEM.
+ */
+int journal_put_recorded(struct journal *, const struct store_step *, struct audit *);
 /* Puts a STEP_RETURN, which no operation waits for: `wait`, which waits for nothing, follows it until it is
  * durable. 0, 1 or -ENOMEM. */
 int journal_put_return(struct journal *, const struct store_step *, struct journal_wait *wait);

@@ -104,18 +104,35 @@ static struct lease_row ending(const struct vault_request *r, const struct lease
     return lease ? row_of_lease(lease) : (struct lease_row){.id = ""};
 }
 
+/* Of several gateways the one that owns the row after a kill checks in once more, and records that: the row
+ * of a request that has been given back stays until the record is on disk. */
+static bool waits_for_record(const struct vault_request *r, const struct store_step *step)
+{
+    bool is_last = step->kind == STEP_LAPSE || step->kind == STEP_CLOSE;
+
+    return r->vault_ref->leases->shared && is_last &&
+           (step->request.state == REQUEST_RETURNING || step->request.state == REQUEST_LAPSED);
+}
+
+static int put_in(struct journal *journal, struct vault_request *r, const struct store_step *step)
+{
+    if (r->work && step->kind == STEP_RETURN)
+        return journal_put_return(journal, step, &r->work->returning);
+    if (waits_for_record(r, step))
+        return journal_put_recorded(journal, step, r->vault_ref->leases->audit);
+    return journal_put(journal, step, NULL, NULL);
+}
+
 /* The last step of a request, if that is a STEP_RETURN, is followed until it is durable. */
 static int put(struct vault_request *r, const struct store_step *step)
 {
     struct journal *journal = r->vault_ref->leases->journal;
-    struct journal_wait *returning = r->work ? &r->work->returning : NULL;
 
     if (r->vault_ref->leases->voiding)
         return 0;
-    if (returning)
-        journal_unwait(returning);
-    int err = returning && step->kind == STEP_RETURN ? journal_put_return(journal, step, returning)
-                                                     : journal_put(journal, step, NULL, NULL);
+    if (r->work)
+        journal_unwait(&r->work->returning);
+    int err = put_in(journal, r, step);
 
     if (err < 0)
         log_error("journal_lost", "step=%s request=%s error=%s", store_step_rules[step->kind].name,
