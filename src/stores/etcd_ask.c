@@ -74,7 +74,7 @@ static int begin_confirm(struct etcd_asking *a)
 {
     const struct store_question *q = a->q;
     const struct request_row r = {
-        .mark = q->mark ? q->mark : "", .vault = q->vault, .user = q->user, .name = q->name};
+        .mark = q->mark ? q->mark : "", .vault = q->vault, .name = q->name};
     char lease[ETCD_KEY_SIZE], request[ETCD_KEY_SIZE];
     int err = etcd_session_key(lease, "s/", &q->who, true);
 
@@ -232,10 +232,8 @@ static int on_request(struct etcd_asking *a)
         return 1;
     int err = etcd_asking_row_at(a, etcd_reads_at(&a->reads, 1), 0, false, &row);
 
-    if (err == 1) { /* its row may have the key of another name of the user: the holds have none */
-        err = etcd_asking_take_holders_alone(a, etcd_reads_at(&a->reads, 2));
-        return err ? err : take_waiting(a, etcd_reads_at(&a->reads, 3), a->q->name);
-    }
+    if (err == 1)
+        return take_waiting(a, etcd_reads_at(&a->reads, 3), a->q->name);
     if (err)
         return err;
     err = etcd_asking_take_holders(a, &row.request, etcd_reads_at(&a->reads, 2), false);
@@ -247,7 +245,7 @@ static int begin_request(struct etcd_asking *a)
 {
     const struct store_question *q = a->q;
     const struct request_row r = {
-        .mark = q->mark ? q->mark : "", .vault = q->vault, .user = q->user, .name = q->name};
+        .mark = q->mark ? q->mark : "", .vault = q->vault, .name = q->name};
     char request[ETCD_KEY_SIZE], holds[ETCD_KEY_SIZE], waiting[ETCD_KEY_SIZE];
     int err = etcd_request_key(request, &r);
 

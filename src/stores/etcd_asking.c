@@ -323,18 +323,3 @@ int etcd_asking_take_holders(struct etcd_asking *a, const struct request_row *r,
     }
     return err || n ? err : etcd_asking_found(a, r, NULL);
 }
-
-int etcd_asking_take_holders_alone(struct etcd_asking *a, const cJSON *holds)
-{
-    struct etcd_kv kv;
-    int err = 0;
-
-    for (int n = 0; !err && etcd_kv_read(holds, n, &kv); n++) {
-        const char *key = buf_cstr(&kv.key), *at = key ? strrchr(key, '/') : NULL;
-        const struct lease_row lease = {.request = "", .id = at ? at + 1 : ""};
-        struct finding *f = at ? finding_new(a) : NULL;
-
-        err = f && (f->found.lease = lease_row_copy(&lease)) ? 0 : -ENOMEM;
-    }
-    return err;
-}

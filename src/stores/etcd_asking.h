@@ -53,8 +53,6 @@ int etcd_asking_found(struct etcd_asking *, const struct request_row *, const st
  * next. */
 int etcd_asking_take_holders(struct etcd_asking *, const struct request_row *, const cJSON *holds,
                              bool with_leases);
-/* The same where the row of the request is not known. */
-int etcd_asking_take_holders_alone(struct etcd_asking *, const cJSON *holds);
 struct etcd_reads etcd_asking_no_reads(const struct etcd_asking *);
 /* The next page begins with this key. 0 or -EUCLEAN. */
 int etcd_asking_set_cursor(const struct etcd_asking *, struct etcd_kv *, char cursor[STORE_CURSOR_SIZE]);

@@ -151,14 +151,10 @@ static int vault_and_name(char vault[ETCD_KEY_SIZE / 2], char name[ETCD_KEY_SIZE
 
 int etcd_request_key(char key[ETCD_KEY_SIZE], const struct request_row *r)
 {
-    char vault[ETCD_KEY_SIZE / 2], name[ETCD_KEY_SIZE / 2], user[HASH_TEXT_SIZE];
+    char vault[ETCD_KEY_SIZE / 2], name[ETCD_KEY_SIZE / 2];
     int err = vault_and_name(vault, name, r);
 
-    if (!err)
-        err = hash_user(user, r->user);
-    if (err)
-        return err;
-    return PUT_KEY(key, "r/", vault, "/", user, "/", name) ? 0 : -ENAMETOOLONG;
+    return err || PUT_KEY(key, "r/", vault, "/", name) ? err : -ENAMETOOLONG;
 }
 
 int etcd_holds_key(char key[ETCD_KEY_SIZE], const struct request_row *r)
@@ -239,7 +235,7 @@ static int request_keys(struct etcd_keys *k, const struct request_row *r)
         err = hash_user(user, r->user);
     if (err)
         return err;
-    bool fits = PUT_KEY(k->request, "r/", vault, "/", user, "/", name) &&
+    bool fits = PUT_KEY(k->request, "r/", vault, "/", name) &&
                 PUT_KEY(k->intent, "i/", asker, "/", r->mark) && PUT_KEY(k->asker, "s/", asker) &&
                 PUT_KEY(k->holds, "h/", vault, "/", name, "/") &&
                 PUT_KEY(k->pending, "w/", user, strchr(asker, '/'));

@@ -10,6 +10,8 @@
 #include "script.h"
 
 #include "rng.h"
+#include <stdlib.h>
+#define RUN_AS (getenv("XRUN") ? 100 : 20)
 
 #define SECOND UINT64_C(1000)
 #define MINUTE (60 * SECOND)
@@ -65,6 +67,15 @@ static void setup_site(struct setup *s, struct rng *r)
     s->poll_s = rng_between(r, 5, 20);
 }
 
+/* The gateways have two names for a user of the vault. */
+static void setup_run_as(struct setup *s, uint64_t seed)
+{
+    struct rng r = {seed ^ UINT64_C(0x52554E4153)};
+
+    s->full_name = rng_chance(&r, RUN_AS) ? rng_between(&r, 1, (1U << SETUP_NODES) - 2) : 0;
+    if (getenv("XAPP")) for (unsigned a = 0; a < s->accounts; a++) s->account[a].approval = rng_chance(&r, 60);
+}
+
 static void setup_make(struct setup *s, uint64_t seed)
 {
     struct rng r = {seed ^ UINT64_C(0x434C5553544552)};
@@ -97,6 +108,7 @@ static void setup_make(struct setup *s, uint64_t seed)
             s->entitled[u][a] = 1;
     setup_clocks(s, &r);
     s->approval_wait_s = rng_chance(&r, 60) ? 30 * rng_between(&r, 1, 8) : 0;
+    setup_run_as(s, seed);
 }
 
 /* ---- sessions ---- */
@@ -350,8 +362,6 @@ static void add_reload(struct maker *m)
 
     unsigned change = below(m, RELOAD_NCHANGES);
 
-    if (change == RELOAD_RUN_AS) /* gateways with two names for one vault user have two rows for a request */
-        change = RELOAD_DURATION;
     add(m, t, ACT_RELOAD, change, below(m, 9) | first << ACT_NODE_SHIFT, 0);
     for (unsigned k = 1; k < m->nodes; k++)
         add(m, t += below(m, 30000), ACT_RELOAD, RELOAD_FOLLOW, (first + k) % m->nodes << ACT_NODE_SHIFT, 0);

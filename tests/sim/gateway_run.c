@@ -125,13 +125,13 @@ static void add_store(struct buf *to, const struct node *n)
 }
 
 /* `vault`: the name of its section. */
-static void add_password_safe(struct buf *to, const struct setup *s, const char *vault)
+static void add_password_safe(struct buf *to, const struct node *n, const struct setup *s, const char *vault)
 {
     (void)buf_printf(to,
                      "[vault %s]\nurl = " VAULT_URL "\napi_key_file = %s\nrun_as = {username}%s\n"
                      "approval_wait = %us\nsession_idle = %um\nconnections = %u\nsessions_per_user = %u\n"
                      "ask_policy = %s\n",
-                     vault, files.key, s->full_name ? "@example.test" : "", s->approval_wait_s,
+                     vault, files.key, s->full_name >> n->number & 1 ? "@example.test" : "", s->approval_wait_s,
                      s->session_idle_minutes, s->connections, s->sessions_per_user, yes_or_no(s->ask_policy));
 }
 
@@ -154,7 +154,7 @@ static void write_conf(const struct node *n, const struct setup *s, const char *
     if (s->keyed)
         keyed_conf_write(&text, s, files.key);
     else
-        add_password_safe(&text, s, vault);
+        add_password_safe(&text, n, s, vault);
     add_site(&text, s);
     add_store(&text, n);
     write_file(files.conf, buf_cstr(&text));
@@ -571,7 +571,7 @@ static bool change_setup(struct setup *s, const struct act *act)
         s->session_idle_minutes = 1 + act->b % 15;
         s->sessions_per_user = 1 + act->b % 4;
         break;
-    case RELOAD_RUN_AS: s->full_name ^= 1; break;
+    case RELOAD_RUN_AS: s->full_name ^= (1U << SETUP_NODES) - 1; break;
     case RELOAD_SITE:
         s->probe_s = 60 * (1 + act->b % 5);
         s->poll_s = 5 + act->b % 56;

@@ -113,7 +113,7 @@ struct setup {
     unsigned latency_ms; /* of the vault, usual */
     unsigned site;       /* the PRA site: enum site_use */
     unsigned site_ahead_s, probe_s, poll_s;
-    unsigned full_name;    /* run_as has a domain; yes or no */
+    unsigned full_name;    /* bit n: run_as has a domain at node n */
     unsigned checkin_ms;   /* the vault takes so long for each check-in */
     unsigned max_inflight; /* 0 = the default */
     unsigned nodes;        /* gateways with one etcd; 0 = one gateway, which has its store for itself */

@@ -511,7 +511,7 @@ static void asked_for(void)
     check_question(about(QUESTION_LSID, "", ""), STORE_OPEN, 1, 1);
     check_question(about(QUESTION_REQUEST, "", "41"), STORE_OPEN, 2, 2);
     other_name.q.user = "mrivera@acme.example";
-    check_question(other_name, STORE_OPEN, 2, 0);
+    check_question(other_name, STORE_OPEN, 2, 2);
     check_question(about(QUESTION_MARK, "", ""), STORE_OPEN, 0, 1);
     list_all("", 5, 2);
     list_all("g2", 0, 0);

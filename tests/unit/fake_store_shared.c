@@ -4,7 +4,7 @@
  * (stores/store.h).
  *
  * Rows are the first gateway's arrays. A request is found by its mark, as in the store of one gateway, and by
- * vault, user and name where another gateway may have its row.
+ * vault and name where another gateway may have its row.
  */
 #include "fake_store.h"
 
@@ -39,11 +39,10 @@ static struct request_row *shown(const struct fake_store *fs, const struct reque
 
 static bool is_same_name(const struct request_row *a, const struct request_row *b)
 {
-    return *b->name && strcmp(a->vault, b->vault) == 0 && person_same(a->user, b->user) &&
-           strcmp(a->name, b->name) == 0;
+    return *b->name && strcmp(a->vault, b->vault) == 0 && strcmp(a->name, b->name) == 0;
 }
 
-/* By vault, user and name; NULL = none. */
+/* By vault and name; NULL = none. */
 static struct request_row **find_name(struct fake_store *rows, const struct request_row *r)
 {
     for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
@@ -561,32 +560,16 @@ static void found_with_holders(const struct fake_store *fs, struct store_questio
         found(fs, q, r, NULL);
 }
 
-/* Of a request whose row has another name of the user. */
-static void found_holders_alone(const struct fake_store *fs, struct store_question *q,
-                                const struct request_row *named)
-{
-    struct fake_store *rows = fs->node.rows;
-
-    for (size_t i = 0; i < FAKE_STORE_ROWS; i++) {
-        const struct request_row *r = rows->leases[i] ? request_of(rows, rows->leases[i]) : NULL;
-
-        if (r && strcmp(r->vault, named->vault) == 0 && strcmp(r->name, named->name) == 0)
-            found(fs, q, NULL, rows->leases[i]);
-    }
-}
-
 /* One without a name by its mark. What is asked for has none yet, and is not found by its own mark. */
 static void answer_request(struct fake_store *fs, struct store_question *q)
 {
     const struct request_row row = {
-        .mark = q->mark ? q->mark : "", .vault = q->vault, .user = q->user, .name = q->name};
+        .mark = q->mark ? q->mark : "", .vault = q->vault, .name = q->name};
     struct request_row **at =
         *row.name ? find_name(fs->node.rows, &row) : fake_find_request(fs->node.rows, row.mark);
 
     if (at && (*at)->state != REQUEST_ASKED)
         found_with_holders(fs, q, *at);
-    else if (*row.name)
-        found_holders_alone(fs, q, &row);
 }
 
 static void answer_waiting(struct fake_store *fs, struct store_question *q)
