@@ -26,8 +26,8 @@
 #define NEXT_MAX   (1u << 20) /* also of a key that no gateway has written */
 #define AGAIN_MS   250
 
-enum { NPARTS = 3 };
-static const char *const parts[NPARTS] = {"i/", "r/", "w/"};
+enum { NPARTS = 2 };
+static const char *const parts[NPARTS] = {"i/", "r/"};
 
 static void go(struct etcd_adoption *);
 

@@ -7,11 +7,11 @@
  *   confirm   s, r
  *   session   s/S/ i/S/, r expected -> r of each other s
  *   lsid      e/LSID/ -> s, i       -> r of each s
- *   request   r, h/VAULT/R/, w/U/
- *   waiting   w/U/C
+ *   request   r, h/VAULT/R/
+ *   waiting   w/U/C         -> r
  *   mark      i/, which has the check-outs in flight alone, page by page until the mark is found
  *   moment    nothing more
- *   list      a page of r/, i/ or w/ -> h/VAULT/R/ of each r -> s of each h
+ *   list      a page of r/ or i/ -> h/VAULT/R/ of each r -> s of each h
  *
  * The first read of each has m/SELF before the others, and so has each page of `mark`.
  *
@@ -73,8 +73,7 @@ static int on_confirm(struct etcd_asking *a)
 static int begin_confirm(struct etcd_asking *a)
 {
     const struct store_question *q = a->q;
-    const struct request_row r = {
-        .mark = q->mark ? q->mark : "", .vault = q->vault, .name = q->name};
+    const struct request_row r = {.mark = q->mark ? q->mark : "", .vault = q->vault, .name = q->name};
     char lease[ETCD_KEY_SIZE], request[ETCD_KEY_SIZE];
     int err = etcd_session_key(lease, "s/", &q->who, true);
 
@@ -210,20 +209,6 @@ static int begin_lsid(struct etcd_asking *a)
 
 /* ---- request ---- */
 
-/* Those of one name, or all of them. */
-static int take_waiting(struct etcd_asking *a, const cJSON *range, const char *name)
-{
-    struct etcd_row row;
-    int err = 0;
-
-    for (int n = 0; !err && (err = etcd_asking_row_at(a, range, n, false, &row)) == 0; n++) {
-        if (!name || (strcmp(row.request.name, name) == 0 && strcmp(row.request.vault, a->q->vault) == 0))
-            err = etcd_asking_found(a, &row.request, NULL);
-        etcd_row_free(&row);
-    }
-    return err < 0 ? err : 1;
-}
-
 static int on_request(struct etcd_asking *a)
 {
     struct etcd_row row;
@@ -232,8 +217,6 @@ static int on_request(struct etcd_asking *a)
         return 1;
     int err = etcd_asking_row_at(a, etcd_reads_at(&a->reads, 1), 0, false, &row);
 
-    if (err == 1)
-        return take_waiting(a, etcd_reads_at(&a->reads, 3), a->q->name);
     if (err)
         return err;
     err = etcd_asking_take_holders(a, &row.request, etcd_reads_at(&a->reads, 2), false);
@@ -244,29 +227,49 @@ static int on_request(struct etcd_asking *a)
 static int begin_request(struct etcd_asking *a)
 {
     const struct store_question *q = a->q;
-    const struct request_row r = {
-        .mark = q->mark ? q->mark : "", .vault = q->vault, .name = q->name};
-    char request[ETCD_KEY_SIZE], holds[ETCD_KEY_SIZE], waiting[ETCD_KEY_SIZE];
+    const struct request_row r = {.mark = q->mark ? q->mark : "", .vault = q->vault, .name = q->name};
+    char request[ETCD_KEY_SIZE], holds[ETCD_KEY_SIZE];
     int err = etcd_request_key(request, &r);
 
     if (!err)
         err = etcd_holds_key(holds, &r);
     if (!err)
-        err = etcd_waiting_key(waiting, q->user, NULL);
-    if (!err)
         err = etcd_reads_add(&a->reads, request, NULL, 0);
     if (!err)
         err = etcd_asking_add_range(a, holds);
-    if (!err)
-        err = etcd_asking_add_range(a, waiting);
     return err ? err : etcd_asking_send(a, on_request);
 }
 
 /* ---- waiting ---- */
 
+/* It may have ended since the key was read. */
+static int on_waiting_row(struct etcd_asking *a)
+{
+    struct etcd_row row;
+    int err = etcd_asking_row_at(a, etcd_reads_at(&a->reads, 0), 0, false, &row);
+
+    if (err)
+        return err;
+    if (row.request.state == REQUEST_PENDING)
+        err = etcd_asking_found(a, &row.request, NULL);
+    etcd_row_free(&row);
+    return err ? err : 1;
+}
+
 static int on_waiting(struct etcd_asking *a)
 {
-    return etcd_asking_is_fenced(a) ? 1 : take_waiting(a, etcd_reads_at(&a->reads, 1), NULL);
+    char key[ETCD_KEY_SIZE];
+    struct etcd_kv kv;
+
+    if (etcd_asking_is_fenced(a) || !etcd_kv_read(etcd_reads_at(&a->reads, 1), 0, &kv))
+        return 1;
+    if (!etcd_waiting_request_key(key, &kv.value))
+        return -EUCLEAN;
+    etcd_reads_clear(&a->reads);
+    a->reads = etcd_asking_no_reads(a);
+    int err = etcd_reads_add(&a->reads, key, NULL, 0);
+
+    return err ? err : etcd_asking_send(a, on_waiting_row);
 }
 
 static int begin_waiting(struct etcd_asking *a)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * etcd_ask_list.c - QUESTION_LIST, page by page: the keys r/, i/ and w/ one after the other, and to each
+ * etcd_ask_list.c - QUESTION_LIST, page by page: the keys r/ and i/ one after the other, and to each
  * request of a page its holders.
  */
 #include "stores/etcd_asking.h"
@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const parts[] = {"r/", "i/", "w/"};
-enum { NPARTS = 3 };
+static const char *const parts[] = {"r/", "i/"};
+enum { NPARTS = 2 };
 
 static size_t part_of(const char *cursor)
 {

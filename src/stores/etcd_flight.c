@@ -366,11 +366,16 @@ static bool must_read_again(struct etcd_flight *f)
     return true;
 }
 
-/* ---- the requests of leases that were shown ---- */
+/* ---- the requests of leases that were shown, and those that wait ---- */
 
 static bool shows_lease(const struct etcd_shown *s, const struct store_step *step)
 {
     return s->request_key && s->hold_key && step->lease_now;
+}
+
+static bool shows_request(const struct etcd_shown *s, const struct store_step *step)
+{
+    return shows_lease(s, step) || (s->request_key && s->outcome == STORE_APPLIED && step->kind == STEP_ASK);
 }
 
 /* How many check-outs answer with the lease. */
@@ -379,39 +384,8 @@ static void show_answers(struct store_step *step, const cJSON *range)
     char key[ETCD_KEY_SIZE];
     struct etcd_kv kv;
 
-    if (!etcd_kv_read(range, 0, &kv))
-        return;
-    (void)etcd_held_lease_key(key, &kv.value, &step->lease_now->answers);
-}
-
-/* The lease has the mark of its request then. */
-static int show_request(struct etcd_flight *f, struct store_step *step, const cJSON *range, const cJSON *hold)
-{
-    struct lease_row lease, *copy;
-    struct etcd_kv kv;
-    struct etcd_row row;
-    int err = 0;
-
-    show_answers(step, hold);
-    lease = *step->lease_now;
-    free(step->now);
-    step->now = NULL;
-    if (!etcd_kv_read(range, 0, &kv))
-        return 0;
-    err = etcd_kept_read(f->self.kept, &row, false, &kv);
-    if (err)
-        return err;
-    lease.request = row.request.mark;
-    copy = lease_row_copy(&lease);
-    err = copy ? etcd_row_show(&f->self, &row.request, &step->now) : -ENOMEM;
-    etcd_row_free(&row);
-    if (err) {
-        free(copy);
-        return err;
-    }
-    free(step->lease_now);
-    step->lease_now = copy;
-    return 0;
+    if (etcd_kv_read(range, 0, &kv))
+        (void)etcd_held_lease_key(key, &kv.value, &step->lease_now->answers);
 }
 
 static void on_requests(struct etcd_reads *r, int err)
@@ -423,11 +397,13 @@ static void on_requests(struct etcd_reads *r, int err)
 
     STAILQ_FOREACH(step, &f->steps, link)
     {
-        if (shows_lease(&f->shown[i], step)) {
-            f->errors[i] = err ? err : show_request(f, step, etcd_reads_at(r, n), etcd_reads_at(r, n + 1));
-            again = again || f->errors[i] == -ENOMEM;
-            n += 2;
-        }
+        const struct etcd_shown *s = &f->shown[i];
+
+        if (shows_request(s, step))
+            f->errors[i] = err ? err : etcd_step_show_request(&f->self, step, etcd_reads_at(r, n++));
+        if (shows_lease(s, step))
+            show_answers(step, err ? NULL : etcd_reads_at(r, n++));
+        again = again || (shows_request(s, step) && f->errors[i] == -ENOMEM);
         i++;
     }
     etcd_reads_clear(r);
@@ -448,7 +424,7 @@ static int read_requests(struct etcd_flight *f)
     {
         const struct etcd_shown *s = &f->shown[i++];
 
-        if (!err && shows_lease(s, step))
+        if (!err && shows_request(s, step))
             err = etcd_reads_add(&f->requests, s->request_key, NULL, 0);
         if (!err && shows_lease(s, step))
             err = etcd_reads_add(&f->requests, s->hold_key, NULL, 0);

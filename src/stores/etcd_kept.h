@@ -4,7 +4,7 @@
  *
  * A newer gateway may write members that an older one has no place for. What the older one reads it remembers
  * here as text, by the mark of a request or the id of a lease, which stay while the row goes from one key to
- * another (i/ to r/ to w/); the step that writes the row appends the text. A row without such members takes
+ * another (i/ to r/); the step that writes the row appends the text. A row without such members takes
  * no place, and while no row has any a look-up is a comparison with NULL.
  *
  * Life: a reading notes what the row has, or that it has nothing any more; a reading that is older than

@@ -10,9 +10,9 @@
 enum etcd_look_place {
     LOOK_REQUEST,
     LOOK_INTENT,
-    LOOK_PENDING,
     LOOK_ROWS,                /* so far the request, wherever it is */
     LOOK_SESSION = LOOK_ROWS, /* s/ of ASK and OPEN, and where etcd_may_lack_lsid() */
+    LOOK_PENDING,             /* of ASK */
     LOOK_INSTEAD,             /* of OPEN */
     LOOK_FINISHED,            /* of ASK that looks at them: x/ of its session, */
     LOOK_FINISHED_LSID,       /* and of its lsid */

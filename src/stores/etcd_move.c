@@ -142,11 +142,9 @@ static int add_request(struct etcd_pairs *p, const struct request_row *r, const 
     if (!err && (value.failed || !text))
         err = -ENOMEM;
     if (!err)
-        err = etcd_pairs_add(p,
-                             r->state == REQUEST_ASKED     ? k.intent
-                             : r->state == REQUEST_PENDING ? k.pending
-                                                           : k.request,
-                             text);
+        err = etcd_pairs_add(p, r->state == REQUEST_ASKED ? k.intent : k.request, text);
+    if (!err && r->state == REQUEST_PENDING)
+        err = etcd_pairs_add(p, k.pending, k.pending_value);
     if (!err && r->state == REQUEST_ASKED)
         err = add_lsid(p, k.asker_lsid, k.asker_value);
     buf_free(&value);

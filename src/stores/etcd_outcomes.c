@@ -70,9 +70,10 @@ void etcd_look_plan(struct etcd_look *r, const struct store_step *step, const st
         r->place[i] = -1;
     add_read(r, LOOK_REQUEST, k->request, NULL);
     add_read(r, LOOK_INTENT, k->intent, NULL);
-    add_read(r, LOOK_PENDING, k->pending, NULL);
     if (etcd_shows_session(step) || (lost && etcd_may_lack_lsid(step)))
         add_read(r, LOOK_SESSION, step->kind == STEP_ASK ? k->asker : k->lease, NULL);
+    if (lost && step->kind == STEP_ASK)
+        add_read(r, LOOK_PENDING, k->pending, NULL);
     if (step->kind == STEP_OPEN && *step->instead)
         add_read(r, LOOK_INSTEAD, k->instead, NULL);
     if (step->kind == STEP_ASK && step->since)
@@ -121,8 +122,7 @@ int etcd_row_show(const struct etcd_self *self, const struct request_row *r, str
     return 0;
 }
 
-/* The request as these reads have found it, into step->now. The rows at i/ and w/ may be of another request.
- */
+/* The request as these reads have found it, into step->now. The row at i/ may be of another request. */
 static int show_request(const struct etcd_self *self, struct store_step *step, const cJSON *reads)
 {
     struct etcd_row row;
@@ -262,6 +262,20 @@ static const cJSON *nth_range(const cJSON *answer, int n)
     return NULL;
 }
 
+/* ASK: the request that waits is read afterwards (etcd_flight.c). */
+static int show_waiting(const cJSON *range, struct etcd_shown *shown)
+{
+    char key[ETCD_KEY_SIZE];
+    struct etcd_kv kv;
+
+    if (!etcd_kv_read(range, 0, &kv))
+        return 0;
+    if (!etcd_waiting_request_key(key, &kv.value))
+        return -EUCLEAN;
+    shown->request_key = strdup(key);
+    return shown->request_key ? 0 : -ENOMEM;
+}
+
 static int show_row(const struct etcd_self *self, const cJSON *range, struct store_step *step)
 {
     struct etcd_row row;
@@ -324,10 +338,11 @@ static int show_released(const struct etcd_self *self, struct store_step *step, 
     return etcd_needs_no_checkin(&step->request) ? 0 : show_own(self, step);
 }
 
-static int show_applied(const struct etcd_self *self, struct store_step *step, const cJSON *answer)
+static int show_applied(const struct etcd_self *self, struct store_step *step, const cJSON *answer,
+                        struct etcd_shown *shown)
 {
     switch (step->kind) {
-    case STEP_ASK: return show_row(self, nth_range(answer, 0), step);
+    case STEP_ASK: return show_waiting(nth_range(answer, 0), shown);
     case STEP_OPEN:
     case STEP_RETURN: return show_joined(self, step, nth_range(answer, 0));
     case STEP_RELEASE: return show_released(self, step, answer);
@@ -357,7 +372,38 @@ int etcd_step_read(const struct etcd_self *self, struct store_step *step, const 
     etcd_look_plan(&r, step, NULL, NULL, false);
     if (held ? n >= shape->n || etcd_responses(reads) != (int)shape->nops[n] : !has_all_reads(reads, &r))
         return -EPROTO;
-    return held ? show_applied(self, step, reads) : otherwise(self, step, reads, &r, shown);
+    return held ? show_applied(self, step, reads, shown) : otherwise(self, step, reads, &r, shown);
+}
+
+int etcd_step_show_request(const struct etcd_self *self, struct store_step *step, const cJSON *range)
+{
+    struct lease_row *copy = NULL;
+    struct etcd_kv kv;
+    struct etcd_row row;
+
+    free(step->now);
+    step->now = NULL;
+    int err = etcd_kv_read(range, 0, &kv) ? etcd_kept_read(self->kept, &row, false, &kv) : 1;
+
+    if (err)
+        return err == 1 ? 0 : err;
+    if (step->lease_now) {
+        struct lease_row lease = *step->lease_now;
+
+        lease.request = row.request.mark;
+        copy = lease_row_copy(&lease);
+        err = copy ? 0 : -ENOMEM;
+    }
+    if (!err && (copy || row.request.state == REQUEST_PENDING))
+        err = etcd_row_show(self, &row.request, &step->now);
+    etcd_row_free(&row);
+    if (!err && copy) {
+        free(step->lease_now);
+        step->lease_now = copy;
+    } else {
+        free(copy);
+    }
+    return err;
 }
 
 /* ---- a lost answer ---- */
@@ -386,13 +432,9 @@ static enum etcd_look_place written_key(const struct store_step *step)
     switch (step->kind) {
     case STEP_OPEN: return LOOK_SESSION;
     case STEP_REPEAT: return LOOK_HOLD;
-    case STEP_PEND: return LOOK_PENDING;
     case STEP_CANCEL: return LOOK_INTENT;
     case STEP_ASK:
-    case STEP_EDIT:
-        return step->request.state == REQUEST_ASKED     ? LOOK_INTENT
-               : step->request.state == REQUEST_PENDING ? LOOK_PENDING
-                                                        : LOOK_REQUEST;
+    case STEP_EDIT: return step->request.state == REQUEST_ASKED ? LOOK_INTENT : LOOK_REQUEST;
     default: return LOOK_REQUEST;
     }
 }
@@ -420,7 +462,7 @@ static int judge_release(const struct etcd_self *self, struct store_step *step, 
 /* An intent that others' request has replaced has left nothing that shows it. */
 static bool has_left_nothing(const struct store_step *step, const cJSON *answer, const struct etcd_look *r)
 {
-    bool gone = !count_rows(read_at(answer, r, LOOK_INTENT)) && !count_rows(read_at(answer, r, LOOK_PENDING));
+    bool gone = !count_rows(read_at(answer, r, LOOK_INTENT));
 
     return step->kind == STEP_CLEAR || (step->kind == STEP_RETURN && gone && step->now &&
                                         strcmp(step->now->mark, step->request.mark) != 0);
@@ -449,7 +491,7 @@ int etcd_step_judge(const struct etcd_self *self, struct store_step *step, const
     if (step->kind != STEP_CLOSE && is_of_revision(read_at(answer, &r, written_key(step)), revision)) {
         switch (step->kind) {
         case STEP_END: return show_own(self, step);
-        case STEP_ASK: return show_row(self, read_at(answer, &r, LOOK_PENDING), step);
+        case STEP_ASK: return show_waiting(read_at(answer, &r, LOOK_PENDING), shown);
         case STEP_OPEN: return show_joined(self, step, read_at(answer, &r, LOOK_REQUEST));
         default: return 0;
         }

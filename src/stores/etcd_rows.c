@@ -127,10 +127,10 @@ static int holder_key(char key[ETCD_KEY_SIZE], const struct holder *h)
 
 int etcd_waiting_key(char key[ETCD_KEY_SIZE], const char *user, const char *credential)
 {
-    char user_hash[HASH_TEXT_SIZE], credential_hash[HASH_TEXT_SIZE] = "";
+    char user_hash[HASH_TEXT_SIZE], credential_hash[HASH_TEXT_SIZE];
     int err = hash_user(user_hash, user);
 
-    if (!err && credential)
+    if (!err)
         err = hash_text(credential_hash, credential);
     if (err)
         return err;
@@ -155,6 +155,16 @@ int etcd_request_key(char key[ETCD_KEY_SIZE], const struct request_row *r)
     int err = vault_and_name(vault, name, r);
 
     return err || PUT_KEY(key, "r/", vault, "/", name) ? err : -ENAMETOOLONG;
+}
+
+bool etcd_waiting_request_key(char key[ETCD_KEY_SIZE], const struct buf *value)
+{
+    if (!value->len || value->len >= ETCD_KEY_SIZE - 2)
+        return false;
+    memcpy(key, "r/", 2);
+    memcpy(key + 2, value->data, value->len);
+    key[value->len + 2] = '\0';
+    return true;
 }
 
 int etcd_holds_key(char key[ETCD_KEY_SIZE], const struct request_row *r)
@@ -240,6 +250,7 @@ static int request_keys(struct etcd_keys *k, const struct request_row *r)
                 PUT_KEY(k->holds, "h/", vault, "/", name, "/") &&
                 PUT_KEY(k->pending, "w/", user, strchr(asker, '/'));
 
+    k->pending_value = k->request + 2;
     lsid_key(k->asker_lsid, r->asker.lsid, r->mark);
     return fits ? 0 : -ENAMETOOLONG;
 }
@@ -309,6 +320,7 @@ int etcd_keys_of(struct etcd_keys *k, const struct store_step *step, const char 
     char site[ETCD_KEY_SIZE];
 
     k->lease[0] = k->hold[0] = k->holder[0] = k->instead[0] = k->cursor[0] = '\0';
+    k->pending_value = "";
     k->asker_lsid[0] = k->lease_lsid[0] = k->finishes[0][0] = k->finishes[1][0] = '\0';
     if (step->kind == STEP_CURSOR || step->kind == STEP_FINISH)
         k->intent[0] = k->request[0] = k->pending[0] = k->holds[0] = k->asker[0] = '\0';

@@ -4,8 +4,8 @@
  * A key, below the prefix that all keys of a cluster have:
  *
  *   i/S/C/L     request whose existence at the vault is not known yet: its asker's lease id is L
- *   r/VAULT/U/R request that the vault has made: R is its name there, "=" and L where the vault keeps none
- *   w/U/C       request that waits for its approver
+ *   r/VAULT/R   request that the vault has made: R is its name there, "=" and L where the vault keeps none
+ *   w/U/C       the request at VAULT/R, its value, waits for its approver
  *   s/S/C       lease: one for a session and a credential
  *   h/VAULT/R/L the lease L holds the request, and how many check-outs answer with it
  *   e/LSID/L    the lease or intent L is of the PRA session with this lsid; its value is S/C
@@ -14,7 +14,8 @@
  *
  * S is a hash of person and session, C of the credential id, U of the vault user; names of people and domains
  * are the same in ASCII case (base/person.h). So a session finds its
- * lease, and a gateway the request that another one has made, without an index.
+ * lease, and a gateway the request that another one has made, without an index. A request has one row,
+ * however gateways spell its user: the vault tells requests apart by R.
  *
  * A value is one letter, which is the state, and JSON whose members are one letter each. A comparison of
  * values can read the letter. The value of h/ is S/C, and behind that " 2" or " *" where several check-outs
@@ -36,6 +37,7 @@
 /* The keys of a step's rows. Those of a lease are "" where the step has none. */
 struct etcd_keys {
     char intent[ETCD_KEY_SIZE], request[ETCD_KEY_SIZE], pending[ETCD_KEY_SIZE];
+    const char *pending_value; /* part of `request` */
     char asker[ETCD_KEY_SIZE]; /* s/ of the session for which the request was asked */
     char holds[ETCD_KEY_SIZE]; /* what all h/ keys of the request begin with */
     char lease[ETCD_KEY_SIZE], hold[ETCD_KEY_SIZE];
@@ -53,13 +55,15 @@ struct etcd_keys {
 bool etcd_put_texts(char key[ETCD_KEY_SIZE], const char *const *texts);
 /* 0, -ENAMETOOLONG or -ENOMEM. */
 int etcd_keys_of(struct etcd_keys *, const struct store_step *, const char *node);
-/* r/VAULT/U/R of a request without its other keys, as etcd_keys_of(). */
+/* r/VAULT/R of a request without its other keys, as etcd_keys_of(). */
 int etcd_request_key(char key[ETCD_KEY_SIZE], const struct request_row *);
+/* The same, from the value of a w/ key. False = it is none. */
+bool etcd_waiting_request_key(char key[ETCD_KEY_SIZE], const struct buf *value);
 
 /* s/S/ and i/S/ of a PRA session, or with /C of one credential; e/LSID/. As above. */
 int etcd_session_key(char key[ETCD_KEY_SIZE], const char *kind, const struct holder *, bool with_credential);
 int etcd_lsid_key(char key[ETCD_KEY_SIZE], const char *lsid);
-/* w/USER/ of a vault user, or with /C of one credential (not NULL); as above. */
+/* w/U/C of a vault user and a credential; as above. */
 int etcd_waiting_key(char key[ETCD_KEY_SIZE], const char *user, const char *credential);
 /* h/VAULT/R/ of a request; as above. */
 int etcd_holds_key(char key[ETCD_KEY_SIZE], const struct request_row *);
@@ -93,10 +97,10 @@ struct etcd_row {
 /* The letters of all members of a value. */
 extern const char etcd_request_members[], etcd_lease_members[];
 
-/* Of an s/ key, or of an i/, r/ or w/ key. 0, -EUCLEAN (no gateway writes such a value) or -ENOMEM. */
+/* Of an s/ key, or of an i/ or r/ key. 0, -EUCLEAN (no gateway writes such a value) or -ENOMEM. */
 int etcd_row_read(struct etcd_row *, bool is_lease, const char *value, size_t n);
 void etcd_row_free(struct etcd_row *);
-/* The value of an i/, r/ or w/ key with another owner, appended to `out`. All its members stay, those that
+/* The value of an i/ or r/ key with another owner, appended to `out`. All its members stay, those that
  * this version does not know included. False = its owner is not `from`, or mark and owner are not the first
  * members: no gateway has written it so. */
 bool etcd_value_reown(struct buf *out, const char *value, size_t n, const char *from, const char *to);

@@ -2,9 +2,9 @@
 /*
  * etcd_scan.c - see etcd_scan.h.
  *
- *   r/ i/ w/ (requests) -> s/ (leases) -> p/NODE/ (cursors), each in pages of PAGE keys
+ *   r/ i/ (requests) -> s/ (leases) -> p/NODE/ (cursors), each in pages of PAGE keys
  *
- * A lease names its request by vault, user and name, the row of a lease in store.h by its mark: the marks of
+ * A lease names its request by vault and name, the row of a lease in store.h by its mark: the marks of
  * the requests that were read are kept until the end of the scan. A lease whose request was not read is
  * left out, and logged: it has ended between the pages.
  */
@@ -26,9 +26,9 @@
 #define NEXT_MAX (1u << 20) /* also of a key that no gateway has written */
 #define BODY_MAX (2u << 20)
 
-enum scan_part { PART_REQUESTS, PART_INTENTS, PART_PENDING, PART_LEASES, PART_CURSORS, NPARTS };
+enum scan_part { PART_REQUESTS, PART_INTENTS, PART_LEASES, PART_CURSORS, NPARTS };
 
-static const char *const starts[NPARTS] = {"r/", "i/", "w/", "s/", "p/"};
+static const char *const starts[NPARTS] = {"r/", "i/", "s/", "p/"};
 
 struct etcd_scan_request {
     UT_hash_handle hh;

@@ -11,24 +11,24 @@
  *           r is O of this mark, s absent, `instead`  r O, h, s; another owner's r stays as it is
  *             is I
  *           r is O of this mark, h is there           r O, s: the same lease once more; as before
- *           w is W of this request, s absent,         r O, h, s, e; w goes
+ *           r is W of this mark, s absent,            r O, h, s, e; w goes
  *             `instead` is I
  *           i is I, s absent, r is O                  h, s; i and that of `instead` go: another gateway's
- *   pend    r is O, no other h, w absent              w W; r, and h with s and e, go
+ *   pend    r is O, no other h, w absent              r W, w; h with s and e go
  *   edit    the row is in its state                   the row; of an intent e
  *   amend   h is there                                s, e
  *   leave   h is there                                h, s and e go
  *   return  r is O of this mark, no other h           r R; h with s and e go
  *           r is R of this mark                       the same
- *           w is W of this request                    r R; w, and h with s and e, go
+ *           r is W of this mark                       r R; w, and h with s and e, go
  *           i is there, r absent                      r R; i and e go
  *           i is there                                i and e go: others hold the request
  *   lapse   r is R, no h                              r L
- *   close   w is W of this request                    w, and h with s and e, go
+ *   close   r is W of this mark, whoever owns it      r, w, and h with s and e, go
  *           no other h                                r, i, and h with s and e, go
  *   release (undo:) h says 2                          h says 1
  *           (undo:) h says many                       nothing
- *           (it is to wait:) r is O, h is there, no   w W; r, h, s and e go
+ *           (it is to wait:) r is O, h is there, no   r W, w; h, s and e go
  *             other h, w absent
  *           r is O, h is there, no other h            r R (or goes); h, s and e go
  *           h is there                                h, s and e go
@@ -67,7 +67,9 @@ struct parts {
     struct buf returning;      /* of RELEASE of a request that is to wait: value where it cannot */
     bool is_anothers; /* the step describes a request as a question has shown it: its owner is another */
     char holds_end[ETCD_KEY_SIZE], after_hold[ETCD_KEY_SIZE];
-    char pending_from[ETCD_KEY_SIZE], pending_to[ETCD_KEY_SIZE]; /* values at w/ of this request */
+    char waiting_from[ETCD_KEY_SIZE], waiting_to[ETCD_KEY_SIZE]; /* values at r/: waiting, of this mark */
+    char pending_from[ETCD_KEY_SIZE], pending_to[ETCD_KEY_SIZE]; /* the same, of its owner where that is this
+                                                                    gateway */
     char held_from[ETCD_KEY_SIZE], held_to[ETCD_KEY_SIZE];       /* values at r/: held, of this mark */
     char opened_from[ETCD_KEY_SIZE], opened_to[ETCD_KEY_SIZE];   /* the same, of its owner where that is this
                                                                     gateway */
@@ -242,7 +244,7 @@ static void open_pending(struct parts *p)
 {
     struct etcd_alternative *a = alternative(p);
 
-    compare_state(a, p->k->pending, p->pending_from, p->pending_to);
+    compare_state(a, p->k->request, p->pending_from, p->pending_to);
     compare(a, ETCD_ABSENT, p->k->lease);
     compare_instead(p, a);
     if (p->is_anothers)
@@ -286,8 +288,8 @@ static void pend(struct parts *p)
     compare_state(a, p->k->request, "O", "P");
     compare_alone(p, a);
     compare(a, ETCD_ABSENT, p->k->pending);
-    put(a, p->k->pending, request_value(p));
-    drop(a, p->k->request);
+    put(a, p->k->request, request_value(p));
+    put(a, p->k->pending, p->k->pending_value);
     end_lease(p, a);
 }
 
@@ -296,7 +298,7 @@ static const char *key_in_state(const struct parts *p, const char **from, const 
 {
     switch (p->step->request.state) {
     case REQUEST_ASKED: *from = "I", *to = "J"; return p->k->intent;
-    case REQUEST_PENDING: *from = p->pending_from, *to = p->pending_to; return p->k->pending;
+    case REQUEST_PENDING: *from = p->pending_from, *to = p->pending_to; break;
     case REQUEST_RETURNING: *from = "R", *to = "S"; break;
     case REQUEST_LAPSED: *from = "L", *to = "M"; break;
     case REQUEST_SPINNING: *from = "S", *to = "T"; break;
@@ -351,7 +353,7 @@ static void give_back(struct parts *p)
     give_back_from(p, p->returning_from, p->returning_to, false);
     struct etcd_alternative *a = alternative(p);
 
-    compare_state(a, p->k->pending, p->pending_from, p->pending_to);
+    compare_state(a, p->k->request, p->pending_from, p->pending_to);
     put(a, p->k->request, request_value(p));
     drop(a, p->k->pending);
     end_lease(p, a);
@@ -381,7 +383,8 @@ static void close_request(struct parts *p)
 {
     struct etcd_alternative *a = alternative(p);
 
-    compare_state(a, p->k->pending, p->pending_from, p->pending_to);
+    compare_state(a, p->k->request, p->waiting_from, p->waiting_to);
+    drop(a, p->k->request);
     drop(a, p->k->pending);
     end_lease(p, a);
 
@@ -452,9 +455,9 @@ static void release_to_wait(struct parts *p)
     struct etcd_alternative *a = release_last(p);
 
     compare(a, ETCD_ABSENT, p->k->pending);
-    put(a, p->k->pending, request_value(p));
-    drop(a, p->k->request);
-    read_row(a, p->k->pending);
+    put(a, p->k->request, request_value(p));
+    put(a, p->k->pending, p->k->pending_value);
+    read_row(a, p->k->request);
 
     a = release_last(p);
     put(a, p->k->request, p->returning.data);
@@ -572,6 +575,7 @@ static bool write_ranges(struct parts *p, const struct etcd_self *self)
 
     return fits && write_range_of(p->pending_from, p->pending_to, "W{\"m\":\"", text) &&
            write_range_of(p->opened_from, p->opened_to, "O{\"m\":\"", text) &&
+           write_range_of(p->waiting_from, p->waiting_to, "W{\"m\":\"", r->mark) &&
            write_range_of(p->held_from, p->held_to, "O{\"m\":\"", r->mark) &&
            write_range_of(p->returning_from, p->returning_to, "R{\"m\":\"", r->mark) &&
            write_range_of(p->owned_from, p->owned_to, "I{\"m\":\"", owned) &&

@@ -26,7 +26,8 @@ struct etcd_shape {
 /* What became of a step. Its rows are in the step itself: now, lease_now, holders, kept, cancelled. */
 struct etcd_shown {
     enum store_outcome outcome;
-    /* OTHERWISE with lease_now: where its request is, which is not in `now` yet, and its hold. To be freed */
+    /* OTHERWISE with lease_now: where its request is, which is not in `now` yet, and its hold. APPLIED of
+     * ASK: where the request is that waits. To be freed */
     char *request_key, *hold_key;
     bool again;   /* nothing was done: the step is to be given again, with its `lsid_now` */
     bool holders; /* OTHERWISE of CLOSE and LAPSE: the request is RETURNING, and leases hold it still */
@@ -46,6 +47,10 @@ int etcd_step_read(const struct etcd_self *, struct store_step *, const struct e
 void etcd_step_write_look(const struct etcd_writer *, const struct store_step *, const struct etcd_keys *);
 int etcd_step_judge(const struct etcd_self *, struct store_step *, const cJSON *answer, int64_t revision,
                     struct etcd_shown *);
+
+/* The row at `request_key`, as `range` has it, into step->now; a lease that is shown gets its mark. One that
+ * waited may not wait any more. 0, -EUCLEAN or -ENOMEM. */
+int etcd_step_show_request(const struct etcd_self *, struct store_step *, const cJSON *range);
 
 /* A copy of the row into *now, whose old row is freed, with `mine`. 0 or -ENOMEM. */
 int etcd_row_show(const struct etcd_self *, const struct request_row *, struct request_row **now);

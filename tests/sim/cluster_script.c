@@ -10,8 +10,6 @@
 #include "script.h"
 
 #include "rng.h"
-#include <stdlib.h>
-#define RUN_AS (getenv("XRUN") ? 100 : 20)
 
 #define SECOND UINT64_C(1000)
 #define MINUTE (60 * SECOND)
@@ -72,8 +70,7 @@ static void setup_run_as(struct setup *s, uint64_t seed)
 {
     struct rng r = {seed ^ UINT64_C(0x52554E4153)};
 
-    s->full_name = rng_chance(&r, RUN_AS) ? rng_between(&r, 1, (1U << SETUP_NODES) - 2) : 0;
-    if (getenv("XAPP")) for (unsigned a = 0; a < s->accounts; a++) s->account[a].approval = rng_chance(&r, 60);
+    s->full_name = rng_chance(&r, 20) ? rng_between(&r, 1, (1U << SETUP_NODES) - 2) : 0;
 }
 
 static void setup_make(struct setup *s, uint64_t seed)

@@ -131,9 +131,9 @@ static void check_hold(struct etcd_sim *e, const char *key)
 
 static void check_request(struct etcd_sim *e, const char *key, const char *value, const char *before)
 {
-    if (value && before && *value == 'O' && (*before == 'R' || *before == 'L'))
-        world_fail(e->world, "g%u makes the request %s, which was %c, one that is held", e->caller->number,
-                   key, *before);
+    if (value && before && (*value == 'O' || *value == 'W') && (*before == 'R' || *before == 'L'))
+        world_fail(e->world, "g%u makes the request %s, which was %c, one that is held or waits",
+                   e->caller->number, key, *before);
 }
 
 /* A gateway counts another one as dead that neither hands over nor has been silent for the ttl, by its clock.
@@ -264,7 +264,6 @@ bool etcd_sim_has_request(const struct etcd_sim *e, const char *mark, const char
     fake_etcd_each(e->keys, PREFIX "r/", match, &s);
     s.name = "";
     fake_etcd_each(e->keys, PREFIX "i/", match, &s);
-    fake_etcd_each(e->keys, PREFIX "w/", match, &s);
     return s.found;
 }
 
@@ -332,13 +331,13 @@ bool etcd_sim_has_member(const struct etcd_sim *e, const struct node *n)
 
 bool etcd_sim_owns(const struct etcd_sim *e, const struct node *n)
 {
-    static const char *const prefixes[] = {PREFIX "r/", PREFIX "i/", PREFIX "w/"};
+    static const char *const prefixes[] = {PREFIX "r/", PREFIX "i/"};
     char owner[16], dead[32];
     struct search s = {owner, "", 0};
 
     (void)snprintf(owner, sizeof owner, "\"g%u@", n->number);
     (void)snprintf(dead, sizeof dead, PREFIX "d/g%u@", n->number);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 2; i++)
         fake_etcd_each(e->keys, prefixes[i], match, &s);
     fake_etcd_each(e->keys, dead, count, &s.found);
     return s.found;

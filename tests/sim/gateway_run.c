@@ -131,8 +131,9 @@ static void add_password_safe(struct buf *to, const struct node *n, const struct
                      "[vault %s]\nurl = " VAULT_URL "\napi_key_file = %s\nrun_as = {username}%s\n"
                      "approval_wait = %us\nsession_idle = %um\nconnections = %u\nsessions_per_user = %u\n"
                      "ask_policy = %s\n",
-                     vault, files.key, s->full_name >> n->number & 1 ? "@example.test" : "", s->approval_wait_s,
-                     s->session_idle_minutes, s->connections, s->sessions_per_user, yes_or_no(s->ask_policy));
+                     vault, files.key, s->full_name >> n->number & 1 ? "@example.test" : "",
+                     s->approval_wait_s, s->session_idle_minutes, s->connections, s->sessions_per_user,
+                     yes_or_no(s->ask_policy));
 }
 
 static void write_conf(const struct node *n, const struct setup *s, const char *vault)

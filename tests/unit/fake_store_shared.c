@@ -563,8 +563,7 @@ static void found_with_holders(const struct fake_store *fs, struct store_questio
 /* One without a name by its mark. What is asked for has none yet, and is not found by its own mark. */
 static void answer_request(struct fake_store *fs, struct store_question *q)
 {
-    const struct request_row row = {
-        .mark = q->mark ? q->mark : "", .vault = q->vault, .name = q->name};
+    const struct request_row row = {.mark = q->mark ? q->mark : "", .vault = q->vault, .name = q->name};
     struct request_row **at =
         *row.name ? find_name(fs->node.rows, &row) : fake_find_request(fs->node.rows, row.mark);
 

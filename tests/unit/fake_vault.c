@@ -31,6 +31,13 @@ static void copy(char *to, size_t size, const char *from)
     to[n] = '\0';
 }
 
+static bool same_user(const struct fake_vault *fv, const char *a, const char *b)
+{
+    const char *bare_a = strrchr(a, '\\'), *bare_b = strrchr(b, '\\');
+
+    return fv->bare_users ? person_same(bare_a ? bare_a + 1 : a, bare_b ? bare_b + 1 : b) : person_same(a, b);
+}
+
 static bool is_live(const struct fake_vault *fv, struct fake_request *r)
 {
     if (r->live && clock_wall(fv->clock) >= r->expires_wall)
@@ -131,7 +138,7 @@ static void commit_keyed(struct fake_vault *fv, struct fake_call *fc)
         fc->result = refusal(fv, ids);
     else if (fc->type != CREDENTIAL_PASSWORD)
         fc->result = VAULT_ABSENT;
-    else if (r && (!fv->vault.can.repeatable || !person_same(r->user, fc->call->user)))
+    else if (r && (!fv->vault.can.repeatable || !same_user(fv, r->user, fc->call->user)))
         fc->result = VAULT_CONFLICT;
     else if (!r)
         fc->answer_id = fake_vault_seed(fv, fc->call->user, ids.system_id, ids.account_id,
@@ -145,7 +152,7 @@ static void commit_keyed_checkin(struct fake_vault *fv, struct fake_call *fc)
 {
     struct fake_request *r = live_of(fv, fc->account_key);
 
-    if (!r || !person_same(r->user, fc->call->user)) {
+    if (!r || !same_user(fv, r->user, fc->call->user)) {
         fc->result = VAULT_GONE;
         return;
     }
@@ -172,7 +179,7 @@ static void commit_request(struct fake_vault *fv, struct fake_call *fc)
         struct fake_request *r = &fv->requests[i];
 
         if ((!is_live(fv, r) && !a->reuse_dead) || r->system_id != ids.system_id ||
-            r->account_id != ids.account_id || !person_same(r->user, fc->call->user))
+            r->account_id != ids.account_id || !same_user(fv, r->user, fc->call->user))
             continue;
         fc->result = r->pending || !fv->vault.can.repeatable ? VAULT_CONFLICT : VAULT_OK;
         fc->answer_id = r->id;
@@ -215,7 +222,7 @@ static void commit_checkin(struct fake_vault *fv, struct fake_call *fc)
 {
     struct fake_request *r = fake_vault_find(fv, fc->id);
 
-    if (!r || !is_live(fv, r) || !person_same(r->user, fc->call->user)) {
+    if (!r || !is_live(fv, r) || !same_user(fv, r->user, fc->call->user)) {
         fc->result = VAULT_GONE;
         return;
     }
@@ -409,7 +416,7 @@ static enum vault_result answer_credential(struct fake_vault *fv, struct fake_ca
         return VAULT_OK;
     }
 
-    if (!r || !is_live(fv, r) || !person_same(r->user, fc->call->user))
+    if (!r || !is_live(fv, r) || !same_user(fv, r->user, fc->call->user))
         return VAULT_GONE;
     if (r->pending)
         return VAULT_PENDING;
@@ -445,7 +452,7 @@ static void answer_requests(struct fake_vault *fv, struct fake_call *fc)
     for (size_t i = 0; i < fv->nrequests && !hidden; i++) {
         struct fake_request *r = &fv->requests[i];
 
-        if (!is_live(fv, r) || r->unlisted || !person_same(r->user, fc->call->user))
+        if (!is_live(fv, r) || r->unlisted || !same_user(fv, r->user, fc->call->user))
             continue;
         char name[FAKE_NAME_SIZE], key[PS_KEY_SIZE];
         struct active_request *row = &out->rows[out->n++];

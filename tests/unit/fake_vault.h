@@ -135,6 +135,7 @@ struct fake_vault {
     const struct directory_row *directory[DIRECTORY_NPARTS];
     size_t ndirectory[DIRECTORY_NPARTS];
     const char *refuse_user; /* sign-in as this user is always refused */
+    bool bare_users;         /* a user is the same with a domain and without */
     unsigned full_for_s;     /* admits no call, and names this Retry-After; 0 = admits all */
     bool in_line;            /* what waits has not been sent yet: it can be withdrawn */
     unsigned admitted;       /* times it was asked */

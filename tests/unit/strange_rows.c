@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kinds[] = {"i/", "r/", "w/", "s/"};
+static const char *const kinds[] = {"i/", "r/", "s/"};
 enum { NKINDS = sizeof kinds / sizeof *kinds };
 
 static const char name[] = ",\"zn\":";

@@ -60,10 +60,10 @@ static void refuse(bool into_etcd, const char *why)
 TEST(a_target_has_no_rows_of_its_own)
 {
     copy_fill_file();
-    copy_put("w/a/b", "P{}");
+    copy_put("r/a/b", "P{}");
     refuse(true, "has 1 rows of its own");
     copy_check_file();
-    copy_put("w/a/b", NULL);
+    copy_put("r/a/b", NULL);
     succeed(true);
     copy_sql("DELETE FROM store_move");
     refuse(false, "has 7 rows of its own");
@@ -103,10 +103,10 @@ TEST(rows_that_were_moved_away_are_replaced)
     copy_fill_file();
     copy_put("c/tag", "fghjk");
     copy_put("c/moved", "{\"k\":\"gone\",\"i\":\"x\",\"w\":\"/a/leases.db\"}");
-    copy_put("r/main/u/1", "H{}");
+    copy_put("r/main/1", "H{}");
     copy_put("d/g7@3", "{}");
     succeed(true);
-    assert_null(copy_get("r/main/u/1"));
+    assert_null(copy_get("r/main/1"));
     assert_null(copy_get("d/g7@3"));
     assert_string_equal(copy_get("c/tag"), "fghjk"); /* the cluster's stays */
     copy_check_etcd();
@@ -204,7 +204,7 @@ TEST(a_file_that_cannot_be_read_is_not_copied)
 
 TEST(rows_of_etcd_that_cannot_be_read_are_not_left_out)
 {
-    static const char *const keys[] = {"r/main/x/9", "i/a/b/c", "w/a/b", "s/a/b", "p/g1/site", "p/g9/site"};
+    static const char *const keys[] = {"r/main/9", "i/a/b/c", "s/a/b", "p/g1/site", "p/g9/site"};
 
     refuse(false, "no gateway has used");
     copy_fill_file();
@@ -241,7 +241,7 @@ TEST(members_of_a_newer_version_are_counted_on_the_way_into_a_file)
     succeed(true);
     assert_null(strstr(copy_rig.out, "does not know"));
     fake_etcd_each(copy_rig.etcd, COPY_PREFIX "s/", add_member, &n);
-    fake_etcd_each(copy_rig.etcd, COPY_PREFIX "w/", add_member, &n);
+    fake_etcd_each(copy_rig.etcd, COPY_PREFIX "i/", add_member, &n);
     assert_int_equal(n, 3);
     succeed(false);
     (void)snprintf(text, sizeof(text), "%u row(s) have members that this version does not know", n);

@@ -316,7 +316,7 @@ TEST(a_dead_gateway_keeps_the_members_of_its_adopter)
     cluster.is_lenient = true;
     (void)snprintf(dead, sizeof dead, P "d/g9@4");
     fake_etcd_put(cluster.keys, dead, "{\"a\":\"g8@5\",\"since\":[1,2],\"x\":\"g7@6 \"}");
-    fake_etcd_put(cluster.keys, P "r/other/u/1",
+    fake_etcd_put(cluster.keys, P "r/other/1",
                   "O{\"m\":\"z\",\"o\":\"g9@4\",\"v\":\"other\",\"u\":\"u\",\"n\":\"1\"}");
     for (int i = 0;
          i < 60 && (!fake_etcd_get(cluster.keys, dead) || !strstr(fake_etcd_get(cluster.keys, dead), "g2@"));

@@ -125,6 +125,86 @@ TEST(a_request_that_another_gateway_is_about_to_open_is_left_to_it)
     }
 }
 
+/* ---- two names for a user ---- */
+
+static void name_users(bool with_domain)
+{
+    static char full[] = "{domain}\\{username}", bare[] = "{username}";
+    static char *names[] = {full, bare};
+
+    w.vault.bare_users = true;
+    w.vault.conf.run_as = (struct conf_list){.item = &names[!with_domain], .n = 1};
+}
+
+/* The second one has read the vault's list of the user; where the answer was of before a reload, the first
+ * one has the request under the other name. */
+TEST(two_names_of_a_user_hold_one_request)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct caller a, b, c;
+        struct released r;
+
+        case_label("at gateway %zu", i);
+        start_again(NULL);
+        name_users(true);
+        check_out_ok(0, "alice", "s1", &a);
+        name_users(false);
+        check_out_ok(i, "alice", "s2", &b);
+        assert_int_equal(w.vault.count[FAKE_REQUESTS], 1);
+        check_out_ok(2, "alice", "s1", &c);
+        assert_same_lease(&a, &c);
+        assert_int_equal(a.request_id, b.request_id);
+        assert_int_equal(a.expires_wall_ms, b.expires_wall_ms);
+        assert_int_equal(fake_store_count(&stores[0]), 1);
+        assert_int_equal(fake_store_leases(&stores[0]), 2);
+        assert_string_equal(fake_store_only(&stores[0])->user, "CORP\\alice");
+        assert_int_equal(strncmp(fake_store_only(&stores[0])->owner, "g0", 2), 0);
+        release(1, "alice", "s1", &r);
+        assert_released(&r, 1, 1);
+        assert_int_equal(fake_vault_live(&w.vault), 1);
+        release(0, "alice", "s2", &r);
+        assert_released(&r, 1, 0);
+        assert_int_equal(w.vault.requests[0].checkins, 1);
+        assert_all_given_back();
+    }
+}
+
+/* A faulty answer has the number of a request that another gateway has made for another user, or for another
+ * account of the same one; the person's own is the one that is meant. */
+TEST(a_request_of_another_user_at_another_gateway_is_not_joined)
+{
+    for (int is_same = 0; is_same < 2; is_same++) {
+        const char *user = is_same ? "alice" : "bob";
+        char other[CREDENTIAL_ID_SIZE];
+        struct caller a, b;
+        struct released r;
+
+        case_label("%s", is_same ? "another account" : "another user");
+        start_again(NULL);
+        world_add_account(&w, other);
+        check_out_ok(0, "alice", "s1", &a);
+        (void)fake_vault_seed(&w.vault, is_same ? "CORP\\alice" : "CORP\\bob", 1, 12, 600, "by hand");
+        w.vault.say_id = a.request_id;
+        gateway(1);
+        start_checkout_of(&w, user, "s2", other, &b);
+        advance(MINUTES(1));
+        assert_int_equal(b.replies, 1);
+        assert_int_not_equal(b.code, FAULT_NONE);
+        assert_string_equal(b.secret, "");
+        assert_int_equal(fake_store_leases(&stores[0]), 1);
+        w.vault.say_id = 0;
+        advance(MINUTES(5));
+        assert_true(w.vault.requests[0].live);
+        assert_int_equal(w.vault.requests[0].checkins, 0);
+        release(2, "alice", "s1", &r);
+        assert_released(&r, 1, 0);
+        advance(MINUTES(1));
+        assert_int_equal(w.vault.requests[0].checkins, 1);
+        assert_int_equal(fake_vault_live(&w.vault), 1);
+        assert_int_equal(fake_store_count(&stores[0]), 0);
+    }
+}
+
 /* ---- the session's lease in the store, and a request that is over ---- */
 
 static void change_row(enum request_state state, const char *url)
@@ -670,6 +750,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(two_sessions_at_two_gateways_hold_one_request),
+        T(two_names_of_a_user_hold_one_request),
+        T(a_request_of_another_user_at_another_gateway_is_not_joined),
         T(a_request_that_another_gateway_is_about_to_open_is_left_to_it),
         T(a_lease_whose_request_is_over_gives_way),
         T(a_lease_that_is_over_in_time_is_not_answered),

@@ -161,9 +161,10 @@ TEST(rows_become_the_keys_of_a_gateway)
     assert_int_equal(move_reader.cursor(&rows, &(struct cursor_row){"site", 42}), 0);
     assert_int_equal(end_rows(), 0);
     assert_int_equal(etcd_pairs_of(&p, &rows, "g1@77", "g1", &twice), 0);
-    assert_int_equal(p.n, 6);
+    assert_int_equal(p.n, 7);
     assert_non_null(key_of(&p, 'i'));
-    assert_non_null(key_of(&p, 'w'));
+    assert_string_equal(etcd_pairs_find(&p, key_of(&p, 'w'))->value, "main/18");
+    assert_int_equal(etcd_pairs_find(&p, "r/main/18")->value[0], 'W');
     assert_non_null(key_of(&p, 's'));
     assert_non_null(key_of(&p, 'h'));
     assert_string_equal(etcd_pairs_find(&p, "p/g1/site")->value, "42");

@@ -93,7 +93,8 @@ struct co_shared {
     struct shared_wait opened; /* for the outcome of its STEP_OPEN */
     bool is_known;             /* the store has the request that the vault has handed over, */
     char maker[ID_SIZE]; /* mark of the check-out that may have made it and be about to open it; "" = none */
-    enum request_state found_state; /* in this state */
+    enum request_state found_state; /* in this state, */
+    bool is_doubtful;               /* of a user with another name, or of another account */
     bool open_first;                /* the secret is read only when the lease is open */
     unsigned pauses;
     unsigned repetitions;        /* how often it has asked for another request */
@@ -237,6 +238,8 @@ void co_release_elsewhere(struct checkout *, const char *why);
 void co_begin_asking(struct checkout *);
 /* The lease holds the request: as co_settle(). */
 enum co_state co_open(struct checkout *);
+/* With the request that `search` has found, which the vault's list has as the user's, of the account. */
+enum co_state co_open_found(struct checkout *);
 /* Ends the wait for its STEP_OPEN: true = lease and hold follow the step. */
 bool co_abandon_open(struct checkout *);
 void co_undo_repeat(struct checkout *); /* it has failed */

@@ -16,6 +16,9 @@
  *   not in the table
  *     its row is HELD            STEP_OPEN beside the reading of the secret: the lease joins it
  *     PENDING                    its secret is read, as above
+ *     either, and its user has   `lookup`: if the vault's list of the user has it, as above. Gateways may
+ *     another name               have different names for one user of the vault; and a faulty answer may
+ *                                name the request of another one
  *     RETURNING                  `pause`
  *     none                       `lookup`: if the vault's list has the gateway's mark, or it is the person's
  *                                own, STEP_OPEN makes its row, and in `opening` that is awaited before the
@@ -133,12 +136,11 @@ static enum co_state claim_shown(struct checkout *co)
     return request ? begin_claim(co, request) : co_fail_start(co, -ENOMEM);
 }
 
-/* At the vault that the section leads to here. */
+/* It waits at the vault that the section leads to here. */
 static bool is_claimable(const struct checkout *co, const struct request_row *row)
 {
     return row && row->state == REQUEST_PENDING && strcmp(row->vault, co->vault->conf->name) == 0 &&
-           strcmp(row->url, vault_request_url(co->asked)) == 0 &&
-           person_same(row->user, usermap_user(&co->users));
+           strcmp(row->url, vault_request_url(co->asked)) == 0;
 }
 
 enum co_state co_ask_vault(struct checkout *co)
@@ -181,6 +183,13 @@ const struct co_step co_pause_step = {"pause", pause_enter, pause_resume, pause_
 
 /* ---- search ---- */
 
+/* Of another user or account than what was asked for, as far as the row says. */
+static bool is_doubtful(const struct checkout *co, const struct request_row *row)
+{
+    return !person_same(row->user, usermap_user(&co->users)) ||
+           !vault_account_fits((struct vault_account){co->vault, co->account_key}, row->asker.credential);
+}
+
 static void on_searched(struct store_question *q, enum store_answer answer)
 {
     struct co_shared *s = CONTAINER_OF(q, struct co_shared, question);
@@ -190,6 +199,7 @@ static void on_searched(struct store_question *q, enum store_answer answer)
     co_drop_rows(co);
     s->answer = answer;
     s->is_known = f && f->request;
+    s->is_doubtful = s->is_known && is_doubtful(co, f->request);
     if (s->is_known)
         s->found_state = f->request->state;
     if (s->is_known && s->found_state == REQUEST_PENDING)
@@ -233,16 +243,10 @@ static enum co_state claim_found(struct checkout *co)
     return claim_shown(co);
 }
 
-static enum co_state search_resume(struct checkout *co, int err)
+enum co_state co_open_found(struct checkout *co)
 {
     struct co_shared *s = co->shared;
 
-    if (err < 0 || s->answer != STORE_OPEN)
-        return co_store_failed(co, err < 0 ? err : -EIO);
-    if (*s->maker)
-        return maker_found(co);
-    if (!s->is_known)
-        return CO_LOOKUP;
     if (s->found_state == REQUEST_HELD) {
         co->request->origin =
             ORIGIN_OURS; /* the store's row says more; nothing is at the vault for this one */
@@ -252,6 +256,19 @@ static enum co_state search_resume(struct checkout *co, int err)
         return claim_found(co);
     co_drop_request(co);
     return CO_PAUSE;
+}
+
+static enum co_state search_resume(struct checkout *co, int err)
+{
+    struct co_shared *s = co->shared;
+
+    if (err < 0 || s->answer != STORE_OPEN)
+        return co_store_failed(co, err < 0 ? err : -EIO);
+    if (*s->maker)
+        return maker_found(co);
+    if (!s->is_known || (s->is_doubtful && s->found_state != REQUEST_RETURNING))
+        return CO_LOOKUP;
+    return co_open_found(co);
 }
 
 static bool search_drop(struct checkout *co)

@@ -416,6 +416,8 @@ static enum co_state lookup_resume(struct checkout *co, int err)
         return not_believed(co); /* others hold it by that name */
     if (other && other != co->request)
         return co->lease ? join_marked(co, other) : co_request_dead(co, NULL);
+    if (co->shared && co->shared->is_known && !co_is_claim(co))
+        return row->waits ? not_approved(co) : co_open_found(co);
     if (vault_request_proven(co->request, row))
         vault_request_prove(co->request);
     else if (co->request->origin == ORIGIN_UNKNOWN)

@@ -22,9 +22,9 @@
 #define BATCH_BYTES (256U << 10)
 
 /* Where requests, leases and what belongs to them are. */
-static const char *const parts[][2] = {{"i/", "i0"}, {"r/", "r0"}, {"w/", "w0"},
-                                       {"s/", "s0"}, {"h/", "h0"}, {"e/", "e0"}};
-enum { NPARTS = sizeof(parts) / sizeof(*parts), NROW_PARTS = 4 };
+static const char *const parts[][2] = {{"i/", "i0"}, {"r/", "r0"}, {"s/", "s0"},
+                                       {"w/", "w0"}, {"h/", "h0"}, {"e/", "e0"}};
+enum { NPARTS = sizeof(parts) / sizeof(*parts), NROW_PARTS = 3 };
 
 int copy_failed(struct copy *c, int err)
 {
