@@ -36,7 +36,7 @@
 
 #define JOIN_AGAIN_MS   5000
 #define LEAVE_MS        1000
-#define LEAVE_TURNS_MAX 3 /* eight times ETCD_AGAIN_MS */
+#define LEAVE_TURNS_MAX 3 /* eight times ETCD_AGAIN_MS, if that is less than the time of a beat */
 
 static struct etcd_store *etcd_of(struct store *store)
 {
@@ -169,10 +169,13 @@ static void hand_over(struct etcd_store *s, struct store_steps *steps)
 /* ---- flights ---- */
 
 /* The rest of the stop waits for the hand-over. Whoever takes over compares m/NODE with what it has read: it
- * is given more and more time for that. */
+ * is given more and more time for that, up to that between two beats. */
 static uint64_t leave_turn_ms(const struct etcd_store *s)
 {
-    return (uint64_t)ETCD_AGAIN_MS << (s->leave_turns < LEAVE_TURNS_MAX ? s->leave_turns : LEAVE_TURNS_MAX);
+    unsigned turns = s->leave_turns < LEAVE_TURNS_MAX ? s->leave_turns : LEAVE_TURNS_MAX;
+    uint64_t turn_ms = (uint64_t)ETCD_AGAIN_MS << turns, beat_ms = s->ttl_ms / 6;
+
+    return turn_ms < beat_ms ? turn_ms : beat_ms;
 }
 
 static uint64_t next_turn_ms(const struct etcd_store *s)
