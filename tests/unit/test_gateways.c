@@ -1261,6 +1261,60 @@ TEST(a_check_out_whose_gateway_dies_leaves_one_request)
     }
 }
 
+/* One step of each gateway and of the vault. */
+static void step_all(void)
+{
+    world_iterate(&w);
+    for (size_t i = 0; i < GATEWAYS; i++)
+        if (brokers[i])
+            (void)fake_store_commit(&stores[i]);
+    (void)fake_vault_step(&w.vault);
+}
+
+/* At each moment of a check-out the gateway adopts the lease that the session has; `behind` steps before it
+ * began, the one that makes the lease did at another gateway. */
+static void adopt_at(int moment, int behind)
+{
+    struct caller a, b;
+    struct released r;
+
+    case_label("moment %d, %d steps behind", moment, behind);
+    assert_int_equal(gateways_end(NULL), 0);
+    assert_int_equal(gateways_start(NULL), 0);
+    w.vault.conf.ask_policy = true;
+    gateway(0);
+    start_checkout(&w, "alice", "s1", &a);
+    for (int i = 0; i < behind; i++)
+        step_all();
+    gateway(1);
+    start_checkout(&w, "alice", "s1", &b);
+    for (int i = 0; i < moment; i++)
+        step_all();
+    if (!a.replies || a.code != FAULT_NONE) {
+        advance(SECONDS(5));
+        assert_checkout_ok(&b);
+        return;
+    }
+    kill_gateway(0);
+    fake_store_fence(&stores[0], &stores[1]);
+    advance(SECONDS(5));
+    assert_checkout_ok(&b);
+    assert_same_lease(&a, &b);
+    assert_int_equal(world_checkins(&w), 0);
+    assert_int_equal(leases_at(1), 1);
+    release(2, "alice", "s1", &r);
+    assert_released(&r, 1, 0);
+    advance(SECONDS(20));
+    assert_all_given_back();
+}
+
+TEST(a_lease_that_is_adopted_during_a_check_out_is_read_through)
+{
+    for (int behind = 0; behind < 20; behind++)
+        for (int moment = 0; moment < 24; moment++)
+            adopt_at(moment, behind);
+}
+
 /* ---- the stop ---- */
 
 static void stop_gateway(size_t i, size_t heir)
@@ -1654,6 +1708,7 @@ int main(void)
         T(leases_of_a_dead_gateway_live_on),
         T(the_end_of_an_adopted_lease_is_that_of_the_dead),
         T(a_check_out_whose_gateway_dies_leaves_one_request),
+        T(a_lease_that_is_adopted_during_a_check_out_is_read_through),
         T(a_gateway_that_stops_hands_its_leases_over),
         T(the_last_gateway_leaves_its_leases_for_the_next_start),
         T(a_fenced_gateway_gives_nothing_back_and_joins_again),

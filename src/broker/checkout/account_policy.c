@@ -168,16 +168,8 @@ static enum co_state account_resume(struct checkout *co, int err)
                        "this account may be checked out for at most %lld minutes", (long long)co->minutes);
     if (!co_admitted(co))
         return CO_REPLY;
-    lease = co_own_lease(co);
-    if (!lease ||
-        lease->request->origin == ORIGIN_NO_REQUEST) /* there is no request through which to read again */
-        return claim_pending(co);
-    if (!co->vault->can.repeatable)
-        return co_fail_held(co, lease->request);
-    co_share_lsid(co, lease);
-    vault_request_hold(lease->request);
-    co_hold(co, lease->request, true);
-    return vault_request_is_unproven(co->request) ? CO_LOOKUP : co_first_fetch(co);
+    lease = co_readable_lease(co);
+    return lease ? co_read_own(co, lease) : claim_pending(co);
 }
 
 static bool account_drop(struct checkout *co)

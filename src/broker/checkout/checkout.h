@@ -354,6 +354,9 @@ const char *co_lease_id(const struct checkout *);
 struct lease_args co_lease_args(const struct checkout *);
 /* The session's own lease on this credential, if it is of this very vault, or NULL. */
 struct lease *co_own_lease(const struct checkout *);
+/* The same, if it has a vault request through which the secret can be read again. */
+struct lease *co_readable_lease(const struct checkout *);
+enum co_state co_read_own(struct checkout *, struct lease *); /* next, where there is such a lease */
 /* The type that is read next. */
 enum credential_type co_wanted_type(const struct checkout *);
 /* A read found nothing of this type. */

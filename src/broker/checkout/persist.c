@@ -77,17 +77,32 @@ static int ask_again(struct checkout *co)
     return row_again(co->asked, &co->written, on_written);
 }
 
-/* A shared store may be waited for as long as the caller waits. */
+/* A shared store may be waited for as long as the caller waits. This gateway may have adopted the session's
+ * lease since the check-out has looked for one: then the secret is read through that. */
 static int intent_enter(struct checkout *co)
 {
+    if (co->shared && !co->asked && co_readable_lease(co)) {
+        co->row_err = 0;
+        return CO_NOW;
+    }
     if (!co->shared && !journal_writable(leases_journal(co->op.broker->leases)))
         return -EIO;
     return await_row(co, co->asked ? ask_again(co) : ask(co));
 }
 
+/* It may have ended in this moment. */
+static enum co_state read_adopted(struct checkout *co)
+{
+    struct lease *lease = co_readable_lease(co);
+
+    return lease ? co_read_own(co, lease) : CO_INTENT;
+}
+
 static enum co_state intent_resume(struct checkout *co, int err)
 {
     err = err < 0 ? err : co->row_err;
+    if (!err && !co->asked)
+        return read_adopted(co);
     if (!err)
         return co->shared ? co_ask_vault(co) : co_is_isa(co) ? CO_ISA : CO_REQUEST;
     if (co->asked && co->asked->asker == co->lease)
