@@ -775,6 +775,39 @@ TEST(an_event_at_any_moment_of_a_second_check_out)
     }
 }
 
+/* The other gateway was not told the lsid, so the store does not have it. */
+TEST(an_event_at_any_moment_of_a_check_out_that_reads_through_another_gateways_lease)
+{
+    struct caller first, second;
+    struct released r;
+    struct event e;
+
+    for (int steps = 1; steps < 30; steps++) {
+        case_label("after %d steps", steps);
+        check_out_ok(1, "alice", "s1", &first);
+        gateway(0);
+        struct checkout_args args = checkout_args_for(&w, "alice", "s1");
+
+        args.by.session.lsid = LSID_A;
+        start_checkout_with(&w, &args, &second);
+        for (int i = 0; i < steps; i++) {
+            world_iterate(&w);
+            if (!fake_store_commit(&stores[0]))
+                (void)fake_vault_step(&w.vault);
+        }
+        bool is_answered = second.replies;
+
+        (void)send_event(0, LSID_A, &e);
+        advance(SECONDS(3));
+        assert_int_equal(second.replies, 1);
+        assert_int_equal(e.replies, 1);
+        if (second.code == FAULT_NONE && !is_answered)
+            assert_int_equal(fake_store_leases(&stores[0]), 0);
+        release(1, "alice", "s1", &r);
+        assert_all_given_back();
+    }
+}
+
 TEST(the_site_is_asked_for_a_session_whose_lease_is_on_another_gateways_request)
 {
     struct caller a, b;
@@ -1691,6 +1724,7 @@ int main(void)
         T(an_event_at_any_gateway_ends_the_leases_of_its_session_at_all),
         T(a_check_in_after_an_event_goes_behind_others),
         T(an_event_at_any_moment_of_a_second_check_out),
+        T(an_event_at_any_moment_of_a_check_out_that_reads_through_another_gateways_lease),
         T(the_site_is_asked_for_a_session_whose_lease_is_on_another_gateways_request),
         T(an_event_while_the_store_is_away),
         T(an_event_whose_connection_ends_takes_effect),

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "broker/checkout/checkout.h"
 #include "broker/release_work.h"
+#include "stores/store_rows.h"
 
 #include <errno.h>
 #include <string.h>
@@ -122,6 +123,23 @@ size_t checkouts_note_end(const struct lsid_entry *entry, const struct session_e
     return n;
 }
 
+/* The lease is another gateway's, or holds another gateway's request: the store has it. One through which the
+ * check-out has read may have no lsid there, so it is found by its session. */
+static void end_elsewhere(struct checkout *co)
+{
+    const struct lease_row *read = co->shared->lease;
+    struct release_work_args args = {.end = co->end, .why = "session_ended"};
+
+    if (read && !*read->holder.lsid) {
+        args.session = co->session;
+        args.credential_id = co->credential_id;
+    } else {
+        args.lsid = co->by_lsid.lsid;
+    }
+    if (!release_work_new(co->op.broker, &args, NULL, NULL))
+        log_error("session_end_lost", "lsid=%s error=%s", co->by_lsid.lsid, "out of memory");
+}
+
 void co_landed(struct checkout *co)
 {
     struct broker *b = co->op.broker;
@@ -129,10 +147,8 @@ void co_landed(struct checkout *co)
 
     bool is_open = lease && lease->state == LEASE_OPEN;
 
-    if (co->end && co->shared && !is_open) /* on the request of another gateway */
-        (void)release_work_new(
-            b, &(struct release_work_args){.lsid = co->by_lsid.lsid, .end = co->end, .why = "session_ended"},
-            NULL, NULL);
+    if (co->end && co->shared && !is_open)
+        end_elsewhere(co);
     if (!is_open)
         return;
     crash_point("pra.ended.landed");
