@@ -147,6 +147,23 @@ static enum co_state claim_pending(struct checkout *co)
     return co_claim(co, pending) ? co_first_fetch(co) : CO_REPLY;
 }
 
+struct lease *co_readable_lease(const struct checkout *co)
+{
+    struct lease *lease = co_own_lease(co);
+
+    return lease && lease->request->origin != ORIGIN_NO_REQUEST ? lease : NULL;
+}
+
+enum co_state co_read_own(struct checkout *co, struct lease *lease)
+{
+    if (!co->vault->can.repeatable)
+        return co_fail_held(co, lease->request);
+    co_share_lsid(co, lease);
+    vault_request_hold(lease->request);
+    co_hold(co, lease->request, true);
+    return vault_request_is_unproven(co->request) ? CO_LOOKUP : co_first_fetch(co);
+}
+
 static enum co_state account_resume(struct checkout *co, int err)
 {
     struct lease *lease;

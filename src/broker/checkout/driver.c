@@ -254,23 +254,6 @@ void co_hold(struct checkout *co, struct vault_request *request, bool was_there)
         co->retry = was_there ? CO_RETRY_ALLOWED : CO_RETRY_NONE;
 }
 
-struct lease *co_readable_lease(const struct checkout *co)
-{
-    struct lease *lease = co_own_lease(co);
-
-    return lease && lease->request->origin != ORIGIN_NO_REQUEST ? lease : NULL;
-}
-
-enum co_state co_read_own(struct checkout *co, struct lease *lease)
-{
-    if (!co->vault->can.repeatable)
-        return co_fail_held(co, lease->request);
-    co_share_lsid(co, lease);
-    vault_request_hold(lease->request);
-    co_hold(co, lease->request, true);
-    return vault_request_is_unproven(co->request) ? CO_LOOKUP : co_first_fetch(co);
-}
-
 bool co_claim(struct checkout *co, struct vault_request *request)
 {
     vault_request_hold(request);
