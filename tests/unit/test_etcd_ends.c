@@ -305,6 +305,13 @@ static void on_left(void *arg, bool taken)
     n->taken = taken;
 }
 
+static bool hands_over(void)
+{
+    const char *value = fake_etcd_get(cluster.keys, P "m/g1");
+
+    return !value || strstr(value, "\"g\":1");
+}
+
 /* Records that are on their way to the disk are waited for. */
 TEST(a_gateway_that_stops_names_none)
 {
@@ -313,12 +320,90 @@ TEST(a_gateway_that_stops_names_none)
     g1->trail_taken = 7;
     give(&given, STEP_RELEASE, REQUEST_RETURNING, "a", "released");
     g1->store->ops->leave(g1->store, on_left, g1);
-    cluster_advance(200);
-    assert_false(g1->left);
+    cluster_advance(800);
+    assert_false(hands_over());
     g1->trail_settled = 7;
     cluster_wait(&g1->left, "the hand-over");
     g2_takes_over();
     assert_int_equal(g2->unrecorded, 0);
+}
+
+TEST(a_trail_that_cannot_be_written_holds_no_stop_up)
+{
+    static struct cluster_given given;
+
+    g1->trail_taken = 7;
+    give(&given, STEP_RELEASE, REQUEST_RETURNING, "a", "released");
+    g1->store->ops->leave(g1->store, on_left, g1);
+    cluster_wait(&g1->left, "the hand-over");
+    g2_takes_over();
+    assert_told(g2, "a", "released");
+}
+
+/* Others record what it has named: it names none of that as the member that it becomes. */
+TEST(a_gateway_that_was_fenced_names_none)
+{
+    static struct cluster_given given;
+
+    g1->trail_taken = 7;
+    give(&given, STEP_RELEASE, REQUEST_RETURNING, "a", "released");
+    cluster_advance(SECONDS(2));
+    assert_string_not_equal(named(), "");
+    g1->cut = true;
+    g2_takes_over();
+    g1->cut = false;
+    for (int i = 0; !keys(P "m/g1") && i < 5000; i++)
+        cluster_step();
+    cluster_advance(SECONDS(5));
+    assert_int_equal(keys(P "m/g1"), 1);
+    assert_string_equal(named(), "");
+    assert_int_equal(g2->unrecorded, 1);
+}
+
+static unsigned failing; /* calls, after those that are spared */
+
+static enum cluster_fault some_calls(const char *path)
+{
+    (void)path;
+    if (!spared && !failing)
+        return CLUSTER_GOOD;
+    if (spared) {
+        spared--;
+        return CLUSTER_GOOD;
+    }
+    failing--;
+    return planned;
+}
+
+/* What it could not read it reads once more. */
+TEST(an_adopter_whose_calls_fail_tells_what_has_happened)
+{
+    static const enum cluster_fault faults[] = {CLUSTER_BEFORE, CLUSTER_AFTER, CLUSTER_503, CLUSTER_EMPTY};
+
+    for (unsigned i = 0; i < 4 * 2 * 15; i++) {
+        static struct cluster_given given;
+        bool ends = i & 1;
+
+        case_label("%u", i);
+        give_and_die(&given, STEP_RELEASE, REQUEST_RETURNING, "a", "released",
+                     ends ? CLUSTER_AFTER : CLUSTER_BEFORE, 0);
+        if (!ends) /* named by a member of before, and goes on */
+            fake_etcd_put(cluster.keys, P "d/g1@1",
+                          "{\"e\":[{\"i\":\"a\",\"v\":\"safe\",\"r\":\"41\",\"w\":\"released\"}]}");
+        planned = faults[i / 2 % 4];
+        spared = i / 8;
+        failing = 4; /* more than there are members of etcd to ask */
+        cluster.fault = some_calls;
+        cluster_watch(true);
+        g2_takes_over();
+        cluster_watch(false);
+        cluster.fault = NULL;
+        assert_int_equal(g2->unrecorded, ends);
+        g1->cut = false;
+        cluster_wait(&given.done, "the step");
+        (void)teardown(NULL);
+        (void)setup(NULL);
+    }
 }
 
 /* ---- the list ---- */
@@ -440,6 +525,9 @@ int main(void)
         T(a_trail_that_cannot_be_written_holds_no_adoption_up),
         T(a_gateway_that_starts_again_is_told),
         T(a_gateway_that_stops_names_none),
+        T(a_trail_that_cannot_be_written_holds_no_stop_up),
+        T(a_gateway_that_was_fenced_names_none),
+        T(an_adopter_whose_calls_fail_tells_what_has_happened),
         cmocka_unit_test(while_the_trail_takes_nothing_the_oldest_ends_go),
         cmocka_unit_test(what_is_undecided_stays_and_more_is_not_named),
         cmocka_unit_test(a_list_that_no_gateway_has_written_is_read_as_far_as_it_goes),
