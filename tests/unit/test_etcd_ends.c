@@ -204,6 +204,24 @@ TEST(a_lease_that_goes_on_has_no_end)
     cluster_wait(&given.done, "the step");
 }
 
+/* The first flight shows the lsid, which the step lacks, and ends nothing; the second one ends the lease. */
+TEST(a_step_that_flies_twice_names_its_lease_once)
+{
+    static struct cluster_given given;
+
+    g1->trail_taken = 7;
+    cluster_give(g1, &given, STEP_RELEASE, REQUEST_RETURNING, "a");
+    given.step.lease.holder.lsid = given.step.request.asker.lsid = "";
+    given.step.record = "released";
+    cluster_wait(&given.done, "the step");
+    assert_int_equal(given.outcome, STORE_APPLIED);
+    cluster_advance(SECONDS(2));
+    g1->cut = true;
+    g2_takes_over();
+    assert_told(g2, "a", "released");
+    g1->cut = false;
+}
+
 TEST(an_end_that_another_gateway_was_quicker_with_is_named_no_more)
 {
     static struct cluster_given given, second;
@@ -519,6 +537,7 @@ int main(void)
         T(an_end_whose_record_is_on_disk_is_named_no_more),
         T(an_end_without_a_record_is_not_named),
         T(a_lease_that_goes_on_has_no_end),
+        T(a_step_that_flies_twice_names_its_lease_once),
         T(an_end_that_another_gateway_was_quicker_with_is_named_no_more),
         T(leases_that_go_with_their_request_are_told),
         T(an_adopter_that_dies_has_told_another_one),
