@@ -531,7 +531,7 @@ static void set_flight(struct etcd_store *s)
                                      .timers = loop_timers(s->loop),
                                      .clock = s->clock,
                                      .prefix = s->prefix,
-                                     .self = {s->node, s->owner, &s->kept},
+                                     .self = {.node = s->node, .owner = s->owner, .kept = &s->kept},
                                      .me = {.instance = s->instance,
                                             .version = s->version,
                                             .config_digest = s->config_digest,
