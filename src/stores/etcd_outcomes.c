@@ -150,7 +150,7 @@ static int show_cancelled(const struct etcd_self *self, struct store_step *step,
 
     if (err)
         return err == -ENOMEM ? err : 0;
-    step->cancelled |= row.request.cancelled;
+    step->cancelled = row.request.cancelled;
     etcd_row_free(&row);
     return 0;
 }
@@ -212,9 +212,7 @@ static int otherwise(const struct etcd_self *self, struct store_step *step, cons
     int err = show_request(self, step, reads);
 
     if (!err && step->kind == STEP_OPEN)
-        err = show_cancelled(self, step, read_at(reads, r, LOOK_INTENT));
-    if (!err && step->kind == STEP_OPEN)
-        err = show_cancelled(self, step, read_at(reads, r, LOOK_INSTEAD));
+        err = show_cancelled(self, step, read_at(reads, r, *step->instead ? LOOK_INSTEAD : LOOK_INTENT));
     if (!err && etcd_shows_session(step))
         err = show_lease(self, step, read_at(reads, r, LOOK_SESSION), shown);
     for (enum etcd_look_place at = LOOK_FINISHED; at <= LOOK_FINISHED_LSID; at++)

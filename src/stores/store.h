@@ -287,8 +287,9 @@ struct store_step {
     /* Of a shared store, OTHERWISE of ASK and OPEN: the session has this lease already, and `now` is the
      * request that this one holds, NULL = it has gone. Freed as `now`. */
     struct lease_row *lease_now;
-    char *lsid_now;   /* the store's: lsid of the lease that ends, which `lease` does not have */
-    bool cancelled;   /* OTHERWISE of OPEN: STEP_CANCEL has been here */
+    char *lsid_now; /* the store's: lsid of the lease that ends, which `lease` does not have */
+    bool cancelled; /* OTHERWISE of OPEN: STEP_CANCEL has been at what the lease was asked for by: `instead`,
+                       or the request where that is "" */
     unsigned holders; /* APPLIED RELEASE: leases that hold the request still */
     bool kept;        /* APPLIED RELEASE with `undo`: the lease is among them */
     uint64_t sent_ms; /* APPLIED, of a shared store: monotonic, when it was sent */

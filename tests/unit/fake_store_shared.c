@@ -201,10 +201,13 @@ static bool apply_open(struct fake_store *fs, struct store_step *step, bool is_o
         return apply_open_known(fs, step, own, is_own, outcome);
     if (!own)
         return false;
-    step->cancelled = (*own)->cancelled;
-    bool is_other = there && there != own;
+    bool is_other = there && there != own, cancelled = (*own)->cancelled;
 
-    if (step->cancelled || (!is_other && step->reused) || (is_other && (*there)->state != REQUEST_HELD)) {
+    if (*step->instead)
+        (void)is_instead_over(rows, step);
+    else
+        step->cancelled = cancelled;
+    if (cancelled || (!is_other && step->reused) || (is_other && (*there)->state != REQUEST_HELD)) {
         (void)otherwise(fs, step, there);
         return true;
     }

@@ -240,6 +240,31 @@ TEST(an_end_that_is_written_late_means_what_was_begun_before_it)
     assert_nothing_left();
 }
 
+/* ---- another session's ---- */
+
+/* Both are handed the request of a third one at another gateway, and the second one finds it by the record of
+ * the first one, which is cancelled meanwhile. */
+TEST(a_check_out_that_is_cancelled_takes_no_other_session_along)
+{
+    for (int apart = 0; apart < 12; apart++)
+        for (int moment = 0; moment < 2 * MOMENTS; moment++) {
+            struct caller third, first, second;
+            struct released r;
+
+            case_label("%d apart, moment %d", apart, moment);
+            start_again();
+            check_out_ok(1, "alice", "s3", &third);
+            begin(0, "s1", NULL, &first);
+            let_happen(apart);
+            begin(0, "s2", NULL, &second);
+            let_happen(moment);
+            end_session(false, &r);
+            advance(SECONDS(20));
+            assert_int_equal(first.replies, 1);
+            assert_checkout_ok(&second);
+        }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, gateways_start, gateways_end)
 
 int main(void)
@@ -251,6 +276,7 @@ int main(void)
         T(the_end_of_a_session_is_no_other_ones),
         T(a_check_out_whose_first_word_comes_late_is_in_doubt),
         T(an_end_that_is_written_late_means_what_was_begun_before_it),
+        T(a_check_out_that_is_cancelled_takes_no_other_session_along),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
