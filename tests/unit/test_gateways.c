@@ -1207,11 +1207,14 @@ TEST(a_gateway_that_is_not_certain_asks_no_vault_and_answers_no_secret)
 
     check_out_ok(0, "alice", "s1", &a);
     fake_store_set_certain(&stores[0], false);
-    check_out(0, "alice", "s1", &b);
+    gateway(0);
+    start_checkout(&w, "alice", "s1", &b);
+    advance(SECONDS(60));
     assert_int_equal(b.code, FAULT_STORE_UNAVAILABLE);
     unsigned made = (unsigned)w.vault.nrequests;
 
-    check_out(0, "bob", "s2", &b);
+    start_checkout(&w, "bob", "s2", &b);
+    advance(SECONDS(60));
     assert_int_equal(b.code, FAULT_STORE_UNAVAILABLE);
     assert_int_equal(w.vault.nrequests, made);
     fake_store_set_certain(&stores[0], true);
@@ -1219,6 +1222,26 @@ TEST(a_gateway_that_is_not_certain_asks_no_vault_and_answers_no_secret)
     assert_same_lease(&a, &b);
     advance(SECONDS(1));
     assert_int_equal(fake_store_count(&stores[0]), 1); /* nothing is left of bob's */
+}
+
+/* As when the store's leader changes: its word has come, and too late. */
+TEST(a_gateway_that_is_certain_again_answers_what_has_waited)
+{
+    struct caller a, again, b;
+
+    check_out_ok(0, "alice", "s1", &a);
+    fake_store_set_certain(&stores[0], false);
+    gateway(0);
+    start_checkout(&w, "alice", "s1", &again);
+    start_checkout(&w, "bob", "s2", &b);
+    advance(SECONDS(2));
+    assert_int_equal(again.replies + b.replies, 0);
+    fake_store_set_certain(&stores[0], true);
+    advance(SECONDS(1));
+    assert_checkout_ok(&again);
+    assert_same_lease(&a, &again);
+    assert_checkout_ok(&b);
+    assert_int_equal(fake_store_count(&stores[0]), 2); /* of bob's first intents nothing is left */
 }
 
 /* ---- death ---- */
@@ -1739,6 +1762,7 @@ int main(void)
         T(a_lease_that_no_gateway_has_answered_with_ends_with_the_last_check_out),
         T(a_word_that_is_too_old_is_asked_for_again),
         T(a_gateway_that_is_not_certain_asks_no_vault_and_answers_no_secret),
+        T(a_gateway_that_is_certain_again_answers_what_has_waited),
         T(leases_of_a_dead_gateway_live_on),
         T(the_end_of_an_adopted_lease_is_that_of_the_dead),
         T(a_check_out_whose_gateway_dies_leaves_one_request),

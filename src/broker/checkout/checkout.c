@@ -386,7 +386,8 @@ static void co_expired(struct op *op)
     struct checkout *co = CONTAINER_OF(op, struct checkout, op);
 
     if (co->shared && (co->state == CO_BEGIN || co->state == CO_INTENT || co->state == CO_SEARCH ||
-                       co->state == CO_OPENING || co->state == CO_KEEP || co->state == CO_CONFIRM))
+                       co->state == CO_OPENING || co->state == CO_KEEP || co->state == CO_CONFIRM ||
+                       (co->state == CO_PAUSE && co->call.withheld)))
         (void)co_store_failed(co, -EIO);
     else
         (void)co_fail(

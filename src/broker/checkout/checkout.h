@@ -108,6 +108,7 @@ struct co_shared {
     enum co_repeat repeat;
     struct shared_wait repeated; /* for the outcome of its STEP_REPEAT */
     bool is_asked;               /* of a confirmation, or its STEP_REPEAT: it is on its way */
+    bool rests;                  /* before the store is asked for it again */
     bool row_gone;               /* it is over, and the session has no lease of the credential at all */
     enum store_answer answer;    /* of the last one */
     uint64_t confirmed_ms;       /* when it was sent; 0 = none as yet */

@@ -20,6 +20,8 @@
 #include "base/text.h"
 
 #include <errno.h>
+
+#define REST_MS 20
 #include <string.h>
 
 static bool is_fresh(const struct co_shared *s)
@@ -126,6 +128,8 @@ static int confirm_enter(struct checkout *co)
 {
     struct co_shared *s = co->shared;
 
+    if (s->rests)
+        return co_defer_for(co, REST_MS);
     if (is_fresh(s))
         return CO_NOW;
     if (s->is_asked)
@@ -152,23 +156,38 @@ static enum co_state lease_is_over(struct checkout *co)
     return co_ask_again(co);
 }
 
+/* The word has come too late, or the vault or the trail was slow. A store that cannot be written is not asked
+ * again: what it confirms is never good. */
+static enum co_state confirm_again(struct checkout *co)
+{
+    if (!journal_writable(leases_journal(co->op.broker->leases)))
+        return co_store_failed(co, -EIO);
+    co->shared->rests = true;
+    return CO_CONFIRM;
+}
+
 static enum co_state confirm_resume(struct checkout *co, int err)
 {
-    const struct co_shared *s = co->shared;
+    struct co_shared *s = co->shared;
+    bool has_rested = s->rests;
 
+    s->rests = false;
     if (err < 0)
         return co_store_failed(co, err);
+    if (has_rested)
+        return CO_CONFIRM;
     if (s->answer == STORE_OVER)
         return lease_is_over(co);
     if (s->answer != STORE_OPEN)
         return co_store_failed(co, -EIO);
     if (!is_fresh(s))
-        return s->store->ops->may_send(s->store) ? CO_CONFIRM : co_store_failed(co, -EIO);
+        return confirm_again(co);
     return co->recorded.done ? CO_REPLY : CO_KEEP;
 }
 
 static bool confirm_drop(struct checkout *co)
 {
+    timer_stop(co->op.broker->timers, &co->defer);
     co_confirm_end(co);
     return true;
 }

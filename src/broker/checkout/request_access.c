@@ -111,6 +111,8 @@ enum co_state co_request_refused(struct checkout *co)
         return co_fail_with(co, &call->fault);
     }
     co_withdraw(co);
+    if (call->withheld && !co_is_keyed(co))
+        return CO_PAUSE; /* the store was slow: its word to the next STEP_ASK may be in time */
     if (call->result == VAULT_REFUSED)
         return co_next_user(co, &call->fault);
     return co_fail_with(co, &call->fault);

@@ -36,7 +36,7 @@ void co_confirm_end(struct checkout *co)
         shared_abandon(&s->repeated);
     if (s->repeat == REPEAT_SENT)
         s->repeat = REPEAT_NONE;
-    s->is_asked = false;
+    s->is_asked = s->rests = false;
     s->confirmed_ms = 0;
 }
 
