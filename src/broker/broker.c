@@ -77,7 +77,11 @@ static void on_joined(void *arg)
 
 static void on_certain(void *arg, bool certain)
 {
-    (void)arg;
+    struct broker *b = arg;
+
+    if (b->was_certain == certain)
+        return;
+    b->was_certain = certain;
     log_event(certain ? LOG_INFO : LOG_WARN, "cluster_certain", "certain=%s", certain ? "yes" : "no");
 }
 
@@ -86,8 +90,6 @@ static void on_fenced(void *arg)
 {
     struct broker *b = arg;
 
-    log_error("cluster_fenced", "leases=%zu hint=%s", leases_active(b->leases),
-              "other gateways have taken this one's leases over; it joins again");
     audit_cluster(b->audit, "fenced", leases_active(b->leases));
     shared_void_begin(b->leases);
     checkouts_void(b);
@@ -230,6 +232,8 @@ static void on_left(void *arg, bool taken)
 {
     struct broker *b = arg;
 
+    if (b->hand_over != HANDING_OVER_ROWS)
+        return;
     b->hand_over = taken ? HANDED_OVER : NOT_TAKEN;
     log_info("handed_over", "taken=%s leases=%zu", taken ? "yes" : "no", leases_active(b->leases));
     if (!taken)
@@ -239,10 +243,46 @@ static void on_left(void *arg, bool taken)
     shared_void_end(b->leases);
 }
 
+static bool is_certain(const struct store *store)
+{
+    struct store_state state = {0};
+
+    store->ops->state(store, &state);
+    return state.cluster && state.cluster->certain;
+}
+
+/* Nothing that another gateway would have to go on with. */
+static bool has_nothing(const struct leases_state *s)
+{
+    return !s->active && !s->releasing && !s->retrying && !s->intents && !s->pending;
+}
+
+/* The store does not answer, and the stop is not finished. True = there is nothing to wait for. */
+static bool is_stopped_without_store(struct broker *b)
+{
+    struct leases_state s;
+
+    leases_state(b->leases, &s);
+    if (has_nothing(&s) && !b->nops && !b->nworks && leases_written(b->leases))
+        return true;
+    if (!b->says_it_waits)
+        log_warn(
+            "stop_waits", "operations=%zu releases=%zu leases=%zu pending=%zu hint=%s", b->nops,
+            release_works_count(b), leases_active(b->leases), s.pending,
+            "etcd does not answer: the releases wait for it, and then the hand-over, until drain_timeout");
+    b->says_it_waits = true;
+    return false;
+}
+
 void broker_hand_over(struct broker *b)
 {
     struct store *store = leases_shared(b->leases);
+    bool is_open = b->hand_over == NOT_HANDED_OVER || b->hand_over == HANDING_OVER_ROWS;
 
+    if (store && is_open && !b->releases_on_stop && !is_certain(store) && is_stopped_without_store(b)) {
+        b->hand_over = HANDING_OVER_ROWS;
+        on_left(b, false);
+    }
     if (!store || b->hand_over != NOT_HANDED_OVER || b->releases_on_stop || b->nops || b->nworks ||
         !leases_written(b->leases))
         return;

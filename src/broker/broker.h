@@ -53,7 +53,8 @@ void broker_drain(struct broker *);
  * After broker_drain(), again and again until broker_idle(): where the store is shared, this gateway's
  * requests go to another gateway as soon as nothing is in flight and the releases that wait for the store
  * are done; one that is not done when the broker is freed is dropped, and the log says so. Where no other is
- * alive they stay for the next start.
+ * alive they stay for the next start. While the store does not answer, a gateway without leases, requests and
+ * such releases is done at once; any other one waits for the store, and the log says for what.
  */
 void broker_hand_over(struct broker *);
 /* Nothing in flight, no release that waits for a shared store and, with release_on_stop, nothing left to

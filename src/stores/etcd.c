@@ -144,8 +144,9 @@ static void end_incarnation(struct etcd_store *s, struct store_steps *steps, con
 
 static void fence(struct etcd_store *s, struct store_steps *steps)
 {
-    log_error("cluster_fenced", "node=%s epoch=%" PRId64 " hint=%s", s->node, s->epoch,
-              "its rows are another gateway's now; it joins again");
+    log_error("cluster_fenced", "node=%s epoch=%" PRId64 " leases=%zu hint=%s", s->node, s->epoch,
+              s->news && s->news->leases ? s->news->leases(s->news_arg) : 0,
+              "other gateways have taken this one's leases over; it joins again");
     s->cluster.fenced = true;
     s->cluster.fences++;
     end_incarnation(s, steps, "this gateway was counted as dead; it joins again");

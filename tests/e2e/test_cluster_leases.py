@@ -326,6 +326,7 @@ def test_a_stop_without_etcd_says_what_it_drops():
         one = stopped_with_a_pending_release(cluster)
         assert one.wait() == 0
         assert re.search(r" releases_dropped releases=1 ", one.err.text)
+        assert len(re.findall(r" stop_waits operations=\d+ releases=1 leases=\d+ ", one.err.text)) == 1
         cluster.etcd.resume(0)
         for opened in cluster.opened:
             eventually(lambda at=opened: cluster.gateways[1].complete(at).status == 200, 60)

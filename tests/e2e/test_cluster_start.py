@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gateways on etcd begin: without etcd, with a name that is taken, with a sign-in or a certificate that is refused."""
 
+import signal
 import subprocess
 
 from certificates import Authority
-from cluster import PREFIX, Cluster, Node
+from cluster import PREFIX, TTL, Cluster, Node
 from etcd_server import PASSWORD, USER, Etcd
 from harness import BIN, eventually
 from stack import Stack
@@ -33,6 +34,29 @@ def test_it_starts_without_etcd_and_joins_when_it_can():
             etcd.start()
             eventually(lambda: member(etcd, "g1"), 60)
             eventually(lambda: not any("lease store" in r or "quorum" in r for r in gateway.reasons()), 60)
+    finally:
+        etcd.__exit__(None, None, None)
+
+
+def test_it_stops_at_once_where_nothing_waits_for_etcd():
+    """drain_timeout is longer than the test waits: a gateway that has never joined, and one whose etcd went away."""
+    etcd = Etcd()
+    slow = {"gateway": {"drain_timeout": "10m"}}
+    try:
+        with Node("http://127.0.0.1:1/BeyondTrust/api/public/v3", etcd, "g1", slow) as gateway:
+            gateway.signal(signal.SIGTERM)
+            assert gateway.wait() == 0
+        etcd.start()
+        with Node("http://127.0.0.1:1/BeyondTrust/api/public/v3", etcd, "g1", slow) as gateway:
+            eventually(lambda: member(etcd, "g1"), 60)
+            eventually(lambda: gateway.metrics()["jumpgate_cluster_certain"] == 1, 60)
+            assert gateway.err.text.count(" cluster_certain ") == 1
+            etcd.pause(0)
+            eventually(lambda: gateway.metrics()["jumpgate_cluster_certain"] == 0, 60)
+            gateway.signal(signal.SIGTERM)
+            assert gateway.wait() == 0
+            assert " handed_over taken=no leases=0" in gateway.err.text
+            etcd.resume(0)
     finally:
         etcd.__exit__(None, None, None)
 
@@ -112,6 +136,13 @@ def test_a_difference_that_people_see_is_shown():
         with cluster.node("g2", {"vault main": {"run_as": "{username}"}}) as other:
             other.joined()
             eventually(lambda: other.metrics()["jumpgate_cluster_config_differs"] == 1)
+            eventually(lambda: cluster.gateways[0].metrics()["jumpgate_cluster_config_differs"] == 1)
+
+
+def test_another_ttl_is_shown():
+    with Cluster(gateways=1) as cluster:
+        with cluster.node("g2", {"store": {"ttl": f"{TTL + 1}s"}}) as other:
+            other.joined()
             eventually(lambda: cluster.gateways[0].metrics()["jumpgate_cluster_config_differs"] == 1)
 
 
