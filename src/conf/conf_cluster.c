@@ -73,6 +73,7 @@ int conf_cluster_digest(const struct conf *conf, char hex[CONF_DIGEST_SIZE])
         vaults[i] = &conf->vaults[i];
     qsort(vaults, conf->nvaults, sizeof(*vaults), by_name);
     add_keys(&text, SECTION_GATEWAY, CONF_ALIKE, &conf->gateway);
+    add_keys(&text, SECTION_STORE, CONF_ALIKE, &conf->store);
     for (size_t i = 0; i < conf->nvaults; i++) {
         (void)buf_printf(&text, "[%s]\n", vaults[i]->name);
         add_keys(&text, SECTION_VAULT, CONF_ALIKE, vaults[i]);

@@ -556,9 +556,10 @@ static const struct conf_row rows[] = {
       .unset = "the name of this host",
       .help = "Name of this gateway in the cluster, of A-Z a-z 0-9 . _ -. No other living gateway may have it." },
     { STORE("ttl", ttl_ms), .type = &conf_duration, BETWEEN(3 * SECOND, 8 * SECOND), .fallback = "6s",
-      .flags = CONF_STATIC,
+      .flags = CONF_STATIC | CONF_ALIKE,
       .help = "Silence after which the other gateways count this one as dead and take its leases over. Shorter is "
-              "quicker after a death, and takes shorter pauses of a machine for one. The same at all gateways." },
+              "quicker after a death, and takes shorter pauses of a machine for one. The same at all gateways: `jumpgate "
+              "cluster` shows where it differs." },
     { STORE("ca_file", ca_file), .type = &conf_file, .flags = CONF_FILE | CONF_STATIC,
       .example = "/etc/jumpgate/tls/etcd-ca.pem", .unset = "the system's authorities are trusted",
       .help = "PEM file with the authorities that etcd's certificates are checked against. The check itself cannot be "

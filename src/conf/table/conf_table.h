@@ -28,7 +28,8 @@ enum conf_flags {
     CONF_EMPTY = 16,   /* an empty value is fine and means none */
     CONF_STAYS = 32,   /* a reload may change the value, but neither set nor unset it */
     CONF_SAME = 64,    /* the same at all gateways of a cluster, or they would work against each other */
-    CONF_ALIKE = 128,  /* people see a difference where gateways of a cluster differ in it */
+    CONF_ALIKE = 128,  /* the gateways of a cluster show where they differ in it: people see it, or a death is
+                          judged by another measure */
 };
 
 #define CONF_WHY_SIZE 256
