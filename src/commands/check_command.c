@@ -32,8 +32,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ERRORS_MAX  (4 * 1024 * 1024)
-#define CANNOT_READ ": cannot read " /* of conf/conf_files.c, before the file */
+#define ERRORS_MAX (4 * 1024 * 1024)
 
 struct check {
     const struct command_args *args;
@@ -146,30 +145,14 @@ static int print_difference(const struct check *c)
     return EXIT_FAILED;
 }
 
-/* Is it about a credential that the command does not have, or cannot read as the gateway's user? */
-static bool lacks_credential(const char *text)
-{
-    const char *folder = getenv("CREDENTIALS_DIRECTORY");
-    const char *unread = strstr(text, CANNOT_READ);
-    size_t n = folder ? strlen(folder) : 0;
-
-    if (!n)
-        return strstr(text, "CREDENTIALS_DIRECTORY is not set");
-    return unread && strncmp(unread + strlen(CANNOT_READ), folder, n) == 0;
-}
-
 static void hint_at_credentials(const struct check *c)
 {
-    char command[4096];
     bool missing = false;
 
     for (size_t i = 0; i < c->found.n; i++)
-        missing = missing || lacks_credential(c->found.list[i].text);
-    if (!missing)
-        return;
-    (void)snprintf(command, sizeof(command), "check%s -c %s", args_given(c->args, "--diff") ? " --diff" : "",
-                   c->args->conf);
-    unit_command_hint(c->args->conf, command);
+        missing = missing || unit_command_lacks(c->found.list[i].text);
+    if (missing)
+        unit_command_hint(c->args->conf);
 }
 
 static int print_provisional(const struct check *c)

@@ -116,7 +116,7 @@ static const struct command leases_subs[] = {
         { EXIT_DONE, "done, or there was nothing to do" }, \
         { EXIT_FAILED, "not done; the reason is on standard error" }, \
         { EXIT_USAGE, "the command line is wrong" }, \
-        { EXIT_ETCD_AWAY, "etcd does not answer, or has no quorum" }, \
+        { EXIT_ETCD_AWAY, "etcd does not answer, has no quorum, or refuses the command" }, \
         END }
 
 static const struct command cluster_subs[] = {

@@ -64,6 +64,13 @@ struct etcd_writer store_calls_writer(struct store_calls *s)
     return (struct etcd_writer){&s->body, s->conf->prefix};
 }
 
+/* In etcd's words, and with what is to be done about them. */
+static void explain(struct store_calls *s, const struct etcd_call *call, int err)
+{
+    (void)snprintf(s->why, sizeof(s->why), "%s%s%s", call->why[0] ? call->why : strerror(-err),
+                   call->refusal ? "; " : "", call->refusal ? call->refusal->remedy : "");
+}
+
 static void on_done(struct etcd_call *call)
 {
     struct one_call *c = CONTAINER_OF(call, struct one_call, call);
@@ -91,8 +98,7 @@ int store_calls_ask(struct store_calls *s, const char *path)
     if (!err)
         err = c.call.err ? c.call.err : s->answer ? 0 : -ENOMEM;
     if (err)
-        (void)snprintf(s->why, sizeof(s->why), "%s%s%s", c.call.why[0] ? c.call.why : strerror(-err),
-                       c.call.refusal ? "; " : "", c.call.refusal ? c.call.refusal->remedy : "");
+        explain(s, &c.call, err);
     return err;
 }
 
@@ -102,6 +108,11 @@ int store_calls_txn(struct store_calls *s, bool *held)
 
     *held = !err && cJSON_IsTrue(json_get(s->answer, "succeeded"));
     return err;
+}
+
+bool store_calls_refused(int err)
+{
+    return err == -EACCES || err == -EKEYREJECTED || err == -EREMOTEIO;
 }
 
 bool store_calls_away(int err)
@@ -217,6 +228,8 @@ int store_calls_rows(struct store_calls *s, const struct store_reader *reader, v
                        "a row in etcd cannot be read: no gateway has written it so; correct it, or delete it "
                        "with `etcdctl del`: its key, below %.100s, is in the line above",
                        s->conf->prefix);
+    else if (err && o.scan.call.err == err)
+        explain(s, &o.scan.call, err);
     else if (err)
         (void)snprintf(s->why, sizeof(s->why), "the rows in etcd cannot be read: %s", strerror(-err));
     return err;

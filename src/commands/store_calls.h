@@ -49,5 +49,7 @@ int store_calls_wait(struct store_calls *, uint64_t ms) __attribute__((warn_unus
 
 /* Is that why etcd is away, and not that it has refused? */
 bool store_calls_away(int err);
+/* Or has etcd refused the user, its role, the certificate or the call? */
+bool store_calls_refused(int err);
 
 #endif

@@ -28,6 +28,10 @@ struct conf *store_command_conf(const char *path)
 
     if (conf_load_files(path, CONF_FILES_NONE, &conf, &errors) && errors.len)
         (void)fwrite(errors.data, 1, errors.len, stderr);
+    const char *text = conf ? NULL : buf_cstr(&errors);
+
+    if (text && unit_command_lacks(text))
+        unit_command_hint(path);
     buf_free(&errors);
     return conf;
 }

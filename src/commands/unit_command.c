@@ -28,6 +28,7 @@
 #define NAME_BYTES   256
 #define SECRETS      "/etc/jumpgate/secrets/"
 #define OUT_MAX      (64 * 1024)
+#define CANNOT_READ  ": cannot read " /* of conf/conf_files.c, before the file */
 #define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 /* Later files win, as for systemd. */
@@ -107,6 +108,17 @@ static bool credential_in(const char *line, char name[NAME_BYTES])
         return n;
     }
     return false;
+}
+
+bool unit_command_lacks(const char *text)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    const char *unread = strstr(text, CANNOT_READ);
+    size_t n = folder ? strlen(folder) : 0;
+
+    if (!n)
+        return strstr(text, "CREDENTIALS_DIRECTORY is not set");
+    return unread && strncmp(unread + strlen(CANNOT_READ), folder, n) == 0;
 }
 
 bool unit_command_has_credentials(void)
@@ -248,11 +260,35 @@ void unit_command_write(struct buf *out, const char *root, const char *conf_file
         (void)buf_printf(out, " /usr/bin/jumpgate %s", command);
 }
 
-void unit_command_hint(const char *conf_file, const char *command)
+/* What this process was started with, behind its name. */
+static void write_own_words(struct buf *out)
 {
-    struct buf line = BUF_INIT(OUT_MAX);
+    FILE *in = fopen("/proc/self/cmdline", "re");
+    char *word = NULL;
+    size_t size = 0;
+    bool first = true;
 
-    unit_command_write(&line, "", conf_file, command);
+    while (in && getdelim(&word, &size, '\0', in) > 0) {
+        if (!first)
+            (void)buf_printf(out, strpbrk(word, " \t\\\"$&;|<>()*?") ? "%s'%s'" : "%s%s", out->len ? " " : "",
+                             word);
+        first = false;
+    }
+    free(word);
+    if (in)
+        (void)fclose(in);
+}
+
+void unit_command_hint(const char *conf_file)
+{
+    struct buf line = BUF_INIT(OUT_MAX), words = BUF_INIT(OUT_MAX);
+
+    write_own_words(&words);
+    const char *command = buf_cstr(&words);
+
+    if (command && !words.failed)
+        unit_command_write(&line, "", conf_file, command);
+    buf_free(&words);
     if (line.len && !line.failed)
         fprintf(stderr,
                 "jumpgate: the configuration names credentials of the systemd unit. With them:\n  %.*s\n",

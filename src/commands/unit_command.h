@@ -23,7 +23,10 @@ void unit_command_run(const char *conf_file, bool as_gateway);
  * systemd are, "" for the machine's own.
  */
 void unit_command_write(struct buf *out, const char *root, const char *conf_file, const char *command);
-/* The same to stderr, with a word before it. */
-void unit_command_hint(const char *conf_file, const char *command);
+/* Is that a mistake in the configuration about a credential that this process does not have, or cannot read?
+ */
+bool unit_command_lacks(const char *text);
+/* The same line to stderr, for the words of this process, with a word before it. */
+void unit_command_hint(const char *conf_file);
 
 #endif

@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from cluster import PREFIX, Cluster
+from cluster import PREFIX, Cluster, Node
+from etcd_server import USER, Etcd
 from harness import BIN, eventually
 
 
@@ -76,6 +77,35 @@ def test_etcd_is_away(cluster):
             run(one, *words, code=4)
     finally:
         one.sections["store"]["endpoints"] = before
+
+
+def test_etcd_refuses_the_command():
+    """No gateway runs: both commands say etcd's words and the remedy."""
+    words = "invalid user ID or password; correct `user` and `password_file`"
+    with Etcd() as etcd:
+        etcd.with_users(PREFIX)
+        node = Node("http://127.0.0.1:1/BeyondTrust/api/public/v3", etcd, "g1")
+        empty = run(node, "list", code=3).stdout
+        assert "no gateway has used this prefix yet" in empty and "schema" not in empty
+        node.sections["store"]["password_file"] = node.secret("etcd-password", "wrong")
+        for command in (("list",), ("forget", "g2", "--yes"), ("set-vault", "main", "--yes"), ("upgrade", "--yes")):
+            assert words in run(node, *command, code=4).stderr
+        assert words in leases(node, "list", code=1).stderr
+        node.folder.cleanup()
+
+
+def test_the_line_that_gives_credentials():
+    with Etcd() as etcd:
+        node = Node("http://127.0.0.1:1/BeyondTrust/api/public/v3", etcd, "g1")
+        node.sections["store"].update(user=USER, password_file="$CREDENTIALS_DIRECTORY/etcd-password")
+        path = node.path / "jumpgate.conf"
+        line = "-p LoadCredential=etcd-password:/etc/jumpgate/secrets/etcd-password /usr/bin/jumpgate "
+        for command in ("list", "forget g2 --yes"):
+            done = run(node, *command.split(), code=1).stderr
+            assert "CREDENTIALS_DIRECTORY is not set" in done and f"{line}cluster {command} -c {path}\n" in done
+        assert f"{line}leases list -c {path}\n" in leases(node, "list", code=1).stderr
+        assert f"{line}leases list --user 'CORP\\ann' -c {path}\n" in leases(node, "list", "--user", "CORP\\ann", code=1).stderr
+        node.folder.cleanup()
 
 
 def test_without_etcd_in_the_configuration(cluster):
@@ -215,12 +245,12 @@ def test_a_node_that_is_not_there(cluster):
     word = "the cluster has no gateway g9; `jumpgate cluster` lists them"
     assert leases(one, "release", "--all", "--node", "g2", "--json").stderr == ""
     assert word in leases(one, "release", "--all", "--node", "g9", "--json", code=1).stderr
-    empty = leases(one, "list", "--json", "--node", "g9")
-    assert json.loads(empty.stdout)["leases"] == [] and word in empty.stderr
+    empty = leases(one, "list", "--json", "--node", "g9", code=1)
+    assert empty.stdout == "" and word in empty.stderr
     one.kill()
     assert word in leases(one, "release", "--all", "--node", "g9", code=1).stderr
     eventually(lambda: [m["node"] for m in two.call("GET", "/status").json["cluster"]["members"]] == ["g2"], 60)
-    assert word.replace("g9", "g1") in leases(one, "list", "--node", "g1").stderr  # it has died, and nothing is left of it
+    assert word.replace("g9", "g1") in leases(one, "list", "--node", "g1", code=1).stderr  # it has died, and nothing is left of it
     alone = cluster.node("g5", {"store": {"type": "sqlite", "endpoints": None, "node": None, "prefix": None, "ttl": None}})
     with alone:
         assert "has its store for itself" in leases(alone, "release", "--all", "--node", "g1", code=1).stderr
@@ -241,7 +271,7 @@ def test_leases_without_a_gateway(cluster):
     assert sorted(row["id"] for row in rows) == sorted(lease["id"] for lease in made)
     assert {(row["node"], row["state"]) for row in rows} == {("g2", "open")}
     assert sorted(len(row["sessions"]) for row in rows) == [1, 2, 2]
-    assert json.loads(leases(one, "list", "--json", "--node", "g1").stdout)["leases"] == []
+    assert "has no gateway g1" in leases(one, "list", "--json", "--node", "g1", code=1).stderr
     assert len(json.loads(leases(one, "list", "--json", "--user", "CORP\\bob").stdout)["leases"]) == 1
     assert "NODE" in leases(one, "list").stdout
     assert "the gateway g2 of the cluster runs" in leases(one, "release", made[0]["id"], code=1).stderr

@@ -66,11 +66,15 @@ static void member_row(struct print_table *t, const cJSON *one, const cJSON *own
 static void print_etcd(const cJSON *cluster)
 {
     const cJSON *store = json_get(cluster, "store");
+    double trip_ms = cJSON_GetNumberValue(json_get(store, "round_trip_ms"));
 
     fputs("etcd: ", stdout);
     terminal_text(stdout, json_text(store, "endpoint"));
-    printf(", database %.1f MB, last transaction %.1f ms\n", (double)json_number(store, "db_bytes") / 1e6,
-           cJSON_GetNumberValue(json_get(store, "round_trip_ms")));
+    if (json_number(store, "db_bytes"))
+        printf(", database %.1f MB", (double)json_number(store, "db_bytes") / 1e6);
+    if (trip_ms > 0)
+        printf(", last transaction %.1f ms", trip_ms);
+    putchar('\n');
 }
 
 static int print_table(const cJSON *cluster, const char *own_digest)
@@ -158,7 +162,10 @@ static int print_read(const cJSON *cluster)
         putchar('\n');
         terminal_text(stdout, json_text(cluster, "moved"));
     }
-    printf("\nschema %" PRId64 "\n", json_number(cluster, "schema"));
+    if (json_number(cluster, "schema"))
+        printf("\nschema %" PRId64 "\n", json_number(cluster, "schema"));
+    else
+        puts("\nno gateway has used this prefix yet");
     print_etcd(cluster);
     return EXIT_DONE;
 }

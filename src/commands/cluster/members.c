@@ -20,7 +20,7 @@ enum { LOOK_MEMBERS, LOOK_DEAD, LOOK_SCHEMA, LOOK_MOVED, NLOOKS };
 int cluster_call_failed(const struct store_calls *s, int err)
 {
     (void)command_failed(s->why);
-    return store_calls_away(err) ? EXIT_ETCD_AWAY : EXIT_FAILED;
+    return store_calls_away(err) || store_calls_refused(err) ? EXIT_ETCD_AWAY : EXIT_FAILED;
 }
 
 const struct cluster_member *cluster_member_of(const struct cluster_view *v, const char *node)

@@ -263,7 +263,7 @@ static int list_leases(struct leases_run *r)
     if (offline)
         code = show_store(r, &sink);
     if (code == EXIT_DONE && !print.n)
-        (void)check_node(r, offline); /* an empty list is true all the same */
+        code = check_node(r, offline);
     if (code == EXIT_DONE)
         return leases_print_end(&print) ? command_failed("out of memory") : EXIT_DONE;
     leases_print_drop(&print);
