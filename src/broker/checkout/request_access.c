@@ -171,6 +171,8 @@ static enum co_state hold_answered(struct checkout *co)
     enum request_origin origin = reused ? ORIGIN_UNKNOWN : ORIGIN_OURS;
     struct vault_request *own = find_own(co);
 
+    if (co->shared && own && own != co->asked && !reused && own->state == VR_ASKED)
+        co->at_vault = CO_VAULT_STRAY; /* another check-out has found what was made for this one */
     if (own && (reused || own->origin == ORIGIN_UNKNOWN) && !(vault_request_is_unproven(own) && !reused))
         return hold_known_request(co, own);
     if (vault_request_find(co->op.broker->leases, co->vault, co->answered)) {
