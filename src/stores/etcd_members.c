@@ -44,11 +44,14 @@ static bool read_owner(const char *text, char node[64], int64_t *epoch)
     return at && text_copy_n(node, 64, text, (size_t)(at - text)) && text_int(at + 1, 0, INT64_MAX, epoch);
 }
 
-static const char *last_part(struct buf *key)
+/* The name of a key KIND/NAME below the prefix; "" = it has another form: a fence could not name that key. */
+static const char *name_of(struct buf *key, char kind)
 {
     const char *text = buf_cstr(key), *at = text ? strrchr(text, '/') : NULL;
 
-    return at ? at + 1 : "";
+    if (!at || at == text || at[-1] != kind || (at - 1 != text && at[-2] != '/'))
+        return "";
+    return at + 1;
 }
 
 /* ---- a beat ---- */
@@ -79,7 +82,7 @@ static bool read_member_value(struct etcd_member *at, const struct buf *value)
 
 static void read_member(struct etcd_members *m, const char *self, struct etcd_kv *kv, uint64_t now_ms)
 {
-    const char *node = last_part(&kv->key);
+    const char *node = name_of(&kv->key, 'm');
     struct etcd_member *at = find_member(m, node);
 
     if (!*node || strlen(node) >= sizeof at->node || strcmp(node, self) == 0)
@@ -130,8 +133,8 @@ static bool keep_strange(const struct etcd_members *m, struct etcd_kv *kv)
         return true;
     etcd_strange_members(&more, kv->value.data, kv->value.len, ETCD_DEAD_MEMBERS);
     const char *text = more.len ? buf_cstr(&more) : "";
-    bool kept =
-        text && !more.failed && etcd_kept_note(m->kept, KEPT_DEAD, last_part(&kv->key), kv->mod, text) == 0;
+    bool kept = text && !more.failed &&
+                etcd_kept_note(m->kept, KEPT_DEAD, name_of(&kv->key, 'd'), kv->mod, text) == 0;
 
     buf_free(&more);
     return kept;
@@ -145,7 +148,7 @@ static void read_dead(struct etcd_members *m, struct etcd_kv *kv, uint64_t now_m
     char node[64];
     int64_t epoch;
 
-    if (!read_owner(last_part(&kv->key), node, &epoch))
+    if (!read_owner(name_of(&kv->key, 'd'), node, &epoch))
         return;
     cJSON *tree = json_read(kv->value.data, kv->value.len, DEPTH, JSON_EXACT, &outcome);
     bool is_read = outcome.err != -ENOMEM && (!tree || keep_strange(m, kv));

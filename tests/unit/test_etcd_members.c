@@ -159,6 +159,17 @@ TEST(a_member_that_there_was_no_memory_for_is_read_again)
     assert_false(m.members[0].leaving);
 }
 
+/* Such a key is no gateway's, and no fence could name it. */
+TEST(a_key_of_another_form_is_no_member_and_no_dead_one)
+{
+    put("m/x/g2", "{\"i\":\"y\",\"q\":1}");
+    put("m/", "{\"i\":\"y\",\"q\":1}");
+    put("d/x/g3@5", "{\"a\":\"g4@1\"}");
+    beat(1000, false);
+    assert_int_equal(m.n, 0);
+    assert_int_equal(m.ndead, 0);
+}
+
 /* ---- the dead ---- */
 
 TEST(the_rows_of_a_dead_one_are_cared_for_while_its_adopter_lives)
@@ -231,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_member_is_due_after_a_ttl_of_silence_or_when_it_leaves),
         T(a_member_that_there_was_no_memory_for_is_read_again),
+        T(a_key_of_another_form_is_no_member_and_no_dead_one),
         T(the_rows_of_a_dead_one_are_cared_for_while_its_adopter_lives),
         T(a_dead_one_that_there_was_no_memory_for_keeps_its_adopter),
         T(its_own_key_is_its_own_another_s_or_not_read),
