@@ -15,7 +15,7 @@ extern const char *const cluster_member_states[MEMBER_NSTATES];
 const struct store_cluster *cluster_of(const struct gateway *);
 /* Members in each state, this gateway among them once it has joined. */
 void cluster_count(const struct gateway *, const struct store_cluster *, size_t out[MEMBER_NSTATES]);
-/* Does a member have another configuration, where people see the difference? */
+/* Does a member differ in a key that all are to have alike? */
 bool cluster_config_differs(const struct gateway *, const struct store_cluster *);
 /* The member `cluster` of /status; null where the store is not shared. */
 void cluster_write(const struct gateway *, struct jsonw *);

@@ -134,7 +134,7 @@ static const struct gauge_row cluster_rows[] = {
     {"jumpgate_cluster_adoptions_total", "Gateways whose requests this one has taken over.", METRIC_COUNTER, PAGE(cluster.adoptions, 1)},
     {"jumpgate_cluster_adopted_leases_total", "Requests that were taken over.", METRIC_COUNTER, PAGE(cluster.adopted, 1)},
     {"jumpgate_cluster_foreign_releases_total", "Leases ended here that held a request of another gateway.", METRIC_COUNTER, PAGE(broker.foreign_releases, 1)},
-    {"jumpgate_cluster_config_differs", "1 while a gateway has another configuration, and people see the difference.", METRIC_GAUGE, PAGE(config_differs, 1)},
+    {"jumpgate_cluster_config_differs", "1 while a gateway differs in a key that all are to have alike.", METRIC_GAUGE, PAGE(config_differs, 1)},
     {"jumpgate_store_flights_total", "Transactions that etcd has applied; one carries many steps.", METRIC_COUNTER, PAGE(store.commits, 1)},
     {"jumpgate_store_unreadable_rows_total", "Rows of etcd that could not be read, each value once.", METRIC_COUNTER, PAGE(cluster.unreadable, 1)},
     {"jumpgate_store_endpoint_changes_total", "Times the gateway has gone to another member of etcd.", METRIC_COUNTER, PAGE(cluster.endpoint_changes, 1)},

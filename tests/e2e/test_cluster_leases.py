@@ -239,6 +239,7 @@ def test_a_gateway_that_is_paused_joins_again(cluster, record):
         one.signal(signal.SIGCONT)
     eventually(lambda: one.call("GET", "/status").json["cluster"]["fenced"] >= 1, 60)
     one.joined()
+    assert one.err.text.count(" cluster_fenced ") == one.call("GET", "/status").json["cluster"]["fenced"]
     assert lease_of(record.checkout(one, session, credential)) == lease
     assert record.release(one, session, credential).json["released"] == 1
 

@@ -31,6 +31,9 @@ def test_it_starts_without_etcd_and_joins_when_it_can():
             status = gateway.call("GET", "/status").json
             store = next(one for one in status["dependencies"] if one["name"] == "store")
             assert (store["type"], store["writable"]) == ("etcd", False)
+            shown = subprocess.run([BIN / "jumpgate", "cluster", "-c", gateway.write_configuration()], capture_output=True,
+                                   text=True, timeout=60, check=False)
+            assert shown.returncode == 4 and "\netcd: http" in shown.stdout and " 0.0 m" not in shown.stdout.lower()
             etcd.start()
             eventually(lambda: member(etcd, "g1"), 60)
             eventually(lambda: not any("lease store" in r or "quorum" in r for r in gateway.reasons()), 60)
