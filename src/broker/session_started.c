@@ -6,7 +6,7 @@
  *   broker_session_started(): lsid given to leases, record written --> all on disk --> done
  *
  * A report that names the lsid of the session gives it to the leases and check-outs in flight that the
- * session has, so that the site can end them by it.
+ * session has, so that the site can end them by it; also to leases that other gateways have made.
  *
  * The session has started whether or not record and rows can be written, so there is no refusal: what is not
  * on disk before the caller's deadline follows later, as all that is not waited for.
@@ -18,6 +18,8 @@
 #include "broker/leases/lease_table.h"
 #include "broker/leases/leases.h"
 #include "broker/leases/rows.h"
+#include "broker/leases/shared.h"
+#include "broker/lsid_rows.h"
 #include "broker/operation.h"
 
 #include <errno.h>
@@ -28,7 +30,8 @@ struct session_started {
     struct op op;
     struct audit_wait recorded;
     struct journal_wait written;
-    unsigned waiting; /* for so many of the two */
+    struct lsid_rows elsewhere;
+    unsigned waiting; /* for so many of the three */
     session_started_done *done;
     void *arg;
 };
@@ -39,6 +42,7 @@ static void session_started_leave(struct op *op)
 
     audit_unwait(op->broker->audit, &started->recorded);
     journal_unwait(&started->written);
+    lsid_rows_end(&started->elsewhere);
     op_end(op);
     free(started);
 }
@@ -70,6 +74,14 @@ static void on_written(struct journal_wait *w, int err)
     wait_ended(CONTAINER_OF(w, struct session_started, written));
 }
 
+static void on_given_elsewhere(struct lsid_rows *rows)
+{
+    struct session_started *started = CONTAINER_OF(rows, struct session_started, elsewhere);
+
+    lsid_rows_end(rows);
+    wait_ended(started);
+}
+
 static const struct op_class session_started_class = {session_started_leave, finish_op,
                                                       session_started_leave};
 
@@ -85,8 +97,8 @@ static int set_lsid(struct leases *ls, struct lease *lease, const char *lsid, si
     return err ? err : row_amend(lease);
 }
 
-/* *changed = so many rows are to be written. 0 or -ENOMEM. */
-static int give_lsid(struct broker *b, const struct session *session, size_t *changed)
+/* *changed = so many rows of this gateway are to be written. 0 or -ENOMEM. */
+static int give_lsid_here(struct broker *b, const struct session *session, size_t *changed)
 {
     struct session_leases *probe = session_leases_probe(session);
     const struct session_leases *s = probe ? session_leases_find(b->leases, probe) : NULL;
@@ -99,6 +111,21 @@ static int give_lsid(struct broker *b, const struct session *session, size_t *ch
     err = err ? err : set_lsid(b->leases, lease, session->lsid, changed);
     if (*changed)
         crash_point("lease.lsid.put");
+    return err;
+}
+
+static int give_lsid(struct session_started *started, const struct session *session, size_t *changed)
+{
+    struct broker *b = started->op.broker;
+
+    if (!session->lsid || !session->id)
+        return 0;
+    int err = give_lsid_here(b, session, changed);
+
+    if (err || !leases_shared(b->leases))
+        return err;
+    err = lsid_rows_begin(&started->elsewhere, b, session, on_given_elsewhere);
+    started->waiting += !err;
     return err;
 }
 
@@ -134,7 +161,7 @@ struct op *broker_session_started(struct broker *b, const struct started_args *a
         free(started);
         return NULL;
     }
-    if (args->by.session.lsid && args->by.session.id && give_lsid(b, &args->by.session, &changed)) {
+    if (give_lsid(started, &args->by.session, &changed)) {
         op_end(&started->op);
         free(started);
         return NULL;

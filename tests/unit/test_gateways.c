@@ -706,6 +706,106 @@ TEST(an_event_at_any_gateway_ends_the_leases_of_its_session_at_all)
     }
 }
 
+static void on_session_started(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
+/* The session is reported at another gateway than that of its leases. */
+static void begin_report(size_t at, const char *user, const char *session, const char *lsid,
+                         unsigned *replies)
+{
+    struct started_args args = {.by = {person_session(user, session), 5000}};
+
+    *replies = 0;
+    args.by.session.lsid = lsid;
+    gateway(at);
+    assert_non_null(broker_session_started(w.broker, &args, on_session_started, replies));
+    assert_int_equal(*replies, 0);
+}
+
+static void report_start(size_t at, const char *user, const char *session, const char *lsid)
+{
+    unsigned replies;
+
+    begin_report(at, user, session, lsid, &replies);
+    settle();
+    assert_int_equal(replies, 1);
+}
+
+static void assert_event_ends(size_t at, size_t n)
+{
+    struct event e;
+
+    (void)send_event(at, LSID_A, &e);
+    advance(10);
+    assert_int_equal(e.replies, 1);
+    assert_int_equal(e.ended, n);
+}
+
+TEST(a_start_at_any_gateway_names_the_leases_of_its_session_at_all)
+{
+    for (size_t at = 0; at < GATEWAYS; at++) {
+        struct caller a, b, other;
+        struct released r;
+
+        case_label("at gateway %zu", at);
+        hold(0, "alice", "s1", NULL, &a);
+        hold(1, "alice", "s2", NULL, &b);
+        hold(1, "carol", "s3", LSID_B, &other);
+        assert_event_ends(2, 0);
+        report_start(at, "alice", "s1", LSID_A);
+        report_start(at, "carol", "s3",
+                     LSID_A); /* where it is another gateway's, it keeps the one that it has */
+        assert_event_ends(2, at == 1 ? 2 : 1);
+        release(at, "alice", "s1", &r);
+        assert_released(&r, 0, 0);
+        release(at, "alice", "s2", &r);
+        assert_released(&r, 1, 0);
+        release(at, "carol", "s3", &r);
+        advance(SECONDS(1));
+        assert_all_given_back();
+    }
+}
+
+TEST(a_start_while_the_store_is_away)
+{
+    struct caller a;
+    struct released r;
+    unsigned replies;
+
+    hold(0, "alice", "s1", NULL, &a);
+    stores[1].broken = true;
+    begin_report(1, "alice", "s1", LSID_A, &replies);
+    advance(SECONDS(2));
+    stores[1].broken = false;
+    advance(SECONDS(1));
+    assert_int_equal(replies, 1); /* the store was asked once more */
+    assert_event_ends(2, 1);
+    stores[1].broken = true;
+    hold(0, "alice", "s1", NULL, &a);
+    begin_report(1, "alice", "s1", LSID_A, &replies);
+    advance(SECONDS(5));
+    assert_int_equal(replies, 1); /* its time is over */
+    stores[1].broken = false;
+    assert_event_ends(2, 0);
+    release(0, "alice", "s1", &r);
+    assert_released(&r, 1, 0);
+    assert_all_given_back();
+}
+
+TEST(a_repeat_at_another_gateway_names_the_lease)
+{
+    struct caller a, again;
+
+    hold(0, "alice", "s1", NULL, &a);
+    hold(1, "alice", "s1", LSID_A, &again);
+    assert_string_equal(a.lease_id, again.lease_id);
+    assert_event_ends(2, 1);
+    advance(SECONDS(1));
+    assert_all_given_back();
+}
+
 static bool asks_the_site(size_t at)
 {
     int64_t created_ms;
@@ -1745,6 +1845,9 @@ int main(void)
         T(a_check_out_waits_for_the_release_before_it),
         T(a_client_that_leaves_at_any_moment_leaves_nothing),
         T(an_event_at_any_gateway_ends_the_leases_of_its_session_at_all),
+        T(a_start_at_any_gateway_names_the_leases_of_its_session_at_all),
+        T(a_start_while_the_store_is_away),
+        T(a_repeat_at_another_gateway_names_the_lease),
         T(a_check_in_after_an_event_goes_behind_others),
         T(an_event_at_any_moment_of_a_second_check_out),
         T(an_event_at_any_moment_of_a_check_out_that_reads_through_another_gateways_lease),

@@ -20,9 +20,9 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define REST_MS 20
-#include <string.h>
 
 static bool is_fresh(const struct co_shared *s)
 {
@@ -57,6 +57,17 @@ static const char *lease_id_of(const struct checkout *co)
     return co->lease || !own || own->request != co->request ? co->lease_id : own->id;
 }
 
+/* The check-out names the lsid that the lease of the other gateway's check-out lacks. Without memory the
+ * lease is not found by it. */
+static void give_lsid(struct checkout *co)
+{
+    const struct co_shared *s = co->shared;
+    const struct store_found found = {.request = s->request, .lease = s->lease};
+
+    if (s->lease && s->request && *co->by_lsid.lsid && !*s->lease->holder.lsid)
+        (void)shared_amend_row(co->op.broker->leases, &found, co->by_lsid.lsid, NULL);
+}
+
 static void on_repeated(struct shared_wait *w, const struct shared_outcome *outcome)
 {
     struct co_shared *s = CONTAINER_OF(w, struct co_shared, repeated);
@@ -68,6 +79,8 @@ static void on_repeated(struct shared_wait *w, const struct shared_outcome *outc
                 : outcome->word == SHARED_REFUSED ? STORE_OVER
                                                   : STORE_FENCED;
     s->confirmed_ms = outcome->word == SHARED_APPLIED ? outcome->step->sent_ms : 0;
+    if (outcome->word == SHARED_APPLIED)
+        give_lsid(co);
     if (co->state == CO_CONFIRM)
         co_resume(co);
 }

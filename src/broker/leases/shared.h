@@ -101,6 +101,9 @@ struct shared_over {
 /* Check-outs of the session that have begun before, at whichever gateway, ask for nothing more. False = out
  * of memory. */
 bool shared_finish(struct leases *, const struct shared_over *, struct shared_wait *);
+/* A lease that a question has shown, of another gateway's session, has this lsid from now on. False = out of
+ * memory. */
+bool shared_amend_row(struct leases *, const struct store_found *, const char *lsid, struct shared_wait *);
 /* A lease whose request has ended goes. False = out of memory. */
 bool shared_clear_row(struct leases *, const struct lease_row *, const struct request_row *,
                       struct shared_wait *);

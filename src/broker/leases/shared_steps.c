@@ -285,6 +285,15 @@ bool shared_finish(struct leases *ls, const struct shared_over *over, struct sha
     return shared_put(ls, &step, judge_others, wait) != NULL;
 }
 
+bool shared_amend_row(struct leases *ls, const struct store_found *found, const char *lsid,
+                      struct shared_wait *wait)
+{
+    struct store_step step = {.kind = STEP_AMEND, .request = *found->request, .lease = *found->lease};
+
+    step.lease.holder.lsid = lsid;
+    return shared_put(ls, &step, judge_others, wait) != NULL;
+}
+
 bool shared_clear_row(struct leases *ls, const struct lease_row *lease, const struct request_row *row,
                       struct shared_wait *wait)
 {
