@@ -121,6 +121,17 @@ def test_a_session_that_ends_elsewhere(cluster, record):
     assert lease["request_id"] is not None
 
 
+def test_a_start_that_is_reported_elsewhere_names_the_lease(cluster, record):
+    one, two, three = cluster.gateways
+    session, credential, lease = checked_out(cluster, record, one)
+    lsid = "0123456789abcdef0123456789abcdef"
+    assert two.call("POST", "/v1/sessions/started", {"session": {**session, "lsid": lsid}}).status == 204
+    assert [row["lsid"] for row in cluster.leases(three) if row["id"] == lease["id"]] == [lsid]
+    assert [key for key in cluster.rows() if key.startswith(f"e/{lsid}/")]
+    assert record.release(one, session, credential).json["released"] == 1
+    assert not [key for key in cluster.rows() if key.startswith("e/")]
+
+
 @pytest.mark.parametrize("wait_ms", [50, 200, 350, 500])
 def test_a_session_that_ends_elsewhere_before_the_intent(cluster, record, wait_ms):
     """The first gateway signs in at the vault and reads a list: nothing of its check-out is in etcd yet."""

@@ -799,7 +799,13 @@ TEST(a_repeat_at_another_gateway_names_the_lease)
     struct caller a, again;
 
     hold(0, "alice", "s1", NULL, &a);
-    hold(1, "alice", "s1", LSID_A, &again);
+    gateway(1);
+    struct checkout_args args = checkout_args_for(&w, "alice", "s1");
+
+    args.by.session.lsid = LSID_A;
+    start_checkout_with(&w, &args, &again);
+    advance(SECONDS(1));
+    assert_checkout_ok(&again);
     assert_string_equal(a.lease_id, again.lease_id);
     assert_event_ends(2, 1);
     advance(SECONDS(1));
