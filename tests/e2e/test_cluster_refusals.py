@@ -36,7 +36,7 @@ def refused_start(gateway, remedy):
 def offline(gateway, remedy):
     done = subprocess.run([BIN / "jumpgate", "cluster", "-c", gateway.write_configuration()], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1 and remedy in done.stderr, (done.returncode, done.stderr)
+    assert done.returncode == 4 and remedy in done.stderr, (done.returncode, done.stderr)
 
 
 def test_a_role_and_users_that_are_turned_off():

@@ -138,7 +138,7 @@ def test_there_and_back_is_the_same(clean, filled, tmp_path):
     assert (done["requests"], done["leases"], done["cursors"], done["left_out"]) == (looked["requests"], 3, 1, 0)
     keys = clean.keys(PREFIX)
     assert f"{PREFIX}c/moved" not in keys and keys[f"{PREFIX}c/tag"] == before[3][0][0]
-    assert sorted(key[len(PREFIX)] for key in keys if key[len(PREFIX)] in "irwshe") == sorted("irrrrwssshhhe")
+    assert sorted(key[len(PREFIX)] for key in keys if key[len(PREFIX)] in "irwshe") == sorted("irrrrrwssshhhe")
     (tmp_path / "b").mkdir()
     back = Ends(clean, tmp_path / "b")
     assert back.done("--yes", back=True)["digest"] == done["digest"]
