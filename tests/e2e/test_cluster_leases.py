@@ -207,6 +207,21 @@ def test_the_end_of_a_lease_is_recorded_though_its_gateway_dies(cluster, record)
     one.restart().joined()
 
 
+def test_a_release_whose_gateway_dies_first_is_made_again_elsewhere(cluster, record):
+    one, two, three = cluster.gateways
+    session, credential, _ = checked_out(cluster, record, two)
+    one.stop()
+    one.environment = {"JG_KILL_AT": "lease.release.before"}
+    one.restart().joined()
+    assert record.release(one, session, credential) is None
+    record.death()
+    one.environment = {}
+    assert record.release(three, session, credential).json["released"] == 1
+    eventually(lambda: cluster.live() == [])
+    one.kill()
+    one.restart().joined()
+
+
 def test_the_owner_is_killed_under_load(cluster, record):
     boxes = [cluster.account(password="s3cret") for _ in range(4)]
     sessions = [cluster.session("ann", box) for box in boxes]
