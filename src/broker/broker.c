@@ -77,11 +77,7 @@ static void on_joined(void *arg)
 
 static void on_certain(void *arg, bool certain)
 {
-    struct broker *b = arg;
-
-    if (b->was_certain == certain)
-        return;
-    b->was_certain = certain;
+    (void)arg;
     log_event(certain ? LOG_INFO : LOG_WARN, "cluster_certain", "certain=%s", certain ? "yes" : "no");
 }
 

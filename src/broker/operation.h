@@ -58,7 +58,6 @@ struct broker {
     /* of a shared store: */
     enum { NOT_HANDED_OVER, HANDING_OVER_ROWS, HANDED_OVER, NOT_TAKEN } hand_over;
     bool says_it_waits; /* the stop, for the store */
-    bool was_certain;   /* as the log has it */
     /* release_work.h */
     LIST_HEAD(, release_work) works;
     size_t nworks;

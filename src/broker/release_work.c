@@ -225,6 +225,14 @@ static struct work_step *step_new(struct release_work *w, const struct lease_row
     return s;
 }
 
+/* Whether the step is on its way; one that is not goes. */
+static bool is_given(struct work_step *s, bool given)
+{
+    if (s && !given)
+        step_free(s);
+    return given;
+}
+
 static bool is_late(const struct release_work *w)
 {
     return clock_now(w->broker->clock) - w->begun_ms > LATE_MS;
@@ -278,11 +286,7 @@ static bool withdraw(struct release_work *w, const struct request_row *row)
     }
     struct work_step *s = step_new(w, NULL);
 
-    if (s && shared_withdraw_row(w->broker->leases, row, &s->wait))
-        return true;
-    if (s)
-        step_free(s);
-    return false;
+    return is_given(s, s && shared_withdraw_row(w->broker->leases, row, &s->wait));
 }
 
 /* One whose request has ended with its time is not released. False = out of memory. */
@@ -305,12 +309,8 @@ static bool end_found(struct release_work *w, const struct store_found *f)
 
     if (s)
         s->is_foreign = !f->request->mine;
-    if (s && (is_intent ? shared_cancel_row(ls, f->request, &s->wait)
-                        : shared_release_row(ls, f, w->why, w->end, &s->wait)))
-        return true;
-    if (s)
-        step_free(s);
-    return false;
+    return is_given(s, s && (is_intent ? shared_cancel_row(ls, f->request, &s->wait)
+                                       : shared_release_row(ls, f, w->why, w->end, &s->wait)));
 }
 
 static bool is_shown(const struct store_found_list *found, const struct lease *lease)
@@ -323,17 +323,13 @@ static bool is_shown(const struct store_found_list *found, const struct lease *l
     return false;
 }
 
-/* False = out of memory. */
-static bool end_unshown(struct release_work *w, struct lease *lease)
+/* One of the table. False = out of memory. */
+static bool end_own(struct release_work *w, struct lease *lease)
 {
     const struct lease_row row = row_of_lease(lease);
     struct work_step *s = step_new(w, &row);
 
-    if (s && shared_release_lease(lease, w->why, &s->wait))
-        return true;
-    if (s)
-        step_free(s);
-    return false;
+    return is_given(s, s && shared_release_lease(lease, w->why, &s->wait));
 }
 
 /* A lease of the table, from before the question, whose row the store does not have: other hands have deleted
@@ -348,7 +344,7 @@ static bool end_unfound(struct release_work *w, const struct store_found_list *f
     const struct request_row request = row_of_request(lease->request, REQUEST_HELD);
     const struct lease_row row = row_of_lease(lease);
 
-    return !is_meant(w, &row.holder, row.id, &request) || end_unshown(w, lease);
+    return !is_meant(w, &row.holder, row.id, &request) || end_own(w, lease);
 }
 
 static void on_answer(struct store_question *q, enum store_answer answer)
@@ -412,11 +408,8 @@ static void finish_session(struct release_work *w)
 
     if (s)
         s->wait.done = on_finished;
-    if (s && shared_finish(w->broker->leases, &over, &s->wait))
-        return;
-    if (s)
-        step_free(s);
-    ask_in(w, AGAIN_MS);
+    if (!is_given(s, s && shared_finish(w->broker->leases, &over, &s->wait)))
+        ask_in(w, AGAIN_MS);
 }
 
 /* One of the table is found without a question. */
@@ -426,15 +419,8 @@ static bool end_known(struct release_work *w)
 
     if (!lease || lease->state != LEASE_OPEN)
         return false;
-    const struct lease_row row = row_of_lease(lease);
-    struct work_step *s = step_new(w, &row);
-
     w->is_found = true;
-    if (s && shared_release_lease(lease, w->why, &s->wait))
-        return true;
-    if (s)
-        step_free(s);
-    return false;
+    return end_own(w, lease);
 }
 
 static enum store_question_kind kind_of(const struct release_work *w)

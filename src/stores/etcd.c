@@ -459,8 +459,8 @@ static void begin_incarnation(struct etcd_store *s, const struct etcd_join *j)
     s->beat_ms = 0;
     s->has_joined = s->cluster.joined = true;
     s->cluster.fenced = false;
+    s->must_tell_joined = true; /* that it is certain is said then */
     etcd_cluster_applied(s, j->sent_ms);
-    s->must_tell_joined = true;
     etcd_finishes_restart(&s->finishes);
     etcd_cluster_on_doubt(&s->doubt);
     etcd_queue_turn_in(s, 0);

@@ -9,7 +9,7 @@
  *     |
  *   check  which of those have ended: `unrecorded`
  *     |
- *   scan   i/ r/ in pages; the rows of the dead one are written anew with this gateway as their owner, a
+ *   scan   i/ r/ in pages; this gateway writes the rows of the dead one with itself as their owner, a
  *     |    hundred to a transaction, and given to `adopt` with their leases as soon as that is done
  *     |    --a row was changed meanwhile--> scan again
  *   done   once the records of those ends are on disk d/NODE@EPOCH goes --> ended

@@ -222,9 +222,8 @@ static const struct etcd_refusal *read_refusal(struct call *call, const char *wh
 {
     int ignored;
     cJSON *tree = parse(call, &ignored);
-    const struct etcd_refusal *refusal = etcd_refusal_of(json_text(tree, "message"));
-
     const char *said = json_text(tree, "message");
+    const struct etcd_refusal *refusal = etcd_refusal_of(said);
 
     (void)snprintf(words, 140, "HTTP %d%s%s%.90s", call->status, when, *said ? " " : "", said);
     cJSON_Delete(tree);

@@ -38,7 +38,7 @@ void etcd_cluster_set_certain(struct etcd_store *s, bool certain, const char *wh
 
     s->cluster.certain = certain;
     etcd_cluster_note_writable(s, why);
-    if (was != certain && s->news && s->news->certain)
+    if (was != certain && !s->must_tell_joined && s->news && s->news->certain)
         s->news->certain(s->news_arg, certain);
 }
 

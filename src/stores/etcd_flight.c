@@ -8,6 +8,7 @@
 
 #include "base/container_of.h"
 #include "base/crash_point.h"
+#include "base/fnv.h"
 #include "base/json.h"
 #include "base/jsonw.h"
 #include "base/log.h"
@@ -69,10 +70,10 @@ int etcd_self_read(const char *value, size_t n, const char *instance, uint64_t *
 
 static uint64_t hash_key(const char *key)
 {
-    uint64_t h = UINT64_C(14695981039346656037);
+    uint64_t h = FNV_START;
 
     for (; *key; key++)
-        h = (h ^ (unsigned char)*key) * UINT64_C(1099511628211);
+        h = fnv_byte(h, (unsigned char)*key);
     return h;
 }
 

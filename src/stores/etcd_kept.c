@@ -8,6 +8,7 @@
 #include "stores/etcd_kept.h"
 
 #include "base/container_of.h"
+#include "base/fnv.h"
 #include "base/log.h"
 #include "stores/store_rows.h"
 
@@ -253,10 +254,10 @@ static int note_row(struct etcd_kept *k, const struct etcd_row *row, const struc
 /* Of a key and its revision; never 0. */
 static uint64_t hash_value(const struct etcd_kv *kv)
 {
-    uint64_t h = UINT64_C(14695981039346656037) ^ (uint64_t)kv->mod;
+    uint64_t h = FNV_START ^ (uint64_t)kv->mod;
 
     for (size_t i = 0; i < kv->key.len; i++)
-        h = (h ^ (unsigned char)kv->key.data[i]) * UINT64_C(1099511628211);
+        h = fnv_byte(h, (unsigned char)kv->key.data[i]);
     return h ? h : 1;
 }
 

@@ -303,16 +303,15 @@ static int asked_finishes(struct etcd_keys *k, const struct request_row *r)
 
 static int finish_key(char key[ETCD_KEY_SIZE], const struct holder *h)
 {
-    char session[HASH_TEXT_SIZE];
-    const char *const who[] = {h->username, h->domain, h->session};
-
     if (!*h->session) {
         finished_lsid_key(key, h->lsid);
         return *key ? 0 : -ENAMETOOLONG;
     }
-    int err = hash_texts(session, SESSION_HASH, who, 3, 2);
+    int err = etcd_session_key(key, "x/", h, false);
 
-    return err || PUT_KEY(key, "x/", session) ? err : -ENAMETOOLONG;
+    if (!err)
+        key[strlen(key) - 1] = '\0'; /* the slash before a credential */
+    return err;
 }
 
 int etcd_keys_of(struct etcd_keys *k, const struct store_step *step, const char *node)

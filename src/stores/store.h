@@ -306,8 +306,7 @@ enum store_question_kind {
     QUESTION_CONFIRM, /* is the lease open, its request HELD, this gateway not fenced? */
     QUESTION_SESSION, /* all leases and ASKED requests of a PRA session: username, domain, session */
     QUESTION_LSID,    /* the same, by the lsid, in whatever form */
-    QUESTION_REQUEST, /* a vault request by vault, user and name, and its holders; PENDING ones as well. Where
-                         its row has another name of the user, its holders alone */
+    QUESTION_REQUEST, /* a vault request by vault and name, and its holders; PENDING ones as well */
     QUESTION_WAITING, /* the PENDING request of a vault user and a credential: user, who.credential */
     QUESTION_MARK,    /* the ASKED request of this mark, whoever asks: while it is there the request may be
                          opened    by the gateway that has made it, and by no other */
@@ -343,11 +342,12 @@ STAILQ_HEAD(store_found_list, store_found);
  */
 struct store_question {
     enum store_question_kind kind;
-    uint64_t until_ms; /* monotonic */
-    struct holder who; /* CONFIRM: username, domain, session, credential. SESSION, LSID: see there */
-    const char *lease; /* CONFIRM: its id */
-    const char *mark;  /* MARK; CONFIRM: of a request without a name */
-    const char *vault, *user, *name; /* CONFIRM, REQUEST; WAITING: user */
+    uint64_t until_ms;        /* monotonic */
+    struct holder who;        /* CONFIRM: username, domain, session, credential. SESSION, LSID: see there */
+    const char *lease;        /* CONFIRM: its id */
+    const char *mark;         /* MARK; CONFIRM: of a request without a name */
+    const char *vault, *name; /* CONFIRM, REQUEST */
+    const char *user;         /* WAITING */
     /* SESSION: the request that one of the leases is thought to hold, NULL = not known: it saves the time of
      * reading it afterwards, and decides nothing. */
     const struct request_row *expected;

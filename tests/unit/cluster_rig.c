@@ -266,6 +266,20 @@ void cluster_wait(const bool *done, const char *what)
     }
 }
 
+static void count_key(void *arg, const char *key, const char *value)
+{
+    (void)key, (void)value;
+    ++*(unsigned *)arg;
+}
+
+unsigned cluster_keys(const char *prefix)
+{
+    unsigned n = 0;
+
+    fake_etcd_each(cluster.keys, prefix, count_key, &n);
+    return n;
+}
+
 void cluster_advance(uint64_t ms)
 {
     uint64_t end = cluster.fc.now + ms;

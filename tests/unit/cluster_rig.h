@@ -82,6 +82,8 @@ void cluster_end(void);      /* closes what is open; nothing is left */
 void cluster_watch(bool on); /* from here on, or up to here, calls fail and answers are spoiled */
 void cluster_step(void);     /* one answer arrives, or the next deadline comes */
 void cluster_wait(const bool *done, const char *what);
+/* Of the keys that begin so, how many there are. */
+unsigned cluster_keys(const char *prefix);
 void cluster_advance(uint64_t ms);
 bool cluster_has_place(
     void); /* a deadline that has just fired has left its place to the next one that starts */

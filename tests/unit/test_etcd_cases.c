@@ -451,25 +451,11 @@ static struct given step_with_lsid(void)
     return g;
 }
 
-static void count_key(void *arg, const char *key, const char *value)
-{
-    (void)key, (void)value;
-    ++*(unsigned *)arg;
-}
-
-static unsigned keys_below(const char *prefix)
-{
-    unsigned n = 0;
-
-    fake_etcd_each(cluster.keys, prefix, count_key, &n);
-    return n;
-}
-
 static void check_no_lease(void)
 {
-    assert_int_equal(keys_below(CLUSTER_PREFIX "s/"), 0);
-    assert_int_equal(keys_below(CLUSTER_PREFIX "h/"), 0);
-    assert_int_equal(keys_below(CLUSTER_PREFIX "e/"), 0);
+    assert_int_equal(cluster_keys(CLUSTER_PREFIX "s/"), 0);
+    assert_int_equal(cluster_keys(CLUSTER_PREFIX "h/"), 0);
+    assert_int_equal(cluster_keys(CLUSTER_PREFIX "e/"), 0);
 }
 
 struct first_key {
@@ -513,7 +499,7 @@ TEST(an_lsid_that_is_given_before_its_lease_ends_leaves_no_key)
                 cluster_begin();
                 open_without_lsid();
                 apply(step_with_lsid());
-                assert_int_equal(keys_below(CLUSTER_PREFIX "e/" LSID "/"), 1);
+                assert_int_equal(cluster_keys(CLUSTER_PREFIX "e/" LSID "/"), 1);
                 if (rows[i].kind == STEP_CLEAR)
                     apply(step_of(STEP_END, REQUEST_RETURNING, ""));
                 planned = faults[k];
@@ -541,7 +527,7 @@ TEST(the_lost_answer_to_a_cursor_is_looked_for)
         apply((struct given){.step = {.kind = STEP_CURSOR, .cursor = {"pra one", 7}, .done = on_done}});
         cluster_watch(false);
         cluster.fault = NULL;
-        assert_int_equal(keys_below(CLUSTER_PREFIX "p/g1/"), 1);
+        assert_int_equal(cluster_keys(CLUSTER_PREFIX "p/g1/"), 1);
     }
 }
 

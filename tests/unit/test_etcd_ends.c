@@ -76,26 +76,12 @@ static void give(struct cluster_given *given, enum store_step_kind kind, enum re
     cluster_wait(&given->done, "the step");
 }
 
-static void count_key(void *arg, const char *key, const char *value)
-{
-    (void)key, (void)value;
-    ++*(unsigned *)arg;
-}
-
-static unsigned keys(const char *prefix)
-{
-    unsigned n = 0;
-
-    fake_etcd_each(cluster.keys, prefix, count_key, &n);
-    return n;
-}
-
 /* g1 counts as dead, and g2 has all that was its. */
 static void g2_takes_over(void)
 {
-    for (int i = 0; (keys(P "m/g1") || keys(P "d/")) && i < 5000; i++)
+    for (int i = 0; (cluster_keys(P "m/g1") || cluster_keys(P "d/")) && i < 5000; i++)
         cluster_step();
-    assert_int_equal(keys(P "m/g1") + keys(P "d/"), 0);
+    assert_int_equal(cluster_keys(P "m/g1") + cluster_keys(P "d/"), 0);
 }
 
 static const char *named(void)
@@ -245,7 +231,7 @@ TEST(leases_that_go_with_their_request_are_told)
         assert_int_equal(given.outcome, STORE_APPLIED);
         g1->trail_taken = 7;
         give_and_die(&given, STEP_CLOSE, REQUEST_RETURNING, "a", NULL, CLUSTER_AFTER, before);
-        unsigned held = keys(P "h/safe/41/");
+        unsigned held = cluster_keys(P "h/safe/41/");
 
         case_label("%u", before);
         g2_takes_over();
@@ -274,7 +260,7 @@ TEST(an_adopter_that_dies_has_told_another_one)
         cluster_step();
     assert_told(g2, "a", "released");
     cluster_advance(SECONDS(1));
-    assert_int_equal(keys(P "d/g1"), 1); /* waits for its trail */
+    assert_int_equal(cluster_keys(P "d/g1"), 1); /* waits for its trail */
     g2->cut = true;
     g1->cut = false;
     for (int i = 0; !g1->unrecorded && i < 20000; i++)
@@ -282,7 +268,7 @@ TEST(an_adopter_that_dies_has_told_another_one)
     assert_told(g1, "a", "released");
     g2->cut = false;
     cluster_advance(SECONDS(30));
-    assert_int_equal(keys(P "d/"), 0);
+    assert_int_equal(cluster_keys(P "d/"), 0);
 }
 
 TEST(a_trail_that_cannot_be_written_holds_no_adoption_up)
@@ -312,7 +298,7 @@ TEST(a_gateway_that_starts_again_is_told)
     assert_true(cluster_open(g1));
     cluster_advance(SECONDS(5));
     assert_told(g1, "a", "released");
-    assert_int_equal(keys(P "d/"), 0);
+    assert_int_equal(cluster_keys(P "d/"), 0);
 }
 
 static void on_left(void *arg, bool taken)
@@ -370,10 +356,10 @@ TEST(a_gateway_that_was_fenced_names_none)
     g1->cut = true;
     g2_takes_over();
     g1->cut = false;
-    for (int i = 0; !keys(P "m/g1") && i < 5000; i++)
+    for (int i = 0; !cluster_keys(P "m/g1") && i < 5000; i++)
         cluster_step();
     cluster_advance(SECONDS(5));
-    assert_int_equal(keys(P "m/g1"), 1);
+    assert_int_equal(cluster_keys(P "m/g1"), 1);
     assert_string_equal(named(), "");
     assert_int_equal(g2->unrecorded, 1);
 }

@@ -257,7 +257,6 @@ void co_note_begin(struct checkout *);
 /* It waits for something else than the store: the store has the first word. */
 void co_note_wait(struct checkout *);
 void co_note_moment(struct checkout *, int64_t moment); /* the store has answered */
-void co_finished_free(struct checkout *);
 /* Its STEP_ASK was refused: was that, too, for the end of its session? */
 bool co_is_finished(const struct checkout *);
 /* Next then. */

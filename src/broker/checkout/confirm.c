@@ -120,7 +120,6 @@ static int ask(struct checkout *co)
                                           .lease = s->lease_id,
                                           .mark = row.mark,
                                           .vault = row.vault,
-                                          .user = row.user,
                                           .name = row.name,
                                           .done = on_confirmed};
     int err = s->store->ops->ask(s->store, &s->question);

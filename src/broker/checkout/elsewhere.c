@@ -215,7 +215,6 @@ static int search_enter(struct checkout *co)
                                           .until_ms = co->op.ends_ms,
                                           .mark = *s->maker ? s->maker : co->lease_id,
                                           .vault = co->vault->conf->name,
-                                          .user = co->request->user,
                                           .name = co->answered,
                                           .done = on_searched};
     return s->store->ops->ask(s->store, &s->question);

@@ -90,14 +90,6 @@ void co_note_wait(struct checkout *co)
     (void)s->store->ops->ask(s->store, &s->first_asked); /* without memory the STEP_ASK has the first word */
 }
 
-void co_finished_free(struct checkout *co)
-{
-    struct co_shared *s = co->shared;
-
-    if (s->first_asked.private)
-        s->store->ops->forget(s->store, &s->first_asked);
-}
-
 bool co_is_finished(const struct checkout *co)
 {
     bool is = false;
@@ -116,7 +108,8 @@ void co_shared_free(struct checkout *co)
     if (!s)
         return;
     co_confirm_end(co);
-    co_finished_free(co);
+    if (s->first_asked.private)
+        s->store->ops->forget(s->store, &s->first_asked);
     shared_unwait(&s->opened);
     shared_unwait(&s->kept);
     co_drop_rows(co);

@@ -12,6 +12,7 @@
 #include "broker/leases/list_share.h"
 
 #include "base/container_of.h"
+#include "base/fnv.h"
 #include "base/log.h"
 #include "broker/leases/internal.h"
 #include "broker/leases/shared_steps.h"
@@ -41,15 +42,15 @@ static uint64_t hash_text(uint64_t h, const char *text)
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
 
-        h = (h ^ (c >= 'A' && c <= 'Z' ? c + 32U : c)) * UINT64_C(1099511628211);
+        h = fnv_byte(h, c >= 'A' && c <= 'Z' ? c + 32 : c);
     }
-    return (h ^ 0xffU) * UINT64_C(1099511628211);
+    return fnv_byte(h, 0xff);
 }
 
 /* Mixed, so that names which differ in their last letter alone do not go together. */
 static uint64_t weight_of(const char *node, const char *vault, const char *user)
 {
-    uint64_t h = hash_text(hash_text(hash_text(UINT64_C(14695981039346656037), vault), user), node);
+    uint64_t h = hash_text(hash_text(hash_text(FNV_START, vault), user), node);
 
     h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
     h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);

@@ -67,7 +67,7 @@ struct shared_look {
     bool is_of_damage;      /* no row was shown where one should be */
     struct lease_row *left; /* see shared_damaged(); NULL = none */
     char mark[ID_SIZE];
-    char texts[]; /* vault, user, name */
+    char texts[]; /* vault, name */
 };
 
 static void look_free(struct shared_look *l)
@@ -149,7 +149,7 @@ static void look(struct vault_request *r, bool is_of_damage, const struct lease_
 {
     const char *vault = vault_request_vault(r)->conf->name, *name = vault_request_name(r);
     struct leases *ls = r->vault_ref->leases;
-    struct shared_look *l = calloc(1, sizeof *l + strlen(vault) + strlen(r->user) + strlen(name) + 3);
+    struct shared_look *l = calloc(1, sizeof *l + strlen(vault) + strlen(name) + 2);
 
     if (!l)
         return; /* a hint: the next step on the request finds out */
@@ -162,8 +162,7 @@ static void look(struct vault_request *r, bool is_of_damage, const struct lease_
                                           .mark = l->mark,
                                           .until_ms = clock_now(ls->clock) + LOOK_MS,
                                           .done = on_looked};
-    (void)append(append(append(l->texts, vault, &l->question.vault), r->user, &l->question.user), name,
-                 &l->question.name);
+    (void)append(append(l->texts, vault, &l->question.vault), name, &l->question.name);
     LIST_INSERT_HEAD(&ls->looks, l, link);
     if (ls->shared->ops->ask(ls->shared, &l->question))
         look_free(l);

@@ -119,7 +119,6 @@ static void ask(struct suspect *s)
                                           .until_ms = clock_now(ls->clock) + ASKING_MS,
                                           .mark = s->mark,
                                           .vault = s->vault->conf->name,
-                                          .user = s->user,
                                           .name = s->row.name,
                                           .done = on_answer};
     if (ls->shared->ops->ask(ls->shared, &s->question))
